@@ -1,0 +1,7 @@
+"""What watches a run: the run directory's writer, the progress in the terminal, the pictures."""
+
+from abreast.callbacks.pictures import Pictures
+from abreast.callbacks.progress import Progress
+from abreast.callbacks.recorder import Recorder
+
+__all__ = ["Pictures", "Progress", "Recorder"]

@@ -1,0 +1,61 @@
+"""Writes the run directory and feeds the loggers, an epoch at a time."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from lightning.pytorch import Callback, Trainer
+
+from abreast.results import RunDirectory
+
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningModule
+
+    from abreast.module import Learner
+
+CLASSES = ("loss", "accuracy")
+REGRESSION = ("loss", "mae", "r2")
+
+
+class Recorder(Callback):
+    """A row of metrics.csv and the loggers' values after each epoch; nothing is read from the device before.
+
+    `seconds` is the time since training began, `grad_norm` that of the epoch's last step before clipping.
+    An epoch without validation has empty cells there.
+    """
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self.directory = directory
+        self._began = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        self._began = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the epoch."""
+        if not trainer.is_global_zero:
+            return
+        learner: Learner = pl_module  # type: ignore[assignment]
+        samples, learner.samples = learner.samples, []
+        norms = [sample.grad_norm.item() for sample in samples]
+        names = CLASSES if learner.classes else REGRESSION
+        stages = ("train", "val") if trainer.enable_validation else ("train",)
+        columns = [f"{stage}/{name}" for stage in stages for name in names]
+        self.directory.append_metrics(
+            {
+                "epoch": trainer.current_epoch + 1,
+                "step": trainer.global_step,
+                "seconds": round(time.perf_counter() - self._began, 3),
+                "lr": samples[-1].lr,
+                "grad_norm": float(f"{norms[-1]:.7g}"),
+                **{name: learner.values.get(name) for name in columns},
+            }
+        )
+        for logger in trainer.loggers:
+            for sample, norm in zip(samples, norms, strict=True):
+                values = {"step/loss": sample.loss.item(), "step/lr": sample.lr, "step/grad_norm": norm}
+                logger.log_metrics(values, step=sample.step)
+            epoch = {"epoch": float(trainer.current_epoch + 1)}
+            logger.log_metrics({**learner.values, **epoch}, step=trainer.global_step)

@@ -1,0 +1,139 @@
+"""The LightningDataModule over a source held in memory, on the device that trains."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+
+from abreast.data.loader import EvalLoader, TrainLoader
+from abreast.data.source import Source, Split, check_labels
+from abreast.data.split import stratified_split
+
+
+class DataModule(LightningDataModule):
+    """Serves a source's training, validation and test rows as mini-batches.
+
+    The validation rows are a fixed, stratified part of the source's training rows: a function of
+    `val_fraction` and `split_seed`, not of the run's `seed`, which orders the batches. `batch_size` is that
+    of the whole batch over all devices; `steps` mini-batches go into one block. Rows stay as stored
+    (uint8 for images) on the device; `mean` and `std` normalise them.
+    Raises DataError for labels outside the classes (but `ignore_index`).
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        batch_size: int,
+        eval_batch_size: int = 1024,
+        val_fraction: float = 0.1,
+        split_seed: int = 0,
+        normalize: bool = True,
+        seed: int = 0,
+        steps: int = 1,
+        limit: int | float | None = None,
+        ignore_index: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.source = source
+        self.classes = source.classes
+        if self.classes:
+            for name, split in (("train", source.train), ("test", source.test)):
+                check_labels(split.targets, len(self.classes), name, ignore_index)
+        rows, held_out = stratified_split(source.train.targets, val_fraction, split_seed)
+        self.train = _rows(source.train, rows) if len(held_out) else source.train
+        self.val = _rows(source.train, held_out)
+        self.test = source.test
+        self.mean, self.std = moments(self.train.inputs) if normalize else (0.0, 1.0)
+        self.batch_size = batch_size
+        self.eval_batch_size = eval_batch_size
+        self.seed = seed
+        self.steps = steps
+        self.limit = _limit(limit, math.ceil(len(self.train.targets) / batch_size))
+
+    @property
+    def in_shape(self) -> tuple[int, ...]:
+        """The shape of one row's inputs."""
+        return tuple(self.train.inputs.shape[1:])
+
+    @property
+    def out_features(self) -> int:
+        """Scores a row: one a class, or one a regression target."""
+        return len(self.classes) or self.train.targets.shape[1]
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Mini-batches in an epoch of training."""
+        return TrainLoader(self.train, batch_size=self.batch_size, seed=0, limit=self.limit).batches
+
+    def setup(self, stage: str) -> None:
+        """Move the rows to the trainer's device, once, and floats to its precision."""
+        del stage
+        assert self.trainer is not None
+        device, convert = self.trainer.strategy.root_device, self.trainer.precision_plugin.convert_input
+        self.train, self.val, self.test = (
+            Split(convert(split.inputs.to(device)), convert(split.targets.to(device)))
+            for split in (self.train, self.val, self.test)
+        )
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """The rows are there already."""
+        return batch
+
+    def train_dataloader(self) -> TrainLoader:
+        """Shuffled mini-batches, or blocks of them."""
+        rank, world = self._place()
+        return TrainLoader(
+            self.train,
+            batch_size=self.batch_size,
+            seed=self.seed,
+            steps=self.steps,
+            limit=self.limit,
+            rank=rank,
+            world=world,
+        )
+
+    def val_dataloader(self) -> EvalLoader | list[EvalLoader]:
+        """The validation rows; no loader where none are held out."""
+        return self._eval(self.val) if len(self.val.targets) else []
+
+    def test_dataloader(self) -> EvalLoader:
+        """The official test rows."""
+        return self._eval(self.test)
+
+    def _eval(self, split: Split) -> EvalLoader:
+        rank, world = self._place()
+        return EvalLoader(split, batch_size=self.eval_batch_size, rank=rank, world=world)
+
+    def _place(self) -> tuple[int, int]:
+        assert self.trainer is not None
+        return self.trainer.global_rank, self.trainer.world_size
+
+
+def moments(inputs: Tensor) -> tuple[float, float]:
+    """Mean and standard deviation over all values of the inputs, in double precision; 1.0 for no spread."""
+    count = inputs.numel()
+    if inputs.dtype == torch.uint8:  # exact, and without a float copy of the images
+        histogram = torch.bincount(inputs.flatten(), minlength=256).double()
+        levels = torch.arange(256, dtype=torch.float64)
+        mean = float(histogram @ levels) / count
+        variance = float(histogram @ (levels - mean) ** 2) / count
+    else:
+        values = inputs.double()
+        mean, variance = float(values.mean()), float(values.var(correction=0))
+    return mean, math.sqrt(variance) or 1.0
+
+
+def _rows(split: Split, indices: Tensor) -> Split:
+    return Split(split.inputs.index_select(0, indices), split.targets.index_select(0, indices))
+
+
+def _limit(limit: int | float | None, batches: int) -> int | None:
+    """Lightning's rule for its limits: a float is a share of the batches, an int their number."""
+    if isinstance(limit, float):
+        return max(1, int(limit * batches))
+    return limit

@@ -1,0 +1,123 @@
+"""Mini-batches of a split held in memory, in an order that is a pure function of seed and epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from abreast.data.source import Split
+from abreast.seeding import derive
+
+Batch = tuple[Tensor, Tensor]
+
+
+def epoch_order(rows: int, seed: int, epoch: int) -> Tensor:
+    """The order of `rows` rows in an epoch: int64 `[rows]`, a permutation on the CPU."""
+    generator = torch.Generator().manual_seed(derive(seed, "order", epoch))
+    return torch.randperm(rows, generator=generator)
+
+
+class Block:
+    """Consecutive mini-batches of one epoch, gathered one at a time as they are asked for.
+
+    `order` is int64 `[R]` on the split's device. The whole mini-batches have `batch_size` rows; of each,
+    this rank takes every `world`-th row from its `rank` on.
+    """
+
+    def __init__(self, split: Split, order: Tensor, batch_size: int, rank: int = 0, world: int = 1) -> None:
+        self.split = split
+        self.order = order
+        self.batch_size = batch_size
+        self.rank = rank
+        self.world = world
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.order) / self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        inputs, targets = self.split.inputs, self.split.targets
+        for indices in self.order.split(self.batch_size):
+            mine = indices[self.rank :: self.world] if self.world > 1 else indices
+            yield inputs.index_select(0, mine), targets.index_select(0, mine)
+
+
+class TrainLoader:
+    """The training mini-batches, `steps` to a block; with `steps` 1 plain (inputs, targets) batches.
+
+    `batch_size` is that of the whole batch, over all ranks. `limit` bounds the mini-batches of an epoch.
+    Its state is the place within the epoch, in mini-batches, so an epoch can be taken up where it was left.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        *,
+        batch_size: int,
+        seed: int,
+        steps: int = 1,
+        limit: int | None = None,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.split = split
+        self.batch_size = batch_size
+        self.seed = seed
+        self.steps = steps
+        self.rank = rank
+        self.world = world
+        self.epoch = 0
+        self.sampler = self  # Lightning calls `loader.sampler.set_epoch`
+        whole = math.ceil(len(split.targets) / batch_size)
+        self.batches = whole if limit is None else min(whole, limit)
+        self._start = 0
+        self._done = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order the next iteration has."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return math.ceil(self.batches / self.steps)
+
+    def __iter__(self) -> Iterator[Block | Batch]:
+        order = epoch_order(len(self.split.targets), self.seed, self.epoch).to(self.split.targets.device)
+        self._done, self._start = self._start, 0
+        while self._done < self.batches:
+            end = min(self._done + self.steps, self.batches)
+            rows = order[self._done * self.batch_size : end * self.batch_size]
+            block = Block(self.split, rows, self.batch_size, self.rank, self.world)
+            self._done = end
+            if self.steps == 1:
+                yield from block
+            else:
+                yield block
+
+    def state_dict(self) -> dict[str, Any]:
+        """The place within the epoch; 0 once the epoch is over."""
+        return {"batches_done": self._done % self.batches}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Let the next iteration begin at the place that `state_dict` gave."""
+        self._start = state["batches_done"]
+
+
+class EvalLoader:
+    """A split in its stored order, `batch_size` rows at a time, each rank its own run of the rows."""
+
+    def __init__(self, split: Split, *, batch_size: int, rank: int = 0, world: int = 1) -> None:
+        rows = len(split.targets)
+        first, last = rank * rows // world, (rank + 1) * rows // world
+        self.split = Split(split.inputs[first:last], split.targets[first:last])
+        self.batch_size = batch_size
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.split.targets) / self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return zip(
+            self.split.inputs.split(self.batch_size), self.split.targets.split(self.batch_size), strict=True
+        )

@@ -1,0 +1,82 @@
+"""What is measured in a stage, collected without waiting for the device."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torchmetrics import MeanAbsoluteError, MeanMetric, Metric, R2Score
+from torchmetrics.classification import (
+    MulticlassAccuracy,
+    MulticlassCalibrationError,
+    MulticlassConfusionMatrix,
+)
+
+ROWS_HELD = 1 << 16  # rows of scores kept before they are folded into the metrics
+
+
+class Meter(nn.Module):
+    """Loss and metrics of one stage, as means over its rows.
+
+    `update` only appends tensors, so that a step pays next to nothing; the metrics see the rows of many
+    mini-batches at once. For classes: accuracy, and with `full` also the expected calibration error
+    (15 bins, Guo et al. 2017, arXiv 1706.04599) and the confusion matrix.
+    For regression: mean absolute error and R².
+    """
+
+    def __init__(
+        self, classes: tuple[str, ...], *, ignore_index: int | None = None, full: bool = False
+    ) -> None:
+        super().__init__()
+        self.classes = classes
+        self.loss = MeanMetric(nan_strategy="disable")
+        self.scores = nn.ModuleDict()
+        if classes:
+            options: dict[str, Any] = {
+                "num_classes": len(classes),
+                "ignore_index": ignore_index,
+                "validate_args": False,
+            }
+            self.scores["accuracy"] = MulticlassAccuracy(average="micro", **options)
+            if full:
+                self.scores["ece"] = MulticlassCalibrationError(n_bins=15, **options)
+                self.scores["confusion"] = MulticlassConfusionMatrix(**options)
+        else:
+            self.scores["mae"] = MeanAbsoluteError()
+            self.scores["r2"] = R2Score()
+        self._held: list[tuple[Tensor, Tensor | int, Tensor, Tensor]] = []
+        self._rows = 0
+
+    def update(self, loss: Tensor, weight: Tensor | int, scores: Tensor, targets: Tensor) -> None:
+        """Take a mini-batch: its mean loss, what that counts for, its raw scores and its targets."""
+        self._held.append((loss.detach(), weight, scores.detach(), targets))
+        self._rows += len(targets)
+        if self._rows >= ROWS_HELD:
+            self._fold()
+
+    def _fold(self) -> None:
+        if not self._held:
+            return
+        losses, weights, scores, targets = zip(*self._held, strict=True)
+        self._held, self._rows = [], 0
+        loss = torch.stack(losses).float()
+        if isinstance(weights[0], int):
+            weight = torch.tensor(weights, dtype=loss.dtype, device=loss.device)
+        else:
+            weight = torch.stack(cast("tuple[Tensor, ...]", weights))
+        self.loss.update(loss, weight)
+        rows, labels = torch.cat(scores).float(), torch.cat(targets)
+        for metric in self.scores.values():
+            cast(Metric, metric).update(rows, labels)
+
+    def compute(self) -> dict[str, Tensor]:
+        """The stage's values by name, over all ranks; then begins anew. The confusion matrix is `[C, C]`."""
+        self._fold()
+        values = {"loss": self.loss.compute()}
+        self.loss.reset()
+        for name, module in self.scores.items():
+            metric = cast(Metric, module)
+            values[name] = metric.compute()
+            metric.reset()
+        return values

@@ -1,0 +1,258 @@
+"""The LightningModule: any network under any loss and any optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from abreast.data.loader import Batch, Block
+from abreast.execution import Stepping, execute
+from abreast.losses import Loss
+from abreast.metrics import Meter
+
+
+class DivergedError(Exception):
+    """The training loss of a mini-batch is not finite; `step` is the optimizer step that it was for."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(f"diverged at step {step}")
+        self.step = step
+
+
+class Normalize(nn.Module):
+    """Stored inputs, of any dtype, to float32 with the training rows' mean 0 and standard deviation 1."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, mean: float, std: float) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
+        self.register_buffer("scale", torch.tensor(1.0 / std, dtype=torch.float32))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Same shape as the inputs, in the module's precision."""
+        if inputs.is_floating_point():
+            inputs = inputs.to(self.mean.dtype)
+        return inputs.sub(self.mean).mul_(self.scale)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A learning-rate schedule: how it is made, and whether it moves by `step` or by `epoch`."""
+
+    make: Callable[[Optimizer], LRScheduler]
+    interval: str
+    monitor: str | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What is logged of one optimizer step; the tensors wait on the device until the epoch is over."""
+
+    step: int
+    lr: float
+    loss: Tensor
+    grad_norm: Tensor
+
+
+class Learner(LightningModule):
+    """A network with its loss, optimizer and schedule.
+
+    The network takes normalised inputs `[B, *shape]` and gives raw scores `[B, out]`. `forward` takes
+    inputs as stored, so a checkpoint predicts from raw pixels. `values` holds the epoch's (and after a
+    test the test's) metrics by name; `samples` one in `log_every` optimizer steps, for the loggers.
+
+    With `stepping` None this is ordinary Lightning: a `training_step` is a mini-batch. With a `Stepping`
+    it is a block of mini-batches (see `abreast.execution`), with the same weights to the bit.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        loss: Loss,
+        optimizer: Callable[[Any], Optimizer],
+        schedule: Schedule | None = None,
+        *,
+        classes: tuple[str, ...] = (),
+        mean: float = 0.0,
+        std: float = 1.0,
+        stepping: Stepping | None = None,
+        total_steps: int = 0,
+        log_every: int = 50,
+    ) -> None:
+        super().__init__()
+        self.normalize = Normalize(mean, std)
+        self.net = net
+        self.loss = loss
+        self.classes = classes
+        self.train_meter = Meter(classes, ignore_index=loss.ignore_index)
+        self.val_meter = Meter(classes, ignore_index=loss.ignore_index)
+        self.test_meter = Meter(classes, ignore_index=loss.ignore_index, full=True)
+        self.values: dict[str, float] = {}
+        self.confusion: list[list[int]] | None = None
+        self.samples: list[Sample] = []
+        self.automatic_optimization = stepping is None
+        self.stepping = stepping
+        self.total_steps = total_steps
+        self.log_every = log_every
+        self._make_optimizer = optimizer
+        self.schedule = schedule
+        self._losses: list[Tensor] = []
+        self._first_step = 0
+        self._last_seen = (-1, -1)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Raw scores `[B, out]` of inputs as stored."""
+        scores: Tensor = self.net(self.normalize(inputs))
+        return scores
+
+    def _step(self, batch: Batch, meter: Meter | None) -> Tensor:
+        inputs, targets = batch
+        scores = self.forward(inputs)
+        loss: Tensor = self.loss(scores, targets)
+        if meter is not None:
+            meter.update(loss, self.loss.weight(targets), scores, targets)
+        return loss
+
+    # Training
+
+    def on_train_start(self) -> None:
+        """Begin to count steps where the trainer does: not at 0 in a resumed run."""
+        self._first_step = self.trainer.global_step
+
+    def on_train_epoch_start(self) -> None:
+        """Forget the last epoch's values."""
+        self.values = {}
+
+    def training_step(self, batch: Batch | Block, batch_idx: int) -> Tensor | None:
+        """One mini-batch's loss, or a whole block of them executed."""
+        if isinstance(batch, Block):
+            assert self.stepping is not None
+            execute(self, batch, self.stepping)
+            return None
+        # An optimizer with a closure (LBFGS) comes here several times a batch; the first one counts.
+        place = (self.current_epoch, batch_idx)
+        first, self._last_seen = place != self._last_seen, place
+        return self.train_loss(batch, measure=first)
+
+    def train_loss(self, batch: Batch, *, measure: bool = True) -> Tensor:
+        """The loss of a training mini-batch; counted in the epoch's metrics if `measure`."""
+        loss = self._step(batch, self.train_meter if measure else None)
+        if measure:
+            self._losses.append(loss.detach())
+        return loss
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Sample the step, where it is one to be logged: the gradients are whole and not yet clipped."""
+        trainer = self.trainer
+        step = trainer.global_step
+        due = self.due(step, trainer.is_last_batch)
+        if due and not (self.samples and self.samples[-1].step == step):
+            self.sample(step, optimizer)
+
+    def due(self, step: int, last: bool) -> bool:
+        """Whether the step is to be logged: every `log_every` steps, and the epoch's and the run's last."""
+        return last or step % self.log_every == 0 or step + 1 == self.trainer.max_steps
+
+    def sample(self, step: int, optimizer: Optimizer) -> None:
+        """Keep the loss, learning rate and gradient norm of the step about to be taken."""
+        grads = [p.grad for p in self.net.parameters() if p.grad is not None]
+        norm = nn.utils.get_total_norm(grads)
+        self.samples.append(Sample(step, float(optimizer.param_groups[0]["lr"]), self._losses[-1], norm))
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """At the epoch's last batch: its metrics, or DivergedError, before anything is validated or saved."""
+        if self.trainer.global_step == self.trainer.max_steps:
+            self.trainer.should_stop = True  # so that an epoch cut short is validated too
+        elif not self.trainer.is_last_batch:
+            return
+        losses, self._losses = torch.stack(self._losses), []
+        finite = losses.isfinite()
+        if not finite.all():
+            accumulate = self.stepping.accumulate if self.stepping else self.trainer.accumulate_grad_batches
+            raise DivergedError(self._first_step + int(finite.long().argmin()) // accumulate)
+        self._first_step = self.trainer.global_step
+        self._measure("train", self.train_meter)
+
+    def _measure(self, stage: str, meter: Meter) -> None:
+        """Take a stage's metrics, and show them to the callbacks that watch one."""
+        found = meter.compute()
+        confusion = found.pop("confusion", None)
+        named = {f"{stage}/{name}": value for name, value in found.items()}
+        self.trainer.callback_metrics.update(named)
+        # The shortest decimal that float32 can tell apart, not 0.9833333492279053.
+        self.values.update({name: float(f"{value.item():.7g}") for name, value in named.items()})
+        if confusion is not None:
+            self.confusion = confusion.tolist()
+            for name, row, hits in zip(self.classes, confusion, confusion.diagonal(), strict=True):
+                if row.sum() > 0:
+                    share = float(f"{(hits / row.sum()).item():.7g}")
+                    self.values[f"{stage}/accuracy/{name}"] = share
+
+    def on_train_epoch_end(self) -> None:
+        """In a manual optimization: the step of a schedule that watches a metric."""
+        if self.stepping is not None and self.schedule is not None and self.schedule.monitor is not None:
+            value = self.trainer.callback_metrics[self.schedule.monitor]
+            for config in self.trainer.lr_scheduler_configs:
+                cast(ReduceLROnPlateau, config.scheduler).step(value)
+        self._average(True)
+
+    # Validation and test
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Measure a batch of the validation rows."""
+        self._step(batch, self.val_meter)
+
+    def on_validation_epoch_end(self) -> None:
+        """Take the validation's metrics."""
+        self._measure("val", self.val_meter)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Measure a batch of the test rows."""
+        self._step(batch, self.test_meter)
+
+    def on_test_epoch_end(self) -> None:
+        """Take the test's metrics."""
+        self._measure("test", self.test_meter)
+
+    # Optimizers that average (schedule-free) have weights to train with and weights to use.
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Take the weights to train with."""
+        self._average(False)
+
+    def on_validation_start(self) -> None:
+        """Take the weights to use."""
+        self._average(True)
+
+    def _average(self, use: bool) -> None:
+        for optimizer in self.trainer.optimizers:
+            if hasattr(optimizer, "train") and hasattr(optimizer, "eval"):
+                (optimizer.eval if use else optimizer.train)()
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """The optimizer over the network's parameters, with its schedule."""
+        optimizer = self._make_optimizer([*self.net.parameters(), *self.loss.parameters()])
+        if self.schedule is None:
+            return optimizer
+        config: dict[str, Any] = {"scheduler": self.schedule.make(optimizer)}
+        if self.automatic_optimization:
+            config.update(interval=self.schedule.interval, monitor=self.schedule.monitor)
+        return cast(OptimizerLRScheduler, {"optimizer": optimizer, "lr_scheduler": config})
+
+    def move_schedule(self, interval: str) -> None:
+        """In a manual optimization: the step of a schedule by `step` or by `epoch` that watches no metric."""
+        schedule = self.schedule
+        if schedule is None or schedule.interval != interval or schedule.monitor is not None:
+            return
+        for config in self.trainer.lr_scheduler_configs:
+            config.scheduler.step()  # type: ignore[call-arg]

@@ -1,0 +1,25 @@
+"""Independent random streams from a run's one seed."""
+
+from __future__ import annotations
+
+import random
+from typing import Literal
+
+import numpy as np
+import torch
+
+Stream = Literal["order", "dropout"]
+STREAMS: dict[Stream, int] = {"order": 1, "dropout": 2}
+
+
+def derive(seed: int, stream: Stream, *more: int) -> int:
+    """The stream's own seed, in [0, 2**63): a pure function of all arguments."""
+    sequence = np.random.SeedSequence([seed, STREAMS[stream], *more])
+    return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python's, numpy's and torch's global generators."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)

@@ -1,0 +1,36 @@
+"""The short table at a run's end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+NAMES = {
+    "loss": "loss",
+    "accuracy": "accuracy",
+    "ece": "calibration error",
+    "mae": "mean abs. error",
+    "r2": "R²",
+}
+
+
+def print_summary(path: Path, result: dict[str, Any]) -> None:
+    """Print the tested metrics, the time and where the run is."""
+    metrics = result["metrics"]
+    stages = [stage for stage in ("train", "val", "test") if f"{stage}/loss" in metrics]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column(f"epoch {result['epoch']}")
+    for stage in stages:
+        table.add_column(stage, justify="right")
+    for name, title in NAMES.items():
+        values = [metrics.get(f"{stage}/{name}") for stage in stages]
+        if any(value is not None for value in values):
+            table.add_row(title, *("" if value is None else f"{value:.4f}" for value in values))
+    console = Console(highlight=False)
+    console.print(table)
+    for name, value in result["facts"].items():
+        console.print(f"{name.replace('_', ' ')}: {value:.4g}")
+    console.print(f"{result['seconds']:.1f} s, seed {result['seed']}, in [bold]{path}[/bold]", soft_wrap=True)

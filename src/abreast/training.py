@@ -1,0 +1,169 @@
+"""A run: build, fit, test, and leave the run directory behind."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import platform
+import time
+import traceback
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from abreast import __version__, checkpoint
+from abreast.build import (
+    Config,
+    build_data,
+    build_learner,
+    build_stepping,
+    build_trainer,
+    monitor,
+)
+from abreast.data.datamodule import DataModule
+from abreast.module import DivergedError, Learner
+from abreast.results import Json, RunDirectory
+from abreast.seeding import derive, seed_everything
+from abreast.summary import print_summary
+
+log = logging.getLogger(__name__)
+
+PACKAGES = ("torch", "lightning", "torchmetrics", "hydra-core", "numpy")
+
+
+def run(cfg: Config, run_dir: Path) -> float:
+    """Train, test and record the run that the plain config describes.
+
+    Returns the best value of the monitored metric, for sweepers; the worst possible one where the run
+    diverged. Other errors are recorded in the run directory and raised.
+    """
+    directory = RunDirectory(run_dir)
+    directory.write_config(cfg)
+    directory.write_status("running")
+    try:
+        value = _train(cfg, directory)
+    except DivergedError as error:
+        directory.write_status("failed", reason=str(error))
+        log.error("failed: %s. The learning rate may be too high; %s", error, directory.path)
+        return _worst(cfg)
+    except KeyboardInterrupt:
+        directory.write_status("interrupted", reason="interrupted from the keyboard")
+        raise
+    except BaseException as error:
+        reason = f"{type(error).__name__}: {error}"
+        directory.write_status("failed", reason=reason, traceback=traceback.format_exc())
+        raise
+    directory.write_status("finished")
+    return value
+
+
+def prepare(cfg: Config) -> None:
+    """Set up this process for a run: threads' denormals, random streams, quiet libraries."""
+    torch.set_flush_denormal(True)  # one collapsed network would stall every product it is in
+    if not torch.cuda.is_available():
+        # Lightning turns this check on; without a driver each optimizer step then looks for one again.
+        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()  # else everything is printed twice under Hydra
+        logger.propagate = True
+        logger.setLevel(logging.WARNING)
+    seed_everything(cfg["seed"])
+
+
+def _train(cfg: Config, directory: RunDirectory) -> float:
+    began = time.perf_counter()
+    prepare(cfg)
+    stepping, steps = build_stepping(cfg)
+    data = build_data(cfg, steps)
+    learner = build_learner(cfg, data, stepping)
+    trainer = build_trainer(cfg, directory, learner, math.ceil(data.batches_per_epoch / steps))
+    torch.manual_seed(derive(cfg["seed"], "dropout", trainer.global_rank))
+    trainer.fit(learner, datamodule=data)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    chosen = cfg["checkpoint"]
+    file = directory.checkpoints / f"{chosen}.ckpt"
+    if not file.exists():
+        file = directory.checkpoints / "last.ckpt"
+    learner.load_state_dict(checkpoint.weights(file))
+    trainer.test(learner, datamodule=data, verbose=False)
+    result = _result(cfg, directory, data, learner, file, trainer)
+    result["seconds"] = round(time.perf_counter() - began, 3)
+    if trainer.is_global_zero:
+        directory.write_result(result)
+        _log_hyperparameters(trainer, cfg, result)
+        print_summary(directory.path, result)
+    watched = monitor(cfg)
+    return float(result["metrics"][watched[0]]) if watched else float(result["metrics"]["test/loss"])
+
+
+def _result(
+    cfg: Config, directory: RunDirectory, data: DataModule, learner: Learner, file: Path, trainer: Trainer
+) -> Json:
+    epoch = int(checkpoint.load(file)["epoch"]) + 1
+    row = next(row for row in directory.read_metrics() if row["epoch"] == epoch)
+    metrics = {name: value for name, value in row.items() if "/" in name}
+    test = {name: value for name, value in learner.values.items() if name.startswith("test/")}
+    return {
+        "status": "finished",
+        "seed": cfg["seed"],
+        "task": cfg["data"]["task"],
+        "metrics": {**metrics, **test},
+        "seconds": 0.0,
+        "epoch": epoch,
+        "step": int(row["step"]),
+        "checkpoint": file.name,
+        "parameters": sum(p.numel() for p in learner.net.parameters()),
+        "rows": {part: len(getattr(data, part).targets) for part in ("train", "val", "test")},
+        "facts": dict(data.source.facts),
+        "classes": list(data.classes),
+        "confusion": learner.confusion,
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """What the run was made with."""
+    return {
+        "abreast": __version__,
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in PACKAGES},
+    }
+
+
+def _worst(cfg: Config) -> float:
+    watched = monitor(cfg)
+    if watched is None or watched[1] == "min":
+        return math.inf
+    return 0.0 if watched[0].endswith("accuracy") else -math.inf
+
+
+def flatten(node: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested dictionaries as one, with dotted keys; lists as text."""
+    flat: dict[str, Any] = {}
+    for key, value in node.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict):
+            flat.update(flatten(value, name + "."))
+        else:
+            flat[name] = value if isinstance(value, (str, int, float, bool)) else str(value)
+    return flat
+
+
+def _log_hyperparameters(trainer: Trainer, cfg: Config, result: Json) -> None:
+    """The run's row among the hyperparameters, with the final metrics of result.json."""
+    flat = flatten(cfg)
+    final = {f"final/{name}": value for name, value in result["metrics"].items() if name.count("/") == 1}
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            logger.log_hyperparams(flat, final, step=trainer.global_step)
+        else:
+            logger.log_hyperparams(flat)
+            logger.log_metrics(final, step=trainer.global_step)
+        logger.finalize("success")

@@ -1,0 +1,41 @@
+"""What the tests share: training a configuration, and where the real MNIST is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from helpers import compose
+
+
+def pytest_configure() -> None:
+    """One thread a test process, as the tests run side by side."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> Callable[..., Path]:
+    """Train what the overrides say, on one thread without a logger; gives the run directory."""
+    from hydra.utils import execution_whitelist
+
+    from abreast.training import run
+
+    def trained(*overrides: str, name: str = "run") -> Path:
+        cfg = compose("trainer=cpu", "logger=csv", "callbacks=none", *overrides)
+        with execution_whitelist(["torch.*", "abreast.*", "lightning.*", "schedulefree.*"]):
+            run(cfg, tmp_path / name)
+        return tmp_path / name
+
+    return trained
+
+
+@pytest.fixture(scope="session")
+def mnist_dir() -> str:
+    """The folder of the real MNIST."""
+    folder = os.environ.get("ABREAST_DATA")
+    if not folder:
+        pytest.skip("ABREAST_DATA names no folder with the MNIST files")
+    return folder
