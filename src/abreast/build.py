@@ -174,10 +174,10 @@ def build_callbacks(cfg: Config, directory: RunDirectory) -> list[Callback]:
             more = {"monitor": watched[0], "mode": watched[1]}
         callbacks.append(make(f"callbacks.{name}", node, **more))
     kept: Config = {"dirpath": directory.checkpoints, "enable_version_counter": False}
-    if watched is not None and cfg["data"]["val_fraction"] > 0:
-        best = ModelCheckpoint(filename="best", monitor=watched[0], mode=watched[1], **kept)
-    else:  # nothing tells epochs apart: the last is the best
-        best = ModelCheckpoint(filename="best", save_on_train_epoch_end=True, **kept)
+    if watched is None or cfg["data"]["val_fraction"] == 0:  # nothing tells epochs apart: the last is best
+        options: Config = {"filename": "best", "save_last": True, "save_on_train_epoch_end": True}
+        return [*callbacks, ModelCheckpoint(**kept, **options)]
+    best = ModelCheckpoint(filename="best", monitor=watched[0], mode=watched[1], **kept)
     last = ModelCheckpoint(filename="last", save_on_train_epoch_end=True, **kept)
     return [*callbacks, best, last]
 
