@@ -1,0 +1,119 @@
+"""Criteria on the probability of the right class. Each is a mean over the batch.
+
+``log_probs`` is the log-softmax of the scores, ``[B, C]``; targets are int64 class indices ``[B]``;
+p_y is the probability of the right class. Everything is computed from log p_y, so that values and
+gradients stay finite where p_y rounds to 0 or 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from abreast.errors import ConfigError
+from abreast.losses.contracts import Contract, constant
+
+LOG_PROBS = Contract(("log_probs",), ("index",), "it is written in terms of log-softmax and class indices")
+
+
+def of_class(scores: Tensor, targets: Tensor) -> Tensor:
+    """Each row's entry at its class: ``[B, C]`` and ``[B]`` -> ``[B]``."""
+    return scores.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+
+
+class Focal(nn.Module):
+    """Focal loss, ``-alpha_y (1 - p_y)^gamma log p_y``.
+
+    ``gamma`` >= 0 (0: cross-entropy); ``alpha``: a weight >= 0 for each class, or None for 1. The mean is
+    over rows, not over their weights. ConfigError for other constants.
+    Source: Lin et al. 2017, arXiv 1708.02002, equation 5, in its softmax form.
+    """
+
+    wants = LOG_PROBS
+    alpha: Tensor | None
+
+    def __init__(self, gamma: float = 2.0, alpha: Sequence[float] | Tensor | None = None) -> None:
+        super().__init__()
+        self.gamma = constant(self, "gamma", gamma, 0.0)
+        if alpha is not None and not isinstance(alpha, Tensor):
+            if isinstance(alpha, (str, int, float)):
+                raise ConfigError(f"Focal's alpha is {alpha!r}: it must be a list, one number >= 0 a class")
+            alpha = torch.tensor([constant(self, "alpha", each, 0.0) for each in alpha])
+        self.register_buffer("alpha", alpha)
+
+    def forward(self, log_probs: Tensor, targets: Tensor) -> Tensor:
+        log_p = of_class(log_probs, targets)
+        # (1 - p)^gamma has an infinite slope at p = 1 when gamma < 1: keep 1 - p off 0.
+        rest = (-torch.expm1(log_p)).clamp(min=torch.finfo(log_p.dtype).tiny)
+        loss = -(rest**self.gamma) * log_p
+        if self.alpha is not None:
+            loss = self.alpha[targets] * loss
+        return loss.mean()
+
+
+class Poly1(nn.Module):
+    """Poly-1 cross-entropy, ``-log p_y + epsilon (1 - p_y)``.
+
+    ``epsilon`` >= -1 (0: cross-entropy), else ConfigError.
+    Source: Leng et al. 2022, arXiv 2204.12511 (PolyLoss).
+    """
+
+    wants = LOG_PROBS
+
+    def __init__(self, epsilon: float = 1.0) -> None:
+        super().__init__()
+        self.epsilon = constant(self, "epsilon", epsilon, -1.0)
+
+    def forward(self, log_probs: Tensor, targets: Tensor) -> Tensor:
+        log_p = of_class(log_probs, targets)
+        return (-log_p - self.epsilon * torch.expm1(log_p)).mean()
+
+
+class GeneralizedCrossEntropy(nn.Module):
+    """Generalized cross-entropy, ``(1 - p_y^q) / q``: cross-entropy as q -> 0, ``1 - p_y`` at q = 1.
+
+    ``q`` in (0, 1], else ConfigError. The form without truncation.
+    Source: Zhang & Sabuncu 2018, arXiv 1805.07836 (L_q).
+    """
+
+    wants = LOG_PROBS
+
+    def __init__(self, q: float = 0.7) -> None:
+        super().__init__()
+        self.q = constant(self, "q", q, 0.0, 1.0, above=True)
+
+    def forward(self, log_probs: Tensor, targets: Tensor) -> Tensor:
+        # p^q has an infinite slope at p = 0; exp(q log p) has none.
+        return (-torch.expm1(self.q * of_class(log_probs, targets)) / self.q).mean()
+
+
+class LogSquared(nn.Module):
+    """Squared log loss, ``sum_j (y_j log p_j)^2 = (log p_y)^2``.
+
+    The paper prints a minus sign before the sum; that would be unbounded below and rewards errors, so it
+    is left out here.
+    Source: Janocha & Czarnecki 2017, arXiv 1702.05659, table 1 (log^2).
+    """
+
+    wants = LOG_PROBS
+
+    def forward(self, log_probs: Tensor, targets: Tensor) -> Tensor:
+        return of_class(log_probs, targets).square().mean()
+
+
+class Squentropy(nn.Module):
+    """Squentropy, ``-log p_y + sum_{j != y} f_j^2 / (C - 1)``: the wrong scores are pulled to 0 as well.
+
+    Takes the raw scores f, ``[B, C]`` with C >= 2, since both terms need them.
+    Source: Hui, Belkin & Wright 2023, arXiv 2302.03952.
+    """
+
+    wants = Contract(("logits",), ("index",), "it applies log-softmax itself and squares the raw scores")
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        wrong = logits.scatter(-1, targets.unsqueeze(-1), 0.0)
+        square = wrong.square().sum(-1).mean() / (logits.shape[-1] - 1)
+        return F.cross_entropy(logits, targets) + square

@@ -1,0 +1,159 @@
+"""The adapter between a network's raw scores and any criterion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from abreast.errors import ConfigError
+from abreast.losses.contracts import check_choice, check_class_weights, check_contract, check_criterion
+from abreast.losses.forms import SCORES, TARGETS
+from abreast.losses.inputs import LossInputError, check_classes, check_labels, check_logits, check_values
+
+__all__ = ["TASKS", "Loss", "LossInputError"]
+
+TASKS = ("classification", "regression")
+
+
+class Loss(nn.Module):
+    """A criterion, and the forms in which it takes scores and targets.
+
+    ``loss(logits, targets)`` is a 0-d tensor, the mean over the batch. Logits are the network's raw
+    scores, floating ``[B, C]``; 16-bit ones are raised to float32 first. Targets are int64 class
+    indices ``[B]`` for classification. For regression, scores ``[B, D]`` and floating targets
+    ``[B, D]`` reach the criterion as they are.
+
+    A batch in which every row holds the criterion's ``ignore_index`` has loss 0 and gradient 0
+    (torch alone: nan). One in which every row's class has weight 0 stays nan, as in torch.
+
+    Args:
+        criterion: ``criterion(scores, targets) -> 0-d tensor``, a mean over the batch.
+        scores: ``logits``, ``log_probs`` (log-softmax), ``probs`` (softmax), ``sigmoid``, or
+            ``distance`` (softplus(-logits)).
+        targets: ``index`` (int64 ``[B]``), ``one_hot`` (0 and 1, ``[B, C]``) or ``signed`` (-1 and +1,
+            ``[B, C]``), the last two in the scores' dtype.
+        tasks: what the loss can be used for: ``classification``, ``regression`` or both.
+        outputs: the network's number of outputs (classes, or D), where it is known.
+        task: what this one is used for; None: the first of ``tasks``.
+        check_labels: compare labels that lie on the CPU with the number of classes in every call. On
+            another device that would wait for it: there they are checked once, where they are loaded.
+
+    Raises:
+        ConfigError: from the constructor, for settings that cannot work together.
+        LossInputError: from the call, for tensors the loss is not defined for.
+    """
+
+    def __init__(
+        self,
+        criterion: nn.Module,
+        *,
+        scores: str = "logits",
+        targets: str = "index",
+        tasks: Sequence[str] = ("classification",),
+        outputs: int | None = None,
+        task: str | None = None,
+        check_labels: bool = True,
+    ) -> None:
+        super().__init__()
+        check_criterion(criterion)
+        check_choice("loss.scores", scores, SCORES)
+        check_choice("loss.targets", targets, TARGETS)
+        self.criterion = criterion
+        self.name = type(criterion).__name__
+        self.scores = scores
+        self.targets = targets
+        self.tasks = (tasks,) if isinstance(tasks, str) else tuple(tasks)
+        self.outputs = outputs
+        self.check_labels = check_labels
+        if not self.tasks:
+            raise ConfigError(f"loss.tasks is empty: name {' or '.join(TASKS)}")
+        for each in self.tasks:
+            check_choice("loss.tasks", each, TASKS)
+        self.task = self.tasks[0] if task is None else task
+        check_choice("the task", self.task, TASKS)
+        self._check_task()
+        if "classification" in self.tasks:
+            check_contract(criterion, scores, targets)
+        self._classes = self.task == "classification"
+        if self._classes:
+            check_class_weights(criterion, outputs)
+        self._to_scores = SCORES[scores]
+        self._to_targets = TARGETS[targets]
+
+    @property
+    def ignore_index(self) -> int | None:
+        """The label whose rows do not count: the criterion's own, where the targets are class indices."""
+        if not self._classes or self.targets != "index":
+            return None
+        index: int | None = getattr(self.criterion, "ignore_index", None)
+        return index
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Logits ``[B, C]`` and targets ``[B]`` (regression: both ``[B, D]``) -> 0-d mean over the batch."""
+        check_logits(logits, self.outputs)
+        if logits.dtype in (torch.bfloat16, torch.float16):
+            logits = logits.float()
+        if not self._classes:
+            check_values(logits, targets)
+            return self._scalar(self.criterion(logits, targets.to(logits.dtype)))
+        check_classes(logits, targets)
+        ignored = self.ignore_index
+        may_ignore = ignored is not None
+        if self.check_labels and targets.device.type == "cpu":
+            may_ignore = check_labels(targets, logits.shape[1], ignored)
+        scores = self._to_scores(logits)
+        loss = self._scalar(self.criterion(scores, self._to_targets(targets, scores)))
+        if may_ignore and ignored is not None:
+            # Where a row counts, value and gradient stay the criterion's to the bit.
+            loss = torch.where(targets.eq(ignored).all(), 0.0, loss)
+        return loss
+
+    def weight(self, targets: Tensor) -> Tensor | int:
+        """What this batch's loss counts for in a mean over a data set: the divisor of its own mean.
+
+        With it, sum(weight * loss) / sum(weight) over batches does not depend on the batch size. It is
+        the number of rows; where there is an ``ignore_index``, of the rows that are not ignored; with
+        torch's class weights for indices (CrossEntropyLoss, NLLLoss), the sum of those rows' weights.
+        A tensor is 0-d and floating, on the targets' device; nothing waits for the device.
+        """
+        ignored = self.ignore_index
+        if ignored is None:
+            return targets.shape[0]
+        kept = targets != ignored
+        weights: Tensor | None = getattr(self.criterion, "weight", None)
+        if weights is None:
+            return kept.sum(dtype=torch.float32)
+        return (weights[targets.masked_fill(~kept, 0)] * kept).sum()
+
+    def extra_repr(self) -> str:
+        """What a printed model shows beside the criterion."""
+        return f"scores={self.scores}, targets={self.targets}, task={self.task}"
+
+    def _scalar(self, loss: Tensor) -> Tensor:
+        if loss.dim() != 0:
+            raise LossInputError(
+                f"{self.name} returned shape {list(loss.shape)}: "
+                "expected one number, the mean over the batch. Construct it with reduction: mean"
+            )
+        return loss
+
+    def _check_task(self) -> None:
+        """Raise ConfigError where forms, tasks and the number of outputs do not fit together."""
+        if "regression" in self.tasks and self.scores != "logits":
+            raise ConfigError(
+                f"{self.name} takes scores: {self.scores} and lists the task regression, "
+                "where scores stay as they are. Set loss.scores=logits or loss.tasks=[classification]"
+            )
+        if self.task not in self.tasks:
+            raise ConfigError(
+                f"{self.name} is declared for {' and '.join(self.tasks)}, but is used for {self.task}. "
+                f"Choose a loss whose file in conf/loss lists {self.task} under tasks"
+            )
+        least, each = (2, "class (two for yes or no)") if self.task == "classification" else (1, "value")
+        if self.outputs is not None and self.outputs < least:
+            raise ConfigError(
+                f"the network's outputs are {self.outputs}: "
+                f"{self.task} needs at least {least}, one for each {each}"
+            )
