@@ -66,6 +66,11 @@ class DataModule(LightningDataModule):
         return len(self.classes) or self.train.targets.shape[1]
 
     @property
+    def peak(self) -> int | None:
+        """The highest value of the images as stored; None where the inputs are no images."""
+        return int(self.train.inputs.max()) if self.train.inputs.dtype == torch.uint8 else None
+
+    @property
     def batches_per_epoch(self) -> int:
         """Mini-batches in an epoch of training."""
         return TrainLoader(self.train, batch_size=self.batch_size, seed=0, limit=self.limit).batches

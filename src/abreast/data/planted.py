@@ -1,0 +1,143 @@
+"""Random data of which the best possible score is known: a teacher is planted, noise hides it.
+
+Every function is pure: the rows depend on its arguments alone, and the training rows not on `test_size`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from abreast.data.source import Source, Split
+from abreast.data.split import generator
+from abreast.errors import ConfigError
+
+Teacher = Callable[[Tensor], Tensor]
+
+_SCALE_ROWS = 16384
+
+
+def random_classes(
+    size: int = 2000,
+    test_size: int = 10000,
+    features: int = 20,
+    classes: int = 10,
+    noise: float = 0.1,
+    hidden: int = 0,
+    seed: int = 0,
+) -> Source:
+    """Inputs from N(0, I), float32 `[N, features]`; a teacher's label, replaced by another with P = noise.
+
+    hidden: width of the teacher's tanh layer; 0 is a linear teacher.
+    facts: best_accuracy = 1 - noise, what no model can beat in expectation, since each of the other classes
+    is less likely than the teacher's as long as noise < (classes - 1) / classes; teacher_accuracy, what the
+    teacher itself reaches on these very test rows. Raises ConfigError.
+    """
+    _check_counts(1, size=size, test_size=test_size, features=features)
+    _check_counts(2, classes=classes)
+    _check_counts(0, hidden=hidden)
+    _check_number("noise", noise, (classes - 1) / classes)
+    teacher = _teacher(features, classes, hidden, seed)
+
+    def draw(rows: int, name: str) -> tuple[Split, float]:
+        random = generator(seed, f"random classes, {name}")
+        inputs = torch.randn(rows, features, generator=random)
+        truth = teacher(inputs).argmax(1)
+        is_noisy = torch.rand(rows, generator=random) < noise
+        other = (truth + torch.randint(1, classes, (rows,), generator=random)) % classes
+        return Split(inputs, torch.where(is_noisy, other, truth)), 1 - float(is_noisy.double().mean())
+
+    (train, _), (test, reached) = draw(size, "train"), draw(test_size, "test")
+    facts = {"best_accuracy": 1.0 - noise, "teacher_accuracy": reached}
+    return Source(train, test, _names(classes), facts)
+
+
+def random_noise(
+    size: int = 2000, test_size: int = 10000, features: int = 20, classes: int = 10, seed: int = 0
+) -> Source:
+    """Inputs from N(0, I), float32 `[N, features]`, and uniform labels that have nothing to do with them.
+
+    What is learnt is memory; above facts' best_accuracy = 1 / classes on the test rows lies only luck, or a
+    leak. Raises ConfigError.
+    """
+    _check_counts(1, size=size, test_size=test_size, features=features)
+    _check_counts(2, classes=classes)
+
+    def draw(rows: int, name: str) -> Split:
+        random = generator(seed, f"random noise, {name}")
+        inputs = torch.randn(rows, features, generator=random)
+        return Split(inputs, torch.randint(classes, (rows,), generator=random))
+
+    return Source(
+        draw(size, "train"), draw(test_size, "test"), _names(classes), {"best_accuracy": 1 / classes}
+    )
+
+
+def random_regression(
+    size: int = 2000,
+    test_size: int = 10000,
+    features: int = 20,
+    outputs: int = 1,
+    noise: float = 0.1,
+    hidden: int = 0,
+    seed: int = 0,
+) -> Source:
+    """Inputs from N(0, I), float32 `[N, features]`; targets `[N, outputs]`: a teacher's, plus noise.
+
+    noise: the standard deviation of the normal noise, beside a teacher of variance 1.
+    hidden: width of the teacher's tanh layer; 0 is a linear teacher.
+    facts: best_mse = noise^2 and best_r2 = 1 / (1 + noise^2), those of the teacher, in expectation. Its
+    variance is exact if it is linear, and else set by 16,384 rows (to about 1 %). Raises ConfigError.
+    """
+    _check_counts(1, size=size, test_size=test_size, features=features, outputs=outputs)
+    _check_counts(0, hidden=hidden)
+    _check_number("noise", noise, float("inf"))
+    teacher = _teacher(features, outputs, hidden, seed)
+    scale = torch.ones(outputs, dtype=torch.float64)
+    if hidden:
+        random = generator(seed, "random regression, scale")
+        scale = teacher(torch.randn(_SCALE_ROWS, features, generator=random)).std(0)
+
+    def draw(rows: int, name: str) -> Split:
+        random = generator(seed, f"random regression, {name}")
+        inputs = torch.randn(rows, features, generator=random)
+        hiss = torch.randn(rows, outputs, generator=random, dtype=torch.float64)
+        return Split(inputs, (teacher(inputs) / scale + noise * hiss).float())
+
+    facts = {"best_mse": float(noise**2), "best_r2": 1 / (1 + noise**2)}
+    return Source(draw(size, "train"), draw(test_size, "test"), (), facts)
+
+
+def _teacher(features: int, outputs: int, hidden: int, seed: int) -> Teacher:
+    """Scores `[N, outputs]` of inputs `[N, features]`, in float64: near ties must not hang on the machine.
+
+    No biases, and columns of norm 1: no class is favoured, and a linear teacher's scores have variance 1.
+    """
+    random = generator(seed, "teacher")
+
+    def matrix(rows: int, columns: int) -> Tensor:
+        drawn = torch.randn(rows, columns, generator=random, dtype=torch.float64)
+        return drawn / drawn.square().sum(0).sqrt()
+
+    if not hidden:
+        weights = matrix(features, outputs)
+        return lambda inputs: inputs.double().matmul(weights)
+    inner, outer = matrix(features, hidden), matrix(hidden, outputs)
+    return lambda inputs: (inputs.double() @ inner).tanh() @ outer
+
+
+def _names(classes: int) -> tuple[str, ...]:
+    return tuple(map(str, range(classes)))
+
+
+def _check_counts(least: int, **counts: int) -> None:
+    for name, value in counts.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ConfigError(f"{name}={value!r} must be a whole number of {least} or more.")
+
+
+def _check_number(name: str, value: float, below: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < below:
+        raise ConfigError(f"{name}={value!r} must be a number from 0 to below {below:g}.")

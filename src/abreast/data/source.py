@@ -1,0 +1,133 @@
+"""What every data set is turned into: two splits of tensors, class names, and known facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from abreast.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One part of a data set, kept as stored.
+
+    inputs: uint8 for images (`[N, C, H, W]`), float32 for features (`[N, F]`).
+    targets: int64 `[N]` class indices, or float32 `[N, D]` for regression.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A data set in memory, checked once on the host.
+
+    classes: class names, in the order of the indices; `()` for regression.
+    facts: what is known of the data, e.g. `best_accuracy`.
+    ignore_index: a label outside the classes that marks rows without one.
+    Raises DataError that names the split, the value, how many there are, and the fix.
+    """
+
+    train: Split
+    test: Split
+    classes: tuple[str, ...]
+    facts: Mapping[str, float] = field(default_factory=dict)
+    ignore_index: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, split in (("train", self.train), ("test", self.test)):
+            _check_inputs(split, name)
+            if self.classes:
+                check_labels(split.targets, len(self.classes), name, self.ignore_index)
+            else:
+                _check_values(split.targets, name)
+        for what, train, test in (
+            ("inputs", self.train.inputs, self.test.inputs),
+            ("targets", self.train.targets, self.test.targets),
+        ):
+            if train.shape[1:] != test.shape[1:] or train.dtype != test.dtype:
+                raise DataError(
+                    f"train {what} are {_rows(train)} but test {what} are {_rows(test)}: "
+                    "a row of both splits must have one shape and type."
+                )
+
+
+def check_labels(targets: Tensor, num_classes: int, split: str, ignore_index: int | None = None) -> None:
+    """Check that class indices are int64 `[N]` in 0..num_classes-1, or equal to `ignore_index`.
+
+    On a GPU an index outside the classes is an asynchronous assert that names nothing, so it is looked
+    for here, on the host. Raises DataError.
+    """
+    if targets.dtype != torch.int64 or targets.ndim != 1:
+        raise DataError(
+            f"{split} targets are {targets.dtype} of shape {list(targets.shape)}: "
+            "class indices must be int64 of shape [N] (targets.long().flatten())."
+        )
+    outside = (targets < 0) | (targets >= num_classes)
+    if ignore_index is not None:
+        outside &= targets != ignore_index
+    count = int(outside.sum())
+    if count:
+        bad = targets[outside]
+        row = int(outside.nonzero()[0])
+        allowed = f"0..{num_classes - 1}" + (
+            "" if ignore_index is None else f" or ignore_index={ignore_index}"
+        )
+        raise DataError(
+            f"{split} targets: {count} of {len(targets)} labels are not in {allowed} (row {row} holds "
+            f"{int(targets[row])}; lowest {int(bad.min())}, highest {int(bad.max())}). "
+            "Correct the labels, number the classes from 0, or set the number of classes or ignore_index."
+        )
+
+
+def _check_inputs(split: Split, name: str) -> None:
+    inputs, targets = split.inputs, split.targets
+    if inputs.dtype not in (torch.uint8, torch.float32) or inputs.ndim < 2:
+        raise DataError(
+            f"{name} inputs are {inputs.dtype} of shape {list(inputs.shape)}: they must be uint8 or float32, "
+            "one row or image per sample ([N, F] or [N, C, H, W])."
+        )
+    if targets.ndim == 0 or len(inputs) != len(targets):
+        raise DataError(
+            f"{name} has {len(inputs)} inputs but targets of shape {list(targets.shape)}: every input needs "
+            "one target. Are both of the same split?"
+        )
+    if not inputs.numel():
+        raise DataError(
+            f"{name} inputs are empty, shape {list(inputs.shape)}: at least one row and value is needed."
+        )
+    if inputs.is_floating_point():
+        _check_finite(inputs, f"{name} inputs")
+
+
+def _check_values(targets: Tensor, name: str) -> None:
+    if targets.dtype != torch.float32 or targets.ndim != 2 or not targets.numel():
+        raise DataError(
+            f"{name} targets are {targets.dtype} of shape {list(targets.shape)}: without class names this is "
+            "regression, whose targets must be float32 of shape [N, D]."
+        )
+    _check_finite(targets, f"{name} targets")
+
+
+def _check_finite(values: Tensor, what: str) -> None:
+    bad = ~values.isfinite()
+    count = int(bad.sum())
+    if count:
+        rows = bad.flatten(1).any(1).nonzero().flatten()
+        row = int(rows[0])
+        raise DataError(
+            f"{what}: {count} values in {len(rows)} of {len(values)} rows are not finite (row {row} holds "
+            f"{float(values[row][bad[row]][0])}). Drop these rows or fill the values in."
+        )
+
+
+def _rows(tensor: Tensor) -> str:
+    return f"{tensor.dtype} rows of shape {list(tensor.shape[1:])}"
