@@ -4,6 +4,8 @@
 class AbreastError(Exception):
     """A mistake outside the code. The message names what was wrong, what is allowed, and the fix."""
 
+    exit_code = 2
+
 
 class ConfigError(AbreastError):
     """The configuration cannot be run."""

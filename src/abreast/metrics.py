@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torchmetrics import MeanAbsoluteError, MeanMetric, Metric, R2Score
+from torchmetrics import MeanAbsoluteError, Metric, R2Score, SumMetric
 from torchmetrics.classification import (
     MulticlassAccuracy,
     MulticlassCalibrationError,
@@ -30,7 +30,10 @@ class Meter(nn.Module):
     ) -> None:
         super().__init__()
         self.classes = classes
-        self.loss = MeanMetric(nan_strategy="disable")
+        # Not torchmetrics' MeanMetric: with the check for nan off, which waits for the device, 1.9.0 drops
+        # the weights.
+        self.losses = SumMetric(nan_strategy="disable")
+        self.weights = SumMetric(nan_strategy="disable")
         self.scores = nn.ModuleDict()
         if classes:
             options: dict[str, Any] = {
@@ -65,7 +68,8 @@ class Meter(nn.Module):
             weight = torch.tensor(weights, dtype=loss.dtype, device=loss.device)
         else:
             weight = torch.stack(cast("tuple[Tensor, ...]", weights))
-        self.loss.update(loss, weight)
+        self.losses.update((loss * weight).sum())
+        self.weights.update(weight.sum())
         rows, labels = torch.cat(scores).float(), torch.cat(targets)
         for metric in self.scores.values():
             cast(Metric, metric).update(rows, labels)
@@ -73,10 +77,8 @@ class Meter(nn.Module):
     def compute(self) -> dict[str, Tensor]:
         """The stage's values by name, over all ranks; then begins anew. The confusion matrix is `[C, C]`."""
         self._fold()
-        values = {"loss": self.loss.compute()}
-        self.loss.reset()
-        for name, module in self.scores.items():
-            metric = cast(Metric, module)
-            values[name] = metric.compute()
-            metric.reset()
+        values = {"loss": self.losses.compute() / self.weights.compute()}
+        values |= {name: cast(Metric, metric).compute() for name, metric in self.scores.items()}
+        for metric in (self.losses, self.weights, *self.scores.values()):
+            cast(Metric, metric).reset()
         return values

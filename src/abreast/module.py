@@ -14,13 +14,16 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from abreast.data.loader import Batch, Block
+from abreast.errors import AbreastError
 from abreast.execution import Stepping, execute
 from abreast.losses import Loss
 from abreast.metrics import Meter
 
 
-class DivergedError(Exception):
+class DivergedError(AbreastError):
     """The training loss of a mini-batch is not finite; `step` is the optimizer step that it was for."""
+
+    exit_code = 1
 
     def __init__(self, step: int) -> None:
         super().__init__(f"diverged at step {step}")
@@ -68,7 +71,7 @@ class Learner(LightningModule):
     """A network with its loss, optimizer and schedule.
 
     The network takes normalised inputs `[B, *shape]` and gives raw scores `[B, out]`. `forward` takes
-    inputs as stored, so a checkpoint predicts from raw pixels. `values` holds the epoch's (and after a
+    inputs as stored, so a checkpoint predicts from raw pixels, which go up to `peak`. `values` holds the epoch's (and after a
     test the test's) metrics by name; `samples` one in `log_every` optimizer steps, for the loggers.
 
     With `stepping` None this is ordinary Lightning: a `training_step` is a mini-batch. With a `Stepping`
@@ -82,7 +85,10 @@ class Learner(LightningModule):
         optimizer: Callable[[Any], Optimizer],
         schedule: Schedule | None = None,
         *,
+        in_shape: tuple[int, ...],
+        out_features: int,
         classes: tuple[str, ...] = (),
+        peak: int | None = None,
         mean: float = 0.0,
         std: float = 1.0,
         stepping: Stepping | None = None,
@@ -93,7 +99,10 @@ class Learner(LightningModule):
         self.normalize = Normalize(mean, std)
         self.net = net
         self.loss = loss
+        self.in_shape = in_shape
+        self.out_features = out_features
         self.classes = classes
+        self.peak = peak
         self.train_meter = Meter(classes, ignore_index=loss.ignore_index)
         self.val_meter = Meter(classes, ignore_index=loss.ignore_index)
         self.test_meter = Meter(classes, ignore_index=loss.ignore_index, full=True)
@@ -223,6 +232,15 @@ class Learner(LightningModule):
     def on_test_epoch_end(self) -> None:
         """Take the test's metrics."""
         self._measure("test", self.test_meter)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what it takes to use the weights without the data."""
+        checkpoint["abreast"] = {
+            "in_shape": list(self.in_shape),
+            "out_features": self.out_features,
+            "classes": list(self.classes),
+            "peak": self.peak,
+        }
 
     # Optimizers that average (schedule-free) have weights to train with and weights to use.
 

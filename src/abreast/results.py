@@ -91,7 +91,8 @@ class RunDirectory:
 
     def _write_json(self, name: str, content: Json) -> None:
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-        text = re.sub(r"\[\n[^\[\]{}]*\]", lambda found: " ".join(found[0].split()), text)  # a list a line
+        # Lists of numbers on one line: a confusion matrix would fill pages. No text holds a raw line break.
+        text = re.sub(r"\[\n([^\[\]{}\"]*)\n *\]", lambda found: f"[{' '.join(found[1].split())}]", text)
         write_atomically(self.path / name, text.encode())
 
     def _read_json(self, name: str) -> Json:

@@ -8,6 +8,9 @@ import os
 import platform
 import time
 import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -27,6 +30,7 @@ from abreast.build import (
 )
 from abreast.data.datamodule import DataModule
 from abreast.module import DivergedError, Learner
+from abreast.ranks import ranks_to_start, start_ranks
 from abreast.results import Json, RunDirectory
 from abreast.seeding import derive, seed_everything
 from abreast.summary import print_summary
@@ -37,20 +41,31 @@ PACKAGES = ("torch", "lightning", "torchmetrics", "hydra-core", "numpy")
 
 
 def run(cfg: Config, run_dir: Path) -> float:
-    """Train, test and record the run that the plain config describes.
+    """Train, test and record the run that the plain config describes, over as many processes as it says.
 
-    Returns the best value of the monitored metric, for sweepers; the worst possible one where the run
-    diverged. Other errors are recorded in the run directory and raised.
+    Returns the tested epoch's value of the monitored metric, for sweepers. What goes wrong is recorded in
+    the run directory and raised; DivergedError where the training loss did not stay finite.
     """
     directory = RunDirectory(run_dir)
     directory.write_config(cfg)
     directory.write_status("running")
+    with status_kept(directory):
+        ranks = ranks_to_start(cfg)
+        if ranks > 1:
+            start_ranks(directory, ranks)
+        else:
+            train(cfg, directory)
+    return objective(cfg, directory.read_result()["metrics"])
+
+
+@contextmanager
+def status_kept(directory: RunDirectory) -> Iterator[None]:
+    """Write to the run's status how what is done inside ends."""
     try:
-        value = _train(cfg, directory)
+        yield
     except DivergedError as error:
-        directory.write_status("failed", reason=str(error))
-        log.error("failed: %s. The learning rate may be too high; %s", error, directory.path)
-        return _worst(cfg)
+        directory.write_status("failed", reason=str(error), diverged_at=error.step)
+        raise
     except KeyboardInterrupt:
         directory.write_status("interrupted", reason="interrupted from the keyboard")
         raise
@@ -59,7 +74,20 @@ def run(cfg: Config, run_dir: Path) -> float:
         directory.write_status("failed", reason=reason, traceback=traceback.format_exc())
         raise
     directory.write_status("finished")
-    return value
+
+
+def objective(cfg: Config, metrics: dict[str, float]) -> float:
+    """What a sweeper compares runs by: the monitored metric, or without validation the training loss."""
+    watched = monitor(cfg)
+    return float(metrics[watched[0] if watched else "train/loss"])
+
+
+def worst(cfg: Config) -> float:
+    """The worst value that `objective` can have: a diverged run's."""
+    watched = monitor(cfg)
+    if watched is None or watched[1] == "min":
+        return math.inf
+    return 0.0 if watched[0].endswith("accuracy") else -math.inf
 
 
 def prepare(cfg: Config) -> None:
@@ -73,10 +101,13 @@ def prepare(cfg: Config) -> None:
         logger.handlers.clear()  # else everything is printed twice under Hydra
         logger.propagate = True
         logger.setLevel(logging.WARNING)
+    # lightning 2.6.6 asks torch 2.14 for a class that is deprecated there.
+    warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
     seed_everything(cfg["seed"])
 
 
-def _train(cfg: Config, directory: RunDirectory) -> float:
+def train(cfg: Config, directory: RunDirectory) -> None:
+    """Build, fit and test in this process, alone or as one rank of several."""
     began = time.perf_counter()
     prepare(cfg)
     stepping, steps = build_stepping(cfg)
@@ -84,9 +115,7 @@ def _train(cfg: Config, directory: RunDirectory) -> float:
     learner = build_learner(cfg, data, stepping)
     trainer = build_trainer(cfg, directory, learner, math.ceil(data.batches_per_epoch / steps))
     torch.manual_seed(derive(cfg["seed"], "dropout", trainer.global_rank))
-    trainer.fit(learner, datamodule=data)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+    _fit(trainer, learner, data)
     chosen = cfg["checkpoint"]
     file = directory.checkpoints / f"{chosen}.ckpt"
     if not file.exists():
@@ -99,8 +128,15 @@ def _train(cfg: Config, directory: RunDirectory) -> float:
         directory.write_result(result)
         _log_hyperparameters(trainer, cfg, result)
         print_summary(directory.path, result)
-    watched = monitor(cfg)
-    return float(result["metrics"][watched[0]]) if watched else float(result["metrics"]["test/loss"])
+
+
+def _fit(trainer: Trainer, learner: Learner, data: DataModule) -> None:
+    try:
+        trainer.fit(learner, datamodule=data)
+    except SystemExit:  # Lightning's own end after Ctrl-C
+        if trainer.interrupted:
+            raise KeyboardInterrupt from None
+        raise
 
 
 def _result(
@@ -135,13 +171,6 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         **{name: metadata.version(name) for name in PACKAGES},
     }
-
-
-def _worst(cfg: Config) -> float:
-    watched = monitor(cfg)
-    if watched is None or watched[1] == "min":
-        return math.inf
-    return 0.0 if watched[0].endswith("accuracy") else -math.inf
 
 
 def flatten(node: Any, prefix: str = "") -> dict[str, Any]:

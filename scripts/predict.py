@@ -1,0 +1,6 @@
+"""`python scripts/predict.py RUN ...`: the command `abreast predict`, for a checkout."""
+
+from abreast.app import main
+
+if __name__ == "__main__":
+    main(["predict"])

@@ -1,0 +1,102 @@
+"""Test any run again, from its directory alone; on its own data or on other data."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Trainer
+from rich.console import Console
+from rich.table import Table
+
+from abreast.build import Config, build_data
+from abreast.errors import ConfigError, RunError
+from abreast.rebuilding import rebuild, reopened
+from abreast.results import RunDirectory
+from abreast.training import prepare
+
+
+def evaluate(
+    run: Path, *, checkpoint: str | None = None, overrides: Sequence[str] = (), trust: Sequence[str] = ()
+) -> dict[str, float]:
+    """The run's test metrics by name; with `overrides` (`data=`, `data.key=`) those on other data.
+
+    `checkpoint` is `best`, `last` or a path; None: the one that the run itself was tested with.
+    Raises RunError for a directory that can't be used, ConfigError for data that don't fit the network.
+    """
+    with reopened(run, overrides, trust) as (directory, config):
+        prepare(config)
+        learner = rebuild(directory, config, checkpoint or config["checkpoint"])
+        data = build_data(config)
+        if data.in_shape != learner.in_shape or len(data.classes) != len(learner.classes):
+            raise ConfigError(
+                f"the data have rows of shape {data.in_shape} in {len(data.classes)} classes, but the run's "
+                f"network takes {learner.in_shape} in {len(learner.classes)}: choose data of that kind"
+            )
+        tester(config).test(learner, datamodule=data, verbose=False)
+        return {name: value for name, value in learner.values.items() if name.startswith("test/")}
+
+
+def tester(config: Config) -> Trainer:
+    """A Trainer on one device with the run's own precision, that writes nothing."""
+    node = config["trainer"]
+    return Trainer(
+        accelerator=node.get("accelerator", "auto"),
+        devices=1,
+        precision=node.get("precision", "32-true"),
+        deterministic=node.get("deterministic"),
+        limit_test_batches=node.get("limit_test_batches"),
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command `abreast evaluate`."""
+    parser = argparse.ArgumentParser(prog="abreast evaluate", description=__doc__)
+    add_run_arguments(parser)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the metrics there as well")
+    parser.add_argument("overrides", nargs="*", help="other data: data=NAME, data.KEY=VALUE")
+    args = parser.parse_intermixed_args(argv)
+    metrics = evaluate(args.run, checkpoint=args.checkpoint, overrides=args.overrides, trust=args.trust)
+    before = {} if args.overrides or args.checkpoint else _tested(args.run)
+    _print(metrics, before)
+    if args.json:
+        args.json.write_text(json.dumps(metrics, indent=2) + "\n")
+    return 0
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of every command that opens a run."""
+    parser.add_argument("run", type=Path, help="the run's directory")
+    parser.add_argument(
+        "--checkpoint", help="best, last or a path (default: the one the run was tested with)"
+    )
+    parser.add_argument(
+        "--trust", action="append", default=[], metavar="PACKAGE", help="a package of yours that the run uses"
+    )
+
+
+def _tested(run: Path) -> dict[str, Any]:
+    try:
+        metrics: dict[str, Any] = RunDirectory(run).read_result()["metrics"]
+    except RunError:  # it was not tested yet
+        return {}
+    return metrics
+
+
+def _print(metrics: dict[str, float], before: dict[str, Any]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    if before:
+        table.add_column("in result.json", justify="right")
+    for name, value in metrics.items():
+        table.add_row(name, f"{value:.7g}", *([f"{before.get(name, float('nan')):.7g}"] if before else []))
+    Console().print(table)

@@ -1,0 +1,108 @@
+"""A run's network for use without abreast: ONNX and torch.export, each checked on real inputs."""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from abreast.build import build_data
+from abreast.errors import ConfigError, RunError
+from abreast.evaluation import add_run_arguments
+from abreast.module import Learner
+from abreast.rebuilding import rebuild, reopened
+
+FORMATS = ("torch", "onnx")
+ROWS = 64  # real rows that the export is checked on
+TOLERANCE = 1e-4  # of raw scores, absolute and relative: other kernels add in another order
+
+
+class Network(nn.Module):
+    """What is exported: inputs as stored to raw scores."""
+
+    def __init__(self, learner: Learner) -> None:
+        super().__init__()
+        self.normalize = learner.normalize
+        self.net = learner.net
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """`[B, *in_shape]` -> `[B, out]`."""
+        scores: Tensor = self.net(self.normalize(inputs))
+        return scores
+
+
+def export_torch(network: Network, inputs: Tensor, path: Path) -> float:
+    """Write a `torch.export` program for any batch size; gives its largest difference on the inputs."""
+    batch = torch.export.Dim("batch", min=1, max=1 << 20)
+    program = torch.export.export(network, (inputs,), dynamic_shapes=({0: batch},))
+    torch.export.save(program, path)
+    again = torch.export.load(path).module()
+    return _checked(path, network, inputs, again(inputs))
+
+
+def export_onnx(network: Network, inputs: Tensor, path: Path) -> float:
+    """Write an ONNX model for any batch size; gives its largest difference on the inputs."""
+    missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
+    if missing:
+        raise ConfigError(
+            f"ONNX export needs {', '.join(missing)}: pip install 'abreast[export]', or --format torch"
+        )
+    import onnxruntime
+
+    batch = torch.export.Dim("batch", min=1, max=1 << 20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own deprecations
+        torch.onnx.export(
+            network,
+            (inputs,),
+            path,
+            input_names=["inputs"],
+            output_names=["scores"],
+            dynamic_shapes=({0: batch},),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (scores,) = session.run(None, {"inputs": inputs.numpy()})
+    return _checked(path, network, inputs, torch.from_numpy(scores))
+
+
+def _checked(path: Path, network: Network, inputs: Tensor, scores: Tensor) -> float:
+    with torch.inference_mode():
+        expected = network(inputs)
+    if not torch.allclose(scores, expected, rtol=TOLERANCE, atol=TOLERANCE):
+        raise RunError(
+            f"{path}: its scores differ from the network's by {(scores - expected).abs().max():.3g}"
+        )
+    return float((scores - expected).abs().max())
+
+
+WRITERS: dict[str, Any] = {"torch": (export_torch, "model.pt2"), "onnx": (export_onnx, "model.onnx")}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command `abreast export`."""
+    parser = argparse.ArgumentParser(prog="abreast export", description=__doc__)
+    add_run_arguments(parser)
+    parser.add_argument("--format", choices=FORMATS, action="append", help="default: both")
+    parser.add_argument("--to", type=Path, help="the folder to write to (default: RUN/export)")
+    parser.add_argument("overrides", nargs="*", help="where the data are now: data.KEY=VALUE")
+    args = parser.parse_intermixed_args(argv)
+    with reopened(args.run, args.overrides, args.trust) as (directory, config):
+        learner = rebuild(directory, config, args.checkpoint or config["checkpoint"])
+        inputs = build_data(config).test.inputs[:ROWS]
+    folder = args.to or directory.path / "export"
+    folder.mkdir(parents=True, exist_ok=True)
+    network = Network(learner).eval()
+    for name in args.format or FORMATS:
+        write, file = WRITERS[name]
+        difference = write(network, inputs, folder / file)
+        print(f"{folder / file}: checked on {len(inputs)} test rows, largest difference {difference:.2g}")
+    return 0
