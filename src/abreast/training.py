@@ -17,9 +17,9 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
 
 from abreast import __version__, checkpoint
+from abreast.board import TensorBoard
 from abreast.build import (
     Config,
     build_data,
@@ -122,11 +122,11 @@ def train(cfg: Config, directory: RunDirectory) -> None:
         file = directory.checkpoints / "last.ckpt"
     learner.load_state_dict(checkpoint.weights(file))
     trainer.test(learner, datamodule=data, verbose=False)
-    result = _result(cfg, directory, data, learner, file, trainer)
+    result = result_of(cfg, directory, data, learner, file)
     result["seconds"] = round(time.perf_counter() - began, 3)
     if trainer.is_global_zero:
         directory.write_result(result)
-        _log_hyperparameters(trainer, cfg, result)
+        log_hyperparameters(trainer, cfg, result)
         print_summary(directory.path, result)
 
 
@@ -139,9 +139,8 @@ def _fit(trainer: Trainer, learner: Learner, data: DataModule) -> None:
         raise
 
 
-def _result(
-    cfg: Config, directory: RunDirectory, data: DataModule, learner: Learner, file: Path, trainer: Trainer
-) -> Json:
+def result_of(cfg: Config, directory: RunDirectory, data: DataModule, learner: Learner, file: Path) -> Json:
+    """The content of result.json, `seconds` excepted, for weights loaded from `file` and tested."""
     epoch = int(checkpoint.load(file)["epoch"]) + 1
     row = next(row for row in directory.read_metrics() if row["epoch"] == epoch)
     metrics = {name: value for name, value in row.items() if "/" in name}
@@ -185,14 +184,15 @@ def flatten(node: Any, prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _log_hyperparameters(trainer: Trainer, cfg: Config, result: Json) -> None:
+def log_hyperparameters(trainer: Trainer, cfg: Config, result: Json) -> None:
     """The run's row among the hyperparameters, with the final metrics of result.json."""
     flat = flatten(cfg)
     final = {f"final/{name}": value for name, value in result["metrics"].items() if name.count("/") == 1}
     for logger in trainer.loggers:
-        if isinstance(logger, TensorBoardLogger):
+        if isinstance(logger, TensorBoard):
             logger.log_hyperparams(flat, final, step=trainer.global_step)
+            logger.close()
         else:
             logger.log_hyperparams(flat)
             logger.log_metrics(final, step=trainer.global_step)
-        logger.finalize("success")
+            logger.finalize("success")

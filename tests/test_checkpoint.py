@@ -1,0 +1,66 @@
+"""Checkpoints are whole or not there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from abreast.checkpoint import AtomicCheckpointIO, load, weights
+from abreast.errors import RunError
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "a.ckpt"
+    AtomicCheckpointIO().save_checkpoint({"state_dict": {"w": torch.ones(3)}, "epoch": 2}, path)
+    assert load(path)["epoch"] == 2
+    assert torch.equal(weights(path)["w"], torch.ones(3))
+    assert [file.name for file in path.parent.iterdir()] == ["a.ckpt"]
+
+
+def test_a_failed_write_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.ckpt"
+    io = AtomicCheckpointIO()
+    io.save_checkpoint({"state_dict": {}, "epoch": 1}, path)
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        io.save_checkpoint({"state_dict": {}, "epoch": 2}, path)
+    assert load(path)["epoch"] == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["a.ckpt"]
+
+
+def test_nothing_is_written_outside_the_targets_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "nowhere"))  # Lightning's own goes through it
+    AtomicCheckpointIO().save_checkpoint({"state_dict": {}}, tmp_path / "a.ckpt")
+    assert load(tmp_path / "a.ckpt") == {"state_dict": {}}
+
+
+def test_every_flipped_bit_gives_a_checkpoint_or_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.ckpt"
+    AtomicCheckpointIO().save_checkpoint({"state_dict": {"w": torch.arange(4.0)}}, path)
+    whole = path.read_bytes()
+    refused = 0
+    for place in range(0, len(whole), 7):
+        broken = bytearray(whole)
+        broken[place] ^= 1 << place % 8
+        path.write_bytes(broken)
+        try:
+            load(path)
+        except RunError as error:
+            assert "a.ckpt" in str(error)
+            refused += 1
+    assert refused > 10
+
+
+def test_a_file_without_weights_is_refused(tmp_path: Path) -> None:
+    torch.save([1, 2], tmp_path / "a.ckpt")
+    with pytest.raises(RunError, match="holds no weights"):
+        load(tmp_path / "a.ckpt")
+    with pytest.raises(RunError, match=r"gone\.ckpt: no such checkpoint"):
+        load(tmp_path / "gone.ckpt")
