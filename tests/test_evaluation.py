@@ -66,7 +66,7 @@ def test_other_data(train: Callable[..., Path]) -> None:
         evaluate(path, overrides=["data=digits"])
     with pytest.raises(ConfigError, match=r"optim\.lr=1: only the data can be changed"):
         evaluate(path, overrides=["optim.lr=1"])
-    with pytest.raises(ConfigError, match="data.sead=1: the run's data take _target_, size"):
+    with pytest.raises(ConfigError, match=r"data\.sead=1: the run's data take _target_, size"):
         evaluate(path, overrides=["data.sead=1"])
 
 
@@ -149,7 +149,11 @@ ATTACKS = {
     "torch.hub.load": {"repo_or_dir": "{mark}", "model": "x", "source": "local"},
     "torch.nn.functional.torch.save": {"obj": "x", "f": "{mark}"},
     "torch.utils.cpp_extension.load": {"name": "x", "sources": ["{mark}"]},
-    "torch.distributed.launcher.api.launch_agent": {"config": None, "entrypoint": "touch", "args": ["{mark}"]},
+    "torch.distributed.launcher.api.launch_agent": {
+        "config": None,
+        "entrypoint": "touch",
+        "args": ["{mark}"],
+    },
     "lightning.pytorch.Trainer": {"default_root_dir": "{mark}"},
     "hydra.utils.instantiate": {"config": {"_target_": "os.system"}},
 }

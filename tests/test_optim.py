@@ -7,11 +7,11 @@ from copy import deepcopy
 
 import pytest
 import torch
-from helpers import compose, options
 from hydra.utils import execution_whitelist, get_object, instantiate
 from torch import nn
 
 from abreast.optim import MuonAdamW
+from helpers import compose, options
 
 # What a file sets on purpose: `fused` is the same rule in one kernel; the others are what their name says.
 MEANT = {"momentum": {"momentum"}, "nesterov": {"momentum", "nesterov"}}

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import ROOT, compose
 
 from abreast.checkpoint import load
 from abreast.ranks import ranks_to_start
 from abreast.results import RunDirectory
+from helpers import ROOT, compose
 
 
 def train(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
@@ -66,7 +66,9 @@ def test_a_rank_that_fails_is_told_by_its_reason(tmp_path: Path) -> None:
         (("trainer=ddp", "trainer.devices=[0,1,2]"), 3),
     ],
 )
-def test_how_many_are_started(overrides: tuple[str, ...], ranks: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_how_many_are_started(
+    overrides: tuple[str, ...], ranks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert ranks_to_start(compose(*overrides)) == ranks
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "outside")  # under torchrun this process is a rank itself
     assert ranks_to_start(compose(*overrides)) == 1

@@ -6,11 +6,11 @@ import math
 
 import pytest
 import torch
-from helpers import compose, options
 from hydra.utils import execution_whitelist
 
 from abreast.build import build_schedule
 from abreast.schedule import warmup_cosine
+from helpers import compose, options
 
 
 def rates(make: object, steps: int) -> list[float]:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import compose, options
 from hydra.utils import execution_whitelist
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -17,9 +16,10 @@ from abreast.checkpoint import load
 from abreast.data.datamodule import DataModule
 from abreast.data.loader import epoch_order
 from abreast.data.planted import random_classes
-from abreast.module import DivergedError
+from abreast.errors import DivergedError
 from abreast.results import RunDirectory
-from abreast.training import flatten, objective, run, worst
+from abreast.training import objective, run, worst
+from helpers import compose, options
 
 TINY = ("data=random", "data.size=60", "data.test_size=30", "data.classes=3", "data.batch_size=20")
 WHITELIST = ["torch.*", "abreast.*", "lightning.*", "schedulefree.*"]
@@ -77,7 +77,7 @@ def test_tensorboard_holds_the_results(tmp_path: Path) -> None:
     assert [event.step for event in scalars["step/loss"]] == [0, 10, 20, 30, 40, 50, 60, 70, 80, 81]
     assert set(events.Tags()["images"]) == {"test/confusion", "test/worst"}
     hparams = events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
-    for text in (b"optim._target_", b"torch.optim.Adam", b"loss.criterion._target_", b"seed"):
+    for text in (b"optim.lr", b"Adam", b"CrossEntropyLoss", b"seed"):
         assert text in hparams
     experiment = events.SummaryMetadata("_hparams_/experiment").plugin_data.content
     assert b"final/test/accuracy" in experiment
@@ -188,9 +188,7 @@ def first_infinite_step(lr: float) -> int:
 
 @pytest.mark.parametrize("steps", [1, 50])
 @pytest.mark.parametrize("lr", [30.0, 1e4, 1e20])
-def test_divergence_is_recorded(
-    lr: float, steps: int, train: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_divergence_is_recorded(lr: float, steps: int, train: Callable[..., Path], tmp_path: Path) -> None:
     with pytest.raises(DivergedError):
         train(*TINY, "model=linear", "loss=mse", "optim=sgd", f"optim.lr={lr}", "trainer.max_epochs=100",
               f"steps_per_execution={steps}")  # fmt: skip
@@ -201,7 +199,9 @@ def test_divergence_is_recorded(
         assert all(value.isfinite().all() for value in weights(tmp_path / "run").values())
 
 
-def test_a_crash_is_recorded(train: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_is_recorded(
+    train: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("abreast.training.build_trainer", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         train(*TINY)
@@ -220,11 +220,6 @@ def test_what_a_sweeper_compares() -> None:
     regression = compose("data=random_regression", "loss=mse")
     assert objective(regression, {"val/loss": 3.0}) == 3.0
     assert worst(regression) == math.inf
-
-
-def test_flatten() -> None:
-    flat = flatten({"a": {"b": 1, "c": [1, 2]}, "d": None, "e": True})
-    assert flat == {"a.b": 1, "a.c": "[1, 2]", "d": "None", "e": True}
 
 
 def test_results_are_json_without_nan(train: Callable[..., Path]) -> None:

@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from helpers import ROOT
 
 
@@ -35,7 +36,12 @@ def abreast(python: Path, cwd: Path, *arguments: str) -> subprocess.CompletedPro
     code = "import sys; from abreast.app import main; sys.argv[0] = 'abreast'; main()"
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     return subprocess.run(
-        [python, "-c", code, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300
+        [python, "-c", code, *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
 
 

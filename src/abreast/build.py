@@ -93,8 +93,8 @@ def build_net(cfg: Config, in_shape: tuple[int, ...], out_features: int) -> nn.M
     return net
 
 
-def build_loss(cfg: Config, out_features: int) -> Loss:
-    """The loss, for as many scores as the network gives."""
+def build_loss(cfg: Config, out_features: int, ignores: bool = True) -> Loss:
+    """The loss, for as many scores as the network gives; `ignores` False where no label is to be ignored."""
     node = dict(cfg["loss"])
     criterion = dict(node.pop("criterion"))
     tensors = {
@@ -103,9 +103,8 @@ def build_loss(cfg: Config, out_features: int) -> Loss:
         if isinstance(criterion.get(key), list)
     }
     made = make("loss.criterion", criterion, **tensors)
-    loss = make(
-        "loss", node, criterion=made, outputs=out_features, task=cfg["data"]["task"], check_labels=False
-    )
+    facts: Config = {"outputs": out_features, "task": cfg["data"]["task"], "ignores": ignores}
+    loss = make("loss", node, criterion=made, check_labels=False, **facts)
     assert isinstance(loss, Loss)
     return loss
 
@@ -113,7 +112,7 @@ def build_loss(cfg: Config, out_features: int) -> Loss:
 def build_learner(cfg: Config, data: DataModule, stepping: Stepping | None) -> Learner:
     """The network with loss, optimizer and schedule. What they refuse is found here, before training."""
     net = build_net(cfg, data.in_shape, data.out_features)
-    loss = build_loss(cfg, data.out_features)
+    loss = build_loss(cfg, data.out_features, data.ignores)
     optimizer = make("optim", cfg["optim"])
     trainer = cfg["trainer"]
     steps = math.ceil(data.batches_per_epoch / trainer.get("accumulate_grad_batches", 1))

@@ -17,3 +17,13 @@ class DataError(AbreastError):
 
 class RunError(AbreastError):
     """A run directory or one of its files cannot be read."""
+
+
+class DivergedError(AbreastError):
+    """The training loss of a mini-batch is not finite; `step` is the optimizer step that it was for."""
+
+    exit_code = 1
+
+    def __init__(self, step: int) -> None:
+        super().__init__(f"diverged at step {step}")
+        self.step = step

@@ -77,7 +77,7 @@ def execute(learner: Learner, block: Block, stepping: Stepping) -> None:
                 gradients(batch, measure=True, zero=micro == 0)
                 if due:
                     learner.sample(step, optimizer)
-                _clip(parameters, stepping)
+                clip(parameters, stepping)
                 optimizer.step()
             if mixed:
                 torch.clear_autocast_cache()  # it holds casts of the weights as they were
@@ -116,7 +116,8 @@ def _step_with_closure(
     optimizer.step(closure)
 
 
-def _clip(parameters: list[nn.Parameter], stepping: Stepping) -> None:
+def clip(parameters: list[nn.Parameter], stepping: Stepping) -> None:
+    """Clip the parameters' gradients in place, as Lightning would."""
     if stepping.clip_value is None:
         return
     if stepping.clip_algorithm == "value":

@@ -14,20 +14,10 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from abreast.data.loader import Batch, Block
-from abreast.errors import AbreastError
+from abreast.errors import DivergedError
 from abreast.execution import Stepping, execute
 from abreast.losses import Loss
 from abreast.metrics import Meter
-
-
-class DivergedError(AbreastError):
-    """The training loss of a mini-batch is not finite; `step` is the optimizer step that it was for."""
-
-    exit_code = 1
-
-    def __init__(self, step: int) -> None:
-        super().__init__(f"diverged at step {step}")
-        self.step = step
 
 
 class Normalize(nn.Module):
@@ -71,8 +61,9 @@ class Learner(LightningModule):
     """A network with its loss, optimizer and schedule.
 
     The network takes normalised inputs `[B, *shape]` and gives raw scores `[B, out]`. `forward` takes
-    inputs as stored, so a checkpoint predicts from raw pixels, which go up to `peak`. `values` holds the epoch's (and after a
-    test the test's) metrics by name; `samples` one in `log_every` optimizer steps, for the loggers.
+    inputs as stored, so a checkpoint predicts from raw pixels, which go up to `peak`. `values` holds the
+    epoch's (and after a test the test's) metrics by name; `samples` one in `log_every` optimizer steps,
+    for the loggers.
 
     With `stepping` None this is ordinary Lightning: a `training_step` is a mini-batch. With a `Stepping`
     it is a block of mini-batches (see `abreast.execution`), with the same weights to the bit.
@@ -194,7 +185,10 @@ class Learner(LightningModule):
 
     def _measure(self, stage: str, meter: Meter) -> None:
         """Take a stage's metrics, and show them to the callbacks that watch one."""
-        found = meter.compute()
+        self.take(stage, meter.compute())
+
+    def take(self, stage: str, found: dict[str, Tensor]) -> None:
+        """Take a stage's metrics by name."""
         confusion = found.pop("confusion", None)
         named = {f"{stage}/{name}": value for name, value in found.items()}
         self.trainer.callback_metrics.update(named)

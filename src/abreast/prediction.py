@@ -62,8 +62,8 @@ def _read_rows(path: Path, in_shape: tuple[int, ...]) -> Tensor:
 def predict(learner: Learner, inputs: Tensor) -> Tensor:
     """Probabilities `[N, C]` by softmax of the raw scores; for regression the scores themselves `[N, D]`."""
     with torch.inference_mode():
-        scores = learner(inputs)
-    return scores.softmax(1) if learner.classes else scores
+        scores: Tensor = learner(inputs)
+    return torch.softmax(scores, 1) if learner.classes else scores
 
 
 def main(argv: Sequence[str] | None = None) -> int:

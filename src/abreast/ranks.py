@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -15,8 +16,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from abreast.build import Config
-from abreast.errors import AbreastError, RunError
-from abreast.module import DivergedError
+from abreast.errors import AbreastError, DivergedError, RunError
 from abreast.results import RunDirectory
 from abreast.targets import own_targets
 
@@ -55,7 +55,7 @@ def start_ranks(directory: RunDirectory, ranks: int) -> None:
     )
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // ranks)))
     try:
-        elastic_launch(config, sys.executable)("-m", "abreast.ranks", str(directory.path))
+        elastic_launch(config, sys.executable)("-m", "abreast.app", "rank", str(directory.path))
     except ChildFailedError as error:
         status = directory.read_status()
         if "diverged_at" in status:
@@ -64,11 +64,11 @@ def start_ranks(directory: RunDirectory, ranks: int) -> None:
         raise RunError(f"a rank of the run failed: {reason} ({directory.path})") from None
 
 
-def main(run_dir: str) -> int:
-    """What each rank runs."""
+def main(argv: Sequence[str]) -> int:
+    """What each rank runs: `rank RUN_DIR`."""
     from abreast.training import status_kept, train
 
-    directory = RunDirectory(Path(run_dir))
+    directory = RunDirectory(Path(argv[0]))
     cfg = directory.read_config()
     try:
         with execution_whitelist(own_targets(cfg)), status_kept(directory):
@@ -76,7 +76,3 @@ def main(run_dir: str) -> int:
     except AbreastError as error:
         return error.exit_code
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))

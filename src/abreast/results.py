@@ -116,7 +116,7 @@ class RunDirectory:
             raise RunError(f"{path}: cannot be read ({error})") from None
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes | memoryview) -> None:
     """Write the whole file or leave it as it was, whenever the process or the machine stops."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")

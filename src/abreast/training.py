@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from abreast import lean  # noqa: F401  before anything imports Lightning
+
+# isort: split
 import logging
 import math
 import os
@@ -11,15 +14,14 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
 
 from abreast import __version__, checkpoint
-from abreast.board import TensorBoard
 from abreast.build import (
     Config,
     build_data,
@@ -29,7 +31,9 @@ from abreast.build import (
     monitor,
 )
 from abreast.data.datamodule import DataModule
-from abreast.module import DivergedError, Learner
+from abreast.errors import DivergedError
+from abreast.hyperparameters import log_hyperparameters
+from abreast.module import Learner
 from abreast.ranks import ranks_to_start, start_ranks
 from abreast.results import Json, RunDirectory
 from abreast.seeding import derive, seed_everything
@@ -122,9 +126,9 @@ def train(cfg: Config, directory: RunDirectory) -> None:
         file = directory.checkpoints / "last.ckpt"
     learner.load_state_dict(checkpoint.weights(file))
     trainer.test(learner, datamodule=data, verbose=False)
-    result = result_of(cfg, directory, data, learner, file)
-    result["seconds"] = round(time.perf_counter() - began, 3)
     if trainer.is_global_zero:
+        result = result_of(cfg, directory, data, learner, file)
+        result["seconds"] = round(time.perf_counter() - began, 3)
         directory.write_result(result)
         log_hyperparameters(trainer, cfg, result)
         print_summary(directory.path, result)
@@ -156,13 +160,14 @@ def result_of(cfg: Config, directory: RunDirectory, data: DataModule, learner: L
         "checkpoint": file.name,
         "parameters": sum(p.numel() for p in learner.net.parameters()),
         "rows": {part: len(getattr(data, part).targets) for part in ("train", "val", "test")},
-        "facts": dict(data.source.facts),
+        "facts": data.facts,
         "classes": list(data.classes),
         "confusion": learner.confusion,
-        "versions": versions(),
+        "versions": dict(versions()),
     }
 
 
+@cache
 def versions() -> dict[str, str]:
     """What the run was made with."""
     return {
@@ -170,29 +175,3 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         **{name: metadata.version(name) for name in PACKAGES},
     }
-
-
-def flatten(node: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested dictionaries as one, with dotted keys; lists as text."""
-    flat: dict[str, Any] = {}
-    for key, value in node.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, dict):
-            flat.update(flatten(value, name + "."))
-        else:
-            flat[name] = value if isinstance(value, (str, int, float, bool)) else str(value)
-    return flat
-
-
-def log_hyperparameters(trainer: Trainer, cfg: Config, result: Json) -> None:
-    """The run's row among the hyperparameters, with the final metrics of result.json."""
-    flat = flatten(cfg)
-    final = {f"final/{name}": value for name, value in result["metrics"].items() if name.count("/") == 1}
-    for logger in trainer.loggers:
-        if isinstance(logger, TensorBoard):
-            logger.log_hyperparams(flat, final, step=trainer.global_step)
-            logger.close()
-        else:
-            logger.log_hyperparams(flat)
-            logger.log_metrics(final, step=trainer.global_step)
-            logger.finalize("success")

@@ -32,8 +32,9 @@ def test_the_split_does_not_depend_on_the_runs_seed() -> None:
 
 
 def test_without_validation_every_row_is_trained_on() -> None:
-    data = DataModule(digits(), batch_size=32, val_fraction=0.0)
-    assert len(data.train) == len(data.source.train)
+    source = digits()
+    data = DataModule(source, batch_size=32, val_fraction=0.0)
+    assert len(data.train) == len(source.train)
     assert len(data.val) == 0
 
 
@@ -53,7 +54,7 @@ def test_constant_inputs_are_not_divided_by_zero() -> None:
 def test_mnists_moments_are_the_known_ones(mnist_dir: str) -> None:
     from abreast.data.mnist import mnist
 
-    # 0.1307 and 0.3081 of the pixels in [0, 1]: the constants of PyTorch's MNIST example, over all 60,000 rows.
+    # 0.1307 and 0.3081 of pixels in [0, 1]: the constants of PyTorch's MNIST example, over 60,000 rows.
     mean, std = moments(mnist(mnist_dir).train.inputs)
     assert mean / 255 == pytest.approx(0.1307, abs=5e-5)
     assert std / 255 == pytest.approx(0.3081, abs=5e-5)
@@ -76,5 +77,5 @@ def test_ignored_labels_are_let_in_only_by_name() -> None:
     split = Split(torch.randn(4, 2), torch.tensor([0, 1, -100, 1]))
     source = Source(split, split, ("a", "b"), ignore_index=-100)
     DataModule(source, batch_size=2, val_fraction=0.0, ignore_index=-100)
-    with pytest.raises(DataError, match="1 of 4 labels are not in 0..1"):
+    with pytest.raises(DataError, match=r"1 of 4 labels are not in 0\.\.1"):
         DataModule(source, batch_size=2, val_fraction=0.0)

@@ -22,11 +22,12 @@ class Recorder(Callback):
     """A row of metrics.csv and the loggers' values after each epoch; nothing is read from the device before.
 
     `seconds` is the time since training began, `grad_norm` that of the epoch's last step before clipping.
-    An epoch without validation has empty cells there.
+    An epoch without validation has empty cells there. `share` is what of the time this run is to account for.
     """
 
-    def __init__(self, directory: RunDirectory) -> None:
+    def __init__(self, directory: RunDirectory, share: float = 1.0) -> None:
         self.directory = directory
+        self.share = share
         self._began = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -47,7 +48,7 @@ class Recorder(Callback):
             {
                 "epoch": trainer.current_epoch + 1,
                 "step": trainer.global_step,
-                "seconds": round(time.perf_counter() - self._began, 3),
+                "seconds": round((time.perf_counter() - self._began) * self.share, 3),
                 "lr": samples[-1].lr,
                 "grad_norm": float(f"{norms[-1]:.7g}"),
                 **{name: learner.values.get(name) for name in columns},
@@ -57,5 +58,4 @@ class Recorder(Callback):
             for sample, norm in zip(samples, norms, strict=True):
                 values = {"step/loss": sample.loss.item(), "step/lr": sample.lr, "step/grad_norm": norm}
                 logger.log_metrics(values, step=sample.step)
-            epoch = {"epoch": float(trainer.current_epoch + 1)}
-            logger.log_metrics({**learner.values, **epoch}, step=trainer.global_step)
+            logger.log_metrics(learner.values, step=trainer.global_step)

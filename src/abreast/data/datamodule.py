@@ -39,8 +39,11 @@ class DataModule(LightningDataModule):
         ignore_index: int | None = None,
     ) -> None:
         super().__init__()
-        self.source = source
+        # The source itself is not kept: the training rows would be in memory twice.
+        self.facts = dict(source.facts)
         self.classes = source.classes
+        labels = (source.train.targets, source.test.targets)
+        self.ignores = ignore_index is not None and any(bool(each.eq(ignore_index).any()) for each in labels)
         if self.classes:
             for name, split in (("train", source.train), ("test", source.test)):
                 check_labels(split.targets, len(self.classes), name, ignore_index)
@@ -122,8 +125,10 @@ class DataModule(LightningDataModule):
 def moments(inputs: Tensor) -> tuple[float, float]:
     """Mean and standard deviation over all values of the inputs, in double precision; 1.0 for no spread."""
     count = inputs.numel()
-    if inputs.dtype == torch.uint8:  # exact, and without a float copy of the images
-        histogram = torch.bincount(inputs.flatten(), minlength=256).double()
+    if inputs.dtype == torch.uint8:  # exact, and without a wider copy of the images
+        histogram = torch.zeros(256, dtype=torch.float64)
+        for part in torch.split(inputs.flatten(), 1 << 20):
+            histogram += torch.bincount(part, minlength=256)
         levels = torch.arange(256, dtype=torch.float64)
         mean = float(histogram @ levels) / count
         variance = float(histogram @ (levels - mean) ** 2) / count

@@ -40,7 +40,7 @@ class Block:
 
     def __iter__(self) -> Iterator[Batch]:
         inputs, targets = self.split.inputs, self.split.targets
-        for indices in self.order.split(self.batch_size):
+        for indices in torch.split(self.order, self.batch_size):
             mine = indices[self.rank :: self.world] if self.world > 1 else indices
             yield inputs.index_select(0, mine), targets.index_select(0, mine)
 
@@ -118,6 +118,5 @@ class EvalLoader:
         return math.ceil(len(self.split.targets) / self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        return zip(
-            self.split.inputs.split(self.batch_size), self.split.targets.split(self.batch_size), strict=True
-        )
+        parts = (torch.split(each, self.batch_size) for each in (self.split.inputs, self.split.targets))
+        return zip(*parts, strict=True)

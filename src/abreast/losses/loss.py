@@ -39,6 +39,8 @@ class Loss(nn.Module):
         task: what this one is used for; None: the first of ``tasks``.
         check_labels: compare labels that lie on the CPU with the number of classes in every call. On
             another device that would wait for it: there they are checked once, where they are loaded.
+        ignores: whether a label may be the criterion's ``ignore_index``. False, where the data were seen to
+            hold none, spares a few kernels a step and changes no value.
 
     Raises:
         ConfigError: from the constructor, for settings that cannot work together.
@@ -55,6 +57,7 @@ class Loss(nn.Module):
         outputs: int | None = None,
         task: str | None = None,
         check_labels: bool = True,
+        ignores: bool = True,
     ) -> None:
         super().__init__()
         check_criterion(criterion)
@@ -67,6 +70,7 @@ class Loss(nn.Module):
         self.tasks = (tasks,) if isinstance(tasks, str) else tuple(tasks)
         self.outputs = outputs
         self.check_labels = check_labels
+        self.ignores = ignores
         if not self.tasks:
             raise ConfigError(f"loss.tasks is empty: name {' or '.join(TASKS)}")
         for each in self.tasks:
@@ -100,7 +104,7 @@ class Loss(nn.Module):
             return self._scalar(self.criterion(logits, targets.to(logits.dtype)))
         check_classes(logits, targets)
         ignored = self.ignore_index
-        may_ignore = ignored is not None
+        may_ignore = ignored is not None and self.ignores
         if self.check_labels and targets.device.type == "cpu":
             may_ignore = check_labels(targets, logits.shape[1], ignored)
         scores = self._to_scores(logits)
@@ -119,10 +123,10 @@ class Loss(nn.Module):
         A tensor is 0-d and floating, on the targets' device; nothing waits for the device.
         """
         ignored = self.ignore_index
-        if ignored is None:
+        weights: Tensor | None = getattr(self.criterion, "weight", None)
+        if ignored is None or (weights is None and not self.ignores):
             return targets.shape[0]
         kept = targets != ignored
-        weights: Tensor | None = getattr(self.criterion, "weight", None)
         if weights is None:
             return kept.sum(dtype=torch.float32)
         return (weights[targets.masked_fill(~kept, 0)] * kept).sum()

@@ -1,0 +1,128 @@
+"""Hydra's callback that checks a run, or every value of a sweep, before any directory is made."""
+
+from __future__ import annotations
+
+import copy
+import gc
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+
+from abreast.checking.validation import validate
+from abreast.errors import ConfigError
+
+MOST_VALUES = 200
+MOST_MESSAGES = 10
+
+
+class Stop(BaseException):
+    """Carries a mistake out of Hydra. No Exception: those become warnings in callbacks, and noise in runs."""
+
+    def __init__(self, error: Exception, overrides: Sequence[str] = ()) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.overrides = list(overrides)
+
+
+class Preflight(Callback):
+    """Stops before the first run directory is made."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Check the one run."""
+        try:
+            check(_task_part(config), config.hydra)
+        except Exception as error:
+            raise Stop(error, overrides_of(config.hydra)) from error
+        gc.enable()  # see app.main
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Check every value that is swept over, beside the first value of the others."""
+        try:
+            message = _sweep_mistakes(config)
+        except Exception as error:
+            raise Stop(error, overrides_of(config.hydra)) from error
+        if message:
+            raise Stop(ConfigError(message))
+        gc.enable()
+
+
+def overrides_of(hydra: Any) -> list[str]:
+    """The run's overrides as they were written: one may hold an interpolation."""
+    return [str(each) for each in cast("list[Any]", OmegaConf.to_container(hydra.overrides.task))]
+
+
+def check(config: DictConfig, hydra: Any) -> None:
+    """Validate a run's configuration, given Hydra's own node for the choices and the directories."""
+    choices = cast("dict[str, Any]", OmegaConf.to_container(hydra.runtime.choices))
+    folders = [Path(source.path) for source in hydra.runtime.config_sources if source.schema == "file"]
+    validate(config, choices, folders)
+
+
+def _sweep_mistakes(config: DictConfig) -> str:
+    """A line for each mistake, after the value that makes it where it is not in all jobs; "" for none.
+
+    Of the n * m * ... jobs of a sweep over n, m, ... values, n + m + ... show every value.
+    """
+    values = _values(config)
+    lines: dict[str, list[str]] = {}
+    count = 0
+    for label, part, hydra in _jobs(config, values):
+        count += 1
+        try:
+            check(part, hydra)
+        except ConfigError as error:
+            for line in str(error).split("\n"):
+                lines.setdefault(line, []).append(label)
+    said = [f"{at[0]}: {line}" if at[0] and len(at) < count else line for line, at in lines.items()]
+    more = [f"... and {len(said) - MOST_MESSAGES} more"] if len(said) > MOST_MESSAGES else []
+    return "\n".join(said[:MOST_MESSAGES] + more)
+
+
+def _values(config: DictConfig) -> dict[str, list[str]]:
+    """What each key is set to in the jobs of a sweep, as overrides. An interval has no value to show."""
+    params = OmegaConf.select(config, "hydra.sweeper.params") or {}
+    texts = [f"{key}={value}" for key, value in params.items()] + overrides_of(config.hydra)
+    values: dict[str, list[str]] = {}
+    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+    for override in parser.parse_overrides(texts):
+        key = override.get_key_element()
+        if override.is_discrete_sweep():
+            values[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+        elif not override.is_sweep_override():
+            values[key] = [str(override.input_line)]
+    return {key: options for key, options in values.items() if options}
+
+
+def _jobs(config: DictConfig, values: dict[str, list[str]]) -> Iterator[tuple[str, DictConfig, Any]]:
+    """The first job, then those with one other value; each after the values that set it apart."""
+    first = {key: options[0] for key, options in values.items()}
+    base = _composed(config, list(first.values()))
+    part = _task_part(base)
+    yield " ".join(first[key] for key, options in values.items() if len(options) > 1), part, base.hydra
+    changes = [(key, option) for key, options in values.items() for option in options[1:]]
+    for key, option in changes[:MOST_VALUES]:
+        override = OverridesParser.create().parse_overrides([option])[0]
+        before = OmegaConf.select(part, override.key_or_group, throw_on_resolution_failure=False)
+        if before is None or isinstance(before, DictConfig):
+            job = _composed(config, list({**first, key: option}.values()))
+            yield option, _task_part(job), job.hydra
+        else:  # one value: composing would take ten times as long
+            other = copy.deepcopy(part)
+            OmegaConf.update(other, override.key_or_group, override.value(), merge=False)
+            yield option, other, base.hydra
+
+
+def _composed(config: DictConfig, overrides: list[str]) -> DictConfig:
+    try:
+        return GlobalHydra.instance().config_loader().load_sweep_config(config, overrides)
+    except Exception as error:
+        raise Stop(error, overrides) from error
+
+
+def _task_part(config: DictConfig) -> DictConfig:
+    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
