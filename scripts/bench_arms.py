@@ -1,0 +1,237 @@
+"""The arms of `bench_run.py`: each trains the same task and gives its seconds an epoch after the first."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from abreast import lean  # noqa: F401  # isort: skip  first: it makes Lightning's import lean
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import execution_whitelist
+from lightning.pytorch import LightningModule, Trainer
+from omegaconf import OmegaConf
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader, TensorDataset
+from torchmetrics.classification import MulticlassAccuracy
+
+from abreast.build import build_data, build_net
+from abreast.catalog import MAIN, conf_dir
+from abreast.data.datamodule import DataModule
+from abreast.data.loader import epoch_order
+from abreast.results import RunDirectory
+from abreast.training import train
+
+WHITELIST = ["abreast.*", "torch.*", "lightning.*"]
+BATCH = 128
+
+
+@dataclass(frozen=True)
+class Task:
+    """What every arm trains: MNIST from `data`, the network's arguments, how long, and where to write."""
+
+    data: str
+    net: dict[str, Any]
+    epochs: int
+    folder: Path
+
+
+def config(task: Task, *overrides: str) -> dict[str, Any]:
+    """The task as a run's configuration."""
+    hidden = ",".join(map(str, task.net["hidden"]))
+    with initialize_config_dir(str(conf_dir())):
+        cfg = compose(
+            MAIN,
+            overrides=[
+                "data=mnist",
+                f"data.dir={task.data}",
+                f"data.batch_size={BATCH}",
+                f"model.hidden=[{hidden}]",
+                f"model.norm={task.net['norm'] or 'null'}",
+                f"trainer.max_epochs={task.epochs}",
+                "trainer.accelerator=cpu",
+                *overrides,
+            ],
+        )
+    return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]
+
+
+@cache
+def rows(data: str) -> DataModule:
+    """The data, shared by the arms that are loops."""
+    with execution_whitelist(WHITELIST):
+        return build_data(config(Task(data, {"hidden": [1], "norm": None}, 1, Path())))
+
+
+def fresh(task: Task) -> nn.Module:
+    """The network with the run's own initial weights."""
+    with execution_whitelist(WHITELIST):
+        return build_net(config(task), (1, 28, 28), 10)
+
+
+def by_hand(task: Task) -> float:
+    """(a) What somebody who cares about speed writes without a framework."""
+    data, net = rows(task.data), fresh(task)
+    optimizer = torch.optim.Adam(net.parameters(), fused=True)
+    mean, scale = torch.tensor(data.mean), torch.tensor(1 / data.std)
+    ends = []
+    for epoch in range(task.epochs):
+        net.train()
+        losses, hits = [], torch.zeros(())
+        for indices in torch.split(epoch_order(len(data.train), 0, epoch), BATCH):
+            inputs = data.train.inputs.index_select(0, indices).sub(mean).mul_(scale)
+            targets = data.train.targets.index_select(0, indices)
+            scores = net(inputs)
+            loss = cross_entropy(scores, targets)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            losses.append(loss.detach())
+            hits += (scores.detach().argmax(1) == targets).sum()
+        net.eval()
+        with torch.inference_mode():
+            right = torch.zeros(())
+            parts = (torch.split(each, 1024) for each in (data.val.inputs, data.val.targets))
+            for inputs, targets in zip(*parts, strict=True):
+                right += (net(inputs.sub(mean).mul_(scale)).argmax(1) == targets).sum()
+        float(torch.stack(losses).mean()), float(hits), float(right)
+        ends.append(time.perf_counter())
+    return per_epoch(ends)
+
+
+def as_tutorials(task: Task) -> float:
+    """(b) Float images, fancy indexing, Adam's defaults, `.item()` each step."""
+    data, net = rows(task.data), fresh(task)
+    inputs = (data.train.inputs.float() - data.mean) / data.std
+    val_inputs = (data.val.inputs.float() - data.mean) / data.std
+    targets, val_targets = data.train.targets, data.val.targets
+    optimizer = torch.optim.Adam(net.parameters())
+    ends = []
+    for epoch in range(task.epochs):
+        net.train()
+        total, hits = 0.0, 0
+        order = epoch_order(len(inputs), 0, epoch)
+        for start in range(0, len(order), BATCH):
+            indices = order[start : start + BATCH]
+            x, y = inputs[indices], targets[indices]
+            optimizer.zero_grad()
+            scores = net(x)
+            loss = cross_entropy(scores, y)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            total += loss.item()
+            hits += (scores.argmax(1) == y).sum().item()
+        net.eval()
+        right = 0
+        with torch.no_grad():
+            for start in range(0, len(val_inputs), BATCH):
+                x, y = val_inputs[start : start + BATCH], val_targets[start : start + BATCH]
+                right += (net(x).argmax(1) == y).sum().item()
+        ends.append(time.perf_counter())
+    return per_epoch(ends)
+
+
+def ours(task: Task) -> float:
+    """(c) A run with every default on: TensorBoard, metrics.csv, checkpoints, the bar in a terminal."""
+    return _ours(task)
+
+
+def ours_bare(task: Task) -> float:
+    """(c-) A run without logger and bar; metrics.csv and checkpoints are always written."""
+    return _ours(task, "logger=csv", "callbacks=none")
+
+
+def _ours(task: Task, *overrides: str) -> float:
+    cfg = config(task, *overrides)
+    with execution_whitelist(WHITELIST), terminal():
+        train(cfg, RunDirectory(task.folder))
+    seconds = [row["seconds"] for row in RunDirectory(task.folder).read_metrics()]
+    return per_epoch(seconds)
+
+
+class Idiomatic(LightningModule):
+    """As Lightning's and torchmetrics' documentation write it."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+        self.train_accuracy = MulticlassAccuracy(10, average="micro")
+        self.val_accuracy = MulticlassAccuracy(10, average="micro")
+        self.ends: list[float] = []
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        """A step."""
+        inputs, targets = batch
+        scores = self.net(inputs)
+        loss = cross_entropy(scores, targets)
+        self.train_accuracy(scores, targets)
+        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True)
+        self.log("train/accuracy", self.train_accuracy, on_step=False, on_epoch=True, prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        """A batch."""
+        inputs, targets = batch
+        scores = self.net(inputs)
+        self.val_accuracy(scores, targets)
+        self.log("val/loss", cross_entropy(scores, targets), prog_bar=True)
+        self.log("val/accuracy", self.val_accuracy, prog_bar=True)
+
+    def on_train_epoch_end(self) -> None:
+        """Keep the time."""
+        self.ends.append(time.perf_counter())
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Adam."""
+        return torch.optim.Adam(self.parameters())
+
+
+def idiomatic(task: Task) -> float:
+    """(d) DataLoader, torchmetrics, `self.log`, the bar."""
+    data = rows(task.data)
+    scaled = [
+        TensorDataset((split.inputs.float() - data.mean) / data.std, split.targets)
+        for split in (data.train, data.val)
+    ]
+    learner = Idiomatic(fresh(task))
+    with warnings.catch_warnings(), terminal():
+        warnings.simplefilter("ignore")  # "does not have many workers": slower with them on two cores
+        Trainer(
+            max_epochs=task.epochs,
+            accelerator="cpu",
+            default_root_dir=task.folder,
+            enable_model_summary=False,
+        ).fit(
+            learner,
+            DataLoader(scaled[0], batch_size=BATCH, shuffle=True),
+            DataLoader(scaled[1], batch_size=BATCH),
+        )
+    return per_epoch(learner.ends)
+
+
+def per_epoch(ends: list[float]) -> float:
+    """Seconds an epoch after the first, from the times at which epochs ended."""
+    return (ends[-1] - ends[0]) / (len(ends) - 1)
+
+
+class _Terminal(io.TextIOWrapper):
+    def isatty(self) -> bool:
+        return True
+
+
+@contextlib.contextmanager
+def terminal() -> Iterator[None]:
+    """Output goes to a terminal that nobody reads, so that bars are drawn."""
+    with Path(os.devnull).open("wb") as nothing:
+        screen = _Terminal(nothing)
+        with contextlib.redirect_stdout(screen), contextlib.redirect_stderr(screen):
+            yield
