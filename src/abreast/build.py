@@ -112,6 +112,8 @@ def build_loss(cfg: Config, out_features: int, ignores: bool = True) -> Loss:
 def build_learner(cfg: Config, data: DataModule, stepping: Stepping | None) -> Learner:
     """The network with loss, optimizer and schedule. What they refuse is found here, before training."""
     net = build_net(cfg, data.in_shape, data.out_features)
+    if cfg.get("compile"):
+        net.compile()  # in place: the names in its state stay
     loss = build_loss(cfg, data.out_features, data.ignores)
     optimizer = make("optim", cfg["optim"])
     trainer = cfg["trainer"]

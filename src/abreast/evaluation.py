@@ -14,6 +14,7 @@ from rich.table import Table
 
 from abreast.build import Config, build_data
 from abreast.errors import ConfigError, RunError
+from abreast.precision import matmul_precision
 from abreast.rebuilding import rebuild, reopened
 from abreast.results import RunDirectory
 from abreast.training import prepare
@@ -36,7 +37,8 @@ def evaluate(
                 f"the data have rows of shape {data.in_shape} in {len(data.classes)} classes, but the run's "
                 f"network takes {learner.in_shape} in {len(learner.classes)}: choose data of that kind"
             )
-        tester(config).test(learner, datamodule=data, verbose=False)
+        with matmul_precision(config.get("matmul_precision")):
+            tester(config).test(learner, datamodule=data, verbose=False)
         return {name: value for name, value in learner.values.items() if name.startswith("test/")}
 
 

@@ -34,6 +34,7 @@ from abreast.data.datamodule import DataModule
 from abreast.errors import DivergedError
 from abreast.hyperparameters import log_hyperparameters
 from abreast.module import Learner
+from abreast.precision import matmul_precision
 from abreast.ranks import ranks_to_start, start_ranks
 from abreast.results import Json, RunDirectory
 from abreast.seeding import derive, seed_everything
@@ -119,13 +120,9 @@ def train(cfg: Config, directory: RunDirectory) -> None:
     learner = build_learner(cfg, data, stepping)
     trainer = build_trainer(cfg, directory, learner, math.ceil(data.batches_per_epoch / steps))
     torch.manual_seed(derive(cfg["seed"], "dropout", trainer.global_rank))
-    _fit(trainer, learner, data)
-    chosen = cfg["checkpoint"]
-    file = directory.checkpoints / f"{chosen}.ckpt"
-    if not file.exists():
-        file = directory.checkpoints / "last.ckpt"
-    learner.load_state_dict(checkpoint.weights(file))
-    trainer.test(learner, datamodule=data, verbose=False)
+    with matmul_precision(cfg.get("matmul_precision")):
+        _fit(trainer, learner, data)
+        file = _test(cfg, directory, trainer, learner, data)
     if trainer.is_global_zero:
         result = result_of(cfg, directory, data, learner, file)
         result["seconds"] = round(time.perf_counter() - began, 3)
@@ -141,6 +138,16 @@ def _fit(trainer: Trainer, learner: Learner, data: DataModule) -> None:
         if trainer.interrupted:
             raise KeyboardInterrupt from None
         raise
+
+
+def _test(cfg: Config, directory: RunDirectory, trainer: Trainer, learner: Learner, data: DataModule) -> Path:
+    """Test the checkpoint that the config chooses; its file."""
+    file = directory.checkpoints / f"{cfg['checkpoint']}.ckpt"
+    if not file.exists():
+        file = directory.checkpoints / "last.ckpt"
+    learner.load_state_dict(checkpoint.weights(file))
+    trainer.test(learner, datamodule=data, verbose=False)
+    return file
 
 
 def result_of(cfg: Config, directory: RunDirectory, data: DataModule, learner: Learner, file: Path) -> Json:

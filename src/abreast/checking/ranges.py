@@ -74,6 +74,7 @@ RULES: dict[str, dict[str, Rule]] = {
         "seed": Rule(lambda value: 0 <= value < 2**32, "in [0, 2**32)"),
         "checkpoint": one_of("best", "last"),
         "steps_per_execution": POSITIVE,
+        "matmul_precision": one_of("bf16", "tf32"),
     },
     "loader": {
         "task": one_of("classification", "regression"),

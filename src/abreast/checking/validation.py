@@ -18,7 +18,14 @@ from abreast.checking.names import did_you_mean, listed
 from abreast.checking.ranges import out_of_range
 from abreast.errors import ConfigError
 
-_TOP = {"seed": "int", "monitor": "str | None", "checkpoint": "str"}
+_TOP = {
+    "seed": "int",
+    "monitor": "str | None",
+    "checkpoint": "str",
+    "steps_per_execution": "int",
+    "matmul_precision": "str | None",
+    "compile": "bool",
+}
 _SCHEDULE = {"interval": "str", "monitor": "str | None"}
 
 

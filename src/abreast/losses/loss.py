@@ -83,16 +83,15 @@ class Loss(nn.Module):
         self._classes = self.task == "classification"
         if self._classes:
             check_class_weights(criterion, outputs)
+        ignorable = self._classes and targets == "index"
+        self._ignored: int | None = getattr(criterion, "ignore_index", None) if ignorable else None
         self._to_scores = SCORES[scores]
         self._to_targets = TARGETS[targets]
 
     @property
     def ignore_index(self) -> int | None:
         """The label whose rows do not count: the criterion's own, where the targets are class indices."""
-        if not self._classes or self.targets != "index":
-            return None
-        index: int | None = getattr(self.criterion, "ignore_index", None)
-        return index
+        return self._ignored
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Logits ``[B, C]`` and targets ``[B]`` (regression: both ``[B, D]``) -> 0-d mean over the batch."""
@@ -103,7 +102,7 @@ class Loss(nn.Module):
             check_values(logits, targets)
             return self._scalar(self.criterion(logits, targets.to(logits.dtype)))
         check_classes(logits, targets)
-        ignored = self.ignore_index
+        ignored = self._ignored
         may_ignore = ignored is not None and self.ignores
         if self.check_labels and targets.device.type == "cpu":
             may_ignore = check_labels(targets, logits.shape[1], ignored)
@@ -122,7 +121,7 @@ class Loss(nn.Module):
         torch's class weights for indices (CrossEntropyLoss, NLLLoss), the sum of those rows' weights.
         A tensor is 0-d and floating, on the targets' device; nothing waits for the device.
         """
-        ignored = self.ignore_index
+        ignored = self._ignored
         weights: Tensor | None = getattr(self.criterion, "weight", None)
         if ignored is None or (weights is None and not self.ignores):
             return targets.shape[0]
