@@ -22,7 +22,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
 
 def test_a_failed_write_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.ckpt"
-    io = AtomicCheckpointIO()
+    io = AtomicCheckpointIO(every=0)
     io.save_checkpoint({"state_dict": {}, "epoch": 1}, path)
 
     def full(_: int) -> None:
@@ -33,6 +33,26 @@ def test_a_failed_write_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.M
         io.save_checkpoint({"state_dict": {}, "epoch": 2}, path)
     assert load(path)["epoch"] == 1
     assert [file.name for file in tmp_path.iterdir()] == ["a.ckpt"]
+
+
+def test_a_file_is_not_written_at_every_epoch_but_nothing_is_lost(tmp_path: Path) -> None:
+    best, last = tmp_path / "best.ckpt", tmp_path / "last.ckpt"
+    io = AtomicCheckpointIO(every=3600)
+    weight = torch.zeros(2)
+    for epoch in range(3):
+        weight += 1  # the training goes on with the very tensors that were saved
+        io.save_checkpoint({"state_dict": {"w": weight}, "epoch": epoch}, last)
+        if epoch < 2:
+            io.save_checkpoint({"state_dict": {"w": weight}, "epoch": epoch}, best)
+    assert load(last)["epoch"] == 0  # there is a whole file from the first epoch on
+    weight += 1
+    io.teardown()
+    assert (load(best)["epoch"], load(last)["epoch"]) == (1, 2)
+    assert weights(best)["w"].tolist() == [2, 2]
+    assert weights(last)["w"].tolist() == [3, 3]
+    io.remove_checkpoint(best)
+    io.flush()
+    assert not best.exists()
 
 
 def test_nothing_is_written_outside_the_targets_folder(

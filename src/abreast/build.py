@@ -68,7 +68,7 @@ def build_data(cfg: Config, steps: int = 1) -> DataModule:
         **loader,
         seed=cfg["seed"],
         steps=steps,
-        limit=cfg["trainer"].get("limit_train_batches"),
+        limits={part: cfg["trainer"].get(f"limit_{part}_batches") for part in ("train", "val", "test")},
         ignore_index=ignore_index(cfg),
     )
 
@@ -109,13 +109,25 @@ def build_loss(cfg: Config, out_features: int, ignores: bool = True) -> Loss:
     return loss
 
 
-def build_learner(cfg: Config, data: DataModule, stepping: Stepping | None) -> Learner:
-    """The network with loss, optimizer and schedule. What they refuse is found here, before training."""
+def build_learner(
+    cfg: Config, data: DataModule, stepping: Stepping | None, parts: dict[str, Any] | None = None
+) -> Learner:
+    """The network with loss, optimizer and schedule. What they refuse is found here, before training.
+
+    Learners that are built with one `parts` share the losses and optimizer factories of equal config.
+    """
+    parts = {} if parts is None else parts
     net = build_net(cfg, data.in_shape, data.out_features)
     if cfg.get("compile"):
         net.compile()  # in place: the names in its state stay
-    loss = build_loss(cfg, data.out_features, data.ignores)
-    optimizer = make("optim", cfg["optim"])
+    key = f"loss: {cfg['loss']}"
+    if key not in parts:
+        parts[key] = build_loss(cfg, data.out_features, data.ignores)
+    loss = parts[key]
+    key = f"optim: {cfg['optim']}"
+    if key not in parts:
+        parts[key] = make("optim", cfg["optim"])
+    optimizer = parts[key]
     trainer = cfg["trainer"]
     steps = math.ceil(data.batches_per_epoch / trainer.get("accumulate_grad_batches", 1))
     epochs = trainer.get("max_epochs") or 1
@@ -234,14 +246,16 @@ def _why_ordinary(cfg: Config) -> str | None:
 def build_trainer(cfg: Config, directory: RunDirectory, learner: Learner, blocks: int) -> Trainer:
     """Lightning's Trainer, writing into the run directory."""
     node = dict(cfg["trainer"])
-    node.pop("limit_train_batches", None)  # counted in mini-batches by the loader
+    skipped = cfg["data"]["val_fraction"] == 0 or node.get("limit_val_batches") == 0
+    for part in ("train", "val", "test"):
+        node.pop(f"limit_{part}_batches", None)  # counted in mini-batches by the loaders
+    if skipped:
+        node["limit_val_batches"] = 0
     if learner.stepping is not None:  # done inside the block
         for key in ("accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm"):
             node.pop(key, None)
     # Lightning warns where its own interval is longer than an epoch; the learner keeps the configured one.
     node["log_every_n_steps"] = max(1, min(learner.log_every, blocks))
-    if cfg["data"]["val_fraction"] == 0:
-        node["limit_val_batches"] = 0
     trainer = make(
         "trainer",
         node,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import io
+import math
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,25 +17,56 @@ from torch import Tensor
 from abreast.errors import RunError
 from abreast.results import write_atomically
 
+SAVE_EVERY = 5.0  # seconds between two writings of one file
+
 
 class AtomicCheckpointIO(CheckpointIO):
-    """Lightning's checkpoint files, written beside their target and then moved over it."""
+    """Lightning's checkpoint files, written beside their target and then moved over it.
+
+    A kill at any moment leaves the old file or the new one. A file that was written less than `every` seconds
+    ago is kept in memory until then, or until `flush`: writing takes longer than a small network's epoch.
+    """
+
+    def __init__(self, every: float = SAVE_EVERY) -> None:
+        self.every = every
+        self._written: dict[Path, float] = {}
+        self._kept: dict[Path, dict[str, Any]] = {}
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write the checkpoint; a kill at any moment leaves the old file or the new one."""
+        """Write the checkpoint now, or keep a copy of it until it is time."""
+        path = Path(path)
+        if time.monotonic() - self._written.get(path, -math.inf) < self.every:
+            self._kept[path] = copy.deepcopy(checkpoint)
+        else:
+            self._write(path, checkpoint)
+
+    def _write(self, path: Path, checkpoint: dict[str, Any]) -> None:
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
-        write_atomically(Path(path), buffer.getbuffer())
+        write_atomically(path, buffer.getbuffer())
+        self._kept.pop(path, None)
+        self._written[path] = time.monotonic()
+
+    def flush(self) -> None:
+        """Write what is kept in memory."""
+        for path, checkpoint in list(self._kept.items()):
+            self._write(path, checkpoint)
+
+    def teardown(self) -> None:
+        """Write what is kept in memory: the Trainer's work is over."""
+        self.flush()
 
     def load_checkpoint(
         self, path: Any, map_location: Any = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
         """Read a checkpoint; never runs code from the file."""
         del weights_only  # always
+        self.flush()
         return load(Path(path), map_location)
 
     def remove_checkpoint(self, path: Any) -> None:
         """Delete the file, if it is there."""
+        self._kept.pop(Path(path), None)
         Path(path).unlink(missing_ok=True)
 
 

@@ -50,7 +50,6 @@ def tester(config: Config) -> Trainer:
         devices=1,
         precision=node.get("precision", "32-true"),
         deterministic=node.get("deterministic"),
-        limit_test_batches=node.get("limit_test_batches"),
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from abreast.data.loader import Batch, Block
+from abreast.data.loader import Batch, Block, batches
 from abreast.errors import DivergedError
 from abreast.execution import Stepping, execute
 from abreast.losses import Loss
@@ -211,17 +211,19 @@ class Learner(LightningModule):
 
     # Validation and test
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Measure a batch of the validation rows."""
-        self._step(batch, self.val_meter)
+    def validation_step(self, batch: Batch | Block, batch_idx: int) -> None:
+        """Measure validation rows."""
+        for part in batches(batch):
+            self._step(part, self.val_meter)
 
     def on_validation_epoch_end(self) -> None:
         """Take the validation's metrics."""
         self._measure("val", self.val_meter)
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Measure a batch of the test rows."""
-        self._step(batch, self.test_meter)
+    def test_step(self, batch: Batch | Block, batch_idx: int) -> None:
+        """Measure test rows."""
+        for part in batches(batch):
+            self._step(part, self.test_meter)
 
     def on_test_epoch_end(self) -> None:
         """Take the test's metrics."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -20,7 +20,8 @@ def matmul_precision(value: MatmulPrecision | None) -> Iterator[None]:
     if value is None:
         yield
         return
-    backend = {"bf16": torch.backends.mkldnn.matmul, "tf32": torch.backends.cuda.matmul}.get(value)
+    backends: Any = torch.backends  # mkldnn's settings have no type hints
+    backend = {"bf16": backends.mkldnn.matmul, "tf32": backends.cuda.matmul}.get(value)
     if backend is None:
         raise ValueError(f"matmul_precision={value} is unknown; it takes null, bf16 or tf32")
     before = backend.fp32_precision

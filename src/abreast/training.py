@@ -30,6 +30,7 @@ from abreast.build import (
     build_trainer,
     monitor,
 )
+from abreast.checkpoint import AtomicCheckpointIO
 from abreast.data.datamodule import DataModule
 from abreast.errors import DivergedError
 from abreast.hyperparameters import log_hyperparameters
@@ -138,6 +139,10 @@ def _fit(trainer: Trainer, learner: Learner, data: DataModule) -> None:
         if trainer.interrupted:
             raise KeyboardInterrupt from None
         raise
+    finally:
+        saved = trainer.strategy.checkpoint_io
+        if isinstance(saved, AtomicCheckpointIO):
+            saved.flush()
 
 
 def _test(cfg: Config, directory: RunDirectory, trainer: Trainer, learner: Learner, data: DataModule) -> Path:

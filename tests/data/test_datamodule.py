@@ -70,7 +70,7 @@ def test_shapes_follow_the_data() -> None:
 
 @pytest.mark.parametrize(("limit", "batches"), [(None, 41), (1.0, 41), (0.5, 20), (3, 3), (100, 41)])
 def test_limits_count_as_lightnings_do(limit: int | float | None, batches: int) -> None:
-    assert DataModule(digits(), batch_size=32, limit=limit).batches_per_epoch == batches
+    assert DataModule(digits(), batch_size=32, limits={"train": limit}).batches_per_epoch == batches
 
 
 def test_ignored_labels_are_let_in_only_by_name() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from abreast.data.loader import Block, EvalLoader, TrainLoader, epoch_order
+from abreast.data.loader import EvalLoader, TrainLoader, batches, epoch_order
 from abreast.data.source import Split
 
 SPLIT = Split(torch.arange(46, dtype=torch.uint8).reshape(23, 2), torch.arange(23))
@@ -15,10 +15,7 @@ SPLIT = Split(torch.arange(46, dtype=torch.uint8).reshape(23, 2), torch.arange(2
 def labels(loader: TrainLoader, epoch: int = 0) -> list[list[int]]:
     """The targets of each mini-batch of an epoch, blocks unpacked."""
     loader.set_epoch(epoch)
-    batches = []
-    for item in loader:
-        batches += list(item) if isinstance(item, Block) else [item]
-    return [targets.tolist() for _, targets in batches]
+    return [targets.tolist() for item in loader for _, targets in batches(item)]
 
 
 def test_an_epochs_order_is_a_permutation_of_seed_and_epoch_alone() -> None:
@@ -76,9 +73,9 @@ def test_an_epoch_is_taken_up_where_it_was_left(steps: int, done: int) -> None:
     first = TrainLoader(SPLIT, batch_size=4, seed=5, steps=steps)
     whole = labels(first, epoch=1)
     first.set_epoch(1)
-    batches = iter(first)
+    items = iter(first)
     for _ in range(done // steps):
-        next(batches)
+        next(items)
     second = TrainLoader(SPLIT, batch_size=4, seed=5, steps=steps)
     second.load_state_dict(first.state_dict())
     assert labels(second, epoch=1) == whole[done:]
@@ -91,12 +88,21 @@ def test_a_finished_epoch_leaves_no_place_to_take_up() -> None:
     assert loader.state_dict() == {"batches_done": 0}
 
 
+@pytest.mark.parametrize("block", [False, True])
 @pytest.mark.parametrize("world", [1, 2, 4])
-def test_evaluation_sees_each_row_once_in_its_order(world: int) -> None:
+def test_evaluation_sees_each_row_once_in_its_order(world: int, block: bool) -> None:
     seen: list[int] = []
     for rank in range(world):
-        loader = EvalLoader(SPLIT, batch_size=4, rank=rank, world=world)
-        batches = [targets.tolist() for _, targets in loader]
-        assert len(batches) == len(loader)
-        seen += [label for batch in batches for label in batch]
+        loader = EvalLoader(SPLIT, batch_size=4, block=block, rank=rank, world=world)
+        items = list(loader)
+        assert len(items) == len(loader)
+        parts = [targets.tolist() for item in items for _, targets in batches(item)]
+        assert all(len(part) == 4 for part in parts[:-1])
+        seen += [label for part in parts for label in part]
     assert seen == list(range(23))
+
+
+@pytest.mark.parametrize("block", [False, True])
+def test_a_limit_of_evaluation_counts_batches(block: bool) -> None:
+    loader = EvalLoader(SPLIT, batch_size=4, block=block, limit=2)
+    assert [len(targets) for item in loader for _, targets in batches(item)] == [4, 4]

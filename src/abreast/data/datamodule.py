@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -19,7 +21,8 @@ class DataModule(LightningDataModule):
 
     The validation rows are a fixed, stratified part of the source's training rows: a function of
     `val_fraction` and `split_seed`, not of the run's `seed`, which orders the batches. `batch_size` is that
-    of the whole batch over all devices; `steps` mini-batches go into one block. Rows stay as stored
+    of the whole batch over all devices; `steps` mini-batches go into one block. `limits` bounds the batches
+    of `train`, `val` and `test` as Lightning's limits do. Rows stay as stored
     (uint8 for images) on the device; `mean` and `std` normalise them.
     Raises DataError for labels outside the classes (but `ignore_index`).
     """
@@ -35,7 +38,7 @@ class DataModule(LightningDataModule):
         normalize: bool = True,
         seed: int = 0,
         steps: int = 1,
-        limit: int | float | None = None,
+        limits: Mapping[str, int | float | None] | None = None,
         ignore_index: int | None = None,
     ) -> None:
         super().__init__()
@@ -56,7 +59,10 @@ class DataModule(LightningDataModule):
         self.eval_batch_size = eval_batch_size
         self.seed = seed
         self.steps = steps
-        self.limit = _limit(limit, math.ceil(len(self.train.targets) / batch_size))
+        limits = limits or {}
+        self.limit = _limit(limits.get("train"), len(self.train), batch_size)
+        self.val_limit = _limit(limits.get("val"), len(self.val), eval_batch_size)
+        self.test_limit = _limit(limits.get("test"), len(self.test), eval_batch_size)
 
     @property
     def in_shape(self) -> tuple[int, ...]:
@@ -68,7 +74,7 @@ class DataModule(LightningDataModule):
         """Scores a row: one a class, or one a regression target."""
         return len(self.classes) or self.train.targets.shape[1]
 
-    @property
+    @cached_property
     def peak(self) -> int | None:
         """The highest value of the images as stored; None where the inputs are no images."""
         return int(self.train.inputs.max()) if self.train.inputs.dtype == torch.uint8 else None
@@ -107,15 +113,22 @@ class DataModule(LightningDataModule):
 
     def val_dataloader(self) -> EvalLoader | list[EvalLoader]:
         """The validation rows; no loader where none are held out."""
-        return self._eval(self.val) if len(self.val.targets) else []
+        return self._eval(self.val, self.val_limit) if len(self.val) else []
 
     def test_dataloader(self) -> EvalLoader:
         """The official test rows."""
-        return self._eval(self.test)
+        return self._eval(self.test, self.test_limit)
 
-    def _eval(self, split: Split) -> EvalLoader:
+    def _eval(self, split: Split, limit: int | None) -> EvalLoader:
         rank, world = self._place()
-        return EvalLoader(split, batch_size=self.eval_batch_size, rank=rank, world=world)
+        return EvalLoader(
+            split,
+            batch_size=self.eval_batch_size,
+            block=self.steps > 1,
+            limit=limit,
+            rank=rank,
+            world=world,
+        )
 
     def _place(self) -> tuple[int, int]:
         assert self.trainer is not None
@@ -142,8 +155,8 @@ def _rows(split: Split, indices: Tensor) -> Split:
     return Split(split.inputs.index_select(0, indices), split.targets.index_select(0, indices))
 
 
-def _limit(limit: int | float | None, batches: int) -> int | None:
+def _limit(limit: int | float | None, rows: int, batch_size: int) -> int | None:
     """Lightning's rule for its limits: a float is a share of the batches, an int their number."""
     if isinstance(limit, float):
-        return max(1, int(limit * batches))
+        return max(1, int(limit * math.ceil(rows / batch_size)))
     return limit

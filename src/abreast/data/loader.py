@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -106,17 +106,50 @@ class TrainLoader:
 
 
 class EvalLoader:
-    """A split in its stored order, `batch_size` rows at a time, each rank its own run of the rows."""
+    """A split in its stored order, `batch_size` rows at a time, each rank its own run of the rows.
 
-    def __init__(self, split: Split, *, batch_size: int, rank: int = 0, world: int = 1) -> None:
+    As one block, with the cost of Lightning's loop paid once; without `block` plain (inputs, targets) batches.
+    `limit` bounds the batches.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        *,
+        batch_size: int,
+        block: bool = False,
+        limit: int | None = None,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
         rows = len(split.targets)
         first, last = rank * rows // world, (rank + 1) * rows // world
-        self.split = Split(split.inputs[first:last], split.targets[first:last])
-        self.batch_size = batch_size
+        if limit is not None:
+            last = min(last, first + limit * batch_size)
+        self.block = StoredBlock(Split(split.inputs[first:last], split.targets[first:last]), batch_size)
+        self.whole = block
 
     def __len__(self) -> int:
-        return math.ceil(len(self.split.targets) / self.batch_size)
+        return min(1, len(self.block)) if self.whole else len(self.block)
+
+    def __iter__(self) -> Iterator[Block | Batch]:
+        if not self.whole:
+            yield from self.block
+        elif len(self.block):
+            yield self.block
+
+
+class StoredBlock(Block):
+    """All rows of a split in their stored order: the batches are views."""
+
+    def __init__(self, split: Split, batch_size: int) -> None:
+        super().__init__(split, split.targets, batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
         parts = (torch.split(each, self.batch_size) for each in (self.split.inputs, self.split.targets))
         return zip(*parts, strict=True)
+
+
+def batches(item: Block | Batch) -> Iterable[Batch]:
+    """The mini-batches of what a loader gives."""
+    return item if isinstance(item, Block) else (item,)
