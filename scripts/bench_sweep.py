@@ -71,8 +71,9 @@ def stack(sweep: Sequence[dict[str, Any]], folder: Path, **options: Any) -> floa
     """Seconds a run, all together."""
     from hydra.utils import execution_whitelist
 
+    from abreast.stacking.building import Job
     from abreast.stacking.grouping import plan
-    from abreast.stacking.train import Job, Options, train_stack
+    from abreast.stacking.train import Options, train_stack
 
     began = time.perf_counter()
     with execution_whitelist(WHITELIST):
@@ -108,7 +109,7 @@ def half(sweep: Sequence[dict[str, Any]], folder: Path) -> None:
 
 def two_processes(sweep: Sequence[dict[str, Any]], folder: Path, parallel: Any) -> float:
     """Seconds a run, in two processes that were started before."""
-    from joblib import delayed  # type: ignore[import-untyped]
+    from joblib import delayed
 
     began = time.perf_counter()
     parallel(delayed(half)(sweep[part::2], folder / str(part)) for part in range(2))
@@ -188,11 +189,11 @@ def steps(net: str, lanes: int, repeats: int) -> dict[str, list[float]]:
 
     from abreast.build import build_data, build_stepping
     from abreast.results import RunDirectory
+    from abreast.stacking.building import Job, build_lane, stack_trainer
     from abreast.stacking.chunk import Chunk
     from abreast.stacking.grouping import plan
     from abreast.stacking.loader import StackLoader
     from abreast.stacking.module import Stack
-    from abreast.stacking.train import Job, build_lane, stack_trainer
 
     class Clock(Callback):
         seconds: list[float]
@@ -213,14 +214,14 @@ def steps(net: str, lanes: int, repeats: int) -> dict[str, list[float]]:
         data = build_data(sweep[0], block)
         order = plan(sweep).stacks[0] if lanes > 1 else [0]
         jobs = [Job(sweep[n], Path(folder) / str(n)) for n in order]
-        members = [build_lane(n, job, RunDirectory(job.directory), data, 1) for n, job in enumerate(jobs)]
+        members = [build_lane(n, job, RunDirectory(job.directory), data, 1, {}) for n, job in enumerate(jobs)]
 
     class Endless:
         max_steps = -1
 
     for lane in members:
         lane.learner._trainer = Endless()  # type: ignore[assignment]
-    chunk = Chunk(members, 0, ignored=False)
+    chunk = Chunk(members, 0)
     loader = StackLoader(
         data.train,
         batch_size=data.batch_size,
@@ -261,10 +262,9 @@ def steps(net: str, lanes: int, repeats: int) -> dict[str, list[float]]:
     for lane in members:
         lane.callbacks = []
     longer = {**sweep[0], "trainer": {**sweep[0]["trainer"], "max_epochs": repeats + 1}}
-    with execution_whitelist(WHITELIST):
-        trainer = stack_trainer(longer, data)
     clock = Clock()
-    trainer.callbacks.append(clock)
+    with execution_whitelist(WHITELIST):
+        trainer = stack_trainer(longer, data, [clock])
     data.limit = 40
     module = Stack([chunk], data)
     module.attach(trainer)
@@ -293,7 +293,7 @@ def measure(
 ) -> dict[str, Any]:
     """All ways of one sweep, by turns; those that take runs one by one take `few` of them."""
     import torch
-    from joblib import Parallel  # type: ignore[import-untyped]
+    from joblib import Parallel
 
     sweep = configs(net, lanes, epochs)
     some = (sweep * few)[:few]
@@ -308,7 +308,8 @@ def measure(
             "idiomatic": lambda: idiomatic(some, folder),
         }
         if opt_in:
-            ways["stack, bf16"] = lambda: stack(sweep, folder, matmul_precision="bf16")
+            coarse = [{**each, "matmul_precision": "bf16"} for each in sweep]
+            ways["stack, bf16"] = lambda: stack(coarse, folder)
         short = configs(net, 2, 1)
         two_processes(short * 2, folder, parallel)  # starts the processes
         for way in (stack, plain, idiomatic):  # what is done once in a process

@@ -136,7 +136,7 @@ def test_an_error_in_the_code_keeps_its_traceback(tmp_path):
 
 
 def test_a_sweep_goes_on_and_says_which_job_failed(tmp_path):
-    outcome = run_all([(tmp_path, ["-m", "seed=0,1,5", "optim.lr=0.1"])], FAILS)[0]
+    outcome = run_all([(tmp_path, ["-m", "hydra/launcher=basic", "seed=0,1,5", "optim.lr=0.1"])], FAILS)[0]
     assert outcome.code == 2
     assert [line for line in outcome.out.splitlines() if "TRAINED" in line] == ["TRAINED 0", "TRAINED 5"]
     assert outcome.err.splitlines()[-1] == "Job 1 (seed=1 optim.lr=0.1): train-images: is cut off"
@@ -144,7 +144,7 @@ def test_a_sweep_goes_on_and_says_which_job_failed(tmp_path):
 
 def test_a_mistake_that_two_values_make_together_names_its_job(tmp_path):
     """Each value was looked at beside the first of the others only."""
-    line = "-m optim=adam,lbfgs trainer.gradient_clip_val=null,1.0"
+    line = "-m hydra/launcher=basic optim=adam,lbfgs trainer.gradient_clip_val=null,1.0"
     outcome = run_all([(tmp_path, line.split())], FAILS)[0]
     assert outcome.code == 2
     assert outcome.err.splitlines()[-1].startswith(

@@ -44,7 +44,7 @@ def _top_level(folders: tuple[Path, ...]) -> dict[str, Any]:
     for entry in main.pop("defaults"):
         if isinstance(entry, Mapping):
             group = next(iter(entry)).split()[-1].strip("/")
-            if group != "hydra" and not _is_global(group, folders):
+            if group.split("/")[0] != "hydra" and not _is_global(group, folders):
                 keys[group] = {}
     return {**keys, **main}
 

@@ -1,0 +1,250 @@
+"""The LightningModule that trains a stack: many networks in one Trainer, each under its own run's rules."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import nn
+
+from abreast.data.datamodule import DataModule
+from abreast.data.loader import Batch, Block, EvalLoader, batches
+from abreast.errors import DivergedError
+from abreast.stacking.chunk import Chunk
+from abreast.stacking.lanes import Lane
+from abreast.stacking.loader import StackBlock, StackLoader
+from abreast.stacking.table import Table
+
+
+class Stack(LightningModule):
+    """The lanes of a stack, in chunks.
+
+    Lightning runs the loops, counts the steps and validates. What belongs to a run (metrics, checkpoints,
+    early stopping, loggers) is done lane by lane through the lane's own callbacks. `save_every` seconds lie
+    between two writings of the lanes' checkpoints, which are kept in memory meanwhile. With `workers`, the
+    chunks of a block are trained side by side, a thread each.
+    """
+
+    def __init__(
+        self,
+        chunks: Sequence[Chunk],
+        data: DataModule,
+        *,
+        save_every: float = 30.0,
+        workers: Executor | None = None,
+        table: Table | None = None,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.unused = nn.Parameter(torch.zeros(()))  # Lightning wants something to optimize
+        self.chunks = list(chunks)
+        self.lanes: list[Lane] = [lane for chunk in chunks for lane in chunk.lanes]
+        self.data = data
+        self.save_every = save_every
+        self.workers = workers
+        self.table = table
+        self._loops: dict[str, Any] | None = None
+        self._saved = time.perf_counter()
+        self._first_step = 0
+
+    @property
+    def running(self) -> list[Lane]:
+        """The lanes that still train."""
+        return [lane for lane in self.lanes if lane.running]
+
+    def attach(self, trainer: Trainer) -> None:
+        """Show the Trainer to the lanes."""
+        for lane in self.lanes:
+            lane.attach(trainer, self.loops)
+            lane.trainer.datamodule = self.data
+
+    def loops(self) -> dict[str, Any]:
+        """The state of the Trainer's loops, as Lightning saves it; the same for all lanes at one moment."""
+        if self._loops is None:
+            self._loops = self.trainer._checkpoint_connector._get_loops_state_dict()
+        return self._loops
+
+    # Data
+
+    def setup(self, stage: str) -> None:
+        """Move the rows to the Trainer's device."""
+        self.data.trainer = self.trainer
+        self.data.setup(stage)
+
+    def train_dataloader(self) -> StackLoader:
+        """Blocks of every lane's mini-batches."""
+        return StackLoader(
+            self.data.train,
+            batch_size=self.data.batch_size,
+            seeds=[lane.cfg["seed"] for lane in self.lanes],
+            steps=self.data.steps,
+            batches=self.data.batches_per_epoch,
+        )
+
+    def val_dataloader(self) -> EvalLoader | list[EvalLoader]:
+        """The validation rows, the same for all."""
+        return self.data.val_dataloader()
+
+    def test_dataloader(self) -> EvalLoader:
+        """The test rows, the same for all."""
+        return self.data.test_dataloader()
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """The rows are there already."""
+        return batch
+
+    # Training
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """One optimizer for Lightning to see; the lanes' own are stepped by their chunks."""
+        return torch.optim.SGD([self.unused], lr=0.0)
+
+    def on_train_start(self) -> None:
+        """Begin every lane's run."""
+        for lane in self.lanes:
+            for logger in lane.loggers:
+                _ = getattr(logger, "experiment", None)  # opens its file
+                logger.save()
+            lane.guarded(lane.call, "setup", "fit")
+            lane.guarded(lane.call, "on_train_start")
+
+    def on_train_epoch_start(self) -> None:
+        """Forget the last epoch's values."""
+        for lane in self.lanes:
+            lane.learner.values = {}
+            lane.learner.net.train()
+        self._first_step = self.trainer.global_step
+
+    def training_step(self, block: StackBlock, batch_idx: int) -> None:
+        """Train all lanes on a block of mini-batches."""
+        trainer = self.trainer
+        step = trainer.global_step
+        ends_epoch = trainer.is_last_batch
+        if trainer.max_steps != -1:
+            block = block.first(trainer.max_steps - step)
+        for lane in self.running:
+            lane.learner.on_train_batch_start(block, batch_idx)
+
+        def train(chunk: Chunk) -> None:
+            chunk.train(block, step, ends_epoch=ends_epoch)
+
+        if self.workers is None:
+            for chunk in self.chunks:
+                train(chunk)
+        else:
+            list(self.workers.map(train, self.chunks))
+        progress = trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
+        for _ in range(len(block)):
+            progress.increment_ready()
+            progress.increment_completed()
+        if self.table is not None:
+            self.table.stepped(self)
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """At the epoch's last block: the lanes' metrics; a lane whose loss is not finite has failed."""
+        if self.trainer.global_step == self.trainer.max_steps:
+            self.trainer.should_stop = True
+        elif not self.trainer.is_last_batch:
+            return
+        for chunk in self.chunks:
+            losses, chunk.losses = torch.stack(chunk.losses), []
+            finite = losses.isfinite()
+            whole = finite.all(0).tolist()
+            firsts = finite.long().argmin(0).tolist()
+            found = chunk.train_meter.compute()
+            for lane, is_whole, first, values in zip(chunk.lanes, whole, firsts, found, strict=True):
+                if lane.running and is_whole:
+                    lane.measure("train", values)
+                elif lane.running:
+                    lane.fail(DivergedError(self._first_step + first))
+        self._end_if_idle()
+
+    # Validation and test
+
+    def on_validation_start(self) -> None:
+        """Take the weights to use."""
+        for lane in self.lanes:
+            lane.learner.net.eval()
+            lane.learner.on_validation_start()
+
+    def validation_step(self, batch: Batch | Block, batch_idx: int) -> None:
+        """Measure a batch of the validation rows."""
+        for part in batches(batch):
+            for chunk in self.chunks:
+                chunk.evaluate(*part, chunk.val_meter)
+
+    def on_validation_epoch_end(self) -> None:
+        """Take the validation's metrics."""
+        for chunk in self.chunks:
+            for lane, values in zip(chunk.lanes, chunk.val_meter.compute(), strict=True):
+                if lane.running:
+                    lane.measure("val", values)
+
+    def on_validation_end(self) -> None:
+        """Let the lanes' callbacks see the validation."""
+        self._loops = None
+        for lane in self.running:
+            lane.guarded(lane.call, "on_validation_end")
+
+    def on_train_epoch_end(self) -> None:
+        """End the epoch for every lane in a plain run's order, and its training where it is time."""
+        self._loops = None
+        for lane in self.running:
+            lane.guarded(self._end_epoch, lane)
+        if time.perf_counter() - self._saved > self.save_every:
+            self.flush()
+        if self.table is not None:
+            self.table.epoch(self)
+        self._end_if_idle()
+
+    def _end_epoch(self, lane: Lane) -> None:
+        lane.call("on_train_epoch_end", monitoring=False)
+        lane.learner.on_train_epoch_end()
+        lane.call("on_train_epoch_end", monitoring=True)
+        if lane.trainer.should_stop:
+            lane.stop()
+
+    def _end_if_idle(self) -> None:
+        if not self.running:
+            self.trainer.should_stop = True
+
+    def on_train_end(self) -> None:
+        """End the training of the lanes that went all the way."""
+        for lane in self.running:
+            lane.guarded(lane.stop)
+        self.flush()
+
+    def flush(self) -> None:
+        """Write the checkpoints that the lanes keep in memory."""
+        for lane in self.lanes:
+            lane.guarded(lane.flush)
+        self._saved = time.perf_counter()
+
+    def test_step(self, batch: Batch | Block, batch_idx: int) -> None:
+        """Measure a batch of the test rows."""
+        for part in batches(batch):
+            for chunk in self.chunks:
+                chunk.evaluate(*part, chunk.test_meter)
+
+    def on_test_start(self) -> None:
+        """Take the weights as they were loaded."""
+        for lane in self.lanes:
+            lane.learner.net.eval()
+
+    def on_test_epoch_end(self) -> None:
+        """Take the test's metrics."""
+        for chunk in self.chunks:
+            for lane, values in zip(chunk.lanes, chunk.test_meter.compute(), strict=True):
+                if lane.state == "stopped":
+                    lane.measure("test", values)
+
+    def on_test_end(self) -> None:
+        """Let the lanes' callbacks see the test."""
+        for lane in self.lanes:
+            if lane.state == "stopped":
+                lane.guarded(lane.call, "on_test_end")

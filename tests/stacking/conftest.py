@@ -1,0 +1,116 @@
+"""Training the same runs both ways: as one stack, and plainly, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from abreast.checkpoint import load
+from abreast.results import RunDirectory
+from helpers import compose
+
+Both = Callable[..., list[tuple[Path, Path]]]
+WHITELIST = ["torch.*", "abreast.*", "lightning.*", "schedulefree.*", "tests.*"]
+
+SMALL = (
+    "data=random",
+    "data.size=150",  # 135 rows are trained on: eight batches of 16 and one of 7
+    "data.test_size=50",
+    "data.batch_size=16",
+    "model.hidden=[12]",
+    "trainer.max_epochs=3",
+    "steps_per_execution=4",
+)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two nests of tensors and primitives are equal to the bit; nan is equal to nan."""
+    if isinstance(a, torch.Tensor):
+        return isinstance(b, torch.Tensor) and a.dtype == b.dtype and a.equal(b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(same, a, b))
+    return bool(a == b) or (a != a and b != b)
+
+
+def check_equal(lane: Path, plain: Path) -> None:
+    """A lane's run directory holds what its plain run's holds, to the bit."""
+    for file in ("best.ckpt", "last.ckpt"):
+        assert (lane / "checkpoints" / file).exists() == (plain / "checkpoints" / file).exists(), file
+        if not (plain / "checkpoints" / file).exists():
+            continue
+        one, other = load(lane / "checkpoints" / file), load(plain / "checkpoints" / file)
+        assert one.keys() == other.keys()
+        for key in one:
+            if key != "callbacks":  # they hold paths
+                assert same(one[key], other[key]), f"{file}: {key} differs"
+        assert one["callbacks"].keys() == other["callbacks"].keys()
+        for name, state in one["callbacks"].items():
+            for key, value in state.items():
+                if "path" not in key and key not in ("best_k_models",):
+                    assert key == "dirpath" or same(value, other["callbacks"][name][key]), f"{name}: {key}"
+    found, expected = RunDirectory(lane), RunDirectory(plain)
+    assert (lane / "metrics.csv").exists() == (plain / "metrics.csv").exists()
+    if (plain / "metrics.csv").exists():
+        rows, others = found.read_metrics(), expected.read_metrics()
+        assert [{**row, "seconds": 0} for row in rows] == [{**row, "seconds": 0} for row in others]
+    assert found.read_status()["status"] == expected.read_status()["status"]
+    if expected.read_status()["status"] == "finished":
+        result, reference = found.read_result(), expected.read_result()
+        assert {**result, "seconds": 0} == {**reference, "seconds": 0}
+
+
+@pytest.fixture
+def check() -> Callable[[Path, Path], None]:
+    """Compare a lane with its plain run."""
+    return check_equal
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Sums over several threads round otherwise."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def configs() -> Callable[..., list[dict[str, Any]]]:
+    """Small runs: what they have in common, then what each adds."""
+
+    def composed(common: Sequence[str], *each: Sequence[str]) -> list[dict[str, Any]]:
+        first = ("trainer=cpu", "logger=csv", "callbacks=none", *SMALL, *common)
+        return [compose(*first, *more) for more in each]
+
+    return composed
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> Both:
+    """Train configs as one stack and plainly; the directories of each run."""
+    from hydra.utils import execution_whitelist
+
+    from abreast.stacking.building import Job
+    from abreast.stacking.train import Options, train_stack
+    from abreast.training import run
+
+    def trained(configs: Sequence[dict[str, Any]], **options: Any) -> list[tuple[Path, Path]]:
+        pairs = [(tmp_path / f"lane{k}", tmp_path / f"plain{k}") for k in range(len(configs))]
+        with execution_whitelist(WHITELIST):
+            jobs = [Job(cfg, lane) for cfg, (lane, _) in zip(configs, pairs, strict=True)]
+            outcomes = train_stack(jobs, Options(**options))
+            assert [outcome.left for outcome in outcomes] == [None] * len(jobs)
+            for cfg, (_, plain) in zip(configs, pairs, strict=True):
+                try:
+                    run(cfg, plain)
+                except Exception as error:  # noqa: PERF203
+                    print(error)
+        return pairs
+
+    return trained

@@ -1,0 +1,155 @@
+"""A sweep from the command line: grouped, trained side by side, and reported as Hydra expects."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.utils import execution_whitelist
+
+from abreast.app import task
+from abreast.results import RunDirectory
+from helpers import CONF
+
+COMMON = (
+    "data=random",
+    "data.size=150",
+    "data.test_size=50",
+    "data.batch_size=16",
+    "model.hidden=[12]",
+    "trainer=cpu",
+    "trainer.max_epochs=2",
+    "callbacks=none",
+    "logger=csv",
+)
+Sweep = Callable[..., list[JobReturn]]
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Sweep:
+    """Run `train.py -m` in this process; gives Hydra's returns, failed ones included."""
+    returned: list[JobReturn] = []
+
+    def swept(*overrides: str) -> list[JobReturn]:
+        with (
+            initialize_config_dir(str(CONF)),
+            execution_whitelist(["abreast.*", "hydra_plugins.*"]),
+            pytest.MonkeyPatch.context() as patch,
+        ):
+            from hydra_plugins.abreast_launcher.launcher import AbreastLauncher
+
+            launch = AbreastLauncher.launch
+
+            def launched(self: AbreastLauncher, job_overrides: Any, initial_job_idx: int) -> Any:
+                found = launch(self, job_overrides, initial_job_idx)
+                returned.extend(found)
+                return [each for each in found if each.status == JobStatus.COMPLETED]
+
+            patch.setattr(AbreastLauncher, "launch", launched)
+            hydra = GlobalHydra.instance().hydra
+            assert hydra is not None
+            hydra.multirun(
+                config_name="train",
+                task_function=task,
+                overrides=[
+                    "hydra/launcher=abreast",
+                    "hydra.mode=MULTIRUN",
+                    f"hydra.sweep.dir={tmp_path}/sweep",
+                    *COMMON,
+                    *overrides,
+                ],
+            )
+        return returned
+
+    return swept
+
+
+def test_a_mixed_sweep(sweep: Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    returned = sweep("optim=adam,lbfgs,sgd", "loss=mse", "optim.lr=0.01,1e9")
+    assert [ret.hydra_cfg.hydra.job.num for ret in returned] == list(range(6))  # type: ignore[union-attr]
+    expected = {0: "finished", 1: "failed", 2: "finished", 3: "failed", 4: "finished", 5: "failed"}
+    for number, status in expected.items():
+        directory = RunDirectory(tmp_path / "sweep" / str(number))
+        assert directory.read_status()["status"] == status, number
+        assert (directory.path / ".hydra" / "overrides.yaml").exists()
+        if status == "finished":
+            value = returned[number].return_value
+            assert value == directory.read_result()["metrics"]["val/accuracy"]
+        else:
+            assert returned[number].return_value == 0.0  # the worst accuracy, for sweepers
+    printed = capsys.readouterr().out
+    assert printed.count("LBFGS evaluates the loss") == 1
+    assert "3 of 6 jobs failed:" in printed
+    for number in (1, 3, 5):
+        assert f"#{number} optim=" in printed
+
+
+def test_a_sweep_leaves_what_plain_runs_leave(
+    sweep: Sweep, tmp_path: Path, check: Callable[[Path, Path], None]
+) -> None:
+    plain = f"hydra.sweep.dir={tmp_path}/plain"
+    sweep("seed=0,1", "optim=adam,momentum", "hydra/launcher=basic", plain)
+    returned = sweep("seed=0,1", "optim=adam,momentum", "hydra.launcher.max_lanes=3")
+    assert len(returned) == 4
+    for number in range(4):
+        lane, reference = tmp_path / "sweep" / str(number), tmp_path / "plain" / str(number)
+        check(lane, reference)
+        assert (lane / "config.yaml").read_text() == (reference / "config.yaml").read_text()
+        names = [sorted(path.name for path in run.iterdir()) for run in (lane, reference)]
+        assert names[0] == names[1]
+        value = RunDirectory(reference).read_result()["metrics"]["val/accuracy"]
+        assert returned[number].return_value == value
+
+
+def test_a_job_whose_config_is_bad_fails_alone_and_first(
+    sweep: Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The checks before the sweep see one value at a time: here two that are bad only together."""
+    from abreast.checking.preflight import Preflight
+
+    monkeypatch.setattr(Preflight, "on_multirun_start", lambda *_, **__: None)
+    returned = sweep("seed=0,1", "data.val_fraction=0.1,2.0")
+    assert [ret.status for ret in returned] == [JobStatus.COMPLETED, JobStatus.FAILED] * 2
+    printed = capsys.readouterr().out
+    assert "val_fraction" in printed
+    assert printed.index("#1") < printed.index("Training 2 of 4 jobs")
+    for number in (0, 2):
+        assert RunDirectory(tmp_path / "sweep" / str(number)).read_status() == {"status": "finished"}
+
+
+def test_a_stack_that_fails_as_a_whole_is_trained_plainly(
+    sweep: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from abreast.stacking.chunk import Chunk
+
+    train, calls = Chunk.train, []
+
+    def broken(self: Chunk, *arguments: Any, **more: Any) -> None:
+        calls.append(1)
+        if len(calls) > 1:
+            raise RuntimeError("no memory")
+        train(self, *arguments, **more)
+
+    monkeypatch.setattr(Chunk, "train", broken)
+    returned = sweep("seed=0,1", "steps_per_execution=4")
+    assert [ret.status for ret in returned] == [JobStatus.COMPLETED] * 2
+    for number in range(2):
+        rows = RunDirectory(tmp_path / "sweep" / str(number)).read_metrics()
+        assert [row["epoch"] for row in rows] == [1, 2]
+    assert "no memory" in capsys.readouterr().out
+
+
+def test_nothing_heavy_at_discovery() -> None:
+    import subprocess
+
+    program = (
+        "import sys; from hydra.core.plugins import Plugins; Plugins.instance(); "
+        "assert 'hydra_plugins.abreast_launcher.launcher' in sys.modules; sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -1,0 +1,40 @@
+"""Full trainings on real data: 32 lanes beside their 32 plain runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import pytest
+
+from abreast.results import RunDirectory
+from helpers import compose
+
+Both = Callable[..., list[tuple[Path, Path]]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "model", [("model.norm=batch", "model.hidden=[64,32]"), ("model.dropout=0.2",)], ids=" ".join
+)
+def test_accuracies(model: tuple[str, ...], both: Both) -> None:
+    common = ("data=digits", "trainer=cpu", "logger=csv", "callbacks=none", "trainer.max_epochs=10", *model)
+    losses, optimizers = ("cross_entropy", "mse", "hinge", "focal"), ("adam", "momentum", "rmsprop", "muon")
+    configs: list[dict[str, Any]] = [
+        compose(*common, f"loss={loss}", f"optim={optim}", f"seed={seed}")
+        for loss in losses
+        for optim in optimizers
+        for seed in range(2)
+    ]
+    pairs = both(configs)
+    assert len(pairs) == 32
+    found, expected = (
+        [RunDirectory(pair[side]).read_result()["metrics"]["test/accuracy"] for pair in pairs]
+        for side in range(2)
+    )
+    for one, other in zip(found, expected, strict=True):
+        assert abs(one - other) <= 0.003
+    assert abs(mean(found) - mean(expected)) <= 0.001
+    assert mean(found) > 0.9  # they learn: chance is 0.1
