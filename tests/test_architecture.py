@@ -23,7 +23,8 @@ LAYERS = (
     {"evaluation", "prediction", "export", "stacking"},
     {"app"},
 )
-# Without torch, Lightning or numpy: what is imported before a mistake in a command is told, and what only reads.
+# Without torch and Lightning: what runs before a mistake in a command is told, and what only reads.
+GROUPS = ("loss", "optim", "schedule", "data", "model", "trainer", "logger", "callbacks", "experiment")
 LIGHT = ("app", "catalog", "errors", "results", "targets", "checking")
 
 

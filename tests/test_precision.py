@@ -30,9 +30,11 @@ def test_bfloat16_costs_no_more_than_a_point_on_digits(option: str, train: Calla
 
 def test_the_setting_ends_with_the_run() -> None:
     before = torch.backends.mkldnn.matmul.fp32_precision
-    with pytest.raises(ZeroDivisionError), matmul_precision("bf16"):
+    with matmul_precision("bf16"):
         assert torch.backends.mkldnn.matmul.fp32_precision == "bf16"
-        1 / 0  # noqa: B018
+    assert torch.backends.mkldnn.matmul.fp32_precision == before
+    with pytest.raises(ZeroDivisionError), matmul_precision("bf16"):
+        _ = 1 / 0
     assert torch.backends.mkldnn.matmul.fp32_precision == before
 
 

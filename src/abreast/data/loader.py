@@ -108,8 +108,8 @@ class TrainLoader:
 class EvalLoader:
     """A split in its stored order, `batch_size` rows at a time, each rank its own run of the rows.
 
-    As one block, with the cost of Lightning's loop paid once; without `block` plain (inputs, targets) batches.
-    `limit` bounds the batches.
+    As one `block`, with the cost of Lightning's loop paid once, or as plain (inputs, targets) batches;
+    `limit` bounds their number.
     """
 
     def __init__(
