@@ -17,8 +17,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from abreast import execution, module
 
 # Python functions that a mini-batch of a block may enter beyond those of the hand-written loop below, for the
-# loss's checks, the metrics' lists and the step count. Counted with torch 2.14 and lightning 2.6.6: 54; the loop
-# has 132.
+# loss's checks, the metrics' lists and the step count. Counted with torch 2.14 and lightning 2.6.6: 54; the
+# loop has 132.
 BEYOND = 60
 
 
