@@ -11,7 +11,21 @@ from abreast.board import TensorBoard
 
 # What decides a result, in the order that people compare by; not where files are or what watches the run.
 GROUPS = ("data", "model", "loss", "optim", "schedule", "trainer")
-LEFT_OUT = frozenset({"_target_", "_partial_", "dir", "mirrors", "task", "tasks", "eval_batch_size"})
+LEFT_OUT = frozenset(
+    {
+        "_target_",
+        "_partial_",
+        "dir",
+        "mirrors",
+        "task",
+        "tasks",
+        "eval_batch_size",
+        "normalize",
+        "split_seed",
+        "test_fraction",
+        "val_fraction",
+    }
+)
 TRAINER = frozenset(
     {"max_epochs", "max_steps", "precision", "gradient_clip_val", "accumulate_grad_batches", "devices"}
 )
@@ -20,7 +34,7 @@ TRAINER = frozenset(
 def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration as one flat row: `optim` names what was chosen, `optim.lr` holds its values."""
     names = config.get("names", {})
-    row: dict[str, Any] = {"seed": config["seed"], "checkpoint": config["checkpoint"]}
+    row: dict[str, Any] = {"seed": config["seed"]}
     for group in GROUPS:
         node = dict(config[group])
         row[group] = names.get(group) or _name(node)
