@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from helpers import compose
 
@@ -14,6 +15,13 @@ from helpers import compose
 def pytest_configure() -> None:
     """One thread a test process, as the tests run side by side."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(autouse=True)
+def _subnormal_numbers() -> Iterator[None]:
+    """A run flushes subnormal numbers to zero, for the whole process; the next test is to have them."""
+    yield
+    torch.set_flush_denormal(False)
 
 
 @pytest.fixture

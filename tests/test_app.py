@@ -156,14 +156,19 @@ def test_a_mistake_that_two_values_make_together_names_its_job(tmp_path):
 def test_commands_are_handed_their_arguments(tmp_path, command):
     modules = {"evaluate": "evaluation", "predict": "prediction", "export": "export"}
     stand_in = "def main(argv):\n    print(argv)\n    return 3\n"
-    outcome = run_all([(tmp_path, [command, "runs/x", "--json", "y"])], **{modules[command]: stand_in})[0]
-    assert (outcome.code, outcome.out) == (3, "['runs/x', '--json', 'y']\n")
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "config.yaml").write_text("seed: 0\n")
+    outcome = run_all([(tmp_path, [command, "x", "y"])], **{modules[command]: stand_in})[0]
+    assert (outcome.code, outcome.out) == (3, "['x', 'y']\n")
 
 
-def test_a_commands_mistake_is_one_message(tmp_path):
-    stand_in = "from abreast.errors import RunError\ndef main(argv):\n    raise RunError('no run there')\n"
-    outcome = run_all([(tmp_path, ["evaluate", "x"])], evaluation=stand_in)[0]
-    assert (outcome.code, outcome.out, outcome.err) == (2, "", "no run there\n")
+@pytest.mark.parametrize("command", ["evaluate", "predict", "export"])
+def test_a_commands_mistake_is_one_message_at_once(tmp_path, command):
+    outcomes = run_all([(tmp_path, [command, "x", "y"]), (tmp_path, [command, "--help"])])
+    assert (outcomes[0].code, outcomes[0].out) == (2, "")
+    assert outcomes[0].err == "x: no such run directory\n"
+    assert outcomes[1].code == 0
+    assert not any(outcome.heavy for outcome in outcomes)
 
 
 def test_what_is_shown_without_a_run(tmp_path):

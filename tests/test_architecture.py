@@ -15,9 +15,9 @@ assert len(FILES) > 30
 # A module may import those of its own layer and of the layers before it.
 LAYERS = (
     {"errors", "seeding", "targets"},
-    {"results", "catalog", "precision", "lean"},
+    {"results", "catalog", "precision", "lean", "commands"},
     {"checkpoint", "losses", "data", "models", "optim", "schedule", "board", "checking"},
-    {"metrics", "execution", "module", "callbacks"},
+    {"metrics", "execution", "fitting", "module", "callbacks"},
     {"build", "summary", "hyperparameters", "trust"},
     {"ranks", "training", "rebuilding"},
     {"evaluation", "prediction", "export", "stacking"},
@@ -25,7 +25,7 @@ LAYERS = (
 )
 # Without torch and Lightning: what runs before a mistake in a command is told, and what only reads.
 GROUPS = ("loss", "optim", "schedule", "data", "model", "trainer", "logger", "callbacks", "experiment")
-LIGHT = ("app", "catalog", "errors", "results", "targets", "checking")
+LIGHT = ("app", "catalog", "commands", "errors", "results", "targets", "checking")
 
 
 def part(path: Path) -> str:

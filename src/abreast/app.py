@@ -26,6 +26,7 @@ COMMANDS = {
     "rank": "abreast.ranks",  # what a run over several devices starts for each of them
 }
 INTERRUPTED = 130
+PATHS = {"dir", "train_images", "train_labels", "test_images", "test_labels"}  # of the data
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 
 # What Hydra may build for its own sake, before a run's targets are known: our checks, and its plugins' parts.
@@ -42,6 +43,11 @@ def main(command: Sequence[str] = ()) -> NoReturn:
         print(f"abreast {__version__}")
         sys.exit(0)
     if arguments and arguments[0] in COMMANDS:
+        if arguments[0] != "rank":
+            commands = importlib.import_module("abreast.commands")
+            mistake = _reported(lambda: commands.check(arguments[0], arguments[1:]))
+            if mistake:
+                sys.exit(mistake)
         importlib.import_module("abreast.lean")
         module = importlib.import_module(COMMANDS[arguments[0]])
         sys.exit(_reported(lambda: module.main(arguments[1:])))
@@ -113,7 +119,6 @@ def task(config: DictConfig) -> Any:
     from hydra.errors import InstantiationException
     from hydra.types import RunMode
     from hydra.utils import execution_whitelist
-    from omegaconf import OmegaConf
 
     from abreast.checking.preflight import Stop, check, overrides_of
     from abreast.targets import own_targets
@@ -123,9 +128,7 @@ def task(config: DictConfig) -> Any:
         try:
             check(config, hydra)
             gc.enable()
-            values: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-            chosen = hydra.runtime.choices
-            values["names"] = {group: name for group, name in chosen.items() if group in values}
+            values = run_config(config, hydra)
             with execution_whitelist(own_targets(values)):
                 return _run(values, Path(hydra.runtime.output_dir), in_sweep=hydra.mode == RunMode.MULTIRUN)
         except (AbreastError, InstantiationException) as error:
@@ -133,6 +136,18 @@ def task(config: DictConfig) -> Any:
                 raise Stop(error) from error
             error.args = (f"Job {hydra.job.num} ({' '.join(overrides_of(hydra))}): {error}",)
             raise
+
+
+def run_config(config: DictConfig, hydra: Any) -> dict[str, Any]:
+    """A run's configuration as plain data, with its options' names and with paths that hold anywhere."""
+    from omegaconf import OmegaConf
+
+    values: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    for key in PATHS & values["data"].keys():
+        if isinstance(values["data"][key], str):
+            values["data"][key] = str(Path(values["data"][key]).expanduser().absolute())
+    values["names"] = {group: name for group, name in hydra.runtime.choices.items() if group in values}
+    return dict(values)
 
 
 def _run(values: dict[str, Any], run_dir: Path, *, in_sweep: bool) -> float:

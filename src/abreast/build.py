@@ -10,6 +10,7 @@ from typing import Any
 import hydra.utils
 import torch
 from hydra.errors import InstantiationException
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
@@ -21,6 +22,7 @@ from abreast.data.datamodule import DataModule
 from abreast.data.source import Source
 from abreast.errors import AbreastError, ConfigError
 from abreast.execution import Stepping
+from abreast.fitting import check_norm, training_length
 from abreast.losses import Loss
 from abreast.module import Learner, Schedule
 from abreast.results import RunDirectory
@@ -28,7 +30,8 @@ from abreast.results import RunDirectory
 Config = dict[str, Any]
 log = logging.getLogger(__name__)
 
-LOADER_KEYS = ("batch_size", "eval_batch_size", "val_fraction", "split_seed", "normalize")
+LOADER_KEYS = ("batch_size", "eval_batch_size", "val_fraction", "split_seed", "normalize", "shuffle")
+REFUSALS = (ValueError, TypeError, AssertionError, RuntimeError, ImportError, MisconfigurationException)
 BATCH_HOOKS = (
     "on_train_batch_start",
     "on_train_batch_end",
@@ -48,7 +51,7 @@ def make(key: str, node: Config, **more: Any) -> Any:
         cause = error.__cause__
         if isinstance(cause, AbreastError):
             raise cause from None
-        if isinstance(cause, (ValueError, TypeError, AssertionError, RuntimeError, ImportError)):
+        if isinstance(cause, REFUSALS) or (key == "model" and cause is not None):
             raise ConfigError(f"{key}: {node['_target_']}: {cause}") from error
         raise
 
@@ -74,8 +77,14 @@ def build_data(cfg: Config, steps: int = 1) -> DataModule:
 
 
 def ignore_index(cfg: Config) -> int | None:
-    """The label that the configured loss passes over."""
+    """The label that the configured loss passes over. Raises ConfigError where the data mark another."""
     value = cfg["loss"]["criterion"].get("ignore_index")
+    marked = cfg["data"].get("ignore_index")
+    if marked is not None and marked != value:
+        raise ConfigError(
+            f"data.ignore_index={marked}, but loss.criterion.ignore_index={value}: set both to the label "
+            "that marks rows without a class, with a loss that has the key (cross_entropy, nll)"
+        )
     return None if value is None else int(value)
 
 
@@ -130,10 +139,9 @@ def build_learner(
     optimizer = parts[key]
     trainer = cfg["trainer"]
     steps = math.ceil(data.batches_per_epoch / trainer.get("accumulate_grad_batches", 1))
-    epochs = trainer.get("max_epochs") or 1
-    total = steps * epochs if epochs > 0 else trainer["max_steps"]
-    if trainer.get("max_steps", -1) != -1:
-        total = min(total, trainer["max_steps"])
+    total, epochs = training_length(trainer, steps)
+    _check_validated(cfg, epochs)
+    check_norm(net, len(data.train), data.batch_size)
     schedule = build_schedule(cfg, total, epochs)
     try:
         tried = optimizer([*net.parameters()])
@@ -156,6 +164,16 @@ def build_learner(
         total_steps=total,
         log_every=trainer.get("log_every_n_steps", 50),
     )
+
+
+def _check_validated(cfg: Config, epochs: int) -> None:
+    watched = monitor(cfg)
+    every = cfg["trainer"].get("check_val_every_n_epoch") or 1
+    if watched is not None and watched[0].startswith("val/") and 0 < epochs < every:
+        raise ConfigError(
+            f"trainer.check_val_every_n_epoch={every}, but the training ends in epoch {epochs}: {watched[0]} "
+            "would never be measured. Validate more often, train for longer, or set monitor=train/loss"
+        )
 
 
 def build_schedule(cfg: Config, total_steps: int, total_epochs: int) -> Schedule | None:
@@ -246,6 +264,8 @@ def _why_ordinary(cfg: Config) -> str | None:
 def build_trainer(cfg: Config, directory: RunDirectory, learner: Learner, blocks: int) -> Trainer:
     """Lightning's Trainer, writing into the run directory."""
     node = dict(cfg["trainer"])
+    if node.get("fast_dev_run"):
+        raise ConfigError("trainer.fast_dev_run leaves no checkpoint to test: use debug=fast")
     skipped = cfg["data"]["val_fraction"] == 0 or node.get("limit_val_batches") == 0
     for part in ("train", "val", "test"):
         node.pop(f"limit_{part}_batches", None)  # counted in mini-batches by the loaders

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from abreast.build import Config, build_data
+from abreast.commands import parse
 from abreast.errors import ConfigError, RunError
 from abreast.precision import matmul_precision
 from abreast.rebuilding import rebuild, reopened
@@ -32,10 +32,11 @@ def evaluate(
         prepare(config)
         learner = rebuild(directory, config, checkpoint or config["checkpoint"])
         data = build_data(config)
-        if data.in_shape != learner.in_shape or len(data.classes) != len(learner.classes):
+        found = (data.in_shape, data.out_features, bool(data.classes))
+        if found != (learner.in_shape, learner.out_features, bool(learner.classes)):
             raise ConfigError(
-                f"the data have rows of shape {data.in_shape} in {len(data.classes)} classes, but the run's "
-                f"network takes {learner.in_shape} in {len(learner.classes)}: choose data of that kind"
+                f"the data have rows of shape {data.in_shape} with {data.out_features} outputs, but the "
+                f"run's network takes {learner.in_shape} to {learner.out_features}: choose such data"
             )
         with matmul_precision(config.get("matmul_precision")):
             tester(config).test(learner, datamodule=data, verbose=False)
@@ -60,28 +61,16 @@ def tester(config: Config) -> Trainer:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command `abreast evaluate`."""
-    parser = argparse.ArgumentParser(prog="abreast evaluate", description=__doc__)
-    add_run_arguments(parser)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the metrics there as well")
-    parser.add_argument("overrides", nargs="*", help="other data: data=NAME, data.KEY=VALUE")
-    args = parser.parse_intermixed_args(argv)
+    args = parse("evaluate", argv)
     metrics = evaluate(args.run, checkpoint=args.checkpoint, overrides=args.overrides, trust=args.trust)
     before = {} if args.overrides or args.checkpoint else _tested(args.run)
     _print(metrics, before)
     if args.json:
-        args.json.write_text(json.dumps(metrics, indent=2) + "\n")
+        try:
+            args.json.write_text(json.dumps(metrics, indent=2) + "\n")
+        except OSError as error:
+            raise RunError(f"--json {args.json}: cannot be written ({error.strerror})") from None
     return 0
-
-
-def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of every command that opens a run."""
-    parser.add_argument("run", type=Path, help="the run's directory")
-    parser.add_argument(
-        "--checkpoint", help="best, last or a path (default: the one the run was tested with)"
-    )
-    parser.add_argument(
-        "--trust", action="append", default=[], metavar="PACKAGE", help="a package of yours that the run uses"
-    )
 
 
 def _tested(run: Path) -> dict[str, Any]:

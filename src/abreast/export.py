@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -13,12 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from abreast.build import build_data
+from abreast.commands import FORMATS, parse
 from abreast.errors import ConfigError, RunError
-from abreast.evaluation import add_run_arguments
 from abreast.module import Learner
 from abreast.rebuilding import rebuild, reopened
 
-FORMATS = ("torch", "onnx")
 ROWS = 64  # real rows that the export is checked on
 TOLERANCE = 1e-4  # of raw scores, absolute and relative: other kernels add in another order
 
@@ -89,17 +87,15 @@ WRITERS: dict[str, Any] = {"torch": (export_torch, "model.pt2"), "onnx": (export
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command `abreast export`."""
-    parser = argparse.ArgumentParser(prog="abreast export", description=__doc__)
-    add_run_arguments(parser)
-    parser.add_argument("--format", choices=FORMATS, action="append", help="default: both")
-    parser.add_argument("--to", type=Path, help="the folder to write to (default: RUN/export)")
-    parser.add_argument("overrides", nargs="*", help="where the data are now: data.KEY=VALUE")
-    args = parser.parse_intermixed_args(argv)
+    args = parse("export", argv)
     with reopened(args.run, args.overrides, args.trust) as (directory, config):
         learner = rebuild(directory, config, args.checkpoint or config["checkpoint"])
         inputs = build_data(config).test.inputs[:ROWS]
     folder = args.to or directory.path / "export"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"--to {folder}: cannot be made ({error.strerror})") from None
     network = Network(learner).eval()
     for name in args.format or FORMATS:
         write, file = WRITERS[name]

@@ -71,14 +71,18 @@ class Meter(nn.Module):
         self.losses.update((loss * weight).sum())
         self.weights.update(weight.sum())
         rows, labels = torch.cat(scores).float(), torch.cat(targets)
-        for metric in self.scores.values():
-            cast(Metric, metric).update(rows, labels)
+        for name, metric in self.scores.items():
+            # torchmetrics takes scores that all lie in [0, 1] for probabilities.
+            cast(Metric, metric).update(rows.softmax(1) if name == "ece" else rows, labels)
 
     def compute(self) -> dict[str, Tensor]:
         """The stage's values by name, over all ranks; then begins anew. The confusion matrix is `[C, C]`."""
         self._fold()
         values = {"loss": self.losses.compute() / self.weights.compute()}
-        values |= {name: cast(Metric, metric).compute() for name, metric in self.scores.items()}
+        for name, metric in self.scores.items():
+            if name == "r2" and cast(R2Score, metric).total < 2:
+                continue  # a single row has no variance to explain
+            values[name] = cast(Metric, metric).compute()
         for metric in (self.losses, self.weights, *self.scores.values()):
             cast(Metric, metric).reset()
         return values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -191,9 +192,12 @@ class Learner(LightningModule):
         """Take a stage's metrics by name."""
         confusion = found.pop("confusion", None)
         named = {f"{stage}/{name}": value for name, value in found.items()}
+        if not named[f"{stage}/loss"].isfinite():
+            raise DivergedError(self.trainer.global_step)
         self.trainer.callback_metrics.update(named)
         # The shortest decimal that float32 can tell apart, not 0.9833333492279053.
-        self.values.update({name: float(f"{value.item():.7g}") for name, value in named.items()})
+        shown = {name: float(f"{value.item():.7g}") for name, value in named.items()}
+        self.values.update({name: value for name, value in shown.items() if math.isfinite(value)})
         if confusion is not None:
             self.confusion = confusion.tolist()
             for name, row, hits in zip(self.classes, confusion, confusion.diagonal(), strict=True):
@@ -203,8 +207,9 @@ class Learner(LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """In a manual optimization: the step of a schedule that watches a metric."""
-        if self.stepping is not None and self.schedule is not None and self.schedule.monitor is not None:
-            value = self.trainer.callback_metrics[self.schedule.monitor]
+        watched = self.schedule.monitor if self.schedule is not None else None
+        if self.stepping is not None and watched in self.values:
+            value = self.trainer.callback_metrics[str(watched)]
             for config in self.trainer.lr_scheduler_configs:
                 cast(ReduceLROnPlateau, config.scheduler).step(value)
         self._average(True)
@@ -261,6 +266,8 @@ class Learner(LightningModule):
         config: dict[str, Any] = {"scheduler": self.schedule.make(optimizer)}
         if self.automatic_optimization:
             config.update(interval=self.schedule.interval, monitor=self.schedule.monitor)
+            if self.schedule.monitor is not None:
+                config["frequency"] = self.trainer.check_val_every_n_epoch or 1
         return cast(OptimizerLRScheduler, {"optimizer": optimizer, "lr_scheduler": config})
 
     def move_schedule(self, interval: str) -> None:

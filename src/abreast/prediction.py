@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from abreast.commands import parse
 from abreast.errors import DataError
-from abreast.evaluation import add_run_arguments
 from abreast.module import Learner
 from abreast.rebuilding import rebuild, reopened
 
@@ -68,14 +67,7 @@ def predict(learner: Learner, inputs: Tensor) -> Tensor:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command `abreast predict`."""
-    parser = argparse.ArgumentParser(prog="abreast predict", description=__doc__)
-    add_run_arguments(parser)
-    parser.add_argument(
-        "files", nargs="+", type=Path, help="pictures; .npy or .csv for a network of features"
-    )
-    parser.add_argument("--top", type=int, default=3, help="how many classes to show (default: 3)")
-    parser.add_argument("--invert", action="store_true", help="the pictures are dark on light")
-    args = parser.parse_args(argv)
+    args = parse("predict", argv)
     with reopened(args.run, trust=args.trust) as (directory, config):
         learner = rebuild(directory, config, args.checkpoint or config["checkpoint"])
     table = Table(box=None, pad_edge=False, header_style="bold")

@@ -6,12 +6,14 @@ Lightning's own launcher runs the command again, which in a multirun runs the wh
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from hydra.utils import execution_whitelist
+from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -56,6 +58,10 @@ def start_ranks(directory: RunDirectory, ranks: int) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // ranks)))
     try:
         elastic_launch(config, sys.executable)("-m", "abreast.app", "rank", str(directory.path))
+    except SignalException as error:
+        if error.sigval == signal.SIGINT:
+            raise KeyboardInterrupt from None
+        raise
     except ChildFailedError as error:
         status = directory.read_status()
         if "diverged_at" in status:

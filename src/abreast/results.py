@@ -91,7 +91,7 @@ class RunDirectory:
             raise RunError(f"{self.path / 'metrics.csv'}: a cell is not a number ({error})") from None
 
     def _write_json(self, name: str, content: Json) -> None:
-        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         # Lists of numbers on one line: a confusion matrix would fill pages. No text holds a raw line break.
         text = re.sub(r"\[\n([^\[\]{}\"]*)\n *\]", lambda found: f"[{' '.join(found[1].split())}]", text)
         write_atomically(self.path / name, text.encode())

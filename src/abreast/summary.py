@@ -17,6 +17,10 @@ NAMES = {
 }
 
 
+def _number(value: float) -> str:
+    return f"{value:.4f}" if abs(value) < 1e4 else f"{value:.3g}"
+
+
 def print_summary(path: Path, result: dict[str, Any]) -> None:
     """Print the tested metrics, the time and where the run is."""
     metrics = result["metrics"]
@@ -28,7 +32,7 @@ def print_summary(path: Path, result: dict[str, Any]) -> None:
     for name, title in NAMES.items():
         values = [metrics.get(f"{stage}/{name}") for stage in stages]
         if any(value is not None for value in values):
-            table.add_row(title, *("" if value is None else f"{value:.4f}" for value in values))
+            table.add_row(title, *("" if value is None else _number(value) for value in values))
     console = Console(highlight=False)
     console.print(table)
     for name, value in result["facts"].items():

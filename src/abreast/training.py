@@ -32,7 +32,7 @@ from abreast.build import (
 )
 from abreast.checkpoint import AtomicCheckpointIO
 from abreast.data.datamodule import DataModule
-from abreast.errors import DivergedError
+from abreast.errors import ConfigError, DivergedError
 from abreast.hyperparameters import log_hyperparameters
 from abreast.module import Learner
 from abreast.precision import matmul_precision
@@ -53,6 +53,10 @@ def run(cfg: Config, run_dir: Path) -> float:
     the run directory and raised; DivergedError where the training loss did not stay finite.
     """
     directory = RunDirectory(run_dir)
+    if (run_dir / "status.json").exists():
+        raise ConfigError(
+            f"{run_dir} holds a run already: choose another directory (hydra.run.dir=...) or remove that one"
+        )
     directory.write_config(cfg)
     directory.write_status("running")
     with status_kept(directory):

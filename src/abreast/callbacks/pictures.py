@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from abreast.module import Learner
 
+MOST_CLASSES = 60  # beyond, a matrix of cells is too large to look at
 CELL = 44  # pixels of a cell of the confusion matrix
 SIDE = 84  # pixels of a worst-classified image
 LINE = 14  # pixels of a line of text
@@ -33,7 +34,9 @@ class Pictures(Callback):
         boards = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
         if not boards or learner.confusion is None or not trainer.is_global_zero:
             return
-        pictures = {"test/confusion": confusion_picture(learner.confusion, learner.classes)}
+        pictures = {}
+        if len(learner.classes) <= MOST_CLASSES:
+            pictures["test/confusion"] = confusion_picture(learner.confusion, learner.classes)
         split = trainer.datamodule.test  # type: ignore[attr-defined]
         if split.inputs.dtype == torch.uint8 and split.inputs.ndim == 4:
             rows, labels, guesses, chances = worst_rows(learner, split.inputs, split.targets, self.worst)

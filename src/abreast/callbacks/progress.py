@@ -49,7 +49,10 @@ class Progress(Callback):
 
     @staticmethod
     def _epoch(trainer: Trainer) -> str:
-        return f"{trainer.current_epoch + 1}/{trainer.max_epochs}"
+        known = trainer.max_epochs is not None and trainer.max_epochs > 0
+        return (
+            f"{trainer.current_epoch + 1}/{trainer.max_epochs}" if known else f"{trainer.current_epoch + 1}"
+        )
 
     def _draw(self, trainer: Trainer) -> None:
         assert self._bar is not None

@@ -60,6 +60,7 @@ _LOADER = {
     "eval_batch_size": "int",
     "val_fraction": "float",
     "split_seed": "int",
+    "shuffle": "bool",
     "normalize": "bool",
 }
 _NEEDED = ("task", "batch_size", "val_fraction")

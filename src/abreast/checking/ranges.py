@@ -151,7 +151,8 @@ RULES: dict[str, dict[str, Rule]] = {
             STRATEGIES,
         ),
         **dict.fromkeys(("num_nodes", "accumulate_grad_batches", "check_val_every_n_epoch"), POSITIVE),
-        **dict.fromkeys(("min_epochs", "min_steps", "log_every_n_steps"), NOT_NEGATIVE),
+        **dict.fromkeys(("min_epochs", "min_steps"), NOT_NEGATIVE),
+        "log_every_n_steps": POSITIVE,
         "limit_train_batches": Rule(
             lambda value: value > 0 and LIMIT.allows(value), LIMIT.text + ", above 0"
         ),

@@ -14,13 +14,15 @@ from torch import Tensor
 from abreast.data.loader import EvalLoader, TrainLoader
 from abreast.data.source import Source, Split, check_labels
 from abreast.data.split import stratified_split
+from abreast.errors import ConfigError, DataError
 
 
 class DataModule(LightningDataModule):
     """Serves a source's training, validation and test rows as mini-batches.
 
     The validation rows are a fixed, stratified part of the source's training rows: a function of
-    `val_fraction` and `split_seed`, not of the run's `seed`, which orders the batches. `batch_size` is that
+    `val_fraction` and `split_seed`, not of the run's `seed`, which orders the batches (with `shuffle` anew
+    each epoch, else once). `batch_size` is that
     of the whole batch over all devices; `steps` mini-batches go into one block. `limits` bounds the batches
     of `train`, `val` and `test` as Lightning's limits do. Rows stay as stored
     (uint8 for images) on the device; `mean` and `std` normalise them.
@@ -36,6 +38,7 @@ class DataModule(LightningDataModule):
         val_fraction: float = 0.1,
         split_seed: int = 0,
         normalize: bool = True,
+        shuffle: bool = True,
         seed: int = 0,
         steps: int = 1,
         limits: Mapping[str, int | float | None] | None = None,
@@ -55,6 +58,14 @@ class DataModule(LightningDataModule):
         self.val = _rows(source.train, held_out)
         self.test = source.test
         self.mean, self.std = moments(self.train.inputs) if normalize else (0.0, 1.0)
+        if min(batch_size, eval_batch_size) < 1:
+            raise ConfigError(f"{batch_size=} and {eval_batch_size=} must be 1 or more")
+        if val_fraction > 0 and not len(held_out):
+            raise DataError(
+                f"{val_fraction=} of {len(source.train)} training row leaves none to validate on: "
+                "set data.val_fraction=0, or give more rows"
+            )
+        self.shuffle = shuffle
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
         self.seed = seed
@@ -105,6 +116,7 @@ class DataModule(LightningDataModule):
             self.train,
             batch_size=self.batch_size,
             seed=self.seed,
+            shuffle=self.shuffle,
             steps=self.steps,
             limit=self.limit,
             rank=rank,

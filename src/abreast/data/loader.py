@@ -41,7 +41,8 @@ class Block:
     def __iter__(self) -> Iterator[Batch]:
         inputs, targets = self.split.inputs, self.split.targets
         for indices in torch.split(self.order, self.batch_size):
-            mine = indices[self.rank :: self.world] if self.world > 1 else indices
+            # A rank with no row of a small last batch repeats one: all ranks must take part in a step.
+            mine = indices[self.rank % len(indices) :: self.world] if self.world > 1 else indices
             yield inputs.index_select(0, mine), targets.index_select(0, mine)
 
 
@@ -49,7 +50,8 @@ class TrainLoader:
     """The training mini-batches, `steps` to a block; with `steps` 1 plain (inputs, targets) batches.
 
     `batch_size` is that of the whole batch, over all ranks. `limit` bounds the mini-batches of an epoch.
-    Its state is the place within the epoch, in mini-batches, so an epoch can be taken up where it was left.
+    Without `shuffle` every epoch has the order of the first. Its state is the place within the epoch, in
+    mini-batches, so an epoch can be taken up where it was left.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class TrainLoader:
         *,
         batch_size: int,
         seed: int,
+        shuffle: bool = True,
         steps: int = 1,
         limit: int | None = None,
         rank: int = 0,
@@ -66,6 +69,7 @@ class TrainLoader:
         self.split = split
         self.batch_size = batch_size
         self.seed = seed
+        self.shuffle = shuffle
         self.steps = steps
         self.rank = rank
         self.world = world
@@ -84,7 +88,8 @@ class TrainLoader:
         return math.ceil(self.batches / self.steps)
 
     def __iter__(self) -> Iterator[Block | Batch]:
-        order = epoch_order(len(self.split.targets), self.seed, self.epoch).to(self.split.targets.device)
+        epoch = self.epoch if self.shuffle else 0
+        order = epoch_order(len(self.split.targets), self.seed, epoch).to(self.split.targets.device)
         self._done, self._start = self._start, 0
         while self._done < self.batches:
             end = min(self._done + self.steps, self.batches)

@@ -148,6 +148,13 @@ def _names(
                 f"The highest label is {highest}: correct the labels, or give the number of classes."
             )
         classes = max(highest, 0) + 1  # labels below 0 are for the check of Source to name
+        unused = classes - len(torch.unique(used[used >= 0])) if highest >= 0 else 0
+        if unused:
+            raise DataError(
+                f"The labels go up to {highest}, but {unused} of the {classes} classes have no row. Give the "
+                "number of classes (data.classes=...), or name the label that marks rows without a class "
+                "(data.ignore_index=... and loss.criterion.ignore_index=...)."
+            )
     if isinstance(classes, int) and not isinstance(classes, bool) and classes > 0:
         return tuple(map(str, range(classes)))
     if isinstance(classes, (bool, int, float, str)) or not len(classes):

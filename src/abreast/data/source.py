@@ -43,6 +43,8 @@ class Source:
     ignore_index: int | None = None
 
     def __post_init__(self) -> None:
+        if len({*self.classes}) < len(self.classes):
+            raise DataError(f"classes {list(self.classes)} hold a name twice: give each class its own.")
         for name, split in (("train", self.train), ("test", self.test)):
             _check_inputs(split, name)
             if self.classes:

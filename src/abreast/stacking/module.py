@@ -183,7 +183,7 @@ class Stack(LightningModule):
         for chunk in self.chunks:
             for lane, values in zip(chunk.lanes, chunk.val_meter.compute(), strict=True):
                 if lane.running:
-                    lane.measure("val", values)
+                    lane.guarded(lane.measure, "val", values)
 
     def on_validation_end(self) -> None:
         """Let the lanes' callbacks see the validation."""
@@ -241,7 +241,7 @@ class Stack(LightningModule):
         for chunk in self.chunks:
             for lane, values in zip(chunk.lanes, chunk.test_meter.compute(), strict=True):
                 if lane.state == "stopped":
-                    lane.measure("test", values)
+                    lane.guarded(lane.measure, "test", values)
 
     def on_test_end(self) -> None:
         """Let the lanes' callbacks see the test."""

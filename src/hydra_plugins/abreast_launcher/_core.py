@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LEFT_BEHIND = ("metrics.csv", "result.json", "checkpoints", "events.out.tfevents.*")
+LEFT_BEHIND = ("status.json", "metrics.csv", "result.json", "checkpoints", "events.out.tfevents.*")
 
 
 @dataclass
@@ -133,19 +133,16 @@ def _launch_stacks(launcher: AbreastLauncher, jobs: Sequence[Planned]) -> None:
 
 def _is_sound(job: Planned) -> bool:
     """Whether the job's config can be resolved and passes the checks; fills in `plain`."""
+    from abreast.app import run_config
     from abreast.checking.preflight import check
 
     with _hydra_config(job.config):
         try:
             task = OmegaConf.masked_copy(job.config, [str(key) for key in job.config if key != "hydra"])
-            plain = OmegaConf.to_container(task, resolve=True, throw_on_missing=True)
             check(task, job.config.hydra)
+            job.plain = run_config(task, job.config.hydra)
         except Exception:
             return False
-    assert isinstance(plain, dict)
-    job.plain = {str(key): value for key, value in plain.items()}
-    choices = job.config.hydra.runtime.choices
-    job.plain["names"] = {group: name for group, name in choices.items() if group in job.plain}
     return True
 
 
