@@ -47,8 +47,10 @@ def make(key: str, node: Config, **more: Any) -> Any:
     """What the node's `_target_` gives. Raises ConfigError, which names `key`, where the target refuses."""
     try:
         return hydra.utils.instantiate(node, _convert_="all", **more)
-    except InstantiationException as error:
-        cause = error.__cause__
+    except AbreastError:
+        raise
+    except Exception as error:  # Hydra wraps some kinds of errors and hands others on
+        cause = error.__cause__ if isinstance(error, InstantiationException) else error
         if isinstance(cause, AbreastError):
             raise cause from None
         if isinstance(cause, REFUSALS) or (key == "model" and cause is not None):
