@@ -77,12 +77,11 @@ def test_every_kind_of_run(common: tuple[str, ...], configs: Configs, both: Both
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_every_activation(activation: str, configs: Configs, both: Both, check: Check) -> None:
-    for hidden in ("[12]", "[32]"):
-        for lane, plain in both(
-            configs((f"model.activation={activation}", f"model.hidden={hidden}"), *SWEPT)
-        ):
-            check(lane, plain)
+@pytest.mark.parametrize("hidden", ["[12]", "[32]"])
+def test_every_activation(activation: str, hidden: str, configs: Configs, both: Both, check: Check) -> None:
+    overrides = (f"model.activation={activation}", f"model.hidden={hidden}")
+    for lane, plain in both(configs(overrides, *SWEPT)):
+        check(lane, plain)
 
 
 @pytest.mark.parametrize("schedule", options("schedule"))
