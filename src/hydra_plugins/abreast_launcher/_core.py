@@ -196,8 +196,9 @@ def _run_stack(launcher: AbreastLauncher, stack: Sequence[Planned]) -> dict[str,
             _clear(each.directory)
         return {"their stack failed as a whole": list(stack)}
     left: dict[str, list[Planned]] = {}
-    for job, outcome in zip(stack, outcomes, strict=True):
+    for job, begun, outcome in zip(stack, jobs, outcomes, strict=True):
         if outcome.left is not None:
+            _clear(begun.directory)
             left.setdefault(outcome.left, []).append(job)
         else:
             _end(launcher, job, outcome)
