@@ -13,8 +13,12 @@ from helpers import compose
 
 
 def pytest_configure() -> None:
-    """One thread a test process, as the tests run side by side."""
+    """One thread a test process, as the tests run side by side; and Hydra with all its plugins."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from hydra.core.plugins import Plugins
+
+    # Hydra's own launcher tests put its registries back to what they were before: let that be whole.
+    Plugins.instance()
 
 
 @pytest.fixture(autouse=True)

@@ -27,3 +27,16 @@ def options(group: str) -> list[str]:
     found = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
     assert found, f"no options in conf/{group}"
     return found
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two nests of tensors and primitives are equal to the bit; nan is equal to nan."""
+    import torch
+
+    if isinstance(a, torch.Tensor):
+        return isinstance(b, torch.Tensor) and a.dtype == b.dtype and a.equal(b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(same, a, b))
+    return bool(a == b) or (a != a and b != b)

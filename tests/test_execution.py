@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
 
 from abreast.checkpoint import load
 from abreast.results import RunDirectory
-from helpers import options
+from helpers import options, same
 
 SMALL = (
     "data=random",
@@ -21,17 +19,6 @@ SMALL = (
     "model.hidden=[12]",
     "trainer.max_epochs=3",
 )
-
-
-def same(a: Any, b: Any) -> bool:
-    """Whether two nests of tensors and primitives are equal to the bit."""
-    if isinstance(a, torch.Tensor):
-        return isinstance(b, torch.Tensor) and torch.equal(a, b)
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, (list, tuple)):
-        return len(a) == len(b) and all(map(same, a, b))
-    return bool(a == b)
 
 
 def check_equal(train: Callable[..., Path], *overrides: str, steps: int = 4) -> None:

@@ -263,16 +263,20 @@ def _why_ordinary(cfg: Config) -> str | None:
     return None
 
 
+def trainer_node(cfg: Config) -> Config:
+    """The Trainer's arguments without the limits, which the loaders count in mini-batches."""
+    node = dict(cfg["trainer"])
+    limits = [node.pop(f"limit_{part}_batches", None) for part in ("train", "val", "test")]
+    if cfg["data"]["val_fraction"] == 0 or limits[1] == 0:
+        node["limit_val_batches"] = 0
+    return node
+
+
 def build_trainer(cfg: Config, directory: RunDirectory, learner: Learner, blocks: int) -> Trainer:
     """Lightning's Trainer, writing into the run directory."""
-    node = dict(cfg["trainer"])
+    node = trainer_node(cfg)
     if node.get("fast_dev_run"):
         raise ConfigError("trainer.fast_dev_run leaves no checkpoint to test: use debug=fast")
-    skipped = cfg["data"]["val_fraction"] == 0 or node.get("limit_val_batches") == 0
-    for part in ("train", "val", "test"):
-        node.pop(f"limit_{part}_batches", None)  # counted in mini-batches by the loaders
-    if skipped:
-        node["limit_val_batches"] = 0
     if learner.stepping is not None:  # done inside the block
         for key in ("accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm"):
             node.pop(key, None)

@@ -14,12 +14,13 @@ import csv
 import json
 import os
 import re
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from abreast.errors import RunError
+from abreast.errors import DivergedError, RunError
 
 Json = dict[str, Any]
 
@@ -59,6 +60,14 @@ class RunDirectory:
     def write_status(self, status: str, **more: Any) -> None:
         """Say how the run stands: `running`, `finished`, `failed` or `interrupted`, and why."""
         self._write_json("status.json", {"status": status, **more})
+
+    def write_failure(self, error: BaseException) -> None:
+        """Say that the run failed, and why: for a run that diverged the step, else the traceback."""
+        if isinstance(error, DivergedError):
+            self.write_status("failed", reason=str(error), diverged_at=error.step)
+            return
+        trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        self.write_status("failed", reason=f"{type(error).__name__}: {error}", traceback=trace)
 
     def read_status(self) -> Json:
         """What `write_status` wrote."""

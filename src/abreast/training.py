@@ -10,7 +10,6 @@ import math
 import os
 import platform
 import time
-import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +31,7 @@ from abreast.build import (
 )
 from abreast.checkpoint import AtomicCheckpointIO
 from abreast.data.datamodule import DataModule
-from abreast.errors import ConfigError, DivergedError
+from abreast.errors import ConfigError
 from abreast.hyperparameters import log_hyperparameters
 from abreast.module import Learner
 from abreast.precision import matmul_precision
@@ -73,15 +72,11 @@ def status_kept(directory: RunDirectory) -> Iterator[None]:
     """Write to the run's status how what is done inside ends."""
     try:
         yield
-    except DivergedError as error:
-        directory.write_status("failed", reason=str(error), diverged_at=error.step)
-        raise
     except KeyboardInterrupt:
         directory.write_status("interrupted", reason="interrupted from the keyboard")
         raise
     except BaseException as error:
-        reason = f"{type(error).__name__}: {error}"
-        directory.write_status("failed", reason=reason, traceback=traceback.format_exc())
+        directory.write_failure(error)
         raise
     directory.write_status("finished")
 
@@ -151,11 +146,17 @@ def _fit(trainer: Trainer, learner: Learner, data: DataModule) -> None:
 
 def _test(cfg: Config, directory: RunDirectory, trainer: Trainer, learner: Learner, data: DataModule) -> Path:
     """Test the checkpoint that the config chooses; its file."""
+    file = load_chosen(cfg, directory, learner)
+    trainer.test(learner, datamodule=data, verbose=False)
+    return file
+
+
+def load_chosen(cfg: Config, directory: RunDirectory, learner: Learner) -> Path:
+    """Give the learner the weights that the config wants tested; the file they are from."""
     file = directory.checkpoints / f"{cfg['checkpoint']}.ckpt"
     if not file.exists():
         file = directory.checkpoints / "last.ckpt"
     learner.load_state_dict(checkpoint.weights(file))
-    trainer.test(learner, datamodule=data, verbose=False)
     return file
 
 

@@ -11,7 +11,7 @@ import torch
 
 from abreast.checkpoint import load
 from abreast.results import RunDirectory
-from helpers import compose
+from helpers import compose, same
 
 Both = Callable[..., list[tuple[Path, Path]]]
 WHITELIST = ["torch.*", "abreast.*", "lightning.*", "schedulefree.*", "tests.*"]
@@ -25,17 +25,6 @@ SMALL = (
     "trainer.max_epochs=3",
     "steps_per_execution=4",
 )
-
-
-def same(a: Any, b: Any) -> bool:
-    """Whether two nests of tensors and primitives are equal to the bit; nan is equal to nan."""
-    if isinstance(a, torch.Tensor):
-        return isinstance(b, torch.Tensor) and a.dtype == b.dtype and a.equal(b)
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, (list, tuple)):
-        return len(a) == len(b) and all(map(same, a, b))
-    return bool(a == b) or (a != a and b != b)
 
 
 def check_equal(lane: Path, plain: Path) -> None:

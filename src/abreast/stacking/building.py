@@ -18,6 +18,7 @@ from abreast.build import (
     build_stepping,
     ignore_index,
     make,
+    trainer_node,
 )
 from abreast.callbacks import Recorder
 from abreast.data.datamodule import DataModule
@@ -25,7 +26,7 @@ from abreast.data.source import check_labels
 from abreast.execution import needs_closure
 from abreast.results import RunDirectory
 from abreast.stacking.grouping import Config
-from abreast.stacking.lanes import Lane, record_failure
+from abreast.stacking.lanes import Lane
 from abreast.training import prepare
 
 
@@ -77,7 +78,7 @@ def build_lanes(
             outcomes[number].left = str(reason)
         except Exception as error:
             outcomes[number].error = error
-            record_failure(directory, error)
+            directory.write_failure(error)
     return lanes, data
 
 
@@ -109,14 +110,9 @@ def build_lane(
 
 def stack_trainer(cfg: Config, data: DataModule, callbacks: Sequence[Callback] = ()) -> Trainer:
     """Lightning's Trainer for a stack, without anything that belongs to a run."""
-    node = {k: v for k, v in cfg["trainer"].items() if not k.startswith("gradient_clip")}
-    skipped = cfg["data"]["val_fraction"] == 0 or node.get("limit_val_batches") == 0
-    for part in ("train", "val", "test"):
-        node.pop(f"limit_{part}_batches", None)  # counted in mini-batches by the loaders
+    node = {k: v for k, v in trainer_node(cfg).items() if not k.startswith("gradient_clip")}
     node.pop("accumulate_grad_batches", None)
     node["log_every_n_steps"] = 1
-    if skipped:
-        node["limit_val_batches"] = 0
     quiet: dict[str, Any] = dict.fromkeys(
         ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False
     )

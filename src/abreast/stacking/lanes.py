@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,6 @@ from lightning.pytorch.loggers import Logger
 from abreast.board import TensorBoard
 from abreast.callbacks import Progress
 from abreast.checkpoint import AtomicCheckpointIO
-from abreast.errors import DivergedError
 from abreast.module import Learner
 from abreast.results import RunDirectory
 from abreast.seeding import derive
@@ -175,7 +173,7 @@ class Lane:
             logger.finalize("failed")
             if isinstance(logger, TensorBoard):
                 logger.close()
-        record_failure(self.directory, error)
+        self.directory.write_failure(error)
 
     def checkpoint(self, loops: dict[str, Any]) -> dict[str, Any]:
         """What Lightning would put into a plain run's checkpoint; tensors are copies of the lane's own."""
@@ -201,12 +199,3 @@ class Lane:
         kept, self.kept = self.kept, {}
         for path, content in kept.items():
             IO.save_checkpoint(content, path)
-
-
-def record_failure(directory: RunDirectory, error: BaseException) -> None:
-    """Write into the status why a run failed, as a plain run does."""
-    if isinstance(error, DivergedError):
-        directory.write_status("failed", reason=str(error), diverged_at=error.step)
-        return
-    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    directory.write_status("failed", reason=f"{type(error).__name__}: {error}", traceback=trace)

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import torch
 
-from abreast import checkpoint
 from abreast.data.datamodule import DataModule
 from abreast.errors import DivergedError
 from abreast.hyperparameters import log_hyperparameters
@@ -29,11 +28,11 @@ from abreast.stacking.building import (
 )
 from abreast.stacking.chunk import Chunk
 from abreast.stacking.grouping import split
-from abreast.stacking.lanes import Lane, record_failure
+from abreast.stacking.lanes import Lane
 from abreast.stacking.module import Stack
 from abreast.stacking.table import Table
 from abreast.stacking.vmapped import Vmapped
-from abreast.training import objective, result_of, worst
+from abreast.training import load_chosen, objective, result_of, worst
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +83,7 @@ def train_stack(jobs: Sequence[Job], options: Options | None = None) -> list[Out
                 if stopped:
                     directory.write_status("interrupted", reason="interrupted from the keyboard")
                 else:
-                    record_failure(directory, error)
+                    directory.write_failure(error)
         raise
     for lane in lanes:
         outcome = outcomes[_place(jobs, lane)]
@@ -122,7 +121,11 @@ def _train(lanes: list[Lane], data: DataModule, jobs: Sequence[Job], options: Op
         finally:
             table.close()
             stack.flush()
-        files = {lane: _load(lane) for lane in lanes if lane.state == "stopped"}
+        files = {
+            lane: load_chosen(lane.cfg, lane.directory, lane.learner)
+            for lane in lanes
+            if lane.state == "stopped"
+        }
         if files:
             trainer.test(stack, verbose=False)
     seconds = round((time.perf_counter() - began) / len(lanes), 3)
@@ -142,15 +145,6 @@ def _probe(chunk: Chunk, data: DataModule, device: torch.device) -> None:
         name = type(chunk.net.base).__name__
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise NotStackableError(f"{name} cannot be batched ({reason})") from error
-
-
-def _load(lane: Lane) -> Path:
-    """Give the lane the weights that are to be tested; the file they are from."""
-    file = lane.directory.checkpoints / f"{lane.cfg['checkpoint']}.ckpt"
-    if not file.exists():
-        file = lane.directory.checkpoints / "last.ckpt"
-    lane.learner.load_state_dict(checkpoint.weights(file))
-    return file
 
 
 def _finish(lane: Lane, data: DataModule, file: Path, seconds: float) -> None:
