@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -24,6 +25,7 @@ from abreast.seeding import derive
 from abreast.stacking.grouping import Config
 from abreast.stacking.optimizers import Pack, cloned
 
+GLOBAL_GENERATOR = Lock()  # there is one for all threads of chunks
 IO = AtomicCheckpointIO(every=0)  # the stack itself says when
 
 
@@ -126,13 +128,14 @@ class Lane:
         if self.learner.device.type != "cpu":
             yield
             return
-        everyone = torch.random.get_rng_state()
-        torch.random.set_rng_state(self.stream.get_state())
-        try:
-            yield
-        finally:
-            self.stream.set_state(torch.random.get_rng_state())
-            torch.random.set_rng_state(everyone)
+        with GLOBAL_GENERATOR:
+            everyone = torch.random.get_rng_state()
+            torch.random.set_rng_state(self.stream.get_state())
+            try:
+                yield
+            finally:
+                self.stream.set_state(torch.random.get_rng_state())
+                torch.random.set_rng_state(everyone)
 
     def attach(self, trainer: Trainer, loops: Callable[[], dict[str, Any]]) -> None:
         """Let the learner and the callbacks see the stack's Trainer as their own."""
