@@ -11,6 +11,8 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from abreast.hardest import tested
+
 if TYPE_CHECKING:
     from lightning.pytorch import LightningModule
 
@@ -39,34 +41,15 @@ class Pictures(Callback):
             pictures["test/confusion"] = confusion_picture(learner.confusion, learner.classes)
         split = trainer.datamodule.test  # type: ignore[attr-defined]
         if split.inputs.dtype == torch.uint8 and split.inputs.ndim == 4:
-            rows, labels, guesses, chances = worst_rows(learner, split.inputs, split.targets, self.worst)
+            rows, _, guesses, chances = tested(learner, split.inputs, split.targets).rows(self.worst)
             titles = [
                 f"{learner.classes[label]} as {learner.classes[guess]} {chance:.2f}"
-                for label, guess, chance in zip(labels, guesses, chances, strict=True)
+                for label, guess, chance in zip(split.targets[rows].tolist(), guesses, chances, strict=True)
             ]
             pictures["test/worst"] = images_picture(split.inputs[rows].cpu(), titles)
         for board in boards:
             for name, picture in pictures.items():
                 board.experiment.add_image(name, np.asarray(picture), trainer.global_step, dataformats="HWC")
-
-
-def worst_rows(
-    learner: Learner, inputs: Tensor, targets: Tensor, count: int
-) -> tuple[Tensor, list[int], list[int], list[float]]:
-    """The rows whose true class is least probable: indices, true classes, guesses, their probability."""
-    with torch.no_grad():
-        scores = torch.cat([learner(part) for part in torch.split(inputs, 1024)]).float()
-    probabilities = scores.softmax(1)
-    labelled = targets.clamp(0, scores.shape[1] - 1)
-    chances = probabilities.gather(1, labelled[:, None])[:, 0].masked_fill(labelled != targets, 1.0)
-    rows = chances.argsort(stable=True)[:count]
-    guesses = probabilities[rows].argmax(1)
-    return (
-        rows,
-        targets[rows].tolist(),
-        guesses.tolist(),
-        probabilities[rows].gather(1, guesses[:, None])[:, 0].tolist(),
-    )
 
 
 def confusion_picture(confusion: list[list[int]], classes: tuple[str, ...]) -> Image.Image:
