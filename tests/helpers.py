@@ -22,6 +22,18 @@ def compose(*overrides: str) -> dict[str, Any]:
     return plain  # type: ignore[return-value]
 
 
+def jobs_of(sweep: Path) -> list[Path]:
+    """The directories of a sweep's jobs, in the order of their numbers."""
+    import yaml
+
+    found = {
+        yaml.safe_load(path.read_text())["hydra"]["job"]["num"]: path.parents[1]
+        for path in sweep.rglob(".hydra/hydra.yaml")
+    }
+    assert sorted(found) == list(range(len(found)))
+    return [found[number] for number in sorted(found)]
+
+
 def options(group: str) -> list[str]:
     """The names of a group's options."""
     found = sorted(path.stem for path in (CONF / group).glob("*.yaml"))

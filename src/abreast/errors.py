@@ -1,4 +1,13 @@
-"""The errors a user can mend: printed as one message, without a traceback, with exit code 2."""
+"""What ends a run early. AbreastErrors a user can mend: printed as one message, without a traceback."""
+
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+NOT_OURS = (errno.EACCES, errno.EPERM)
 
 
 class AbreastError(Exception):
@@ -19,6 +28,26 @@ class RunError(AbreastError):
     """A run directory or one of its files cannot be read."""
 
 
+class DiskError(RunError):
+    """A file cannot be written: the disk is full or read-only, or the file is another's."""
+
+
+def disk_error(error: BaseException, folder: Path | None) -> DiskError | None:
+    """What to tell where a file could not be written; None for an error of another kind.
+
+    Names the error's own file or else the folder. That a file is not ours counts within the folder only.
+    """
+    if isinstance(error, DiskError):
+        return error
+    if not isinstance(error, OSError):
+        return None
+    file = Path(error.filename) if isinstance(error.filename, str) else folder
+    is_within = folder is not None and file is not None and file.absolute().is_relative_to(folder.absolute())
+    if error.errno not in FULL and not (error.errno in NOT_OURS and is_within):
+        return None
+    return DiskError(f"{file or 'a file'}: cannot be written ({error.strerror})")
+
+
 class DivergedError(AbreastError):
     """The training loss of a mini-batch is not finite; `step` is the optimizer step that it was for."""
 
@@ -27,3 +56,14 @@ class DivergedError(AbreastError):
     def __init__(self, step: int) -> None:
         super().__init__(f"diverged at step {step}")
         self.step = step
+
+
+class Interrupted(SystemExit):
+    """A signal ended the run between two steps, and what it takes to go on is saved.
+
+    No Exception: a sweep would take it for one job's failure, and go on.
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(128 + signum)
+        self.signum = signum

@@ -14,15 +14,18 @@ import csv
 import json
 import os
 import re
+import signal
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from abreast.errors import DivergedError, RunError
+from abreast.errors import DivergedError, Interrupted, RunError, disk_error
 
 Json = dict[str, Any]
+COPY = "Put a good copy there: without it the run cannot be rebuilt"
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,13 @@ class RunDirectory:
 
         text = self._text("config.yaml")
         try:
-            config = yaml.safe_load(text)
+            # The same data, seven times as fast.
+            config = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         except yaml.YAMLError as error:
-            raise RunError(f"{self.path / 'config.yaml'}: not valid YAML ({error})") from None
+            reason = " ".join(str(error).split())
+            raise RunError(f"{self.path / 'config.yaml'}: not valid YAML ({reason}). {COPY}") from None
         if not isinstance(config, dict):
-            raise RunError(f"{self.path / 'config.yaml'}: holds no configuration")
+            raise RunError(f"{self.path / 'config.yaml'}: holds no configuration. {COPY}")
         return config
 
     def write_status(self, status: str, **more: Any) -> None:
@@ -62,12 +67,42 @@ class RunDirectory:
         self._write_json("status.json", {"status": status, **more})
 
     def write_failure(self, error: BaseException) -> None:
-        """Say that the run failed, and why: for a run that diverged the step, else the traceback."""
+        """Say that the run ended early, and why: for one that diverged the step, else the traceback.
+
+        On a disk that is full, what is said goes where the old status was.
+        """
+        if isinstance(error, (Interrupted, KeyboardInterrupt)):
+            name = signal.Signals(getattr(error, "signum", signal.SIGINT)).name
+            self.write_status("interrupted", reason=f"stopped by {name}")
+            return
         if isinstance(error, DivergedError):
             self.write_status("failed", reason=str(error), diverged_at=error.step)
             return
+        full = disk_error(error, self.path)
+        if full is not None:  # what is there can be gone on with
+            self._say_in_place({"status": "interrupted", "reason": str(full)})
+            return
         trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         self.write_status("failed", reason=f"{type(error).__name__}: {error}", traceback=trace)
+
+    def note_failure(self, error: BaseException) -> None:
+        """As `write_failure`, unless something else has ended the run before, or the disk takes nothing."""
+        with suppress(OSError, RunError):
+            if self.read_status()["status"] == "running":
+                self.write_failure(error)
+
+    def _say_in_place(self, content: Json) -> None:
+        with suppress(OSError):
+            self._write_json("status.json", content)
+            return
+        text = json.dumps(content, ensure_ascii=False).encode()
+        with (self.path / "status.json").open("r+b", buffering=0) as file:
+            missing = len(text) - file.seek(0, os.SEEK_END)
+            if missing > 0 and file.write(b" " * missing) < missing:  # so that it is JSON at any time
+                return
+            file.seek(0)
+            file.write(text.ljust(len(text) - missing))
+            os.fsync(file.fileno())
 
     def read_status(self) -> Json:
         """What `write_status` wrote."""
@@ -85,11 +120,17 @@ class RunDirectory:
         """Add an epoch's row; the first row's keys are the columns of all."""
         path = self.path / "metrics.csv"
         fresh = not path.exists()
-        with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(row))
-            if fresh:
-                writer.writeheader()
-            writer.writerow(row)
+        whole = 0 if fresh else path.stat().st_size
+        try:
+            with naming(path), path.open("a", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, list(row), lineterminator="\n")
+                if fresh:
+                    writer.writeheader()
+                writer.writerow(row)
+        except OSError:
+            with suppress(OSError):  # no half row
+                path.unlink() if fresh else os.truncate(path, whole)
+            raise
 
     def read_metrics(self) -> list[dict[str, float]]:
         """The rows, an epoch each, without the cells that hold nothing."""
@@ -98,6 +139,31 @@ class RunDirectory:
             return [{k: float(v) for k, v in row.items() if v} for row in rows]
         except (TypeError, ValueError) as error:
             raise RunError(f"{self.path / 'metrics.csv'}: a cell is not a number ({error})") from None
+
+    def keep_metrics(self, epochs: int) -> None:
+        """Forget the rows after that many epochs. Raises RunError where some of those before are missing."""
+        path = self.path / "metrics.csv"
+        if not epochs:
+            path.unlink(missing_ok=True)
+            return
+        kept = "".join(self.rows_until(epochs))
+        if kept != self._text("metrics.csv"):
+            write_atomically(path, kept.encode())
+
+    def rows_until(self, epochs: int) -> list[str]:
+        """The header and the rows of that many epochs. Raises RunError where some are missing or broken."""
+        if not epochs:
+            return []
+        header, *rows = self._text("metrics.csv").splitlines(keepends=True) or [""]
+        wanted = {str(epoch) for epoch in range(1, epochs + 1)}
+        kept = [row for row in rows if row.endswith("\n") and row.partition(",")[0] in wanted]
+        kept = [row for row in kept if row.count(",") == header.count(",") and _are_numbers(row)]
+        if len(kept) != epochs:
+            path = self.path / "metrics.csv"
+            raise RunError(
+                f"{path}: holds {len(kept)} of the {epochs} epochs that the checkpoint has behind it"
+            )
+        return [header, *kept]
 
     def _write_json(self, name: str, content: Json) -> None:
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -126,15 +192,33 @@ class RunDirectory:
             raise RunError(f"{path}: cannot be read ({error})") from None
 
 
+def _are_numbers(row: str) -> bool:
+    try:
+        return all(float(cell) is not None for cell in row.strip().split(",") if cell)
+    except ValueError:
+        return False
+
+
 def write_atomically(path: Path, content: bytes | memoryview) -> None:
     """Write the whole file or leave it as it was, whenever the process or the machine stops."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with part.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        finally:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an error of the disk name the file, which that of a full one does not."""
     try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error

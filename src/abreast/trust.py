@@ -1,4 +1,4 @@
-"""What a configuration from a run directory may build: networks, losses and data, and nothing else.
+"""What a configuration from a run directory may build: networks, losses and data, or what training takes.
 
 A run directory may come from a stranger, and a `_target_` names any callable there is.
 """
@@ -10,7 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import hydra.utils
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.loggers import Logger
 from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from abreast.data.source import Source
 from abreast.errors import RunError
@@ -33,6 +37,27 @@ def trusted_targets(config: dict[str, Any], packages: Sequence[str] = ()) -> lis
             found += [target, _check(target, packages, _is_module, "a torch.nn.Module")]
     for target in targets({k: v for k, v in config["data"].items() if k != "_target_"}):
         raise RunError(f"data: {target} stands where only plain values are built from a run's config")
+    return found
+
+
+def training_targets(config: dict[str, Any], packages: Sequence[str] = ()) -> list[str]:
+    """All targets of a run's configuration, each of them checked: what it takes to go on with its training.
+
+    Beside those of `trusted_targets` an optimizer, a schedule, callbacks, loggers and Lightning's Trainer,
+    each built from plain values alone. Raises RunError, which names the first that may not be built.
+    """
+    found = trusted_targets(config, packages)
+    places = [("optim", config["optim"]), ("trainer", config["trainer"])]
+    places += [(f"callbacks.{name}", node) for name, node in config["callbacks"].items()]
+    places += [(f"logger.{name}", node) for name, node in config["logger"].items()]
+    if config["schedule"]["scheduler"] is not None:
+        places.append(("schedule.scheduler", config["schedule"]["scheduler"]))
+    for place, node in places:
+        target = str(node.get("_target_"))
+        fits, what = MAKERS[place.partition(".")[0]]
+        found += [target, _check(target, packages, fits, what)]
+        for inner in targets({k: v for k, v in node.items() if k != "_target_"}):
+            raise RunError(f"{place}: {inner} stands where only plain values are built from a run's config")
     return found
 
 
@@ -62,3 +87,22 @@ def _gives_source(found: Any) -> bool:
     if not inspect.isfunction(found):
         return False
     return inspect.signature(found).return_annotation in (Source, "Source")
+
+
+def _is_a(*kinds: type) -> Callable[[Any], bool]:
+    return lambda found: isinstance(found, type) and issubclass(found, kinds)
+
+
+def _gives_schedule(found: Any) -> bool:
+    if _is_a(LRScheduler)(found):
+        return True
+    return inspect.isfunction(found) and found.__module__ == "abreast.schedule"
+
+
+MAKERS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "optim": (_is_a(Optimizer), "a torch.optim.Optimizer"),
+    "schedule": (_gives_schedule, "a learning-rate schedule"),
+    "callbacks": (_is_a(Callback), "a Lightning callback"),
+    "logger": (_is_a(Logger), "a Lightning logger"),
+    "trainer": (_is_a(Trainer), "Lightning's Trainer"),
+}

@@ -14,8 +14,9 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.utils import execution_whitelist
 
 from abreast.app import task
+from abreast.checking.preflight import Stop
 from abreast.results import RunDirectory
-from helpers import CONF
+from helpers import CONF, jobs_of
 
 COMMON = (
     "data=random",
@@ -75,7 +76,7 @@ def test_a_mixed_sweep(sweep: Sweep, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert [ret.hydra_cfg.hydra.job.num for ret in returned] == list(range(6))  # type: ignore[union-attr]
     expected = {0: "finished", 1: "failed", 2: "finished", 3: "failed", 4: "finished", 5: "failed"}
     for number, status in expected.items():
-        directory = RunDirectory(tmp_path / "sweep" / str(number))
+        directory = RunDirectory(jobs_of(tmp_path / "sweep")[number])
         assert directory.read_status()["status"] == status, number
         assert (directory.path / ".hydra" / "overrides.yaml").exists()
         if status == "finished":
@@ -98,7 +99,7 @@ def test_a_sweep_leaves_what_plain_runs_leave(
     returned = sweep("seed=0,1", "optim=adam,momentum", "hydra.launcher.max_lanes=3")
     assert len(returned) == 4
     for number in range(4):
-        lane, reference = tmp_path / "sweep" / str(number), tmp_path / "plain" / str(number)
+        lane, reference = jobs_of(tmp_path / "sweep")[number], tmp_path / "plain" / str(number)
         check(lane, reference)
         assert (lane / "config.yaml").read_text() == (reference / "config.yaml").read_text()
         names = [sorted(path.name for path in run.iterdir()) for run in (lane, reference)]
@@ -108,19 +109,73 @@ def test_a_sweep_leaves_what_plain_runs_leave(
 
 
 def test_a_job_whose_config_is_bad_fails_alone_and_first(
-    sweep: Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    sweep: Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The checks before the sweep see one value at a time: here two that are bad only together."""
-    from abreast.checking.preflight import Preflight
-
-    monkeypatch.setattr(Preflight, "on_multirun_start", lambda *_, **__: None)
     returned = sweep("seed=0,1", "data.val_fraction=0.1,2.0")
     assert [ret.status for ret in returned] == [JobStatus.COMPLETED, JobStatus.FAILED] * 2
     printed = capsys.readouterr().out
     assert "val_fraction" in printed
     assert printed.index("#1") < printed.index("Training 2 of 4 jobs")
-    for number in (0, 2):
-        assert RunDirectory(tmp_path / "sweep" / str(number)).read_status() == {"status": "finished"}
+    assert "2 of 4 jobs failed" in printed
+    for number, path in enumerate(jobs_of(tmp_path / "sweep")):
+        status = RunDirectory(path).read_status()
+        assert status["status"] == ("finished", "failed")[number % 2]
+        if number % 2:
+            assert "val_fraction: must be in [0, 1), got 2.0" in status["reason"]
+            assert "Traceback" in status["traceback"]
+
+
+def test_a_sweep_without_a_job_that_can_run_is_not_begun(sweep: Sweep, tmp_path: Path) -> None:
+    with pytest.raises(Stop) as stop:
+        sweep("seed=0,1", "optim.lr=-1,-2")
+    assert str(stop.value).splitlines() == [
+        "seed=0 optim.lr=-1: optim.lr: must be at least 0, got -1",
+        "optim.lr=-2: optim.lr: must be at least 0, got -2",
+    ]
+    assert not (tmp_path / "sweep").exists()
+
+
+def test_after_a_failure_the_rest_is_left_out_if_so_wished(
+    sweep: Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    returned = sweep("seed=0,1", "data.val_fraction=0.1,2.0", "sweep.on_fail=stop")
+    assert [ret.status for ret in returned] == [JobStatus.FAILED] * 4
+    printed = capsys.readouterr().out
+    assert "Training" not in printed
+    assert "#0 seed=0 data.val_fraction=0.1: not begun: another run failed (sweep.on_fail=stop)" in printed
+    assert len([*(tmp_path / "sweep").glob("*/status.json")]) == 2
+
+
+def test_a_sweep_run_again_trains_what_is_missing(
+    sweep: Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = [ret.return_value for ret in sweep("seed=0,1", "optim=adam,sgd")]
+    files = sorted((tmp_path / "sweep").glob("*/result.json"))
+    assert len(files) == 4
+    before = {path: path.read_text() for path in files}
+    files[2].unlink()  # as if the process had been killed just before
+    (files[2].parent / "status.json").write_text('{"status": "running"}')
+    capsys.readouterr()
+    again = [ret.return_value for ret in sweep("optim=adam,sgd", "seed=0,1")[4:]]
+    assert "3 of 4 runs are done from before, 1 go on" in capsys.readouterr().out
+    assert sorted(again) == sorted(first)
+    for path, text in before.items():
+        if path != files[2]:
+            assert path.read_text() == text
+    assert RunDirectory(files[2].parent).read_status() == {"status": "finished"}
+
+
+def test_a_changed_run_is_a_new_one(sweep: Sweep, tmp_path: Path) -> None:
+    sweep("seed=0,1")
+    sweep("seed=0,1", "trainer.max_epochs=1")
+    sweep("seed=0,1", "logger=tensorboard")  # changes no result: the runs of the first sweep
+    assert len([*(tmp_path / "sweep").glob("*/result.json")]) == 4
+
+
+def test_the_same_run_twice_is_trained_once(sweep: Sweep, tmp_path: Path) -> None:
+    returned = sweep("seed=0,1,0")
+    assert returned[0].return_value == returned[2].return_value
+    assert len([*(tmp_path / "sweep").glob("*/result.json")]) == 2
 
 
 def test_a_stack_that_fails_as_a_whole_is_trained_plainly(
@@ -140,7 +195,7 @@ def test_a_stack_that_fails_as_a_whole_is_trained_plainly(
     returned = sweep("seed=0,1", "steps_per_execution=4")
     assert [ret.status for ret in returned] == [JobStatus.COMPLETED] * 2
     for number in range(2):
-        rows = RunDirectory(tmp_path / "sweep" / str(number)).read_metrics()
+        rows = RunDirectory(jobs_of(tmp_path / "sweep")[number]).read_metrics()
         assert [row["epoch"] for row in rows] == [1, 2]
     assert "no memory" in capsys.readouterr().out
 

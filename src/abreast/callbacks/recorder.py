@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch import Callback, Trainer
 
@@ -28,11 +28,27 @@ class Recorder(Callback):
     def __init__(self, directory: RunDirectory, share: float = 1.0) -> None:
         self.directory = directory
         self.share = share
+        self.before = 0.0  # seconds that earlier processes spent
         self._began = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock."""
+        """Start the clock, in a resumed run where it stood; rows after its checkpoint are made again."""
         self._began = time.perf_counter()
+        if trainer.is_global_zero:
+            self.directory.keep_metrics(trainer.current_epoch)
+
+    @property
+    def seconds(self) -> float:
+        """Since training began, in this process and those before."""
+        return self.before + (time.perf_counter() - self._began) * self.share
+
+    def state_dict(self) -> dict[str, Any]:
+        """The time spent."""
+        return {"seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the time spent."""
+        self.before = state_dict["seconds"]
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the epoch."""
@@ -48,7 +64,7 @@ class Recorder(Callback):
             {
                 "epoch": trainer.current_epoch + 1,
                 "step": trainer.global_step,
-                "seconds": round((time.perf_counter() - self._began) * self.share, 3),
+                "seconds": round(self.seconds, 3),
                 "lr": samples[-1].lr,
                 "grad_norm": float(f"{norms[-1]:.7g}"),
                 **{name: learner.values.get(name) for name in columns},

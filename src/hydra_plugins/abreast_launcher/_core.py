@@ -6,45 +6,33 @@ import dataclasses
 import gc
 import importlib
 import logging
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import JobReturn, JobStatus, configure_log, filter_overrides, run_job, setup_globals
-from omegaconf import DictConfig, OmegaConf, open_dict
+from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup_globals
+from omegaconf import OmegaConf
 
-from abreast.errors import AbreastError, RunError
-from abreast.results import RunDirectory
+from abreast.continuing import clear
+from abreast.errors import AbreastError, Interrupted, RunError
+from hydra_plugins.abreast_launcher._jobs import (
+    BEGINNING,
+    Planned,
+    compose,
+    hydra_config,
+    is_sound,
+    named,
+    why_failed,
+)
 
 if TYPE_CHECKING:
     from abreast.stacking.building import Job, Outcome
+    from abreast.stacking.grouping import Plan
     from abreast.stacking.train import Options
     from hydra_plugins.abreast_launcher.launcher import AbreastLauncher
 
 log = logging.getLogger(__name__)
-
-LEFT_BEHIND = ("status.json", "metrics.csv", "result.json", "checkpoints", "events.out.tfevents.*")
-
-
-@dataclass
-class Planned:
-    """A job: its number, its overrides and its composed config; `plain` is the run's own part, resolved."""
-
-    number: int
-    overrides: list[str]
-    config: DictConfig
-    plain: dict[str, Any] | None = None
-    returned: JobReturn | None = None
-    title: str = ""
-
-    @property
-    def name(self) -> str:
-        """What sets the job apart."""
-        return " ".join(filter_overrides(self.overrides))
 
 
 class _Silent:
@@ -68,19 +56,17 @@ def launch(
     _log_as_hydra(launcher)
     assert launcher.config is not None
     Path(str(launcher.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
-    jobs = [
-        _compose(launcher, initial_job_idx + number, list(overrides))
-        for number, overrides in enumerate(job_overrides)
-    ]
-    shared = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
-    for job in jobs:
-        job.title = " ".join(each for each in filter_overrides(job.overrides) if each not in shared)
-    if _is_ours(launcher.task_function):
-        _launch_stacks(launcher, jobs)
-    else:
-        log.info("Launching %d jobs one after the other", len(jobs))
-        for job in jobs:
-            _run_plainly(launcher, job)
+    jobs = compose(launcher, job_overrides, initial_job_idx)
+    try:
+        if _is_ours(launcher.task_function):
+            _launch_runs(launcher, jobs)
+        else:
+            log.info("Launching %d jobs one after the other", len(jobs))
+            for job in jobs:
+                _run_plainly(launcher, job)
+    except (Interrupted, KeyboardInterrupt):
+        log.info("Stopped. The same command again goes on with %s", launcher.config.hydra.sweep.dir)
+        raise
     _report(jobs)
     return [job.returned for job in jobs if job.returned is not None]
 
@@ -92,58 +78,112 @@ def _is_ours(task: Any) -> bool:
     return getattr(task, "__module__", "") == "abreast.app"
 
 
-def _compose(launcher: AbreastLauncher, number: int, overrides: list[str]) -> Planned:
-    assert launcher.hydra_context is not None
-    assert launcher.config is not None
-    config = launcher.hydra_context.config_loader.load_sweep_config(launcher.config, overrides)
-    with open_dict(config):
-        config.hydra.job.id = str(number)
-        config.hydra.job.num = number
-    return Planned(number, overrides, config)
-
-
-def _launch_stacks(launcher: AbreastLauncher, jobs: Sequence[Planned]) -> None:
-    from abreast.stacking.grouping import LONELY, plan
-
+def _launch_runs(launcher: AbreastLauncher, jobs: Sequence[Planned]) -> None:
     for job in jobs:
-        if _is_sound(job):
+        if not is_sound(job, launcher.matmul_precision):
+            _run_plainly(launcher, job)  # which says what is wrong, as for a single run
+    first: dict[str, Planned] = {}
+    for job in jobs:
+        if job.returned is None:
+            first.setdefault(job.id, job)
+    left = _unfinished(launcher, list(first.values()))
+    for part, plan_of_part in _plans(launcher, left):
+        if _has_to_stop(launcher, jobs):
+            break
+        _launch_plan(launcher, part, plan_of_part, jobs)
+    for job in jobs:
+        if job.returned is None:  # the same run twice, or none after a failure
+            other = first[job.id].returned
+            job.returned = other or JobReturn(
+                overrides=job.overrides,
+                status=JobStatus.FAILED,
+                _return_value=RunError("not begun: another run failed (sweep.on_fail=stop)"),
+            )
+
+
+def _unfinished(launcher: AbreastLauncher, jobs: Sequence[Planned]) -> list[Planned]:
+    """The jobs that are not done yet; those that are, from an earlier start of the sweep, are returned."""
+    from abreast.continuing import Standing, standing
+    from abreast.monitoring import worst
+
+    left, begun = [], 0
+    for job in jobs:
+        assert job.plain is not None
+        try:
+            state = standing(job.directory, job.plain)
+        except AbreastError:
+            state = Standing.NEW  # the run itself says what is wrong
+        if state in (Standing.FINISHED, Standing.DIVERGED):
+            finished = state == Standing.FINISHED
+            value = _objective(job) if finished else worst(job.plain)
+            _begin(launcher, job)
+            _end(launcher, job, value, None)
             continue
-        _run_plainly(launcher, job)  # which says what is wrong, as for a single run
-    sound = [job for job in jobs if job.returned is None]
-    planned = plan([job.plain or {} for job in sound], launcher.max_lanes)
-    alone = dict(planned.alone)
-    stacks = [[sound[number] for number in stack] for stack in planned.stacks]
+        if state == Standing.BEGUN:
+            from abreast.checkpoint import place
+
+            job.at = place(job.directory)
+            begun += job.at != BEGINNING
+        left.append(job)
+    if len(left) < len(jobs) or begun:
+        log.info(
+            "%d of %d runs are done from before, %d go on; another hydra.sweep.dir trains all anew",
+            len(jobs) - len(left),
+            len(jobs),
+            begun,
+        )
+    return left
+
+
+def _objective(job: Planned) -> float:
+    from abreast.monitoring import objective
+
+    assert job.plain is not None
+    return objective(job.plain, job.directory.read_result()["metrics"])
+
+
+def _plans(launcher: AbreastLauncher, jobs: Sequence[Planned]) -> list[tuple[list[Planned], Plan]]:
+    """What is trained together, of jobs that begin at one place."""
+    from abreast.stacking.grouping import plan
+
+    places: dict[tuple[int, int, bool], list[Planned]] = {}
+    for job in jobs:
+        places.setdefault(job.at, []).append(job)
+    return [(part, plan([job.plain or {} for job in part], launcher.max_lanes)) for part in places.values()]
+
+
+def _has_to_stop(launcher: AbreastLauncher, jobs: Sequence[Planned]) -> bool:
+    assert launcher.config is not None
+    stops = OmegaConf.select(launcher.config, "sweep.on_fail") == "stop"
+    return stops and any(why_failed(job) is not None for job in jobs)
+
+
+def _launch_plan(
+    launcher: AbreastLauncher, part: Sequence[Planned], planned: Plan, jobs: Sequence[Planned]
+) -> None:
+    from abreast.stacking.grouping import LONELY
+
+    stacks = [[part[number] for number in stack] for stack in planned.stacks]
     if stacks:
         sizes = ", ".join(str(len(stack)) for stack in stacks)
         log.info(
             "Training %d of %d jobs side by side, in stacks of %s", sum(map(len, stacks)), len(jobs), sizes
         )
     later: dict[str, list[Planned]] = {
-        reason: [sound[number] for number in numbers] for reason, numbers in alone.items()
+        reason: [part[number] for number in numbers] for reason, numbers in planned.alone.items()
     }
     for stack in stacks:
+        if _has_to_stop(launcher, jobs):
+            return
         for reason, left in _run_stack(launcher, stack).items():
             later.setdefault(reason, []).extend(left)
     for reason, left in later.items():
         if not (reason == LONELY and len(jobs) == 1):
             log.info("Trained plainly, %d job%s: %s", len(left), "s" * (len(left) > 1), reason)
         for job in left:
+            if _has_to_stop(launcher, jobs):
+                return
             _run_plainly(launcher, job)
-
-
-def _is_sound(job: Planned) -> bool:
-    """Whether the job's config can be resolved and passes the checks; fills in `plain`."""
-    from abreast.app import run_config
-    from abreast.checking.preflight import check
-
-    with _hydra_config(job.config):
-        try:
-            task = OmegaConf.masked_copy(job.config, [str(key) for key in job.config if key != "hydra"])
-            check(task, job.config.hydra)
-            job.plain = run_config(task, job.config.hydra)
-        except Exception:
-            return False
-    return True
 
 
 def _run_plainly(launcher: AbreastLauncher, job: Planned) -> None:
@@ -160,28 +200,30 @@ def _run_plainly(launcher: AbreastLauncher, job: Planned) -> None:
     _log_as_hydra(launcher)
 
 
+def _begin(launcher: AbreastLauncher, job: Planned) -> Path:
+    """Make the job's directory and Hydra's part of it."""
+    assert launcher.hydra_context is not None
+    silent: Any = _Silent(launcher.hydra_context.callbacks)
+    job.returned = run_job(
+        hydra_context=dataclasses.replace(launcher.hydra_context, callbacks=silent),
+        task_function=lambda _: HydraConfig.get().runtime.output_dir,
+        config=job.config,
+        job_dir_key="hydra.sweep.dir",
+        job_subdir_key="hydra.sweep.subdir",
+    )
+    return Path(job.returned.return_value)
+
+
 def _run_stack(launcher: AbreastLauncher, stack: Sequence[Planned]) -> dict[str, list[Planned]]:
     """Train the jobs as one; those that are left for later, by the reason why."""
     importlib.import_module("abreast.lean")  # before Lightning
     from abreast.stacking.building import Job
     from abreast.stacking.train import Options
 
-    assert launcher.hydra_context is not None
-    silent: Any = _Silent(launcher.hydra_context.callbacks)
-    quiet = dataclasses.replace(launcher.hydra_context, callbacks=silent)
     jobs: list[Job] = []
     for job in stack:
-        job.returned = run_job(  # makes the directory and Hydra's part of it
-            hydra_context=quiet,
-            task_function=lambda _: HydraConfig.get().runtime.output_dir,
-            config=job.config,
-            job_dir_key="hydra.sweep.dir",
-            job_subdir_key="hydra.sweep.subdir",
-        )
         assert job.plain is not None
-        if launcher.matmul_precision is not None:
-            job.plain["matmul_precision"] = launcher.matmul_precision
-        jobs.append(Job(job.plain, Path(job.returned.return_value), job.title))
+        jobs.append(Job(job.plain, _begin(launcher, job), job.title))
     _log_as_hydra(launcher)
     options = Options(
         threads=launcher.threads,
@@ -193,15 +235,15 @@ def _run_stack(launcher: AbreastLauncher, stack: Sequence[Planned]) -> dict[str,
     except Exception as error:
         log.warning("The stack failed as a whole (%s: %s)", type(error).__name__, error, exc_info=True)
         for each in jobs:
-            _clear(each.directory)
+            clear(each.directory)
         return {"their stack failed as a whole": list(stack)}
     left: dict[str, list[Planned]] = {}
     for job, begun, outcome in zip(stack, jobs, outcomes, strict=True):
         if outcome.left is not None:
-            _clear(begun.directory)
+            clear(begun.directory)
             left.setdefault(outcome.left, []).append(job)
         else:
-            _end(launcher, job, outcome)
+            _end(launcher, job, outcome.value, outcome.error)
     return left
 
 
@@ -216,19 +258,19 @@ def _train(jobs: Sequence[Job], options: Options) -> list[Outcome]:
         return train_stack(jobs, options)
 
 
-def _end(launcher: AbreastLauncher, job: Planned, outcome: Outcome) -> None:
+def _end(launcher: AbreastLauncher, job: Planned, value: float | None, error: BaseException | None) -> None:
     """Make the job's return as if it had been run alone, and tell Hydra's callbacks."""
     assert launcher.hydra_context is not None
     assert job.returned is not None
-    if outcome.value is not None:
+    if value is not None:
         job.returned.status = JobStatus.COMPLETED
-        job.returned.return_value = outcome.value
+        job.returned.return_value = value
     else:
-        if isinstance(outcome.error, AbreastError):
-            outcome.error.args = (_named(job, outcome.error),)
+        if isinstance(error, AbreastError):
+            error.args = (named(job, error),)
         job.returned.status = JobStatus.FAILED
-        job.returned.return_value = outcome.error
-    with _hydra_config(job.config):
+        job.returned.return_value = error
+    with hydra_config(job.config):
         launcher.hydra_context.callbacks.on_job_end(config=job.config, job_return=job.returned)
 
 
@@ -236,41 +278,11 @@ def _report(jobs: Sequence[Planned]) -> None:
     """Name every job that failed, with its reason."""
     lines = []
     for job in jobs:
-        reason = _why_failed(job)
+        reason = why_failed(job)
         if reason is not None:
             lines.append(f"  #{job.number} {job.title or job.name}: {reason}")
     if lines:
         log.error("%d of %d jobs failed:\n%s", len(lines), len(jobs), "\n".join(lines))
-
-
-def _why_failed(job: Planned) -> str | None:
-    """The first line of what went wrong; a run that diverged has failed too, if not as a job."""
-    if job.returned is None:
-        return None
-    if job.returned.status == JobStatus.FAILED:
-        error = job.returned._return_value
-        return (str(error).strip() or type(error).__name__).splitlines()[0].removeprefix(_named(job, ""))
-    if job.returned.hydra_cfg is None or job.plain is None:
-        return None
-    try:
-        status = RunDirectory(Path(job.returned.hydra_cfg.hydra.runtime.output_dir)).read_status()
-    except RunError:
-        return None
-    return str(status.get("reason")) if status["status"] == "failed" else None
-
-
-def _named(job: Planned, message: object) -> str:
-    return f"Job {job.number} ({job.name}): {message}"
-
-
-def _clear(directory: Path) -> None:
-    """Remove what a stack left, for a plain run to begin anew."""
-    for pattern in LEFT_BEHIND:
-        for path in directory.glob(pattern):
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
 
 
 def _log_as_hydra(launcher: AbreastLauncher) -> None:
@@ -281,15 +293,3 @@ def _log_as_hydra(launcher: AbreastLauncher) -> None:
         launcher.config.hydra.verbose,
         execution_whitelist=launcher.hydra_context.execution_whitelist,
     )
-
-
-@contextmanager
-def _hydra_config(config: DictConfig) -> Iterator[None]:
-    """Let `${hydra:...}` be the job's own for a while."""
-    instance = HydraConfig.instance()
-    before = instance.cfg
-    instance.set_config(config)
-    try:
-        yield
-    finally:
-        instance.cfg = before

@@ -1,0 +1,100 @@
+"""What a sweep that is run again finds in a run's directory, and what it does about it. No torch."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from enum import Enum
+from pathlib import Path
+
+from abreast.errors import ConfigError, RunError
+from abreast.identity import run_id
+from abreast.results import Json, RunDirectory
+
+log = logging.getLogger(__name__)
+
+FILES = (
+    "status.json",
+    "metrics.csv",
+    "result.json",
+    "worst.json",
+    "checkpoints",
+    "events.out.tfevents.*",
+)
+
+
+class Standing(Enum):
+    """How far a run has come: nothing is there, it can be gone on with, or there is nothing left to do."""
+
+    NEW = "new"
+    BEGUN = "begun"
+    DIVERGED = "diverged"
+    FINISHED = "finished"
+
+
+def standing(directory: RunDirectory, cfg: Json) -> Standing:
+    """How far the run of this configuration has come in the directory; clears away what is of no use.
+
+    A run that failed, other than by diverging, is tried again from the start. Raises ConfigError where the
+    directory holds a run of another configuration.
+    """
+    if not (directory.path / "status.json").exists():
+        clear(directory.path)
+        return Standing.NEW
+    try:
+        kept = directory.read_config()
+    except RunError as error:
+        log.warning("%s; the run begins anew", error)
+        clear(directory.path)
+        return Standing.NEW
+    if run_id(kept) != run_id(cfg):
+        raise ConfigError(
+            f"{directory.path} holds a run of another configuration: choose another directory "
+            "(hydra.sweep.dir=...) or remove that one"
+        )
+    status = status_of(directory)
+    if status.get("status") == "failed":
+        if "diverged_at" in status:
+            return Standing.DIVERGED
+        clear(directory.path)
+        return Standing.NEW
+    if status.get("status") == "finished" and _is_whole(directory):
+        return Standing.FINISHED
+    if not (directory.checkpoints / "last.ckpt").exists():
+        clear(directory.path)
+        return Standing.NEW
+    return Standing.BEGUN
+
+
+def status_of(directory: RunDirectory) -> Json:
+    """The run's status; nothing, with a warning, where it cannot be read: the checkpoints say how far it is."""
+    try:
+        return directory.read_status()
+    except RunError as error:
+        log.warning("%s; going by what else is there", error)
+        return {}
+
+
+def _is_whole(directory: RunDirectory) -> bool:
+    try:
+        directory.read_result()
+    except RunError:
+        return False
+    return True
+
+
+def tidy(path: Path) -> None:
+    """Remove the files that a process was writing when it was killed."""
+    for part in [*path.glob(".*.part"), *path.glob("checkpoints/.*.part")]:
+        part.unlink()
+
+
+def clear(path: Path) -> None:
+    """Remove what a run has left in its directory, for it to begin anew."""
+    tidy(path)
+    for pattern in FILES:
+        for found in path.glob(pattern):
+            if found.is_dir():
+                shutil.rmtree(found)
+            else:
+                found.unlink()

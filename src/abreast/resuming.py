@@ -1,0 +1,121 @@
+"""Goes on with a run that was stopped, or trains one for longer: `python train.py resume=RUN_DIR`."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import execution_whitelist
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from abreast.catalog import conf_dir, top_level
+from abreast.checking.validation import validate
+from abreast.errors import ConfigError, RunError
+from abreast.results import RunDirectory
+
+CHANGES = (
+    "trainer.max_epochs",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.strategy",
+    "data.dir",
+)
+USE = "resume=RUN_DIR [trainer.max_epochs=N] [trust=[PACKAGE,...]]"
+
+
+def main(overrides: Sequence[str]) -> int:
+    """Resume the run that the overrides name; nothing that could change what it is may stand among them.
+
+    Raises ConfigError and RunError for what cannot be resumed, before anything is written.
+    """
+    named, changes, trust = _parse(overrides)
+    directory = RunDirectory(named)
+    config = directory.read_config()
+    status = directory.read_status() if (named / "status.json").exists() else {}
+    _change(config, changes)
+    _check(config, named)
+    if status.get("status") == "finished" and not _is_longer(config, directory):
+        print(f"{named} is finished: nothing to do. For a longer training add trainer.max_epochs=N")
+        return 0
+    return _go_on(config, directory, trust)
+
+
+def _go_on(config: dict[str, Any], directory: RunDirectory, trust: Sequence[str]) -> int:
+    from abreast import lean  # noqa: F401  before anything imports Lightning
+
+    # isort: split
+    from abreast.training import go_on
+    from abreast.trust import training_targets
+
+    gc.enable()
+    allowed = training_targets(config, ("schedulefree", *trust))
+    _log_into(directory.path / "train.log")
+    if not (directory.checkpoints / "last.ckpt").exists():
+        print(f"{directory.path} has no checkpoint yet: it begins anew")
+    with execution_whitelist(allowed, reset=True):
+        directory.write_config(config)
+        go_on(config, directory)
+    return 0
+
+
+def _parse(overrides: Sequence[str]) -> tuple[Path, list[str], list[str]]:
+    run, trust, changes = "", [], []
+    for override in overrides:
+        key, _, value = override.lstrip("+").partition("=")
+        if key == "resume":
+            run = value.strip("'\"")
+        elif key == "trust":
+            trust = [each.strip(" '\"") for each in value.strip("[]").split(",") if each.strip()]
+        elif key in CHANGES:
+            changes.append(f"{key}={value}")
+        else:
+            raise ConfigError(
+                f"{override}: a resumed run keeps its own settings; beside resume= there may be "
+                f"{', '.join(CHANGES)} and trust=[PACKAGE,...]. For other settings start a new run"
+            )
+    if not run:
+        raise ConfigError(f"resume= names no run directory: {USE}")
+    return Path(run).expanduser(), changes, trust
+
+
+def _change(config: dict[str, Any], changes: Sequence[str]) -> None:
+    for change in changes:
+        key, _, value = change.partition("=")
+        group, _, name = key.partition(".")
+        if not isinstance(config.get(group), dict):
+            raise RunError(f"the run's config.yaml has no `{group}`")
+        try:
+            config[group][name] = OmegaConf.from_dotlist([f"value={value}"]).value
+        except OmegaConfBaseException as error:
+            raise ConfigError(f"{change}: {error}") from None
+        if key == "data.dir":
+            config[group][name] = str(Path(value).expanduser().absolute())
+
+
+def _check(config: dict[str, Any], path: Path) -> None:
+    top = {key: value for key, value in top_level([conf_dir()]).items() if value != {}}
+    plain = {key: value for key, value in config.items() if key != "names"}
+    try:
+        validate({**top, **plain})
+    except ConfigError as error:
+        raise ConfigError(f"{path / 'config.yaml'}:\n{error}") from None
+
+
+def _is_longer(config: dict[str, Any], directory: RunDirectory) -> bool:
+    """Whether there are epochs left to train."""
+    epochs = config["trainer"].get("max_epochs")
+    rows = directory.read_metrics()
+    return epochs == -1 or (epochs is not None and bool(rows) and epochs > rows[-1]["epoch"])
+
+
+def _log_into(file: Path) -> None:
+    """What is told goes to the terminal and, with time and place, behind the run's own log."""
+    terminal, kept = logging.StreamHandler(sys.stdout), logging.FileHandler(file)
+    terminal.setFormatter(logging.Formatter("%(message)s"))
+    kept.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[terminal, kept], force=True)

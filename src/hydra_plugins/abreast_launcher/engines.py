@@ -1,0 +1,193 @@
+"""Where stacks are trained: here, one after the other, or by joblib, submitit or Ray, side by side."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pickle
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from abreast.errors import ConfigError, RunError
+
+if TYPE_CHECKING:
+    from abreast.stacking.building import Job, Outcome
+    from abreast.stacking.train import Options
+
+T = TypeVar("T")
+
+HALVES = ("halving", "keep")
+EXTRAS = {"joblib": "joblib", "submitit": "submitit", "ray": "ray"}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A stack, or a slice of one: all that a process of another machine needs to train it.
+
+    `rungs` and `keep` are those of successive halving; `device` says which GPU is to be seen, None: all.
+    """
+
+    jobs: Sequence[Job]
+    options: Options
+    rungs: tuple[int, ...] = ()
+    keep: float = 1 / 3
+    device: int | None = None
+    path: tuple[str, ...] = ()
+
+
+def work(unit: Unit) -> list[Outcome]:
+    """Train the unit in this process. Its outcomes, in order; errors are such that can be sent back."""
+    if unit.device is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(unit.device)
+    sys.path.extend(each for each in unit.path if each not in sys.path)
+    outcomes = train(unit)
+    for outcome in outcomes:
+        outcome.error = portable(outcome.error)
+    return outcomes
+
+
+def train(unit: Unit) -> list[Outcome]:
+    """Train the unit's jobs as one stack."""
+    importlib.import_module("abreast.lean")  # before Lightning
+    from hydra.utils import execution_whitelist
+
+    from abreast.stacking.train import train_stack
+    from abreast.targets import own_targets
+
+    callbacks = []
+    if unit.rungs:
+        from abreast.stacking.halving import Halving
+
+        callbacks.append(Halving(unit.rungs, unit.keep))
+    with execution_whitelist(sorted({name for job in unit.jobs for name in own_targets(job.cfg)})):
+        return train_stack(unit.jobs, unit.options, callbacks)
+
+
+def portable(error: BaseException | None) -> BaseException | None:
+    """The error itself if it can be sent to another process, else one that says the same."""
+    if error is None:
+        return None
+    try:
+        again = pickle.loads(pickle.dumps(error))
+    except Exception:
+        again = None
+    if type(again) is type(error) and str(again) == str(error):
+        return error
+    return RunError(f"{type(error).__name__}: {error}")
+
+
+def spread(stacks: Sequence[list[T]], workers: int) -> list[list[T]]:
+    """The stacks, the largest of them cut until there is a part for every worker."""
+    parts = list(stacks)
+    while len(parts) < workers and any(len(part) > 3 for part in parts):
+        largest = max(range(len(parts)), key=lambda number: len(parts[number]))
+        part = parts[largest]
+        parts[largest : largest + 1] = [part[: len(part) // 2], part[len(part) // 2 :]]
+    return parts
+
+
+def placed(units: Sequence[Unit], workers: int, gpus: int) -> list[Unit]:
+    """The units with a GPU each, by turns, where there are several; on CPUs with their share of the cores."""
+    if gpus > 1:
+        return [replace(unit, device=number % gpus) for number, unit in enumerate(units)]
+    if gpus == 1 or workers == 1:
+        return list(units)
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    return [
+        unit
+        if unit.options.threads is not None
+        else replace(unit, options=replace(unit.options, threads=threads))
+        for unit in units
+    ]
+
+
+def run(engine: str, units: Sequence[Unit], workers: int, settings: Mapping[str, Any]) -> Iterator[Any]:
+    """Each unit's outcomes, or the exception that stopped it as a whole, in order and as they come.
+
+    Raises ConfigError for an engine that is not installed.
+    """
+    engines: dict[str, Callable[[Sequence[Unit], int, dict[str, Any]], Iterator[Any]]] = {
+        "joblib": _joblib,
+        "submitit": _submitit,
+        "ray": _ray,
+    }
+    if engine not in engines:
+        raise ConfigError(f"hydra.launcher.engine={engine}: must be one of none, {', '.join(engines)}")
+    try:
+        importlib.import_module(EXTRAS[engine])
+    except ImportError:
+        raise ConfigError(
+            f"hydra.launcher.engine={engine} needs {EXTRAS[engine]}: pip install 'abreast[{engine}]'"
+        ) from None
+    return engines[engine](units, workers, dict(settings))
+
+
+def _guarded(unit: Unit) -> list[Outcome] | Exception:
+    try:
+        return work(unit)
+    except Exception as error:
+        sent = portable(error)
+        assert isinstance(sent, Exception)
+        return sent
+
+
+def _joblib(units: Sequence[Unit], workers: int, settings: dict[str, Any]) -> Iterator[Any]:
+    from joblib import Parallel, delayed
+
+    found = Parallel(**{"n_jobs": workers, "return_as": "generator", **settings})(
+        delayed(_guarded)(unit) for unit in placed(units, workers, _gpus())
+    )
+    yield from found
+
+
+def _submitit(units: Sequence[Unit], workers: int, settings: dict[str, Any]) -> Iterator[Any]:
+    import submitit
+
+    folder, cluster = settings.pop("folder"), settings.pop("cluster", None)
+    executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
+    settings.setdefault(f"{executor.cluster}_array_parallelism", workers)
+    executor.update_parameters(**{"timeout_min": 24 * 60, **settings})
+    own = placed(units, workers, _gpus()) if executor.cluster in ("local", "debug") else units
+    jobs = executor.map_array(_guarded, list(own))
+    try:
+        for job in jobs:
+            try:
+                yield job.result()
+            except Exception as error:  # noqa: PERF203
+                yield RunError(f"job {job.job_id} of {executor.cluster}: {str(error).splitlines()[0]}")
+    finally:
+        for job in jobs:
+            if not job.done():
+                job.cancel(check=False)
+
+
+def _ray(units: Sequence[Unit], workers: int, settings: dict[str, Any]) -> Iterator[Any]:
+    import ray
+
+    init, remote = dict(settings.get("init") or {}), dict(settings.get("remote") or {})
+    own = not ray.is_initialized()
+    if own:
+        ray.init(**{"log_to_driver": True, "include_dashboard": False, **init})
+    try:
+        cores = ray.cluster_resources().get("CPU", 1)
+        if ray.cluster_resources().get("GPU", 0) and "num_gpus" not in remote:
+            remote["num_gpus"] = 1
+        remote.setdefault("num_cpus", max(1, int(cores // workers)))
+        task = ray.remote(_guarded).options(**remote)
+        pending = [task.remote(unit) for unit in placed(units, workers, 0)]
+        for each in pending:
+            try:
+                yield ray.get(each)
+            except ray.exceptions.RayError as error:  # noqa: PERF203
+                yield RunError(f"Ray: {str(error).splitlines()[0]}")
+    finally:
+        if own:
+            ray.shutdown()
+
+
+def _gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count()

@@ -1,0 +1,217 @@
+"""A run that was stopped anywhere and gone on with ends as if it had never been stopped, to the bit."""
+
+from __future__ import annotations
+
+import random
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hydra.utils import execution_whitelist
+
+from abreast import checkpoint
+from abreast.errors import Interrupted, RunError
+from abreast.locking import locked
+from abreast.module import Learner
+from abreast.results import RunDirectory
+from abreast.training import go_on, run
+from helpers import compose, options, same
+
+# 9 mini-batches an epoch, the last one short; blocks of 4, 4 and 1.
+TINY = (
+    "data=random",
+    "data.size=100",
+    "data.test_size=30",
+    "data.batch_size=10",
+    "data.val_fraction=0.12",
+    "model.hidden=[5]",
+    "model.dropout=0.3",
+    "trainer=cpu",
+    "trainer.max_epochs=3",
+    "trainer.log_every_n_steps=2",
+    "callbacks=none",
+    "steps_per_execution=4",
+)
+STEPS = 27
+WHITELIST = ["torch.*", "abreast.*", "lightning.*", "schedulefree.*", "tests.*"]
+
+
+def begin(path: Path, *overrides: str) -> Path:
+    with execution_whitelist(WHITELIST):
+        run(compose(*TINY, *overrides), path)
+    return path
+
+
+def stop_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a signal arrive while that optimizer step is taken."""
+    due = Learner.due
+
+    def told(self: Learner, number: int, last: bool) -> bool:
+        if number == step:
+            self.halt = signal.SIGTERM
+        return due(self, number, last)
+
+    monkeypatch.setattr(Learner, "due", told)
+
+
+def go_on_with(path: Path) -> None:
+    """As a fresh process would: with other random streams."""
+    torch.manual_seed(99)
+    np.random.seed(99)
+    random.seed(99)
+    directory = RunDirectory(path)
+    with execution_whitelist(WHITELIST):
+        go_on(directory.read_config(), directory)
+
+
+def stop_and_go_on(
+    path: Path, at: int, monkeypatch: pytest.MonkeyPatch, *overrides: str, start: Callable[..., Path] = begin
+) -> Path:
+    with monkeypatch.context() as patch, pytest.raises(Interrupted) as stop:
+        stop_at(at, patch)
+        start(path, *overrides)
+    assert stop.value.code == 143
+    status = RunDirectory(path).read_status()
+    assert (status["status"], status["reason"]) == ("interrupted", "stopped by SIGTERM")
+    go_on_with(path)
+    return path
+
+
+def content(path: Path) -> dict[str, Any]:
+    """All that a run leaves, less times and places."""
+    directory = RunDirectory(path)
+    rows = [{k: v for k, v in row.items() if k != "seconds"} for row in directory.read_metrics()]
+    result = {k: v for k, v in directory.read_result().items() if k != "seconds"}
+    files = {file.name: checkpoint.load(file) for file in sorted(directory.checkpoints.iterdir())}
+    for saved in files.values():
+        saved["callbacks"] = {
+            key.partition("{")[0]: {
+                k: v
+                for k, v in state.items()
+                if "path" not in k and k not in ("best_k_models", "current_score", "seconds")
+            }
+            for key, state in saved["callbacks"].items()
+        }
+    return {"metrics": rows, "result": result, "files": files}
+
+
+def check_equal(a: Path, b: Path) -> None:
+    left, right = content(a), content(b)
+    assert left["metrics"] == right["metrics"]
+    assert left["result"] == right["result"]
+    assert left["files"].keys() == right["files"].keys() == {"best.ckpt", "last.ckpt"}
+    for name in left["files"]:
+        for key in left["files"][name]:
+            assert same(left["files"][name][key], right["files"][name][key]), (name, key)
+
+
+@pytest.mark.parametrize("at", range(STEPS))
+def test_after_any_step(at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = begin(tmp_path / "whole")
+    check_equal(whole, stop_and_go_on(tmp_path / "stopped", at, monkeypatch))
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+@pytest.mark.parametrize("name", options("optim"))
+def test_every_optimizer(name: str, steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = (f"optim={name}", f"steps_per_execution={steps}", "model.norm=batch")
+    if name == "lbfgs":  # its own rate of 1 diverges here
+        chosen += ("optim.lr=0.1",)
+    whole = begin(tmp_path / "whole", *chosen)
+    check_equal(whole, stop_and_go_on(tmp_path / "stopped", 14, monkeypatch, *chosen))
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+@pytest.mark.parametrize("name", options("schedule"))
+def test_every_schedule(name: str, steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = (f"schedule={name}", f"steps_per_execution={steps}")
+    if name == "plateau":  # so that it comes to bear
+        chosen += ("schedule.scheduler.patience=0", "schedule.scheduler.threshold=10.0")
+    whole = begin(tmp_path / "whole", *chosen)
+    rates = {row["lr"] for row in RunDirectory(whole).read_metrics()}
+    assert (len(rates) > 1) == (name not in ("constant", "step"))
+    for at in (3, 17):
+        check_equal(whole, stop_and_go_on(tmp_path / f"stopped{at}", at, monkeypatch, *chosen))
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        ("data=random_regression", "loss=mse", "data.size=100", "data.test_size=30", "data.batch_size=10"),
+        ("trainer.accumulate_grad_batches=2",),
+        ("trainer.accumulate_grad_batches=2", "steps_per_execution=1"),
+        ("trainer.gradient_clip_val=0.1",),
+        ("data.val_fraction=0",),
+        ("trainer.check_val_every_n_epoch=2",),
+        ("+data.shuffle=false", "steps_per_execution=50"),
+        ("callbacks=early_stopping", "callbacks.early_stopping.patience=1", "trainer.max_epochs=9"),
+        ("loss=hinge", "checkpoint=last"),
+        ("trainer.precision=bf16-mixed",),
+    ],
+    ids=lambda chosen: " ".join(chosen),
+)
+def test_every_kind_of_run(
+    chosen: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = begin(tmp_path / "whole", *chosen)
+    steps = int(RunDirectory(whole).read_metrics()[-1]["step"])
+    for at in {2, steps // 2, steps - 1}:
+        path = tmp_path / f"stopped{at}"
+        check_equal(whole, stop_and_go_on(path, at, monkeypatch, *chosen))
+
+
+def test_stopped_time_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = begin(tmp_path / "whole")
+
+    def again(path: Path, *_: str) -> Path:
+        if not path.exists():
+            return begin(path)
+        go_on_with(path)
+        return path
+
+    for at in (1, 5, 6, 20):
+        with monkeypatch.context() as patch, pytest.raises(Interrupted):
+            stop_at(at, patch)
+            again(tmp_path / "stopped")
+    go_on_with(tmp_path / "stopped")
+    check_equal(whole, tmp_path / "stopped")
+
+
+def test_a_longer_training_goes_on_where_the_shorter_ended(tmp_path: Path) -> None:
+    whole = begin(tmp_path / "whole")
+    short = begin(tmp_path / "short", "trainer.max_epochs=1")
+    directory = RunDirectory(short)
+    config = directory.read_config()
+    config["trainer"]["max_epochs"] = 3
+    with execution_whitelist(WHITELIST):
+        go_on(config, directory)
+    check_equal(whole, short)
+
+
+def test_a_moved_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = begin(tmp_path / "whole", "optim.lr=0.1")
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        stop_at(20, patch)
+        begin(tmp_path / "here", "optim.lr=0.1")
+    (tmp_path / "here").rename(tmp_path / "there")
+    go_on_with(tmp_path / "there")
+    check_equal(whole, tmp_path / "there")
+    assert not (tmp_path / "here").exists()
+
+
+def test_a_relative_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    whole = begin(Path("whole"), "optim.lr=0.1")
+    check_equal(whole, stop_and_go_on(Path("stopped"), 20, monkeypatch, "optim.lr=0.1"))
+
+
+def test_a_run_that_another_process_trains_is_left_alone(tmp_path: Path) -> None:
+    path = begin(tmp_path / "run")
+    directory = RunDirectory(path)
+    with locked(path), pytest.raises(RunError, match="another process"):
+        go_on_with(path)
+    assert directory.read_status()["status"] == "finished"
