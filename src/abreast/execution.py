@@ -35,7 +35,7 @@ class Stepping:
 
 
 def execute(learner: Learner, block: Block, stepping: Stepping) -> None:
-    """Train on the block's mini-batches, up to the trainer's `max_steps`."""
+    """Train on the block's mini-batches, up to the trainer's `max_steps` or a signal to stop."""
     trainer = learner.trainer
     optimizer = trainer.optimizers[0]
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
@@ -47,6 +47,7 @@ def execute(learner: Learner, block: Block, stepping: Stepping) -> None:
     ends_epoch = trainer.is_last_batch
     batches = len(block)
     step = trainer.global_step
+    done = 0
 
     def gradients(batch: Batch, *, measure: bool, zero: bool) -> Tensor:
         with trainer.precision_plugin.forward_context() if mixed else nullcontext():
@@ -85,8 +86,13 @@ def execute(learner: Learner, block: Block, stepping: Stepping) -> None:
             progress.increment_completed()
             step += 1
             learner.move_schedule("step")
-    if ends_epoch:
+            done = number
+            if learner.halt is not None and alone:  # several ranks agree on it after the block
+                break
+    cut = learner.halt is not None and done < batches
+    if ends_epoch and not cut:
         learner.move_schedule("epoch")
+    learner.batches_done = block.start + done
 
 
 def needs_closure(optimizer: Optimizer) -> bool:

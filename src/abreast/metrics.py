@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -13,7 +14,19 @@ from torchmetrics.classification import (
     MulticlassConfusionMatrix,
 )
 
+from abreast.hardest import Hardest
+
 ROWS_HELD = 1 << 16  # rows of scores kept before they are folded into the metrics
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What is logged of one optimizer step; the tensors wait on the device until the epoch is over."""
+
+    step: int
+    lr: float
+    loss: Tensor
+    grad_norm: Tensor
 
 
 class Meter(nn.Module):
@@ -50,6 +63,7 @@ class Meter(nn.Module):
             self.scores["r2"] = R2Score()
         self._held: list[tuple[Tensor, Tensor | int, Tensor, Tensor]] = []
         self._rows = 0
+        self.hardest = Hardest() if full and classes else None
 
     def update(self, loss: Tensor, weight: Tensor | int, scores: Tensor, targets: Tensor) -> None:
         """Take a mini-batch: its mean loss, what that counts for, its raw scores and its targets."""
@@ -57,6 +71,31 @@ class Meter(nn.Module):
         self._rows += len(targets)
         if self._rows >= ROWS_HELD:
             self._fold()
+
+    def state(self) -> dict[str, Any]:
+        """What has been taken since the last `compute`, as tensors and plain values."""
+        metrics = {"losses": self.losses, "weights": self.weights, **self.scores}
+        return {
+            "held": [list(each) for each in self._held],
+            "metrics": {name: _metric_state(cast(Metric, metric)) for name, metric in metrics.items()},
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        self._held = [cast("Any", tuple(each)) for each in state["held"]]
+        self._rows = sum(len(targets) for *_, targets in self._held)
+        metrics = {"losses": self.losses, "weights": self.weights, **self.scores}
+        for name, values in state["metrics"].items():
+            metric = cast(Metric, metrics[name])
+            metric._update_count = values["updates"]
+            for key, value in values["state"].items():
+                setattr(metric, key, value)
+
+    def take_part(self, outputs: int, dtype: torch.dtype) -> None:
+        """On a rank that had no row: stand by with none, of `outputs` scores, as all ranks add up."""
+        if not self._held and not self.losses.update_called:
+            rows = torch.zeros(0, outputs, dtype=dtype, device=self.losses.device)
+            self.update(rows.sum(), 0, rows, rows[:, 0].long() if self.classes else rows)
 
     def _fold(self) -> None:
         if not self._held:
@@ -72,17 +111,29 @@ class Meter(nn.Module):
         self.weights.update(weight.sum())
         rows, labels = torch.cat(scores).float(), torch.cat(targets)
         for name, metric in self.scores.items():
+            if name == "accuracy" and not len(rows):
+                cast(Metric, metric)._update_count = 1  # it can't take no rows, and would warn of none
+                continue
             # torchmetrics takes scores that all lie in [0, 1] for probabilities.
             cast(Metric, metric).update(rows.softmax(1) if name == "ece" else rows, labels)
+        if self.hardest is not None:
+            self.hardest.take(rows, labels)
 
     def compute(self) -> dict[str, Tensor]:
         """The stage's values by name, over all ranks; then begins anew. The confusion matrix is `[C, C]`."""
         self._fold()
-        values = {"loss": self.losses.compute() / self.weights.compute()}
+        if self.hardest is not None:
+            self.hardest.close()
+        weight = self.weights.compute()
+        values = {"loss": self.losses.compute() / weight}
         for name, metric in self.scores.items():
-            if name == "r2" and cast(R2Score, metric).total < 2:
+            if name == "r2" and weight < 2:
                 continue  # a single row has no variance to explain
             values[name] = cast(Metric, metric).compute()
         for metric in (self.losses, self.weights, *self.scores.values()):
             cast(Metric, metric).reset()
         return values
+
+
+def _metric_state(metric: Metric) -> dict[str, Any]:
+    return {"updates": metric._update_count, "state": dict(metric.metric_state)}

@@ -15,10 +15,13 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from abreast.data.loader import Batch, Block, batches
+from abreast.data.part import Part
 from abreast.errors import DivergedError
 from abreast.execution import Stepping, execute
 from abreast.losses import Loss
-from abreast.metrics import Meter
+from abreast.metrics import Meter, Sample
+from abreast.position import Resumable, State, position, settle, take_up
+from abreast.sharing import part_loss, sum_losses
 
 
 class Normalize(nn.Module):
@@ -46,16 +49,6 @@ class Schedule:
     make: Callable[[Optimizer], LRScheduler]
     interval: str
     monitor: str | None = None
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What is logged of one optimizer step; the tensors wait on the device until the epoch is over."""
-
-    step: int
-    lr: float
-    loss: Tensor
-    grad_norm: Tensor
 
 
 class Learner(LightningModule):
@@ -107,8 +100,11 @@ class Learner(LightningModule):
         self.log_every = log_every
         self._make_optimizer = optimizer
         self.schedule = schedule
-        self._losses: list[Tensor] = []
-        self._first_step = 0
+        self.losses: list[Tensor] = []  # of the epoch's mini-batches
+        self.first_step = 0  # of the epoch
+        self.batches_done = 0  # of the epoch
+        self.halt: int | None = None  # the signal to stop at the next step boundary
+        self._stood: State | None = None
         self._last_seen = (-1, -1)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -127,12 +123,16 @@ class Learner(LightningModule):
     # Training
 
     def on_train_start(self) -> None:
-        """Begin to count steps where the trainer does: not at 0 in a resumed run."""
-        self._first_step = self.trainer.global_step
+        """Begin where the trainer does: not at step 0 in a resumed run."""
+        self.first_step = self.trainer.global_step
+        if self._stood is not None:
+            take_up(self, self._stood)
+            self._stood = None
 
     def on_train_epoch_start(self) -> None:
         """Forget the last epoch's values."""
         self.values = {}
+        self.batches_done = 0
 
     def training_step(self, batch: Batch | Block, batch_idx: int) -> Tensor | None:
         """One mini-batch's loss, or a whole block of them executed."""
@@ -140,6 +140,7 @@ class Learner(LightningModule):
             assert self.stepping is not None
             execute(self, batch, self.stepping)
             return None
+        self.batches_done = batch_idx + 1
         # An optimizer with a closure (LBFGS) comes here several times a batch; the first one counts.
         place = (self.current_epoch, batch_idx)
         first, self._last_seen = place != self._last_seen, place
@@ -147,9 +148,11 @@ class Learner(LightningModule):
 
     def train_loss(self, batch: Batch, *, measure: bool = True) -> Tensor:
         """The loss of a training mini-batch; counted in the epoch's metrics if `measure`."""
+        if isinstance(batch, Part):
+            return part_loss(self, batch, measure=measure)
         loss = self._step(batch, self.train_meter if measure else None)
         if measure:
-            self._losses.append(loss.detach())
+            self.losses.append(loss.detach())
         return loss
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
@@ -168,7 +171,7 @@ class Learner(LightningModule):
         """Keep the loss, learning rate and gradient norm of the step about to be taken."""
         grads = [p.grad for p in self.net.parameters() if p.grad is not None]
         norm = nn.utils.get_total_norm(grads)
-        self.samples.append(Sample(step, float(optimizer.param_groups[0]["lr"]), self._losses[-1], norm))
+        self.samples.append(Sample(step, float(optimizer.param_groups[0]["lr"]), self.losses[-1], norm))
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """At the epoch's last batch: its metrics, or DivergedError, before anything is validated or saved."""
@@ -176,16 +179,19 @@ class Learner(LightningModule):
             self.trainer.should_stop = True  # so that an epoch cut short is validated too
         elif not self.trainer.is_last_batch:
             return
-        losses, self._losses = torch.stack(self._losses), []
+        alone = self.trainer.world_size == 1
+        losses, self.losses = torch.stack(self.losses) if alone else sum_losses(self.losses), []
         finite = losses.isfinite()
         if not finite.all():
             accumulate = self.stepping.accumulate if self.stepping else self.trainer.accumulate_grad_batches
-            raise DivergedError(self._first_step + int(finite.long().argmin()) // accumulate)
-        self._first_step = self.trainer.global_step
+            raise DivergedError(self.first_step + int(finite.long().argmin()) // accumulate)
+        self.first_step = self.trainer.global_step
         self._measure("train", self.train_meter)
 
     def _measure(self, stage: str, meter: Meter) -> None:
         """Take a stage's metrics, and show them to the callbacks that watch one."""
+        if self.trainer.world_size > 1:
+            meter.take_part(self.out_features, cast(torch.dtype, self.dtype))
         self.take(stage, meter.compute())
 
     def take(self, stage: str, found: dict[str, Tensor]) -> None:
@@ -206,9 +212,9 @@ class Learner(LightningModule):
                     self.values[f"{stage}/accuracy/{name}"] = share
 
     def on_train_epoch_end(self) -> None:
-        """In a manual optimization: the step of a schedule that watches a metric."""
+        """The step of a schedule that watches a metric: before the epoch's checkpoint is saved."""
         watched = self.schedule.monitor if self.schedule is not None else None
-        if self.stepping is not None and watched in self.values:
+        if watched in self.values:
             value = self.trainer.callback_metrics[str(watched)]
             for config in self.trainer.lr_scheduler_configs:
                 cast(ReduceLROnPlateau, config.scheduler).step(value)
@@ -235,13 +241,20 @@ class Learner(LightningModule):
         self._measure("test", self.test_meter)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what it takes to use the weights without the data."""
+        """Add what it takes to use the weights without the data, and to go on training to the bit."""
         checkpoint["abreast"] = {
             "in_shape": list(self.in_shape),
             "out_features": self.out_features,
             "classes": list(self.classes),
             "peak": self.peak,
         }
+        if isinstance(self.trainer.train_dataloader, Resumable):
+            stands = checkpoint["abreast"]["position"] = position(self)
+            settle(checkpoint["loops"], stands, self)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the position until the training begins."""
+        self._stood = checkpoint["abreast"].get("position")
 
     # Optimizers that average (schedule-free) have weights to train with and weights to use.
 
@@ -269,6 +282,11 @@ class Learner(LightningModule):
             if self.schedule.monitor is not None:
                 config["frequency"] = self.trainer.check_val_every_n_epoch or 1
         return cast(OptimizerLRScheduler, {"optimizer": optimizer, "lr_scheduler": config})
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """Lightning's step of a schedule; one that watches a metric has had its own by then."""
+        if metric is None:
+            scheduler.step()
 
     def move_schedule(self, interval: str) -> None:
         """In a manual optimization: the step of a schedule by `step` or by `epoch` that watches no metric."""

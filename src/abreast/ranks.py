@@ -5,11 +5,14 @@ Lightning's own launcher runs the command again, which in a multirun runs the wh
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NoReturn
 
 import torch
 from hydra.utils import execution_whitelist
@@ -17,20 +20,22 @@ from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+from abreast import outside
 from abreast.build import Config
-from abreast.errors import AbreastError, DivergedError, RunError
+from abreast.errors import AbreastError, DivergedError, Interrupted, RunError
 from abreast.results import RunDirectory
 from abreast.targets import own_targets
 
-OUTSIDE = ("TORCHELASTIC_RUN_ID", "SLURM_NTASKS")  # somebody else started the ranks
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)  # that torch's launcher listens to
+STOPS = {code: number for number in (signal.SIGTERM, signal.SIGINT) for code in (-number, 128 + number)}
+INTERRUPTS = {code for code, number in STOPS.items() if number == signal.SIGINT}
+DIE_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
 
 
 def ranks_to_start(cfg: Config) -> int:
     """How many processes this one has to start for the run; 1 where it is itself all, or a rank of it."""
     trainer = cfg["trainer"]
-    if not str(trainer.get("strategy", "auto")).startswith("ddp"):
-        return 1
-    if any(name in os.environ for name in OUTSIDE):
+    if outside.place() is not None or not str(trainer.get("strategy", "auto")).startswith("ddp"):
         return 1
     devices = trainer.get("devices", 1)
     if isinstance(devices, list):
@@ -43,7 +48,8 @@ def ranks_to_start(cfg: Config) -> int:
 def start_ranks(directory: RunDirectory, ranks: int) -> None:
     """Run the directory's configuration in that many processes of this machine, and wait for them.
 
-    Raises RunError with the reason that the run's status holds, if a rank fails; no rank outlives this call.
+    Raises RunError with the reason that the run's status holds, if a rank fails, and Interrupted, if one is
+    told to stop; no rank outlives this call, or this process.
     """
     config = LaunchConfig(
         min_nodes=1,
@@ -53,32 +59,81 @@ def start_ranks(directory: RunDirectory, ranks: int) -> None:
         rdzv_backend="c10d",
         rdzv_endpoint="localhost:0",
         max_restarts=0,
+        monitor_interval=0.1,
         start_method="spawn",
     )
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // ranks)))
+    threads = str(max(1, (os.cpu_count() or 1) // ranks))
+    more = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", threads), outside.OWN: "1"}
+    more["PYTHONPATH"] = os.pathsep.join(each for each in sys.path if each)
     try:
-        elastic_launch(config, sys.executable)("-m", "abreast.app", "rank", str(directory.path))
+        with _environment(more), _handlers_kept():
+            elastic_launch(config, sys.executable)("-m", "abreast.app", "rank", str(directory.path))
     except SignalException as error:
-        if error.sigval == signal.SIGINT:
-            raise KeyboardInterrupt from None
-        raise
+        raise Interrupted(error.sigval) from None
     except ChildFailedError as error:
-        status = directory.read_status()
-        if "diverged_at" in status:
-            raise DivergedError(status["diverged_at"]) from None
-        reason = status.get("reason") or f"exit code {next(iter(error.failures.values())).exitcode}"
-        raise RunError(f"a rank of the run failed: {reason} ({directory.path})") from None
+        first = error.get_first_failure()[1].exitcode
+        _raise_what_ended(directory, first, {failure.exitcode for failure in error.failures.values()})
+
+
+def _raise_what_ended(directory: RunDirectory, first: int, codes: set[int]) -> NoReturn:
+    status = directory.read_status()
+    if "diverged_at" in status:
+        raise DivergedError(status["diverged_at"]) from None
+    if first in STOPS and status["status"] != "failed":
+        # Told to one rank, it is SIGTERM to the others.
+        raise Interrupted(next((STOPS[code] for code in codes & INTERRUPTS), STOPS[first])) from None
+    how = f"killed by {signal.Signals(-first).name}" if first < 0 else f"exit code {first}"
+    reason = status.get("reason") or how
+    raise RunError(f"a rank of the run failed: {reason} ({directory.path})") from None
+
+
+@contextmanager
+def _environment(more: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in more}
+    os.environ.update(more)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _handlers_kept() -> Iterator[None]:
+    """Give the signals back to those who had them: torch's launcher leaves its own handlers there."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if signal.getsignal(number) is not handler:
+                signal.signal(number, handler)
 
 
 def main(argv: Sequence[str]) -> int:
     """What each rank runs: `rank RUN_DIR`."""
-    from abreast.training import status_kept, train
-
+    if sys.platform == "linux":  # else a rank would train on where the process that started it was killed
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGTERM)
     directory = RunDirectory(Path(argv[0]))
-    cfg = directory.read_config()
     try:
-        with execution_whitelist(own_targets(cfg)), status_kept(directory):
-            train(cfg, directory)
+        train_as_rank(directory.read_config(), directory)
     except AbreastError as error:
         return error.exit_code
     return 0
+
+
+def train_as_rank(cfg: dict[str, Any], directory: RunDirectory) -> None:
+    """Train in this process, one of several. What goes wrong first is what the run's status says."""
+    from abreast.training import train
+
+    try:
+        with execution_whitelist(own_targets(cfg)):
+            train(cfg, directory)
+    except (Interrupted, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        directory.note_failure(error)
+        raise

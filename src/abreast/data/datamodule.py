@@ -12,6 +12,7 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from abreast.data.loader import EvalLoader, TrainLoader
+from abreast.data.noise import replace_labels
 from abreast.data.source import Source, Split, check_labels
 from abreast.data.split import stratified_split
 from abreast.errors import ConfigError, DataError
@@ -25,7 +26,9 @@ class DataModule(LightningDataModule):
     each epoch, else once). `batch_size` is that
     of the whole batch over all devices; `steps` mini-batches go into one block. `limits` bounds the batches
     of `train`, `val` and `test` as Lightning's limits do. Rows stay as stored
-    (uint8 for images) on the device; `mean` and `std` normalise them.
+    (uint8 for images) on the device; `mean` and `std` normalise them. `label_noise` is the share of the
+    training labels that is replaced by another class, drawn with `split_seed`; validation and test rows keep
+    theirs.
     Raises DataError for labels outside the classes (but `ignore_index`).
     """
 
@@ -37,6 +40,7 @@ class DataModule(LightningDataModule):
         eval_batch_size: int = 1024,
         val_fraction: float = 0.1,
         split_seed: int = 0,
+        label_noise: float = 0.0,
         normalize: bool = True,
         shuffle: bool = True,
         seed: int = 0,
@@ -55,6 +59,13 @@ class DataModule(LightningDataModule):
                 check_labels(split.targets, len(self.classes), name, ignore_index)
         rows, held_out = stratified_split(source.train.targets, val_fraction, split_seed)
         self.train = _rows(source.train, rows) if len(held_out) else source.train
+        if label_noise:
+            if not self.classes:
+                raise ConfigError(f"{label_noise=}: these targets are no classes; leave it at 0")
+            noisy = replace_labels(
+                self.train.targets, label_noise, len(self.classes), split_seed, ignore_index
+            )
+            self.train = Split(self.train.inputs, noisy)
         self.val = _rows(source.train, held_out)
         self.test = source.test
         self.mean, self.std = moments(self.train.inputs) if normalize else (0.0, 1.0)

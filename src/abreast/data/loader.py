@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from abreast.data.part import Part
 from abreast.data.source import Split
 from abreast.seeding import derive
 
-Batch = tuple[Tensor, Tensor]
+Batch = tuple[Tensor, Tensor] | Part
 
 
 def epoch_order(rows: int, seed: int, epoch: int) -> Tensor:
@@ -25,11 +26,15 @@ class Block:
     """Consecutive mini-batches of one epoch, gathered one at a time as they are asked for.
 
     `order` is int64 `[R]` on the split's device. The whole mini-batches have `batch_size` rows; of each,
-    this rank takes every `world`-th row from its `rank` on.
+    this rank takes every `world`-th row from its `rank` on, as a `Part`. `start` counts the epoch's
+    mini-batches before.
     """
 
-    def __init__(self, split: Split, order: Tensor, batch_size: int, rank: int = 0, world: int = 1) -> None:
+    def __init__(
+        self, split: Split, order: Tensor, batch_size: int, rank: int = 0, world: int = 1, start: int = 0
+    ) -> None:
         self.split = split
+        self.start = start
         self.order = order
         self.batch_size = batch_size
         self.rank = rank
@@ -41,9 +46,10 @@ class Block:
     def __iter__(self) -> Iterator[Batch]:
         inputs, targets = self.split.inputs, self.split.targets
         for indices in torch.split(self.order, self.batch_size):
-            # A rank with no row of a small last batch repeats one: all ranks must take part in a step.
-            mine = indices[self.rank % len(indices) :: self.world] if self.world > 1 else indices
-            yield inputs.index_select(0, mine), targets.index_select(0, mine)
+            if self.world > 1:
+                yield Part(self.split, indices, self.rank, self.world)
+            else:
+                yield inputs.index_select(0, indices), targets.index_select(0, indices)
 
 
 class TrainLoader:
@@ -92,9 +98,9 @@ class TrainLoader:
         order = epoch_order(len(self.split.targets), self.seed, epoch).to(self.split.targets.device)
         self._done, self._start = self._start, 0
         while self._done < self.batches:
-            end = min(self._done + self.steps, self.batches)
+            end = min((self._done // self.steps + 1) * self.steps, self.batches)
             rows = order[self._done * self.batch_size : end * self.batch_size]
-            block = Block(self.split, rows, self.batch_size, self.rank, self.world)
+            block = Block(self.split, rows, self.batch_size, self.rank, self.world, self._done)
             self._done = end
             if self.steps == 1:
                 yield from block
@@ -128,19 +134,20 @@ class EvalLoader:
         world: int = 1,
     ) -> None:
         rows = len(split.targets)
-        first, last = rank * rows // world, (rank + 1) * rows // world
         if limit is not None:
-            last = min(last, first + limit * batch_size)
+            rows = min(rows, limit * batch_size)
+        first, last = rank * rows // world, (rank + 1) * rows // world
+        self.always = world > 1 and rows > 0  # Lightning leaves out a rank without batches; others would wait
         self.block = StoredBlock(Split(split.inputs[first:last], split.targets[first:last]), batch_size)
         self.whole = block
 
     def __len__(self) -> int:
-        return min(1, len(self.block)) if self.whole else len(self.block)
+        return max(self.always, min(1, len(self.block)) if self.whole else len(self.block))
 
     def __iter__(self) -> Iterator[Block | Batch]:
-        if not self.whole:
+        if not self.whole and len(self.block):
             yield from self.block
-        elif len(self.block):
+        elif len(self.block) or self.always:
             yield self.block
 
 
@@ -151,6 +158,8 @@ class StoredBlock(Block):
         super().__init__(split, split.targets, batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
+        if not len(self):
+            return iter(())
         parts = (torch.split(each, self.batch_size) for each in (self.split.inputs, self.split.targets))
         return zip(*parts, strict=True)
 
