@@ -192,6 +192,7 @@ def steps(net: str, lanes: int, repeats: int) -> dict[str, list[float]]:
     from abreast.stacking.building import Job, build_lane, stack_trainer
     from abreast.stacking.chunk import Chunk
     from abreast.stacking.grouping import plan
+    from abreast.stacking.layout import Layout
     from abreast.stacking.loader import StackLoader
     from abreast.stacking.module import Stack
 
@@ -266,7 +267,7 @@ def steps(net: str, lanes: int, repeats: int) -> dict[str, list[float]]:
     with execution_whitelist(WHITELIST):
         trainer = stack_trainer(longer, data, [clock])
     data.limit = 40
-    module = Stack([chunk], data)
+    module = Stack([chunk], data, Layout(1, lanes))
     module.attach(trainer)
     trainer.fit(module)
     found["trainer"] = [seconds / 40 / lanes for seconds in clock.seconds]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, Trainer
+from torch import nn
 
 from abreast.build import (
     build_callbacks,
@@ -24,6 +27,7 @@ from abreast.callbacks import Recorder
 from abreast.data.datamodule import DataModule
 from abreast.data.source import check_labels
 from abreast.execution import needs_closure
+from abreast.fitting import net_sizes
 from abreast.results import RunDirectory
 from abreast.stacking.grouping import Config
 from abreast.stacking.lanes import Lane
@@ -72,6 +76,8 @@ def build_lanes(
     lanes: list[Lane] = []
     parts: dict[str, Any] = {}
     for number, (job, directory) in enumerate(zip(jobs, directories, strict=True)):
+        if outcomes[number].error is not None:  # its directory cannot be written to
+            continue
         try:
             lanes.append(build_lane(number, job, directory, data, len(jobs), parts))
         except NotStackableError as reason:  # noqa: PERF203
@@ -96,9 +102,12 @@ def build_lane(
     stepping, _ = build_stepping(cfg)
     if stepping is None:
         raise NotStackableError("its steps are Lightning's own")
+    parts["net"] = build_lane_net(cfg, data, parts)
     learner = build_learner(cfg, data, stepping, parts)
     if [*learner.loss.parameters()]:
         raise NotStackableError(f"{learner.loss.name} has weights of its own")
+    if not all(parameter.requires_grad for parameter in learner.net.parameters()):
+        raise NotStackableError(f"{type(learner.net).__name__} has frozen parameters")
     if needs_closure(learner._make_optimizer([*learner.net.parameters()])):
         raise NotStackableError(f"{cfg['optim']['_target_']} evaluates the loss itself")
     callbacks = build_callbacks(cfg, directory)
@@ -106,6 +115,26 @@ def build_lane(
         if isinstance(callback, Recorder):
             callback.share = 1 / count
     return Lane(number, cfg, directory, learner, callbacks, build_loggers(cfg, directory))
+
+
+def build_lane_net(cfg: Config, data: DataModule, parts: dict[str, Any]) -> nn.Module:
+    """The network as `build_net` makes it; `parts` keeps what calls its class.
+
+    Finding the class takes Hydra longer than making a small network. Where arguments are no plain data, but
+    made by Hydra themselves, every lane has to have its own.
+    """
+    factory = parts.get("make net")
+    if factory is None:
+        net = build_net(cfg, data.in_shape, data.out_features)
+        if str(cfg["model"]).count("_target_") == 1:
+            sizes = net_sizes(cfg["model"], data.in_shape, data.out_features)
+            parts["make net"] = make("model", {**cfg["model"], "_partial_": True}, **sizes)
+        return net
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(cfg["seed"])
+        made = copy.deepcopy(factory)()
+    assert isinstance(made, nn.Module)
+    return made
 
 
 def stack_trainer(cfg: Config, data: DataModule, callbacks: Sequence[Callback] = ()) -> Trainer:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from types import SimpleNamespace
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from abreast.execution import clip
 from abreast.losses import Loss
-from abreast.metrics import Meter
+from abreast.metrics import Sample
 from abreast.models import MLP
+from abreast.position import epoch_state
+from abreast.stacking.evaluation import Evaluation
 from abreast.stacking.grouping import optimizer_key
 from abreast.stacking.lanes import Lane
 from abreast.stacking.loader import StackBlock
 from abreast.stacking.losses import StackedLoss
 from abreast.stacking.meter import StackMeter
 from abreast.stacking.network import StackedMLP
-from abreast.stacking.optimizers import pack
+from abreast.stacking.optimizers import Carried, pack
 from abreast.stacking.state import State
 from abreast.stacking.vmapped import Vmapped
 
@@ -26,10 +29,13 @@ from abreast.stacking.vmapped import Vmapped
 class Chunk:
     """Neighbouring lanes `first, first + 1, ...` of a stack: their weights, optimizers and metrics.
 
-    A chunk needs nothing of another: it can be trained in a thread of its own.
+    A chunk needs nothing of another: it can be trained in a thread of its own. `carried` holds the lanes'
+    optimizers, where they have been trained before.
     """
 
-    def __init__(self, lanes: Sequence[Lane], first: int) -> None:
+    def __init__(
+        self, lanes: Sequence[Lane], first: int, carried: Mapping[Lane, Carried] | None = None
+    ) -> None:
         self.lanes = list(lanes)
         self.place = slice(first, first + len(self.lanes))
         self.learners = [lane.learner for lane in self.lanes]
@@ -42,87 +48,63 @@ class Chunk:
         )
         self.packs = pack(self.learners, [optimizer_key(lane.cfg) for lane in self.lanes], self.state)
         for each in self.packs:
+            if carried is not None:
+                each.take_up([carried[self.lanes[number]] for number in each.lanes])
             for number in each.lanes:
-                self.lanes[number].pack = each
-        for number, lane in enumerate(self.lanes):
-            lane.number = number
-            lane.optimizer = SimpleNamespace(param_groups=[lane.pack.group(number)])
+                self.lanes[number].enter(number, each)
+                self.lanes[number].epoch_state = partial(self.epoch_state, number)
         self.normalize = self.learners[0].normalize
         self.criteria: list[Loss] = [learner.loss for learner in self.learners]
         self.loss = StackedLoss(self.criteria)
-        self.train_meter = self._meter([learner.train_meter for learner in self.learners])
-        self.val_meter = self._meter([learner.val_meter for learner in self.learners])
-        self.test_meter = self._meter([learner.test_meter for learner in self.learners])
-        self.losses: list[Tensor] = []  # [K] each, of the epoch's steps
+        self.train_meter = StackMeter(self.criteria, [learner.train_meter for learner in self.learners])
+        self.validation = Evaluation(self.lanes, "val")
+        self.losses: list[Tensor] = []  # [S, K] each, of the epoch's steps
+        if self.lanes[0].content is not None and self.learners[0].losses:
+            self._take_epoch_state()
 
-    def _meter(self, meters: Sequence[Meter]) -> StackMeter:
-        return StackMeter(self.criteria, meters)
-
+    @torch.no_grad()
     def train(self, block: StackBlock, step: int, *, ends_epoch: bool) -> None:
         """Train on the block's mini-batches, the first of which is for optimizer step `step`."""
         learner = self.learners[0]
         batches = len(block)
+        kept: list[tuple[list[Tensor], Tensor, Tensor]] = []
         for number, (inputs, targets) in enumerate(block.of(self.place), start=1):
-            losses, scores = self._gradients(inputs, targets)
-            self.losses.append(losses)
-            self.train_meter.update(losses, scores, targets)
+            scores = self.net.forward(self.normalize(inputs))
+            gradient, losses = self.loss.gradient(scores, targets)
+            self.net.backward(gradient)
+            kept.append((losses, scores, targets))
             if learner.due(step, ends_epoch and number == batches):
-                self._sample(step, losses)
+                self._sample(step, self.loss.values([losses])[0])
             for each in self.packs:
                 for lane, parameters in zip(each.lanes, each.parameters, strict=True):
                     stepping = self.learners[lane].stepping
                     if stepping is not None and stepping.clip_value is not None:
                         clip(parameters, stepping)
-                each.optimizer.step()
+                each.step()
                 each.move("step")
             step += 1
         if ends_epoch:
             for each in self.packs:
                 each.move("epoch")
+        if not kept:
+            return
+        self.losses.append(self.loss.values([losses for losses, *_ in kept]))
+        for values, (_, scores, targets) in zip(self.losses[-1], kept, strict=True):
+            self.train_meter.update(values, scores, targets)
 
-    def _gradients(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Losses `[K]` and scores `[K, B, C]` of a mini-batch; the gradients are then in the state."""
-        x = self.normalize(inputs)
-        if not self.net.fits(x.shape[1]):
-            return self._one_by_one(x, targets)
-        for name in self.net.by_autograd:
-            self.state.parameters[name].grad = None
-        scores = self.net(x)
-        losses = self.loss(scores, targets)
-        torch.autograd.backward(losses, [torch.ones_like(part) for part in losses])
-        for name in self.net.by_autograd:
-            gradient = self.state.parameters[name].grad
-            assert gradient is not None
-            self.state.gradients[name].copy_(gradient)
-        return torch.cat([part.detach() for part in losses]), scores.detach()
+    def epoch_state(self, number: int) -> dict[str, Any]:
+        """What has come of the epoch so far in one lane, as its plain run would save it."""
+        losses = [step[number].clone() for block in self.losses for step in block]
+        return epoch_state(self.learners[number], losses, self.train_meter.state(number))
 
-    def _one_by_one(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """The same by the lanes' own networks, on rows that lie as a plain run's."""
-        losses, scores = [], []
-        for lane, x, target in zip(self.lanes, inputs.unbind(), targets.unbind(), strict=True):
-            learner = lane.learner
-            with lane.own_stream():
-                own = learner.net(x.clone())
-            loss = learner.loss(own, target)
-            parameters = [*learner.net.parameters()]
-            for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
-                assert parameter.grad is not None
-                parameter.grad.copy_(gradient)
-            losses.append(loss.detach())
-            scores.append(own.detach())
-        return torch.stack(losses), torch.stack(scores)
+    def _take_epoch_state(self) -> None:
+        """Go on within an epoch, as the learners say."""
+        self.losses.append(torch.stack([torch.stack(learner.losses) for learner in self.learners], 1))
+        self.train_meter.load_states([learner.train_meter.state() for learner in self.learners])
 
     def _sample(self, step: int, losses: Tensor) -> None:
-        for lane, loss in zip(self.lanes, losses.unbind(), strict=True):
+        each = zip(self.lanes, losses.unbind(), self.state.gradient_norms().unbind(), strict=True)
+        for lane, loss, norm in each:
             if lane.running:
-                lane.learner._losses = [loss]
-                lane.learner.sample(step, lane.optimizer)
-
-    @torch.no_grad()
-    def evaluate(self, inputs: Tensor, targets: Tensor, meter: StackMeter) -> None:
-        """Measure the same rows, inputs `[B, *shape]` as stored, in every lane."""
-        x = self.normalize(inputs)
-        scores = [learner.net(x) for learner in self.learners]
-        losses = [loss(own, targets) for loss, own in zip(self.criteria, scores, strict=True)]
-        every = targets.expand(len(self.lanes), *targets.shape)
-        meter.update(torch.stack(losses), torch.stack(scores), every)
+                rate = float(lane.optimizer.param_groups[0]["lr"])
+                lane.learner.samples.append(Sample(step, rate, loss, norm))

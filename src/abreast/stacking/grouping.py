@@ -93,7 +93,11 @@ def plan(configs: Sequence[Config], max_lanes: int = 128) -> Plan:
 
 def split(lanes: list[T], most: int) -> list[list[T]]:
     """The lanes in the fewest parts of at most `most`, of sizes that differ by one at most."""
-    parts = math.ceil(len(lanes) / most)
+    return evenly(lanes, math.ceil(len(lanes) / most))
+
+
+def evenly(lanes: list[T], parts: int) -> list[list[T]]:
+    """The lanes in so many parts, of sizes that differ by one at most."""
     bounds = [len(lanes) * part // parts for part in range(parts + 1)]
     return [lanes[a:b] for a, b in pairwise(bounds)]
 

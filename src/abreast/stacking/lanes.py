@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,16 +18,26 @@ from lightning.pytorch.callbacks import Checkpoint, EarlyStopping
 from lightning.pytorch.loggers import Logger
 
 from abreast.board import TensorBoard
-from abreast.callbacks import Progress
-from abreast.checkpoint import AtomicCheckpointIO
+from abreast.callbacks import Pictures, Recorder
+from abreast.checkpoint import LAST, load, write
+from abreast.errors import disk_error
 from abreast.module import Learner
+from abreast.position import fresh_state
 from abreast.results import RunDirectory
 from abreast.seeding import derive
 from abreast.stacking.grouping import Config
-from abreast.stacking.optimizers import Pack, cloned
+from abreast.stacking.optimizers import Carried, Pack, cloned
+from abreast.stacking.state import own_memory
 
 GLOBAL_GENERATOR = Lock()  # there is one for all threads of chunks
-IO = AtomicCheckpointIO(every=0)  # the stack itself says when
+OF_A_RUN = (Recorder, Pictures, EarlyStopping, Checkpoint)  # others watch the process
+
+
+class Metrics(dict[str, torch.Tensor]):
+    """Metrics by name. They are replaced, never changed: ModelCheckpoint's deep copies need not be deep."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Metrics:
+        return Metrics(self)
 
 
 class LaneTrainer:
@@ -36,8 +47,8 @@ class LaneTrainer:
         self.lane = lane
         self.trainer = trainer
         self.loops = loops
-        self.callback_metrics: dict[str, torch.Tensor] = {}
-        self.should_stop = False
+        self.callback_metrics = Metrics()
+        self._told_to_stop = False
         self.datamodule: Any = None
         self._frozen: tuple[int, int] | None = None
 
@@ -66,13 +77,13 @@ class LaneTrainer:
 
     @property
     def optimizers(self) -> list[Any]:
-        """The optimizer that the lane has, alone or with others."""
-        return [self.lane.pack.optimizer]
+        """The optimizer that the lane has, alone or with others; none, once it has left the stack."""
+        return [] if self.lane.pack is None else [self.lane.pack.optimizer]
 
     @property
     def lr_scheduler_configs(self) -> list[Any]:
         """The lane's schedule, as Lightning wraps it."""
-        scheduler = self.lane.pack.scheduler
+        scheduler = None if self.lane.pack is None else self.lane.pack.scheduler
         return [] if scheduler is None else [SimpleNamespace(scheduler=scheduler)]
 
     @property
@@ -84,6 +95,22 @@ class LaneTrainer:
     def current_epoch(self) -> int:
         """The lane's epoch."""
         return self._frozen[1] if self._frozen else self.trainer.current_epoch
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether the lane's training ends with this epoch: somebody said so, or all steps are done."""
+        return self._told_to_stop or self.trainer.global_step == self.trainer.max_steps
+
+    @should_stop.setter
+    def should_stop(self, value: bool) -> None:
+        self._told_to_stop = value
+
+    def random_state(self) -> dict[str, Any]:
+        """That of the plain run's process, in which nothing but dropout draws."""
+        lane = self.lane
+        if lane.random is None:
+            lane.random = fresh_state(lane.cfg["seed"], lane.stream)
+        return {**lane.random, "torch": lane.stream.get_state()}
 
     def freeze(self) -> None:
         """The lane's count of steps and epochs goes no further."""
@@ -106,13 +133,18 @@ class Lane:
     loggers: list[Logger]
 
     def __post_init__(self) -> None:
-        self.callbacks = [each for each in self.callbacks if not isinstance(each, Progress)]
+        self.callbacks = [each for each in self.callbacks if isinstance(each, OF_A_RUN)]
         self.state = "running"
         self.error: BaseException | None = None
         self.kept: dict[str, dict[str, Any]] = {}
-        self.pack: Pack
+        self._written: dict[str, tuple[int, dict[str, torch.Tensor]]] = {}  # epoch and weights of the files
+        self.pack: Pack | None = None  # none before and after its time in a chunk
         self.optimizer: Any = None  # with the lane's settings
+        self._weights: OrderedDict[str, torch.Tensor] | None = None  # views, while they stay where they are
+        self.random: dict[str, Any] | None = None  # of a process in which nothing was drawn
         self.trainer: LaneTrainer
+        self.content: dict[str, Any] | None = None  # of the checkpoint that the lane goes on from
+        self.epoch_state: Callable[[], dict[str, Any]]  # what has come of the epoch so far
         device = self.learner.device
         seed = derive(self.cfg["seed"], "dropout", 0)
         self.stream = torch.Generator(device).manual_seed(seed)
@@ -142,6 +174,15 @@ class Lane:
         self.trainer = LaneTrainer(self, trainer, loops)
         self.learner.trainer = cast(Trainer, self.trainer)
 
+    def begin(self, restore: Callable[[Lane], None]) -> None:
+        """Begin the run: its loggers' files, its callbacks and what `restore` gives them from before."""
+        for logger in self.loggers:
+            _ = getattr(logger, "experiment", None)  # opens its file
+            logger.save()
+        self.call("setup", "fit")
+        restore(self)
+        self.call("on_train_start")
+
     def call(self, hook: str, *arguments: Any, monitoring: bool | None = None) -> None:
         """A hook of the callbacks; with `monitoring`, only of those that (do not) watch a metric."""
         for callback in self.callbacks:
@@ -169,24 +210,50 @@ class Lane:
     def fail(self, error: BaseException) -> None:
         """The lane's training is over, and its run has failed."""
         self.state = "failed"
-        self.error = error
         self.trainer.freeze()
-        self.flush()
-        for logger in self.loggers:
-            logger.finalize("failed")
-            if isinstance(logger, TensorBoard):
-                logger.close()
-        self.directory.write_failure(error)
+        full = disk_error(error, self.directory.path)
+        try:
+            self.flush()
+            for logger in self.loggers:
+                logger.finalize("failed")
+                if isinstance(logger, TensorBoard):
+                    logger.close()
+        except OSError as another:  # what cannot be kept is to be made again
+            full = full or disk_error(another, self.directory.path)
+        if full is not None:
+            full.args = (f"{full}. Make room there, then run the same command again",)
+        self.error = full or error
+        self.directory.note_failure(self.error)
+
+    def enter(self, number: int, pack: Pack) -> None:
+        """Be lane `number` of a chunk, which has taken the network in, with its optimizer in the pack."""
+        self.number = number
+        self.pack = pack
+        self.optimizer = SimpleNamespace(param_groups=[pack.group(number)])
+        self._weights = None
+
+    def carry(self) -> Carried:
+        """The lane's optimizer and schedule as they stand."""
+        assert self.pack is not None
+        return self.pack.carry(self.number)
+
+    def leave(self) -> None:
+        """Take the weights, as they are, out of the memory that is shared with the other lanes."""
+        own_memory(self.learner.net)
+        self.pack = self.optimizer = self._weights = None
 
     def checkpoint(self, loops: dict[str, Any]) -> dict[str, Any]:
         """What Lightning would put into a plain run's checkpoint; tensors are copies of the lane's own."""
         states = {each.state_key: each.state_dict() for each in self.callbacks}
+        if self._weights is None:
+            self._weights = cast("OrderedDict[str, torch.Tensor]", self.learner.state_dict())
+        assert self.pack is not None
         scheduler = self.pack.scheduler
         content: dict[str, Any] = {
             "epoch": self.trainer.current_epoch,
             "global_step": self.trainer.global_step,
             "pytorch-lightning_version": lightning_version,
-            "state_dict": cloned(self.learner.state_dict()),
+            "state_dict": cloned(self._weights),
             "loops": loops,
             "callbacks": {key: cloned(state) for key, state in states.items() if state},
             "optimizer_states": [self.pack.state_dict(self.number)],
@@ -195,10 +262,32 @@ class Lane:
         for callback in self.callbacks:
             callback.on_save_checkpoint(cast(Trainer, self.trainer), self.learner, content)
         self.learner.on_save_checkpoint(content)
+        own = content["abreast"]["position"]["ranks"][0]
+        if "epoch" in own:
+            own["epoch"] = self.epoch_state()
         return content
 
     def flush(self) -> None:
-        """Write the checkpoints that are kept."""
+        """Write the checkpoints that are kept; `last.ckpt` after the others, so that none is older."""
         kept, self.kept = self.kept, {}
-        for path, content in kept.items():
-            IO.save_checkpoint(content, path)
+        for path in sorted(map(Path, kept), key=lambda path: path.name == LAST):  # see its writer
+            content = kept[str(path)]
+            write(path, content)
+            self._written[path.name] = content["epoch"], content["state_dict"]
+
+    def load_chosen(self) -> tuple[Path, int]:
+        """Take the weights that the config wants tested; the file that holds them, and their epoch.
+
+        Reading a file back takes longer than to keep what was written into it.
+        """
+        file = self.directory.checkpoints / f"{self.cfg['checkpoint']}.ckpt"
+        if not file.exists():
+            file = self.directory.checkpoints / LAST
+        if file.name in self._written:
+            epoch, weights = self._written[file.name]
+        else:  # written before this process began
+            content = load(file)
+            epoch, weights = content["epoch"], content["state_dict"]
+        self.learner.load_state_dict(weights)
+        self._written.clear()
+        return file, epoch

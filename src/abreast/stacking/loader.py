@@ -16,8 +16,9 @@ from abreast.data.source import Split
 class StackBlock:
     """Consecutive mini-batches of one epoch, as rows of a split: `orders` is int64 `[K, R]`."""
 
-    def __init__(self, split: Split, orders: Tensor, batch_size: int) -> None:
+    def __init__(self, split: Split, orders: Tensor, batch_size: int, start: int = 0) -> None:
         self.split = split
+        self.start = start  # mini-batches of the epoch before
         self.orders = orders
         self.batch_size = batch_size
 
@@ -26,7 +27,8 @@ class StackBlock:
 
     def first(self, batches: int) -> StackBlock:
         """The first mini-batches alone."""
-        return StackBlock(self.split, self.orders[:, : batches * self.batch_size], self.batch_size)
+        orders = self.orders[:, : batches * self.batch_size]
+        return StackBlock(self.split, orders, self.batch_size, self.start)
 
     def of(self, lanes: slice) -> Iterator[tuple[Tensor, Tensor]]:
         """Inputs `[K, B, *shape]` and targets `[K, B]` of some lanes, one mini-batch at a time."""
@@ -41,18 +43,30 @@ class StackBlock:
 
 
 class StackLoader:
-    """Blocks of `steps` mini-batches. The state is the place within the epoch, as in a plain run's loader."""
+    """Blocks of `steps` mini-batches, for lanes of these `seeds`, which may change between two epochs.
+
+    The state is the place within the epoch, as in a plain run's loader.
+    """
 
     def __init__(
-        self, split: Split, *, batch_size: int, seeds: Sequence[int], steps: int, batches: int
+        self,
+        split: Split,
+        *,
+        batch_size: int,
+        seeds: Sequence[int],
+        steps: int,
+        batches: int,
+        shuffle: bool = True,
     ) -> None:
         self.split = split
         self.batch_size = batch_size
         self.seeds = seeds
+        self.shuffle = shuffle
         self.steps = steps
         self.batches = batches
         self.epoch = 0
         self.sampler = self  # Lightning calls `loader.sampler.set_epoch`
+        self._start = 0
         self._done = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -64,18 +78,20 @@ class StackLoader:
 
     def __iter__(self) -> Iterator[StackBlock]:
         rows = len(self.split.targets)
-        orders = {seed: epoch_order(rows, seed, self.epoch) for seed in set(self.seeds)}
+        epoch = self.epoch if self.shuffle else 0
+        orders = {seed: epoch_order(rows, seed, epoch) for seed in set(self.seeds)}
         order = torch.stack([orders[seed] for seed in self.seeds]).to(self.split.targets.device)
-        self._done = 0
+        self._done, self._start = self._start, 0
         while self._done < self.batches:
-            end = min(self._done + self.steps, self.batches)
-            block = order[:, self._done * self.batch_size : end * self.batch_size]
+            start, end = self._done, min((self._done // self.steps + 1) * self.steps, self.batches)
             self._done = end
-            yield StackBlock(self.split, block, self.batch_size)
+            block = order[:, start * self.batch_size : end * self.batch_size]
+            yield StackBlock(self.split, block, self.batch_size, start)
 
     def state_dict(self) -> dict[str, Any]:
         """The place within the epoch; 0 once the epoch is over."""
         return {"batches_done": self._done % self.batches}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """A stack begins at the beginning."""
+        """Let the next iteration begin at the place that `state_dict` gave."""
+        self._start = state["batches_done"]

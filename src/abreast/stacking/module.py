@@ -12,12 +12,16 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import nn
 
+from abreast.checkpoint import LAST
 from abreast.data.datamodule import DataModule
 from abreast.data.loader import Batch, Block, EvalLoader, batches
 from abreast.errors import DivergedError
 from abreast.stacking.chunk import Chunk
+from abreast.stacking.compaction import compact, pays
 from abreast.stacking.lanes import Lane
+from abreast.stacking.layout import Layout, each, side_by_side
 from abreast.stacking.loader import StackBlock, StackLoader
+from abreast.stacking.resuming import restore_callbacks
 from abreast.stacking.table import Table
 
 
@@ -34,6 +38,7 @@ class Stack(LightningModule):
         self,
         chunks: Sequence[Chunk],
         data: DataModule,
+        plan: Layout,
         *,
         save_every: float = 30.0,
         workers: Executor | None = None,
@@ -45,12 +50,16 @@ class Stack(LightningModule):
         self.chunks = list(chunks)
         self.lanes: list[Lane] = [lane for chunk in chunks for lane in chunk.lanes]
         self.data = data
+        self.plan = plan
+        self._loader: StackLoader
         self.save_every = save_every
         self.workers = workers
         self.table = table
         self._loops: dict[str, Any] | None = None
         self._saved = time.perf_counter()
         self._first_step = 0
+        self.batches_done = 0  # of the epoch
+        self.halt: int | None = None  # the signal to stop at the block's end
 
     @property
     def running(self) -> list[Lane]:
@@ -78,21 +87,19 @@ class Stack(LightningModule):
 
     def train_dataloader(self) -> StackLoader:
         """Blocks of every lane's mini-batches."""
-        return StackLoader(
+        self._loader = StackLoader(
             self.data.train,
             batch_size=self.data.batch_size,
             seeds=[lane.cfg["seed"] for lane in self.lanes],
+            shuffle=self.data.shuffle,
             steps=self.data.steps,
             batches=self.data.batches_per_epoch,
         )
+        return self._loader
 
     def val_dataloader(self) -> EvalLoader | list[EvalLoader]:
         """The validation rows, the same for all."""
         return self.data.val_dataloader()
-
-    def test_dataloader(self) -> EvalLoader:
-        """The test rows, the same for all."""
-        return self.data.test_dataloader()
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """The rows are there already."""
@@ -107,18 +114,26 @@ class Stack(LightningModule):
     def on_train_start(self) -> None:
         """Begin every lane's run."""
         for lane in self.lanes:
-            for logger in lane.loggers:
-                _ = getattr(logger, "experiment", None)  # opens its file
-                logger.save()
-            lane.guarded(lane.call, "setup", "fit")
-            lane.guarded(lane.call, "on_train_start")
+            lane.guarded(lane.begin, restore_callbacks)
+            lane.learner.net.train()
+        first = self.lanes[0].learner  # all go on at one place
+        self.batches_done = first.batches_done
+        self._begin_epoch(first.first_step if first.batches_done else self.trainer.global_step)
 
     def on_train_epoch_start(self) -> None:
         """Forget the last epoch's values."""
-        for lane in self.lanes:
-            lane.learner.values = {}
-            lane.learner.net.train()
-        self._first_step = self.trainer.global_step
+        for chunk in self.chunks:
+            for lane in chunk.lanes:
+                lane.learner.values = {}
+                lane.learner.batches_done = 0
+                lane.learner.net.train()
+        self.batches_done = 0
+        self._begin_epoch(self.trainer.global_step)
+
+    def _begin_epoch(self, first_step: int) -> None:
+        self._first_step = first_step
+        for lane in self.running:
+            lane.learner.first_step = first_step
 
     def training_step(self, block: StackBlock, batch_idx: int) -> None:
         """Train all lanes on a block of mini-batches."""
@@ -133,11 +148,10 @@ class Stack(LightningModule):
         def train(chunk: Chunk) -> None:
             chunk.train(block, step, ends_epoch=ends_epoch)
 
-        if self.workers is None:
-            for chunk in self.chunks:
-                train(chunk)
-        else:
-            list(self.workers.map(train, self.chunks))
+        each(train, self.chunks, self.workers)
+        self.batches_done = block.start + len(block)
+        for lane in self.running:
+            lane.learner.batches_done = self.batches_done
         progress = trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
         for _ in range(len(block)):
             progress.increment_ready()
@@ -152,7 +166,7 @@ class Stack(LightningModule):
         elif not self.trainer.is_last_batch:
             return
         for chunk in self.chunks:
-            losses, chunk.losses = torch.stack(chunk.losses), []
+            losses, chunk.losses = torch.cat(chunk.losses), []
             finite = losses.isfinite()
             whole = finite.all(0).tolist()
             firsts = finite.long().argmin(0).tolist()
@@ -160,30 +174,33 @@ class Stack(LightningModule):
             for lane, is_whole, first, values in zip(chunk.lanes, whole, firsts, found, strict=True):
                 if lane.running and is_whole:
                     lane.measure("train", values)
+                    lane.learner.first_step = self.trainer.global_step
                 elif lane.running:
                     lane.fail(DivergedError(self._first_step + first))
         self._end_if_idle()
 
-    # Validation and test
+    # Validation
 
     def on_validation_start(self) -> None:
         """Take the weights to use."""
-        for lane in self.lanes:
-            lane.learner.net.eval()
-            lane.learner.on_validation_start()
+        for chunk in self.chunks:
+            for lane in chunk.lanes:
+                lane.learner.net.eval()
+                lane.learner.on_validation_start()
 
     def validation_step(self, batch: Batch | Block, batch_idx: int) -> None:
         """Measure a batch of the validation rows."""
-        for part in batches(batch):
-            for chunk in self.chunks:
-                chunk.evaluate(*part, chunk.val_meter)
+
+        def measure(chunk: Chunk) -> None:
+            for part in batches(batch):
+                chunk.validation.update(*part)
+
+        each(measure, self.chunks, self.workers)
 
     def on_validation_epoch_end(self) -> None:
         """Take the validation's metrics."""
         for chunk in self.chunks:
-            for lane, values in zip(chunk.lanes, chunk.val_meter.compute(), strict=True):
-                if lane.running:
-                    lane.guarded(lane.measure, "val", values)
+            chunk.validation.take("running")
 
     def on_validation_end(self) -> None:
         """Let the lanes' callbacks see the validation."""
@@ -201,6 +218,16 @@ class Stack(LightningModule):
         if self.table is not None:
             self.table.epoch(self)
         self._end_if_idle()
+        self.compact()
+
+    def compact(self) -> None:
+        """Let the lanes that have ended leave the stack, where that pays."""
+        lanes = [lane for chunk in self.chunks for lane in chunk.lanes]
+        running = [lane for lane in lanes if lane.running]
+        steps = lanes[0].learner.total_steps - self.trainer.global_step
+        if pays(len(lanes) - len(running), len(running), steps):
+            self.chunks = compact(self.chunks, self.plan)
+            self._loader.seeds = [lane.cfg["seed"] for lane in running]
 
     def _end_epoch(self, lane: Lane) -> None:
         lane.call("on_train_epoch_end", monitoring=False)
@@ -219,32 +246,20 @@ class Stack(LightningModule):
             lane.guarded(lane.stop)
         self.flush()
 
+    def end(self) -> None:
+        """Every lane has been trained before."""
+        for lane in self.lanes:
+            lane.trainer.freeze()
+            lane.state = "stopped"
+
+    def save_midway(self) -> None:
+        """Write every running lane's `last.ckpt`, within an epoch."""
+        self._loops = None
+        for lane in self.running:
+            lane.guarded(lane.trainer.save_checkpoint, lane.directory.checkpoints / LAST)
+        self.flush()
+
     def flush(self) -> None:
         """Write the checkpoints that the lanes keep in memory."""
-        for lane in self.lanes:
-            lane.guarded(lane.flush)
+        side_by_side(lambda lane: lane.guarded(lane.flush), [lane for lane in self.lanes if lane.kept])
         self._saved = time.perf_counter()
-
-    def test_step(self, batch: Batch | Block, batch_idx: int) -> None:
-        """Measure a batch of the test rows."""
-        for part in batches(batch):
-            for chunk in self.chunks:
-                chunk.evaluate(*part, chunk.test_meter)
-
-    def on_test_start(self) -> None:
-        """Take the weights as they were loaded."""
-        for lane in self.lanes:
-            lane.learner.net.eval()
-
-    def on_test_epoch_end(self) -> None:
-        """Take the test's metrics."""
-        for chunk in self.chunks:
-            for lane, values in zip(chunk.lanes, chunk.test_meter.compute(), strict=True):
-                if lane.state == "stopped":
-                    lane.guarded(lane.measure, "test", values)
-
-    def on_test_end(self) -> None:
-        """Let the lanes' callbacks see the test."""
-        for lane in self.lanes:
-            if lane.state == "stopped":
-                lane.guarded(lane.call, "on_test_end")

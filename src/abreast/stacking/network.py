@@ -7,138 +7,248 @@ both forms over shapes from 1 to 784, and tests/stacking holds them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from abreast.stacking.state import State
+from abreast.stacking.state import State, aligned, room
 
 ROWS = 16  # float32 values in 64 bytes: lanes of a multiple of this many rows begin aligned
 VECTOR = 64  # a multiple of the values that any CPU handles at once, unrolled
 TINY = 400  # products with fewer multiplications take another way in torch (bmm's own loop)
-EXACT = (nn.ReLU, nn.LeakyReLU, nn.Identity)  # one correctly rounded operation a value
+EXACT = (nn.LeakyReLU, nn.Identity)  # one correctly rounded operation a value
 
 
-class LaneLinear(torch.autograd.Function):
-    """`x @ weight.T + bias` in every lane: `[K, B, in]` to `[K, B, out]`.
+class Layer(Protocol):
+    """A layer of all lanes: `[K, B, in]` to `[K, B, out]`, and gradients back, without autograd."""
 
-    The backward pass writes the parameters' gradients where they belong, instead of returning them.
-    """
+    def forward(self, x: Tensor) -> Tensor:
+        """The layer's output; keeps what `backward` needs."""
 
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, weight: nn.Parameter, bias: nn.Parameter | None
-    ) -> Tensor:  # [K, B, in], [K, out, in], [K, out]
-        ctx.save_for_backward(x)
-        ctx.weight, ctx.bias = weight, bias
+    def backward(self, grad: Tensor) -> Tensor:
+        """The gradient of the inputs from that of the output; those of parameters go where they belong."""
+
+
+class Flatten:
+    """`[K, B, *shape]` to `[K, B, values]`; the first layer: nothing before it wants a gradient."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """A view."""
+        return x.flatten(2)
+
+    def backward(self, grad: Tensor) -> Tensor:
+        """Nobody asks."""
+        return grad
+
+
+class Linear:
+    """`x @ weight.T + bias` in every lane, with weight `[K, out, in]` and bias `[K, out]`."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, *, is_first: bool) -> None:
+        self.weight, self.bias = weight.detach(), None if bias is None else bias.detach()
+        assert weight.grad is not None
+        self.grad, self.bias_grad = weight.grad, None if bias is None else bias.grad
+        self.is_first = is_first
+        self._x: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scores or hidden values."""
+        if x.stride(0) % ROWS:
+            x = aligned(x)
+        self._x = x
         lanes, rows, _ = x.shape
-        ctx.alone = by_lane(weight, rows)
-        turned = weight.transpose(1, 2)
-        if not ctx.alone:
-            return torch.bmm(x, turned) if bias is None else torch.baddbmm(bias[:, None], x, turned)
-        out = x.new_empty(lanes, rows, weight.shape[1])
-        for k in range(lanes):
-            if bias is None:
-                torch.mm(x[k], turned[k], out=out[k])
-            else:
-                torch.addmm(bias[k], x[k], turned[k], out=out[k])
+        out = room(lanes, rows, self.weight.shape[1], like=x)
+        turned = self.weight.transpose(1, 2)
+        if by_lane(self.weight, rows):
+            for k in range(lanes):
+                if self.bias is None:
+                    torch.mm(x[k], turned[k], out=out[k])
+                else:
+                    torch.addmm(self.bias[k], x[k], turned[k], out=out[k])
+        elif self.bias is None:
+            torch.bmm(x, turned, out=out)
+        else:
+            torch.baddbmm(self.bias[:, None], x, turned, out=out)
         return out
 
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, None]:
-        (x,) = ctx.saved_tensors
-        weight, bias = ctx.weight, ctx.bias
-        grad = grad.contiguous()
-        towards: Tensor | None = None
-        if ctx.alone:
-            for k in range(len(grad)):
-                torch.mm(grad[k].t(), x[k], out=weight.grad[k])
-            if ctx.needs_input_grad[0]:
-                towards = torch.empty_like(x)
-                for k in range(len(grad)):
-                    torch.mm(grad[k], weight[k], out=towards[k])
+    def backward(self, grad: Tensor) -> Tensor:
+        """The inputs' gradient, but in the first layer, where nobody asks."""
+        x, weight = self._x, self.weight
+        del self._x
+        grad = aligned(grad)
+        if self.bias_grad is not None:
+            torch.sum(grad, 1, out=self.bias_grad)
+        alone = by_lane(weight, grad.shape[1])
+        lanes = range(len(grad))
+        if alone:
+            for k in lanes:
+                torch.mm(grad[k].t(), x[k], out=self.grad[k])
         else:
-            torch.bmm(grad.transpose(1, 2), x, out=weight.grad)
-            if ctx.needs_input_grad[0]:
-                towards = torch.bmm(grad, weight)
-        if bias is not None:
-            torch.sum(grad, 1, out=bias.grad)
-        return towards, None, None
+            torch.bmm(grad.transpose(1, 2), x, out=self.grad)
+        if self.is_first:
+            return grad
+        towards = room(*x.shape, like=x)
+        if alone:
+            for k in lanes:
+                torch.mm(grad[k], weight[k], out=towards[k])
+        else:
+            torch.bmm(grad, weight, out=towards)
+        return towards
 
 
 def by_lane(weight: Tensor, rows: int) -> bool:
     """Whether a batched product would round otherwise than a lane's own."""
     _, outputs, inputs = weight.shape
-    return rows * inputs * outputs < TINY or outputs == 1
+    return rows * inputs * outputs < TINY or outputs == 1 or inputs == 1
+
+
+class ReLU:
+    """In place: the layer before has no use for its output, nor the one behind for its gradient."""
+
+    def __init__(self) -> None:
+        self._out: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What is above zero."""
+        self._out = x.relu_()
+        return self._out
+
+    def backward(self, grad: Tensor) -> Tensor:
+        """What was above zero."""
+        return torch.ops.aten.threshold_backward.grad_input(grad, self._out, 0, grad_input=grad)  # type: ignore[no-any-return]
+
+
+class Dropout:
+    """Each lane draws from its own of the `streams`."""
+
+    def __init__(self, p: float, streams: Sequence[torch.Generator]) -> None:
+        self.p = p
+        self.streams = streams
+        self._noise: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Some values zero, the others larger."""
+        noise = room(*x.shape, like=x)
+        for lane, stream in zip(noise, self.streams, strict=True):
+            lane.bernoulli_(1 - self.p, generator=stream)
+        self._noise = noise.div_(1 - self.p)
+        return x * self._noise
+
+    def backward(self, grad: Tensor) -> Tensor:
+        """The same values zero."""
+        return grad.mul_(self._noise)
+
+
+class ByAutograd:
+    """Any function of the inputs and of some parameters, whose gradients autograd makes."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor], parameters: Sequence[nn.Parameter] = ()) -> None:
+        self.function = function
+        self.parameters = list(parameters)
+        self._kept: tuple[Tensor, Tensor]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What the function gives."""
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            out = self.function(x)
+        self._kept = x, out
+        return out.detach()
+
+    def backward(self, grad: Tensor) -> Tensor:
+        """The inputs' gradient."""
+        x, out = self._kept
+        del self._kept
+        towards, *found = torch.autograd.grad(out, [x, *self.parameters], grad)
+        for parameter, gradient in zip(self.parameters, found, strict=True):
+            assert parameter.grad is not None
+            parameter.grad.copy_(gradient)
+        return towards
 
 
 class StackedMLP:
-    """The lanes' `abreast.models.MLP`s as one function of `[K, B, *shape]`, in training.
+    """The lanes' `abreast.models.MLP`s as one function, in training.
 
     `streams` are the lanes' random streams for dropout.
     """
 
     def __init__(self, nets: Sequence[nn.Module], state: State, streams: Sequence[torch.Generator]) -> None:
-        self.state = state
-        self.layers = list(nets[0].named_children())
-        self.streams = streams
-        self.by_autograd = [  # parameters whose gradients autograd makes; LaneLinear writes the others'
-            f"{name}.{key}"
-            for name, layer in self.layers
-            if isinstance(layer, (nn.BatchNorm1d, nn.LayerNorm))
-            for key, _ in layer.named_parameters()
-        ]
+        self.layers: list[Layer] = []
+        for name, layer in nets[0].named_children():
+            self.layers.append(_layer(name, layer, state, streams, is_first=len(self.layers) == 1))
 
-    @staticmethod
-    def fits(rows: int) -> bool:
-        """Whether mini-batches of so many rows can be trained by batched operations."""
-        return rows % ROWS == 0
-
-    def __call__(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Scores `[K, B, out]` of normalised inputs `[K, B, *shape]`."""
-        for name, layer in self.layers:
-            x = self._apply(name, layer, x)
+        for layer in self.layers:
+            x = layer.forward(x)
         return x
 
-    def _apply(self, name: str, layer: nn.Module, x: Tensor) -> Tensor:
-        if isinstance(layer, nn.Flatten):
-            return x.flatten(2)
-        if isinstance(layer, nn.Linear):
-            parameters = self.state.parameters
-            made: Tensor = LaneLinear.apply(x, parameters[f"{name}.weight"], parameters.get(f"{name}.bias"))
-            return made
-        if isinstance(layer, nn.BatchNorm1d):
-            return self._batch_norm(name, layer, x)
-        if isinstance(layer, nn.LayerNorm):
-            weights, biases = (self.state.parameters[f"{name}.{key}"] for key in ("weight", "bias"))
-            shape = tuple(layer.normalized_shape)
-            each = zip(x.unbind(), weights.unbind(), biases.unbind(), strict=True)
-            return torch.stack([F.layer_norm(h, shape, w, b, layer.eps) for h, w, b in each])
-        if isinstance(layer, nn.Dropout):
-            return self._dropout(layer.p, x)
+    def backward(self, grad: Tensor) -> None:
+        """Fill the state's gradients from that of the scores, which is used up."""
+        for layer in reversed(self.layers):
+            grad = layer.backward(grad)
+
+
+def _layer(
+    name: str, layer: nn.Module, state: State, streams: Sequence[torch.Generator], *, is_first: bool
+) -> Layer:
+    parameters = {key: state.parameters[f"{name}.{key}"] for key, _ in layer.named_parameters()}
+    buffers = {key: state.buffers[f"{name}.{key}"] for key, _ in layer.named_buffers()}
+    match layer:
+        case nn.Flatten():
+            return Flatten()
+        case nn.Linear():
+            return Linear(parameters["weight"], parameters.get("bias"), is_first=is_first)
+        case nn.BatchNorm1d():
+            return ByAutograd(_batch_norm(layer, parameters, buffers), [*parameters.values()])
+        case nn.LayerNorm():
+            return ByAutograd(_layer_norm(layer, parameters), [*parameters.values()])
+        case nn.ReLU():
+            return ReLU()
+        case nn.Dropout():
+            return Dropout(layer.p, streams)
+    return ByAutograd(_each_or_all(layer))
+
+
+def _each_or_all(layer: nn.Module) -> Callable[[Tensor], Tensor]:
+    def apply(x: Tensor) -> Tensor:
         if isinstance(layer, EXACT) or x[0].numel() % VECTOR == 0:
             batched: Tensor = layer(x)
             return batched
         return torch.stack([layer(h) for h in x.unbind()])
 
-    def _batch_norm(self, name: str, layer: nn.BatchNorm1d, x: Tensor) -> Tensor:
-        weights, biases = (self.state.parameters[f"{name}.{key}"] for key in ("weight", "bias"))
-        means, variances = (self.state.buffers[f"{name}.{key}"] for key in ("running_mean", "running_var"))
-        self.state.buffers[f"{name}.num_batches_tracked"].add_(1)
+    return apply
+
+
+def _layer_norm(layer: nn.LayerNorm, parameters: dict[str, nn.Parameter]) -> Callable[[Tensor], Tensor]:
+    def apply(x: Tensor) -> Tensor:
+        each = zip(x.unbind(), parameters["weight"].unbind(), parameters["bias"].unbind(), strict=True)
+        shape = tuple(layer.normalized_shape)
+        return torch.stack([F.layer_norm(h, shape, w, b, layer.eps) for h, w, b in each])
+
+    return apply
+
+
+def _batch_norm(
+    layer: nn.BatchNorm1d, parameters: dict[str, nn.Parameter], buffers: dict[str, Tensor]
+) -> Callable[[Tensor], Tensor]:
+    weights, biases = parameters["weight"], parameters["bias"]
+    means, variances = buffers["running_mean"], buffers["running_var"]
+
+    def apply(x: Tensor) -> Tensor:
+        buffers["num_batches_tracked"].add_(1)
         lanes, rows, features = x.shape
-        how: Any = (True, layer.momentum, layer.eps)
         if features % ROWS == 0:  # lanes side by side as the features of one batch
             flat = x.transpose(0, 1).reshape(rows, lanes * features)
             m, v, w, b = (t.view(-1) for t in (means, variances, weights, biases))
-            return F.batch_norm(flat, m, v, w, b, *how).view(rows, lanes, features).transpose(0, 1)
+            out = F.batch_norm(flat, m, v, w, b, True, layer.momentum, layer.eps)  # type: ignore[arg-type]
+            return out.view(rows, lanes, features).transpose(0, 1)
         each = zip(x.unbind(), means, variances, weights.unbind(), biases.unbind(), strict=True)
-        return torch.stack([F.batch_norm(h, m, v, w, b, *how) for h, m, v, w, b in each])
+        return torch.stack(
+            [F.batch_norm(h, m, v, w, b, True, layer.momentum, layer.eps) for h, m, v, w, b in each]  # type: ignore[arg-type]
+        )
 
-    def _dropout(self, p: float, x: Tensor) -> Tensor:
-        noise = torch.empty_like(x, memory_format=torch.contiguous_format)
-        for lane, stream in zip(noise, self.streams, strict=True):
-            lane.bernoulli_(1 - p, generator=stream)
-        return x * noise.div_(1 - p)
+    return apply

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from abreast.module import Learner, Schedule
+from abreast.stacking.fused import Step, fused_step
 from abreast.stacking.state import State
 
 # Each value of a parameter is updated from that value's own history alone.
@@ -27,6 +28,7 @@ ELEMENTWISE = (
     torch.optim.ASGD,
     torch.optim.Rprop,
 )
+Carried = dict[str, Any]  # a lane's optimizer and schedule, as they stand
 VECTOR = 16  # float32 values that a fused kernel takes at once; what is left over is rounded otherwise
 
 
@@ -44,6 +46,8 @@ class Pack:
         own = [learners[lane] for lane in self.lanes]
         self.schedule: Schedule | None = own[0].schedule
         self.scheduler: LRScheduler | None = None
+        self._fused: Step | None = None
+        self._tried = False
         self._own: dict[int, list[tuple[nn.Parameter, int | None]]] = {lane: [] for lane in self.lanes}
         if len(self.lanes) == 1:
             configured = cast(Any, own[0].configure_optimizers())
@@ -77,6 +81,15 @@ class Pack:
                     self._own[lane].append((parameter, None))
         return learners[group.start]._make_optimizer(parameters)
 
+    def step(self) -> None:
+        """One step of the optimizer."""
+        if self._fused is not None:
+            self._fused()
+            return
+        self.optimizer.step()
+        if not self._tried:
+            self._fused, self._tried = fused_step(self.optimizer), True
+
     def group(self, lane: int) -> dict[str, Any]:
         """The parameter group with the lane's settings, its first one if it has several."""
         return self.optimizer.param_groups[next(n for n, group in enumerate(self.groups) if lane in group)]
@@ -103,6 +116,30 @@ class Pack:
                 }
         group = {key: value for key, value in self.group(lane).items() if key != "params"}
         return {"state": states, "param_groups": [{**group, "params": list(range(len(own)))}]}
+
+    def carry(self, lane: int) -> Carried:
+        """The lane's optimizer and schedule, for another pack to `take_up`."""
+        scheduler = None if self.scheduler is None else cloned(self.scheduler.state_dict())
+        return {"optimizer": self.state_dict(lane), "scheduler": scheduler}
+
+    def take_up(self, carried: Sequence[Carried]) -> None:
+        """Go on from what `carry` gave for each lane, in order."""
+        if self.scheduler is not None:
+            self.scheduler.load_state_dict(carried[0]["scheduler"])
+        if len(self.lanes) == 1:
+            self.optimizer.load_state_dict(carried[0]["optimizer"])
+            return
+        for group, settings in zip(self.groups, self.optimizer.param_groups, strict=True):
+            before = carried[group.start - self.lanes.start]["optimizer"]["param_groups"][0]
+            settings.update({key: value for key, value in before.items() if key != "params"})
+        parts: dict[nn.Parameter, list[dict[str, Any]]] = {}
+        for lane, each in zip(self.lanes, carried, strict=True):
+            for number, state in each["optimizer"]["state"].items():
+                parts.setdefault(self._own[lane][number][0], []).append(state)
+        for parameter, states in parts.items():
+            self.optimizer.state[parameter] = {
+                key: _joined([state[key] for state in states], parameter) for key in states[0]
+            }
 
 
 def pack(learners: Sequence[Learner], keys: Sequence[str], state: State) -> list[Pack]:
@@ -158,6 +195,13 @@ def _part(value: Any, parameter: nn.Parameter, lane: int | None) -> Any:
     if lane is not None and value.shape == parameter.shape:
         value = value[lane]
     return value.clone()
+
+
+def _joined(values: list[Any], parameter: nn.Parameter) -> Any:
+    """The inverse of `_part`: one value of the lanes that share a parameter."""
+    first = values[0]
+    is_by_lane = isinstance(first, Tensor) and first.ndim > 0 and first.shape == parameter.shape[1:]
+    return torch.stack(values) if is_by_lane else first
 
 
 def cloned(node: Any) -> Any:

@@ -11,13 +11,30 @@ from torch import Tensor, nn
 ALIGNED = 64  # bytes: where torch's allocator begins a tensor, on which a matrix product's rounding depends
 
 
+def room(lanes: int, *shape: int, like: Tensor) -> Tensor:
+    """Memory for `[lanes, *shape]`; each lane is contiguous and begins where a tensor of its own would."""
+    values = math.prod(shape)
+    step = max(1, ALIGNED // like.element_size())
+    if values % step == 0:
+        return torch.empty(lanes, *shape, dtype=like.dtype, device=like.device)
+    padded = torch.empty(lanes, math.ceil(values / step) * step, dtype=like.dtype, device=like.device)
+    return padded[:, :values].view(lanes, *shape)
+
+
+def aligned(x: Tensor) -> Tensor:
+    """The tensor, or a copy of it with lanes that lie as a tensor of their own would."""
+    if x.stride(0) * x.element_size() % ALIGNED == 0 and x[0].is_contiguous():
+        return x
+    return room(*x.shape, like=x).copy_(x)
+
+
 def stacked(lanes: int, like: Tensor) -> Tensor:
-    """Zeros `[lanes, *like.shape]`; each lane is contiguous and begins where a tensor of its own would."""
+    """Zeros `[lanes, *like.shape]`, as `room` gives them; what is between the lanes is zero too."""
     values = like.numel()
     step = max(1, ALIGNED // like.element_size())
     padded = math.ceil(values / step) * step
-    room = torch.zeros(lanes, padded, dtype=like.dtype, device=like.device)
-    return room[:, :values].view(lanes, *like.shape)
+    whole = torch.zeros(lanes, padded, dtype=like.dtype, device=like.device)
+    return whole[:, :values].view(lanes, *like.shape)
 
 
 class State:
@@ -50,6 +67,22 @@ class State:
                 owner, _, key = name.rpartition(".")
                 net.get_submodule(owner)._buffers[key] = values[lane]
             self.buffers[name] = values
+
+    def gradient_norms(self) -> Tensor:
+        """The norm of each lane's whole gradient, `[K]`."""
+        each = [torch.linalg.vector_norm(grad.flatten(1), dim=1) for grad in self.gradients.values()]
+        norms: Tensor = torch.linalg.vector_norm(torch.stack(each, 1), dim=1)
+        return norms
+
+
+def own_memory(net: nn.Module) -> None:
+    """Give the network parameters and buffers of its own, with the values that they have; no gradients."""
+    for parameter in net.parameters():
+        parameter.data = parameter.detach().clone()
+        parameter.grad = None
+    for module in net.modules():
+        for key, buffer in module._buffers.items():
+            module._buffers[key] = None if buffer is None else buffer.clone()
 
 
 def _take_in(name: str, own: Sequence[Tensor]) -> Tensor:

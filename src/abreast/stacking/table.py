@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table as Grid
 
-from abreast.build import monitor
+from abreast.monitoring import monitor
 
 if TYPE_CHECKING:
     from abreast.stacking.lanes import Lane

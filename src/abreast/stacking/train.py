@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import logging
-import math
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from lightning.pytorch import Callback
 
+from abreast.callbacks.keeper import WITHIN
 from abreast.data.datamodule import DataModule
-from abreast.errors import DivergedError
+from abreast.errors import DivergedError, Interrupted, disk_error
+from abreast.hardest import write_hardest
 from abreast.hyperparameters import log_hyperparameters
+from abreast.monitoring import objective, worst
 from abreast.precision import matmul_precision
 from abreast.results import RunDirectory
 from abreast.stacking.building import (
@@ -27,17 +30,18 @@ from abreast.stacking.building import (
     stack_trainer,
 )
 from abreast.stacking.chunk import Chunk
+from abreast.stacking.compaction import chunked
 from abreast.stacking.grouping import split
 from abreast.stacking.lanes import Lane
+from abreast.stacking.layout import layout, one_thread, side_by_side, workers
 from abreast.stacking.module import Stack
+from abreast.stacking.resuming import StackKeeper, are_over, load, loops
 from abreast.stacking.table import Table
+from abreast.stacking.testing import StackTest
 from abreast.stacking.vmapped import Vmapped
-from abreast.training import load_chosen, objective, result_of, worst
+from abreast.training import result_of
 
 log = logging.getLogger(__name__)
-
-CACHE = 26 << 20  # bytes of weights, gradients and two moments that stay in the cache of common CPUs
-HEAVY = 20e6  # multiplications of a lane's step from which a second thread pays
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,12 @@ class Options:
     memory_gib: float | None = None
 
 
-def train_stack(jobs: Sequence[Job], options: Options | None = None) -> list[Outcome]:
+def train_stack(
+    jobs: Sequence[Job], options: Options | None = None, callbacks: Sequence[Callback] = ()
+) -> list[Outcome]:
     """Train the jobs as one stack. Their outcomes, in order.
+
+    `callbacks` watch the stack itself; with `lane.trainer.should_stop` they end a lane after its epoch.
 
     Every job must be fit for one stack (`abreast.stacking.grouping.plan`). One whose config turns out bad
     fails alone, before the others train. Raises what stops the stack as a whole.
@@ -62,28 +70,21 @@ def train_stack(jobs: Sequence[Job], options: Options | None = None) -> list[Out
         if most < len(jobs):
             parts = split(list(jobs), most)
             whole = replace(options, memory_gib=None)
-            return [outcome for part in parts for outcome in train_stack(part, whole)]
+            return [outcome for part in parts for outcome in train_stack(part, whole, callbacks)]
     outcomes = [Outcome() for _ in jobs]
     began = time.perf_counter()
     directories = [RunDirectory(job.directory) for job in jobs]
-    for job, directory in zip(jobs, directories, strict=True):
-        directory.write_config(job.cfg)
-        directory.write_status("running")
+    side_by_side(_begin, list(zip(directories, jobs, outcomes, strict=True)))
     try:
-        with _one_thread(), matmul_precision(jobs[0].cfg.get("matmul_precision")):
+        with one_thread(), _old_objects_left_alone(), matmul_precision(jobs[0].cfg.get("matmul_precision")):
             lanes, data = build_lanes(jobs, directories, outcomes)
             if lanes:
-                _train(lanes, data, jobs, options, began)
+                _train(lanes, data, jobs, options, began, callbacks)
     except NotStackableError as reason:
         return [outcome if outcome.error else Outcome(left=str(reason)) for outcome in outcomes]
     except BaseException as error:
-        stopped = isinstance(error, KeyboardInterrupt)
         for directory in directories:
-            if directory.read_status()["status"] == "running":
-                if stopped:
-                    directory.write_status("interrupted", reason="interrupted from the keyboard")
-                else:
-                    directory.write_failure(error)
+            directory.note_failure(error)
         raise
     for lane in lanes:
         outcome = outcomes[_place(jobs, lane)]
@@ -100,20 +101,36 @@ def _place(jobs: Sequence[Job], lane: Lane) -> int:
     return next(n for n, job in enumerate(jobs) if job.directory == lane.directory.path)
 
 
-def _train(lanes: list[Lane], data: DataModule, jobs: Sequence[Job], options: Options, began: float) -> None:
+def _train(
+    lanes: list[Lane],
+    data: DataModule,
+    jobs: Sequence[Job],
+    options: Options,
+    began: float,
+    callbacks: Sequence[Callback],
+) -> None:
     cfg = lanes[0].cfg
-    trainer = stack_trainer(cfg, data)
+    trainer = stack_trainer(cfg, data, [*callbacks, StackKeeper(max(WITHIN, options.save_every))])
     for lane in lanes:
         lane.learner.to(trainer.strategy.root_device)
-    size, threads = _layout(lanes, data, options)
-    chunks = [Chunk(lanes[first : first + size], first) for first in range(0, len(lanes), size)]
+    weights = sum(p.numel() for p in lanes[0].learner.net.parameters())
+    plan = layout(weights, data.batch_size, options.threads, options.chunk_lanes)
+    chunks = chunked(lanes, plan, load(lanes))
+    place = loops(lanes)
+    if place is not None:
+        trainer.fit_loop.load_state_dict(place["fit_loop"])
     _probe(chunks[0], data, trainer.strategy.root_device)
     table = Table({str(job.directory): job.title for job in jobs})
-    with _pool(threads) as workers:
-        stack = Stack(chunks, data, save_every=options.save_every, workers=workers, table=table)
+    with workers(plan.threads) as pool:
+        stack = Stack(chunks, data, plan, save_every=options.save_every, workers=pool, table=table)
         stack.attach(trainer)
         try:
-            trainer.fit(stack)
+            if are_over(lanes):
+                stack.end()
+            else:
+                trainer.fit(stack)
+        except Interrupted:
+            raise
         except SystemExit:  # Lightning's own end after Ctrl-C
             if trainer.interrupted:
                 raise KeyboardInterrupt from None
@@ -121,17 +138,34 @@ def _train(lanes: list[Lane], data: DataModule, jobs: Sequence[Job], options: Op
         finally:
             table.close()
             stack.flush()
-        files = {
-            lane: load_chosen(lane.cfg, lane.directory, lane.learner)
-            for lane in lanes
-            if lane.state == "stopped"
-        }
-        if files:
-            trainer.test(stack, verbose=False)
+        files = {lane: lane.load_chosen() for lane in lanes if lane.state == "stopped"}
+        if files and cfg.get("test", True):
+            trainer.test(StackTest([*files], data, plan.threads, pool), verbose=False)
     seconds = round((time.perf_counter() - began) / len(lanes), 3)
-    for lane, file in files.items():
-        if lane.state == "stopped":
-            lane.guarded(_finish, lane, data, file, seconds)
+
+    def finish(lane: Lane) -> None:
+        lane.guarded(_finish, lane, data, *files[lane], seconds)
+
+    side_by_side(finish, [lane for lane in files if lane.state == "stopped"])
+
+
+@contextmanager
+def _old_objects_left_alone() -> Iterator[None]:
+    """Let the garbage collector pass over what is there already: a million objects of the libraries."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def _begin(begun: tuple[RunDirectory, Job, Outcome]) -> None:
+    directory, job, outcome = begun
+    try:
+        directory.write_config(job.cfg)
+        directory.write_status("running")
+    except OSError as error:
+        outcome.error = disk_error(error, directory.path) or error
 
 
 def _probe(chunk: Chunk, data: DataModule, device: torch.device) -> None:
@@ -147,53 +181,10 @@ def _probe(chunk: Chunk, data: DataModule, device: torch.device) -> None:
         raise NotStackableError(f"{name} cannot be batched ({reason})") from error
 
 
-def _finish(lane: Lane, data: DataModule, file: Path, seconds: float) -> None:
-    result = result_of(lane.cfg, lane.directory, data, lane.learner, file)
+def _finish(lane: Lane, data: DataModule, file: Path, epoch: int, seconds: float) -> None:
+    result = result_of(lane.cfg, lane.directory, data, lane.learner, file, epoch + 1)
     result["seconds"] = seconds
+    write_hardest(lane.directory, data, lane.learner)
     lane.directory.write_result(result)
     log_hyperparameters(lane.trainer, lane.cfg, result)  # type: ignore[arg-type]
     lane.directory.write_status("finished")
-
-
-def _layout(lanes: Sequence[Lane], data: DataModule, options: Options) -> tuple[int, int]:
-    """Lanes to a chunk, and threads."""
-    size = sum(p.numel() for p in lanes[0].learner.net.parameters())
-    threads = options.threads
-    if threads is None:
-        heavy = size * data.batch_size * 3 > HEAVY
-        threads = max(1, len(_cores())) if heavy else 1
-    most = options.chunk_lanes or max(1, CACHE // (16 * size))
-    parts = math.ceil(len(lanes) / most)
-    parts = min(len(lanes), math.ceil(parts / threads) * threads)  # every thread as many
-    return math.ceil(len(lanes) / parts), threads
-
-
-def _cores() -> Sequence[int]:
-    import os
-
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-
-
-@contextmanager
-def _pool(threads: int) -> Iterator[Executor | None]:
-    if threads == 1:
-        yield None
-        return
-
-    def begin() -> None:
-        torch.set_num_threads(1)
-        torch.set_flush_denormal(True)
-
-    with ThreadPoolExecutor(threads, initializer=begin) as workers:
-        yield workers
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One intra-op thread: lanes are the parallelism, and sums then round as a single-threaded run's."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

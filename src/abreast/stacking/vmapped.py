@@ -11,25 +11,19 @@ from abreast.stacking.state import State
 
 
 class Vmapped:
-    """The lanes' networks as one function of `[K, B, *shape]`, in training.
+    """The lanes' networks as one function, in training.
 
     Dropout draws from torch's global generator, another mask for each lane, so a lane with dropout is another
-    sample of its plain run. `by_autograd` names the parameters whose gradients autograd makes: all.
-    Raises RuntimeError from the call for networks that vmap cannot batch: control flow that hangs on values,
-    operations without a batched form.
+    sample of its plain run. Raises RuntimeError from `forward` for networks that vmap cannot batch: control
+    flow that hangs on values, operations without a batched form.
     """
 
     def __init__(self, nets: Sequence[nn.Module], state: State) -> None:
         self.base = nets[0]
         self.state = state
-        self.by_autograd = [*state.parameters]
+        self._scores: Tensor
 
-    @staticmethod
-    def fits(rows: int) -> bool:
-        """Whether mini-batches of so many rows can be trained by batched operations: any."""
-        return True
-
-    def __call__(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Scores `[K, B, out]` of normalised inputs `[K, B, *shape]`."""
         state = self.state
 
@@ -43,20 +37,24 @@ class Vmapped:
             name: buffer.clone(memory_format=torch.contiguous_format)
             for name, buffer in state.buffers.items()
         }
-        scores: Tensor = batched(dict(state.parameters), dense, x)
+        with torch.enable_grad():
+            self._scores = batched(dict(state.parameters), dense, x)
         for name, buffer in dense.items():
             state.buffers[name].copy_(buffer)
-        return scores
+        return self._scores.detach()
+
+    def backward(self, grad: Tensor) -> None:
+        """Fill the state's gradients from that of the scores."""
+        found = torch.autograd.grad(self._scores, [*self.state.parameters.values()], grad)
+        del self._scores
+        for gradient, value in zip(self.state.gradients.values(), found, strict=True):
+            gradient.copy_(value)
 
     def probe(self, rows: Tensor) -> None:
         """Try the networks on some rows `[K, B, *shape]` and leave everything as it was."""
         before = {name: buffer.clone() for name, buffer in self.state.buffers.items()}
-        for parameter in self.state.parameters.values():
-            parameter.grad = None
         try:
-            self(rows).sum().backward()  # type: ignore[no-untyped-call]
+            self.backward(torch.ones_like(self.forward(rows)))
         finally:
             for name, buffer in before.items():
                 self.state.buffers[name].copy_(buffer)
-            for parameter in self.state.parameters.values():
-                parameter.grad = None

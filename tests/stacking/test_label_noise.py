@@ -1,0 +1,15 @@
+"""Runs on wrong labels share a stack with those that have the same ones, and are their plain runs."""
+
+from __future__ import annotations
+
+from abreast.stacking.grouping import plan
+
+
+def test_a_lane_is_its_plain_run(configs, both, check):
+    for lane, plain in both(configs(("data.label_noise=0.3",), ("seed=0",), ("seed=1", "loss=mse"))):
+        check(lane, plain)
+
+
+def test_different_noise_is_a_different_stack(configs):
+    noises = [(f"data.label_noise={noise}", f"seed={seed}") for seed in (0, 1) for noise in (0.0, 0.2)]
+    assert plan(configs((), *noises)).stacks == [[0, 2], [1, 3]]
