@@ -23,6 +23,10 @@ $(READY): pyproject.toml constraints.txt
 train: $(READY) ## Train a run; change it with ARGS="loss=mse optim=sgd data=mnist"
 	$(BIN)/python train.py loss=cross_entropy optim=adam $(ARGS)
 
+.PHONY: study
+study: $(READY) ## Compare losses and optimizers on digits; the page: runs/study/report/report.html
+	$(BIN)/python train.py -m +study=loss_x_optim hydra.sweep.dir=runs/study $(ARGS)
+
 .PHONY: test
 test: $(READY) ## Run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TEST_ARGS)

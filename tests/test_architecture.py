@@ -14,18 +14,29 @@ FILES = sorted(SOURCE.rglob("*.py"))
 assert len(FILES) > 30
 # A module may import those of its own layer and of the layers before it.
 LAYERS = (
-    {"errors", "seeding", "targets"},
-    {"results", "catalog", "precision", "lean", "commands"},
-    {"checkpoint", "losses", "data", "models", "optim", "schedule", "board", "checking"},
-    {"metrics", "execution", "fitting", "module", "callbacks"},
+    {"errors", "locking", "seeding", "targets"},
+    {"results", "outside", "catalog", "monitoring", "precision", "lean", "commands"},
+    {"sweeps", "identity", "continuing", "checkpoint", "losses", "data", "models", "optim", "schedule", "board", "checking", "hardest", "report"},
+    {"metrics", "execution", "fitting", "position", "module", "sharing", "callbacks"},
     {"build", "summary", "hyperparameters", "trust"},
     {"ranks", "training", "rebuilding"},
-    {"evaluation", "prediction", "export", "stacking"},
+    {"evaluation", "prediction", "export", "resuming", "stacking", "study"},
     {"app"},
 )
 # Without torch and Lightning: what runs before a mistake in a command is told, and what only reads.
 GROUPS = ("loss", "optim", "schedule", "data", "model", "trainer", "logger", "callbacks", "experiment")
-LIGHT = ("app", "catalog", "commands", "errors", "results", "targets", "checking")
+LIGHT = (
+    "app",
+    "catalog",
+    "commands",
+    "errors",
+    "monitoring",
+    "report",
+    "results",
+    "study",
+    "targets",
+    "checking",
+)
 
 
 def part(path: Path) -> str:

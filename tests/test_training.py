@@ -17,8 +17,9 @@ from abreast.data.datamodule import DataModule
 from abreast.data.loader import epoch_order
 from abreast.data.planted import random_classes
 from abreast.errors import DivergedError
+from abreast.monitoring import objective, worst
 from abreast.results import RunDirectory
-from abreast.training import objective, run, worst
+from abreast.training import run
 from helpers import compose, options
 
 TINY = ("data=random", "data.size=60", "data.test_size=30", "data.classes=3", "data.batch_size=20")

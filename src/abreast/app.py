@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import logging
 import os
 import sys
 from argparse import ArgumentParser, Namespace
@@ -13,8 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from abreast import __version__
-from abreast.errors import AbreastError, ConfigError, DivergedError
+from abreast import __version__, outside
+from abreast.errors import AbreastError, ConfigError, DivergedError, disk_error
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -23,6 +24,7 @@ COMMANDS = {
     "evaluate": "abreast.evaluation",
     "predict": "abreast.prediction",
     "export": "abreast.export",
+    "report": "abreast.report.write",
     "rank": "abreast.ranks",  # what a run over several devices starts for each of them
 }
 INTERRUPTED = 130
@@ -36,6 +38,7 @@ _FOR_HYDRA = ("abreast.*", "hydra_plugins.*", "optuna.*", "joblib.*", "submitit.
 def main(command: Sequence[str] = ()) -> NoReturn:
     """Run the command line, with `command` before it. Exit code 2 for a mistake in it, 130 for Ctrl-C."""
     arguments = [*command, *sys.argv[1:]]
+    logging.raiseExceptions = False  # a log on a full disk is no reason for a traceback
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)  # as `python -m` has it: a loss of one's own beside the data
@@ -43,16 +46,20 @@ def main(command: Sequence[str] = ()) -> NoReturn:
         print(f"abreast {__version__}")
         sys.exit(0)
     if arguments and arguments[0] in COMMANDS:
-        if arguments[0] != "rank":
+        if arguments[0] not in ("rank", "report"):
             commands = importlib.import_module("abreast.commands")
             mistake = _reported(lambda: commands.check(arguments[0], arguments[1:]))
             if mistake:
                 sys.exit(mistake)
-        importlib.import_module("abreast.lean")
+        if arguments[0] != "report":  # which does without torch
+            importlib.import_module("abreast.lean")
         module = importlib.import_module(COMMANDS[arguments[0]])
         sys.exit(_reported(lambda: module.main(arguments[1:])))
+    if outside.follows():
+        importlib.import_module("abreast.lean")
+        sys.exit(_reported(outside.follow))
     gc.disable()  # until the checks are through: they make many small objects that are kept
-    sys.exit(_reported(_train))
+    sys.exit(outside.lead(lambda: _reported(_train)))
 
 
 def _reported(command: Any) -> int:
@@ -62,6 +69,12 @@ def _reported(command: Any) -> int:
     except AbreastError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        full = disk_error(error, None)
+        if full is None:
+            raise
+        print(f"{full}. Make room there, or choose another place", file=sys.stderr)
+        return full.exit_code
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return INTERRUPTED
@@ -78,6 +91,10 @@ def _train() -> int:
     from abreast.checking.preflight import Stop
 
     arguments = _parse(sys.argv[1:])
+    if any(override.lstrip("+").startswith("resume=") for override in arguments.overrides):
+        if arguments.multirun:
+            raise ConfigError("resume= is for one run; a sweep goes on when its own command is run again")
+        return int(importlib.import_module("abreast.resuming").main(arguments.overrides))
     folders, own = [conf_dir()], [Path.cwd()]
     if arguments.config_dir is not None:
         folder = Path(arguments.config_dir).absolute()
@@ -106,6 +123,10 @@ def _train() -> int:
     from abreast.checking.mistakes import explain, is_mistake
 
     is_sweep = arguments.multirun or "hydra.mode=MULTIRUN" in arguments.overrides
+    full = disk_error(error, Path.cwd())  # before the run itself has begun
+    if full is not None:
+        key = "hydra.sweep.dir" if is_sweep else "hydra.run.dir"
+        raise ConfigError(f"{full}. Make room there, or choose another directory: {key}=DIR") from error
     if is_mistake(error, task):
         raise ConfigError(explain(error, overrides, folders, is_sweep=is_sweep)) from error
     trace = _from_task(error.__traceback__)
@@ -134,6 +155,7 @@ def task(config: DictConfig) -> Any:
         except (AbreastError, InstantiationException) as error:
             if hydra.mode != RunMode.MULTIRUN:
                 raise Stop(error) from error
+            _record(Path(hydra.runtime.output_dir), error)
             error.args = (f"Job {hydra.job.num} ({' '.join(overrides_of(hydra))}): {error}",)
             raise
 
@@ -146,23 +168,47 @@ def run_config(config: DictConfig, hydra: Any) -> dict[str, Any]:
     for key in PATHS & values["data"].keys():
         if isinstance(values["data"][key], str):
             values["data"][key] = str(Path(values["data"][key]).expanduser().absolute())
+    del values["sweep"]  # nothing of the run's own
     values["names"] = {group: name for group, name in hydra.runtime.choices.items() if group in values}
     return dict(values)
 
 
 def _run(values: dict[str, Any], run_dir: Path, *, in_sweep: bool) -> float:
     """Train; for a sweeper a run that diverged is not an error but the worst there can be."""
-    from abreast.training import run
+    from abreast.continuing import Standing, standing
+    from abreast.results import RunDirectory
 
+    directory = RunDirectory(run_dir)
+    state = standing(directory, values) if in_sweep else Standing.NEW
     try:
+        if state == Standing.FINISHED:
+            from abreast.monitoring import objective
+
+            return objective(values, directory.read_result()["metrics"])
+        if state == Standing.DIVERGED:
+            raise DivergedError(directory.read_status()["diverged_at"])
+        if state == Standing.BEGUN:
+            from abreast.training import go_on
+
+            return go_on(values, directory)
+        from abreast.training import run
+
         return run(values, run_dir)
     except DivergedError as error:
         if not in_sweep:
             raise
         print(f"{run_dir}: {error}", file=sys.stderr)
-        from abreast.training import worst
+        from abreast.monitoring import worst
 
         return worst(values)
+
+
+def _record(run_dir: Path, error: Exception) -> None:
+    """Leave the reason in the directory of a job that did not come to be a run."""
+    from abreast.results import RunDirectory
+
+    if not (run_dir / "status.json").exists():
+        RunDirectory(run_dir).write_failure(error)
 
 
 def _modules(folders: Sequence[Path]) -> list[str]:

@@ -16,21 +16,30 @@ from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, Mode
 from lightning.pytorch.loggers import Logger
 from torch import nn
 
-from abreast.callbacks import Pictures, Progress, Recorder
-from abreast.checkpoint import AtomicCheckpointIO
+from abreast.callbacks import Keeper, Pictures, Progress, Recorder
+from abreast.checkpoint import LAST, AtomicCheckpointIO
 from abreast.data.datamodule import DataModule
 from abreast.data.source import Source
 from abreast.errors import AbreastError, ConfigError
 from abreast.execution import Stepping
-from abreast.fitting import check_norm, training_length
+from abreast.fitting import check_norm, net_sizes, training_length
 from abreast.losses import Loss
 from abreast.module import Learner, Schedule
+from abreast.monitoring import monitor
 from abreast.results import RunDirectory
 
 Config = dict[str, Any]
 log = logging.getLogger(__name__)
 
-LOADER_KEYS = ("batch_size", "eval_batch_size", "val_fraction", "split_seed", "normalize", "shuffle")
+LOADER_KEYS = (
+    "batch_size",
+    "eval_batch_size",
+    "val_fraction",
+    "split_seed",
+    "label_noise",
+    "normalize",
+    "shuffle",
+)
 REFUSALS = (ValueError, TypeError, AssertionError, RuntimeError, ImportError, MisconfigurationException)
 BATCH_HOOKS = (
     "on_train_batch_start",
@@ -92,10 +101,7 @@ def ignore_index(cfg: Config) -> int | None:
 
 def build_net(cfg: Config, in_shape: tuple[int, ...], out_features: int) -> nn.Module:
     """The network, its sizes following the data, its weights drawn from the run's seed."""
-    sizes = {"in_features": math.prod(in_shape), "out_features": out_features, "in_shape": in_shape}
-    target = hydra.utils.get_object(cfg["model"]["_target_"])
-    accepted = inspect.signature(target).parameters
-    sizes = {name: size for name, size in sizes.items() if name in accepted and name not in cfg["model"]}
+    sizes = net_sizes(cfg["model"], in_shape, out_features)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(cfg["seed"])
         net = make("model", cfg["model"], **sizes)
@@ -125,10 +131,10 @@ def build_learner(
 ) -> Learner:
     """The network with loss, optimizer and schedule. What they refuse is found here, before training.
 
-    Learners that are built with one `parts` share the losses and optimizer factories of equal config.
+    Learners that are built with one `parts` share losses and optimizer factories; a `net` in it is taken.
     """
     parts = {} if parts is None else parts
-    net = build_net(cfg, data.in_shape, data.out_features)
+    net = parts.pop("net", None) or build_net(cfg, data.in_shape, data.out_features)
     if cfg.get("compile"):
         net.compile()  # in place: the names in its state stay
     key = f"loss: {cfg['loss']}"
@@ -190,20 +196,10 @@ def build_schedule(cfg: Config, total_steps: int, total_epochs: int) -> Schedule
     return Schedule(scheduler, node["interval"], node["monitor"])
 
 
-def monitor(cfg: Config) -> tuple[str, str] | None:
-    """The metric that says which epoch is best, and `min` or `max`; None without validation rows."""
-    name = cfg.get("monitor")
-    if name is None:
-        if cfg["data"]["val_fraction"] == 0:
-            return None
-        name = "val/accuracy" if cfg["data"]["task"] == "classification" else "val/loss"
-    return name, "max" if name.endswith(("accuracy", "r2")) else "min"
-
-
 def build_callbacks(cfg: Config, directory: RunDirectory) -> list[Callback]:
     """The configured callbacks, the checkpoints and the run directory's writer."""
     watched = monitor(cfg)
-    callbacks: list[Callback] = [Recorder(directory)]
+    callbacks: list[Callback] = [Recorder(directory), Keeper(directory.checkpoints / LAST)]
     for name, node in cfg["callbacks"].items():
         more = {}
         if "monitor" in node and node["monitor"] is None and watched is not None:

@@ -16,7 +16,7 @@ from abreast.commands import parse
 from abreast.errors import ConfigError, RunError
 from abreast.precision import matmul_precision
 from abreast.rebuilding import rebuild, reopened
-from abreast.results import RunDirectory
+from abreast.results import RunDirectory, write_atomically
 from abreast.training import prepare
 
 
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _print(metrics, before)
     if args.json:
         try:
-            args.json.write_text(json.dumps(metrics, indent=2) + "\n")
+            write_atomically(args.json, (json.dumps(metrics, indent=2) + "\n").encode())
         except OSError as error:
             raise RunError(f"--json {args.json}: cannot be written ({error.strerror})") from None
     return 0

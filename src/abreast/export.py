@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -16,6 +17,7 @@ from abreast.commands import FORMATS, parse
 from abreast.errors import ConfigError, RunError
 from abreast.module import Learner
 from abreast.rebuilding import rebuild, reopened
+from abreast.results import write_atomically
 
 ROWS = 64  # real rows that the export is checked on
 TOLERANCE = 1e-4  # of raw scores, absolute and relative: other kernels add in another order
@@ -39,9 +41,13 @@ def export_torch(network: Network, inputs: Tensor, path: Path) -> float:
     """Write a `torch.export` program for any batch size; gives its largest difference on the inputs."""
     batch = torch.export.Dim("batch", min=1, max=1 << 20)
     program = torch.export.export(network, (inputs,), dynamic_shapes=({0: batch},))
-    torch.export.save(program, path)
-    again = torch.export.load(path).module()
-    return _checked(path, network, inputs, again(inputs))
+    content = io.BytesIO()  # saving to a path of a full disk ends the process
+    torch.export.save(program, content)
+    content.seek(0)
+    again = torch.export.load(content).module()
+    difference = _checked(path, network, inputs, again(inputs))
+    write_atomically(path, content.getbuffer())
+    return difference
 
 
 def export_onnx(network: Network, inputs: Tensor, path: Path) -> float:
@@ -56,20 +62,22 @@ def export_onnx(network: Network, inputs: Tensor, path: Path) -> float:
     batch = torch.export.Dim("batch", min=1, max=1 << 20)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations
-        torch.onnx.export(
+        program = torch.onnx.export(
             network,
             (inputs,),
-            path,
             input_names=["inputs"],
             output_names=["scores"],
             dynamic_shapes=({0: batch},),
             dynamo=True,
-            external_data=False,
             verbose=False,
         )
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    assert program is not None
+    content = program.model_proto.SerializeToString()
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     (scores,) = session.run(None, {"inputs": inputs.numpy()})
-    return _checked(path, network, inputs, torch.from_numpy(scores))
+    difference = _checked(path, network, inputs, torch.from_numpy(scores))
+    write_atomically(path, content)
+    return difference
 
 
 def _checked(path: Path, network: Network, inputs: Tensor, scores: Tensor) -> float:
@@ -99,6 +107,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     network = Network(learner).eval()
     for name in args.format or FORMATS:
         write, file = WRITERS[name]
-        difference = write(network, inputs, folder / file)
+        try:
+            difference = write(network, inputs, folder / file)
+        except OSError as error:
+            reason = f"cannot be written ({error.strerror}); name another folder with --to"
+            raise RunError(f"{folder / file}: {reason}") from error
         print(f"{folder / file}: checked on {len(inputs)} test rows, largest difference {difference:.2g}")
     return 0

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import Any
 
+import hydra.utils
 from torch import nn
 
 from abreast.errors import ConfigError
+
+
+def net_sizes(model: dict[str, Any], in_shape: tuple[int, ...], out_features: int) -> dict[str, Any]:
+    """What the data tell the network, as far as its class asks and the config does not say."""
+    sizes = {"in_features": math.prod(in_shape), "out_features": out_features, "in_shape": in_shape}
+    accepted = inspect.signature(hydra.utils.get_object(model["_target_"])).parameters
+    return {name: size for name, size in sizes.items() if name in accepted and name not in model}
 
 
 def training_length(trainer: dict[str, Any], steps: int) -> tuple[int, int]:

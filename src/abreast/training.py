@@ -18,26 +18,33 @@ from importlib import metadata
 from pathlib import Path
 
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 
 from abreast import __version__, checkpoint
+from abreast.board import TensorBoard
 from abreast.build import (
     Config,
     build_data,
     build_learner,
     build_stepping,
     build_trainer,
-    monitor,
 )
+from abreast.callbacks import Recorder
 from abreast.checkpoint import AtomicCheckpointIO
+from abreast.continuing import tidy
 from abreast.data.datamodule import DataModule
-from abreast.errors import ConfigError
+from abreast.errors import ConfigError, DivergedError, Interrupted, disk_error
+from abreast.hardest import write_hardest
 from abreast.hyperparameters import log_hyperparameters
+from abreast.locking import locked
 from abreast.module import Learner
+from abreast.monitoring import objective
+from abreast.outside import resumed, shared
 from abreast.precision import matmul_precision
 from abreast.ranks import ranks_to_start, start_ranks
 from abreast.results import Json, RunDirectory
 from abreast.seeding import derive, seed_everything
+from abreast.sharing import share_norms
 from abreast.summary import print_summary
 
 log = logging.getLogger(__name__)
@@ -51,48 +58,66 @@ def run(cfg: Config, run_dir: Path) -> float:
     Returns the tested epoch's value of the monitored metric, for sweepers. What goes wrong is recorded in
     the run directory and raised; DivergedError where the training loss did not stay finite.
     """
+    before = resumed(run_dir, cfg)
+    if before is not None:
+        return _again(cfg, RunDirectory(before))
     directory = RunDirectory(run_dir)
     if (run_dir / "status.json").exists():
         raise ConfigError(
-            f"{run_dir} holds a run already: choose another directory (hydra.run.dir=...) or remove that one"
+            f"{run_dir} holds a run already: go on with it (resume={run_dir}), choose another directory "
+            "(hydra.run.dir=...) or remove that one"
         )
     directory.write_config(cfg)
-    directory.write_status("running")
-    with status_kept(directory):
+    return go_on(cfg, directory)
+
+
+def _again(cfg: Config, directory: RunDirectory) -> float:
+    """Go on after a rank was lost; a run that is over stays so."""
+    status = directory.read_status()
+    if status["status"] == "finished":
+        return objective(cfg, directory.read_result()["metrics"])
+    if "diverged_at" in status:
+        raise DivergedError(status["diverged_at"])
+    return go_on(cfg, directory)
+
+
+def go_on(cfg: Config, directory: RunDirectory) -> float:
+    """Train and test the run that is in the directory, from where its last checkpoint stands; as `run`."""
+    with _told_how_to_go_on(directory), locked(directory.path), status_kept(directory):
         ranks = ranks_to_start(cfg)
         if ranks > 1:
             start_ranks(directory, ranks)
         else:
-            train(cfg, directory)
+            with shared(cfg, directory) as own:
+                train(own, directory)
     return objective(cfg, directory.read_result()["metrics"])
+
+
+@contextmanager
+def _told_how_to_go_on(directory: RunDirectory) -> Iterator[None]:
+    try:
+        yield
+    except (Interrupted, KeyboardInterrupt):
+        log.info("Stopped. To go on: python train.py resume=%s", directory.path)
+        raise
+    except OSError as error:
+        full = disk_error(error, directory.path)
+        if full is None:
+            raise
+        full.args = (f"{full}. Make room there, then go on: python train.py resume={directory.path}",)
+        raise full from error
 
 
 @contextmanager
 def status_kept(directory: RunDirectory) -> Iterator[None]:
     """Write to the run's status how what is done inside ends."""
+    directory.write_status("running")
     try:
         yield
-    except KeyboardInterrupt:
-        directory.write_status("interrupted", reason="interrupted from the keyboard")
-        raise
+        directory.write_status("finished")
     except BaseException as error:
-        directory.write_failure(error)
+        directory.note_failure(error)  # unless a rank that failed first has said why
         raise
-    directory.write_status("finished")
-
-
-def objective(cfg: Config, metrics: dict[str, float]) -> float:
-    """What a sweeper compares runs by: the monitored metric, or without validation the training loss."""
-    watched = monitor(cfg)
-    return float(metrics[watched[0] if watched else "train/loss"])
-
-
-def worst(cfg: Config) -> float:
-    """The worst value that `objective` can have: a diverged run's."""
-    watched = monitor(cfg)
-    if watched is None or watched[1] == "min":
-        return math.inf
-    return 0.0 if watched[0].endswith("accuracy") else -math.inf
 
 
 def prepare(cfg: Config) -> None:
@@ -108,11 +133,16 @@ def prepare(cfg: Config) -> None:
         logger.setLevel(logging.WARNING)
     # lightning 2.6.6 asks torch 2.14 for a class that is deprecated there.
     warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
+    # A run that is gone on with finds its own checkpoints there.
+    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
     seed_everything(cfg["seed"])
 
 
 def train(cfg: Config, directory: RunDirectory) -> None:
-    """Build, fit and test in this process, alone or as one rank of several."""
+    """Build, fit and test in this process, alone or as one rank of several.
+
+    A directory with a checkpoint is gone on with from there, to the bit; what came after it is made again.
+    """
     began = time.perf_counter()
     prepare(cfg)
     stepping, steps = build_stepping(cfg)
@@ -120,20 +150,34 @@ def train(cfg: Config, directory: RunDirectory) -> None:
     learner = build_learner(cfg, data, stepping)
     trainer = build_trainer(cfg, directory, learner, math.ceil(data.batches_per_epoch / steps))
     torch.manual_seed(derive(cfg["seed"], "dropout", trainer.global_rank))
+    if trainer.world_size > 1:
+        share_norms(learner.net)
     with matmul_precision(cfg.get("matmul_precision")):
-        _fit(trainer, learner, data)
-        file = _test(cfg, directory, trainer, learner, data)
+        _fit(trainer, learner, data, directory)
+        file = load_chosen(cfg, directory, learner)
+        if cfg.get("test", True):
+            trainer.test(learner, datamodule=data, verbose=False)
     if trainer.is_global_zero:
         result = result_of(cfg, directory, data, learner, file)
-        result["seconds"] = round(time.perf_counter() - began, 3)
+        watchers: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        recorder = next(each for each in watchers if isinstance(each, Recorder))
+        result["seconds"] = round(recorder.before + time.perf_counter() - began, 3)
+        write_hardest(directory, data, learner)
         directory.write_result(result)
         log_hyperparameters(trainer, cfg, result)
         print_summary(directory.path, result)
 
 
-def _fit(trainer: Trainer, learner: Learner, data: DataModule) -> None:
+def _fit(trainer: Trainer, learner: Learner, data: DataModule, directory: RunDirectory) -> None:
+    last = directory.checkpoints / checkpoint.LAST
+    begun = last.exists()
+    if trainer.is_global_zero:
+        tidy(directory.path)
+        _clear(trainer, directory, checkpoint.load(last)["global_step"] if begun else None)
     try:
-        trainer.fit(learner, datamodule=data)
+        trainer.fit(learner, datamodule=data, ckpt_path=last if begun else None, weights_only=True)
+    except Interrupted:
+        raise
     except SystemExit:  # Lightning's own end after Ctrl-C
         if trainer.interrupted:
             raise KeyboardInterrupt from None
@@ -144,11 +188,15 @@ def _fit(trainer: Trainer, learner: Learner, data: DataModule) -> None:
             saved.flush()
 
 
-def _test(cfg: Config, directory: RunDirectory, trainer: Trainer, learner: Learner, data: DataModule) -> Path:
-    """Test the checkpoint that the config chooses; its file."""
-    file = load_chosen(cfg, directory, learner)
-    trainer.test(learner, datamodule=data, verbose=False)
-    return file
+def _clear(trainer: Trainer, directory: RunDirectory, step: int | None) -> None:
+    """Let the run's files hold nothing from after optimizer step `step`; None: nothing at all."""
+    if step is None:
+        for path in directory.path.glob("events.out.tfevents.*"):
+            path.unlink()
+        return
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoard):
+            logger.forget_after(step)
 
 
 def load_chosen(cfg: Config, directory: RunDirectory, learner: Learner) -> Path:
@@ -160,9 +208,17 @@ def load_chosen(cfg: Config, directory: RunDirectory, learner: Learner) -> Path:
     return file
 
 
-def result_of(cfg: Config, directory: RunDirectory, data: DataModule, learner: Learner, file: Path) -> Json:
-    """The content of result.json, `seconds` excepted, for weights loaded from `file` and tested."""
-    epoch = int(checkpoint.load(file)["epoch"]) + 1
+def result_of(
+    cfg: Config,
+    directory: RunDirectory,
+    data: DataModule,
+    learner: Learner,
+    file: Path,
+    epoch: int | None = None,
+) -> Json:
+    """The content of result.json, `seconds` excepted, for weights of `file` (and its `epoch`), tested."""
+    if epoch is None:
+        epoch = int(checkpoint.load(file)["epoch"]) + 1
     row = next(row for row in directory.read_metrics() if row["epoch"] == epoch)
     metrics = {name: value for name, value in row.items() if "/" in name}
     test = {name: value for name, value in learner.values.items() if name.startswith("test/")}

@@ -32,7 +32,7 @@ PACKAGES = {
     "logger=many": ["wandb", "mlflow"],
 }
 CHOICES = [
-    f"{group.name}={option}"
+    f"{'+' * (group.name == 'study')}{group.name}={option}"  # a study is no part of every run
     for group in sorted(CONF.iterdir())
     if group.is_dir() and group.name != "hydra"
     for option in options(group.name)
@@ -280,8 +280,8 @@ def own_module(tmp_path, monkeypatch):
         (
             {"path": "x", "row": 3},
             [
-                "data.row: no such key. own_parts.source takes: path, rows, task, batch_size, "
-                "eval_batch_size, val_fraction, split_seed, shuffle, normalize. Did you mean data.rows?"
+                "data.row: no such key. own_parts.source takes: path, rows, task, batch_size, eval_batch_size, "
+                "val_fraction, split_seed, label_noise, shuffle, normalize. Did you mean data.rows?"
             ],
         ),
     ],

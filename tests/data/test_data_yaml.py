@@ -39,7 +39,8 @@ def test_the_files_are_found():
 def test_keys_are_the_functions_arguments_and_the_loaders(path):
     config = yaml.safe_load(path.read_text())
     parameters = inspect.signature(function_of(config)).parameters
-    assert set(config) == {"_target_", *parameters, *LOADER}
+    of_classes = {"label_noise"} if config["task"] == "classification" else set()
+    assert set(config) == {"_target_", *parameters, *LOADER, *of_classes}
     for name, parameter in parameters.items():
         default = "???" if parameter.default is inspect.Parameter.empty else parameter.default
         assert config[name] == default, name
@@ -54,6 +55,7 @@ def test_loader_keys_have_values_that_can_be(path):
     assert config["eval_batch_size"] == 1024
     assert 0 <= config["val_fraction"] < 1
     assert config["split_seed"] == 0
+    assert config.get("label_noise", 0.0) == 0.0
     assert isinstance(config["normalize"], bool)
 
 

@@ -60,6 +60,7 @@ _LOADER = {
     "eval_batch_size": "int",
     "val_fraction": "float",
     "split_seed": "int",
+    "label_noise": "float",
     "shuffle": "bool",
     "normalize": "bool",
 }

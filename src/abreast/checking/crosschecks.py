@@ -62,6 +62,8 @@ def _task(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[str]:
 
 
 def _classes(config: Mapping[str, Any]) -> Iterator[str]:
+    if _get(config, "data.task") == "regression" and _number(config, "data.label_noise", 0) > 0:
+        yield "data.label_noise: replaces classes, but data.task=regression; leave it out"
     classes = _get(config, "data.classes")
     count = len(classes) if isinstance(classes, list) else classes
     if not isinstance(count, int) or _get(config, "data.task") != "classification":

@@ -34,6 +34,11 @@ class Preflight(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check the one run."""
+        study = config.hydra.runtime.choices.get("study")
+        if study is not None:
+            raise Stop(
+                ConfigError(f"study={study}: is many runs: add -m (python train.py -m +study={study})")
+            )
         try:
             check(_task_part(config), config.hydra)
         except Exception as error:
@@ -41,9 +46,19 @@ class Preflight(Callback):
         gc.enable()  # see app.main
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Check every value that is swept over, beside the first value of the others."""
+        """Check every value that is swept over, beside the first value of the others.
+
+        Stops where no job is left to run; else those that are wrong fail alone, and first.
+        """
         try:
-            message = _sweep_mistakes(config)
+            message = ""
+            if config.hydra.runtime.choices.get("hydra/sweeper") == "abreast_study":
+                from abreast.study.conduct import prepare
+
+                prepare(config, GlobalHydra.instance().config_loader())
+            else:
+                variants = list(jobs(config, _values(config)))
+                message = "" if any(_is_sound(*each) for each in variants) else mistakes(variants)
         except Exception as error:
             raise Stop(error, overrides_of(config.hydra)) from error
         if message:
@@ -63,22 +78,24 @@ def check(config: DictConfig, hydra: Any) -> None:
     validate(config, choices, folders)
 
 
-def _sweep_mistakes(config: DictConfig) -> str:
-    """A line for each mistake, after the value that makes it where it is not in all jobs; "" for none.
+def _is_sound(label: str, config: DictConfig, hydra: Any) -> bool:
+    try:
+        check(config, hydra)
+    except ConfigError:
+        return False
+    return True
 
-    Of the n * m * ... jobs of a sweep over n, m, ... values, n + m + ... show every value.
-    """
-    values = _values(config)
+
+def mistakes(variants: Sequence[tuple[str, DictConfig, Any]]) -> str:
+    """A line for each mistake in what `jobs` gave, after the value that makes it where not all have it."""
     lines: dict[str, list[str]] = {}
-    count = 0
-    for label, part, hydra in _jobs(config, values):
-        count += 1
+    for label, part, hydra in variants:
         try:
             check(part, hydra)
-        except ConfigError as error:
+        except ConfigError as error:  # noqa: PERF203
             for line in str(error).split("\n"):
                 lines.setdefault(line, []).append(label)
-    said = [f"{at[0]}: {line}" if at[0] and len(at) < count else line for line, at in lines.items()]
+    said = [f"{at[0]}: {line}" if at[0] and len(at) < len(variants) else line for line, at in lines.items()]
     more = [f"... and {len(said) - MOST_MESSAGES} more"] if len(said) > MOST_MESSAGES else []
     return "\n".join(said[:MOST_MESSAGES] + more)
 
@@ -98,8 +115,13 @@ def _values(config: DictConfig) -> dict[str, list[str]]:
     return {key: options for key, options in values.items() if options}
 
 
-def _jobs(config: DictConfig, values: dict[str, list[str]]) -> Iterator[tuple[str, DictConfig, Any]]:
-    """The first job, then those with one other value; each after the values that set it apart."""
+def jobs(config: DictConfig, values: dict[str, list[str]]) -> Iterator[tuple[str, DictConfig, Any]]:
+    """The first job of a sweep over `values` (overrides by key), then those with one other value.
+
+    Of n * m * ... jobs, n + m + ... show every value. Each: the values that set it apart, its own config,
+    and Hydra's.
+    Raises Stop for overrides that cannot be composed.
+    """
     first = {key: options[0] for key, options in values.items()}
     base = _composed(config, list(first.values()))
     part = _task_part(base)

@@ -76,12 +76,14 @@ RULES: dict[str, dict[str, Rule]] = {
         "steps_per_execution": POSITIVE,
         "matmul_precision": one_of("bf16", "tf32"),
     },
+    "sweep": {"on_fail": one_of("continue", "stop")},
     "loader": {
         "task": one_of("classification", "regression"),
         "batch_size": POSITIVE,
         "eval_batch_size": POSITIVE,
         "val_fraction": within(0, 1, "[)"),
         "split_seed": NOT_NEGATIVE,
+        "label_noise": within(0, 1),
     },
     "data": {  # of our own sources
         "test_fraction": within(0, 1, "()"),

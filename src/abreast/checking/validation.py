@@ -22,10 +22,13 @@ _TOP = {
     "seed": "int",
     "monitor": "str | None",
     "checkpoint": "str",
+    "test": "bool",
     "steps_per_execution": "int",
     "matmul_precision": "str | None",
     "compile": "bool",
+    "sweep": "object",
 }
+_SWEEP = {"on_fail": "str"}
 _SCHEDULE = {"interval": "str", "monitor": "str | None"}
 
 
@@ -112,6 +115,11 @@ def _structure(
             yield f"{name}: is missing; write {name}={default}"
     own = {name: config[name] for name, default in top.items() if default != {} and name in config}
     yield from _plain("", own, {name: _TOP.get(name) or _type_of(top[name]) for name in own})
+    sweep = config.get("sweep")
+    if not isinstance(sweep, Mapping) or set(sweep) != set(_SWEEP):
+        yield f"sweep: {sweep!r} must hold {listed(_SWEEP)} and nothing else"
+    else:
+        yield from _plain("sweep", sweep, _SWEEP)
     schedule = config.get("schedule")
     if isinstance(schedule, Mapping):
         for name in set(schedule) - {"scheduler", *_SCHEDULE}:

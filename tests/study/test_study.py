@@ -1,0 +1,259 @@
+"""Studies from the command line, on data that train in seconds."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from scipy.stats import ttest_rel
+
+from abreast.results import RunDirectory
+from command_line import ROOT, Outcome, run_command
+
+COMMAND = [sys.executable, str(ROOT / "train.py"), "-m"]
+SMALL = [
+    *("data=random", "data.size=300", "data.test_size=300", "data.classes=3", "model.hidden=[16]"),
+    *("trainer=cpu", "trainer.max_epochs=2", "callbacks=none", "logger=csv"),
+]
+CELLS = [
+    *("+study=loss_x_optim", "loss=cross_entropy,mse", "optim=sgd,adam", "optim.lr=0.003,0.03"),
+    *("hydra.sweeper.trials=2", "hydra.sweeper.repeat_seeds=[7,8,9]"),
+]
+THREADS = {"OMP_NUM_THREADS": "1"}
+
+
+def conduct(folder: Path, *arguments: str, without: str = "no key") -> tuple[Outcome, dict]:
+    """Run a study in a folder; what it said and its study.json."""
+    keys = {each.partition("=")[0] for each in arguments} | {without}
+    small = [each for each in SMALL if each.partition("=")[0] not in keys]
+    outcome = run_command([*COMMAND, *small, *arguments], folder, **THREADS)
+    assert outcome.code == 0, outcome.out + outcome.err
+    return outcome, findings(folder)
+
+
+def findings(folder: Path) -> dict:
+    (file,) = folder.rglob("study.json")
+    return {**json.loads(file.read_text()), "folder": file.parent}
+
+
+def mine(folder: Path, cells: object, space: object) -> list[str]:
+    """A study of one's own, in a YAML beside one's own work."""
+    sweeper = {"cells": cells, "space": space, "repeat_seeds": [7, 8, 9, 10, 11]}
+    content = {"defaults": [{"override /hydra/sweeper": "abreast_study"}], "hydra": {"sweeper": sweeper}}
+    file = folder / "conf" / "study" / "mine.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(f"# @package _global_\n{yaml.safe_dump(content)}")
+    return ["--config-dir", "conf", "+study=mine"]
+
+
+RATES = {"default": {"optim.lr": [0.003, 0.03]}}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """One small study, for all tests that only look at it."""
+    folder = tmp_path_factory.mktemp("study")
+    return (*conduct(folder, *CELLS), folder)
+
+
+def test_every_cell_has_its_trials_and_the_best_of_them_is_repeated(small):
+    _, found, _ = small
+    assert found["status"] == "finished"
+    assert [cell["name"] for cell in found["cells"]] == [
+        *("cross_entropy, sgd", "cross_entropy, adam", "mse, sgd", "mse, adam")
+    ]
+    for cell in found["cells"]:
+        values = {}
+        for trial in cell["trials"]:
+            (run,) = trial["runs"]
+            result = RunDirectory(found["folder"] / run["run"]).read_result()
+            assert result["metrics"]["val/accuracy"] == trial["validation"]
+            values[trial["setting"]["optim.lr"]] = trial["validation"]
+        assert list(values) == [0.003, 0.03]
+        assert cell["chosen"]["optim.lr"] == max(values, key=values.__getitem__)
+        assert [run["seed"] for run in cell["repeats"]] == [7, 8, 9]
+        for run in cell["repeats"]:
+            config = RunDirectory(found["folder"] / run["run"]).read_config()
+            assert (config["seed"], config["optim"]["lr"]) == (run["seed"], cell["chosen"]["optim.lr"])
+            assert (config["names"]["loss"], config["names"]["optim"]) == tuple(cell["parts"].values())
+
+
+def test_the_test_rows_are_for_the_repeats_alone(small):
+    _, found, _ = small
+    for cell in found["cells"]:
+        for run in [run for trial in cell["trials"] for run in trial["runs"]]:
+            metrics = RunDirectory(found["folder"] / run["run"]).read_result()["metrics"]
+            assert not [name for name in metrics if name.startswith("test/")]
+        for run in cell["repeats"]:
+            metrics = RunDirectory(found["folder"] / run["run"]).read_result()["metrics"]
+            assert metrics["test/accuracy"] == run["value"]
+
+
+def test_the_comparisons_are_scipys_paired_ones(small):
+    _, found, _ = small
+    reference = max(found["cells"], key=lambda cell: cell["validation"])
+    assert reference["test"]["verdict"] == "winner"
+    for cell in found["cells"]:
+        if cell is not reference:
+            values = [[run["value"] for run in each["repeats"]] for each in (cell, reference)]
+            assert cell["test"]["comparison"]["p"] == pytest.approx(ttest_rel(*values).pvalue)
+            assert cell["test"]["comparison"]["p_holm"] >= cell["test"]["comparison"]["p"]
+
+
+def test_the_terminal_and_the_page_tell_it(small):
+    outcome, found, _ = small
+    table = outcome.out[outcome.out.index("\nloss ") :]
+    for cell in found["cells"]:
+        assert f"{cell['test']['mean']:.4f}" in table
+    assert all(warning in table for warning in found["warnings"])
+    page = found["folder"] / "report" / "report.html"
+    assert str(page) in table
+    text = page.read_text()
+    for part in ("Performance against budget", "The study", "Learning rates tried", "budget-curve"):
+        assert part in text
+    assert (found["folder"] / "report" / "runs.csv").read_text().count("\n") == 1 + 4 * 2 + 4 * 3
+
+
+def test_the_same_command_again_trains_nothing(small):
+    _, found, folder = small
+    results = {path: path.stat().st_mtime_ns for path in folder.rglob("result.json")}
+    assert len(results) == 4 * 2 + 4 * 3
+    outcome, again = conduct(folder, *CELLS)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("result.json")} == results
+    assert again == found
+    assert "epoch" not in outcome.out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["tune", "repeat"])
+def test_interrupted_it_goes_on_and_ends_with_the_same(small, tmp_path, stage):
+    _, found, _ = small
+    process = subprocess.Popen(
+        [*COMMAND, *SMALL, *CELLS], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "epoch 1/2" in line and (stage == "tune" or list(tmp_path.rglob("study.json"))):
+            process.send_signal(signal.SIGINT)
+            break
+    process.communicate(timeout=120)
+    assert process.returncode not in (0, None)
+    finished = len(list(tmp_path.rglob("result.json")))
+    assert finished < 4 * 2 + 4 * 3
+    _, again = conduct(tmp_path, *CELLS)
+    for cell, expected in zip(again["cells"], found["cells"], strict=True):
+        assert {**cell, "trials": None, "repeats": None} == {**expected, "trials": None, "repeats": None}
+        values = [[run["value"] for run in each["repeats"]] for each in (cell, expected)]
+        assert values[0] == values[1]
+
+
+def test_an_optimizer_against_itself_under_another_name_is_a_tie(tmp_path):
+    _, found = conduct(
+        tmp_path, *mine(tmp_path, [{"adam": ["optim=adam"]}, {"itself": ["optim=adam"]}], RATES)
+    )
+    adam, itself = found["cells"]
+    assert [run["value"] for run in adam["repeats"]] == [run["value"] for run in itself["repeats"]]
+    assert itself["test"]["comparison"]["p"] == 1.0
+    assert (adam["test"]["best"], itself["test"]["best"]) == (True, True)
+    assert not [line for line in found["warnings"] if "tuning failed" in line]
+
+
+@pytest.mark.slow
+def test_a_planted_difference_is_found(tmp_path):
+    """The labels are a tanh network's: a linear model cannot have them, a network can."""
+    _, found = conduct(
+        tmp_path,
+        *mine(tmp_path, [{"network": ["model.hidden=[32]"]}, {"line": ["model.hidden=[]"]}], RATES),
+        *("data.hidden=6", "data.features=4", "data.noise=0.0", "data.size=2000", "trainer.max_epochs=8"),
+        without="model.hidden",
+    )
+    network, line = found["cells"]
+    assert network["test"]["verdict"] == "winner"
+    assert line["test"]["verdict"] == "worse"
+    assert line["test"]["comparison"]["p_holm"] < 0.05
+    assert line["test"]["best"] is False
+
+
+def test_failures_are_counted_and_the_study_goes_on(tmp_path):
+    outcome, found = conduct(
+        tmp_path,
+        *mine(tmp_path, [{"calm": "optim=sgd"}, {"wild": ["optim=sgd", "loss=mse"]}], RATES),
+        "optim.lr=0.03,1e30",
+    )
+    text = "\n".join(found["warnings"])
+    assert "wild: 1 of 2 trials failed and count as the worst (optim.lr=1e+30: diverged at step" in text
+    assert found["cells"][1]["chosen"] == {"optim.lr": 0.03}
+    assert found["cells"][1]["trials"][1]["validation"] is None
+    assert text in outcome.out.replace("\n  ", "\n")
+
+
+def test_a_cell_of_which_every_trial_failed_is_listed_and_not_repeated(tmp_path):
+    space = {"default": {"optim.lr": [0.03]}, "wild": {"optim.lr": [1e30]}}
+    cells = [{"calm": "optim=sgd"}, {"wild": ["optim=sgd", "loss=mse"]}]
+    _, found = conduct(tmp_path, *mine(tmp_path, cells, space))
+    calm, wild = found["cells"]
+    assert (wild["status"], wild["chosen"], wild["repeats"]) == ("failed", None, [])
+    assert calm["test"]["verdict"] == "winner"
+    assert any(
+        line.startswith("wild: all 1 trials failed, so it is not repeated") for line in found["warnings"]
+    )
+
+
+def test_where_everything_failed_it_is_said(tmp_path):
+    wild = mine(tmp_path, [{"wild": ["optim=sgd", "loss=mse"]}], {"default": {"optim.lr": [1e30, 1e31]}})
+    outcome = run_command([*COMMAND, *SMALL, *wild], tmp_path, **THREADS)
+    assert outcome.code == 2
+    assert "every trial of every cell failed" in outcome.err
+    assert findings(tmp_path)["cells"][0]["status"] == "failed"
+
+
+@pytest.mark.slow
+def test_another_launcher_does_as_well(small, tmp_path):
+    """Trained one after the other a study ends with the same numbers, to the bit on one thread."""
+    _, found, _ = small
+    _, plain = conduct(tmp_path, *CELLS, "hydra/launcher=basic")
+    for cell, expected in zip(plain["cells"], found["cells"], strict=True):
+        assert cell["chosen"] == expected["chosen"]
+        assert [run["value"] for run in cell["repeats"]] == [run["value"] for run in expected["repeats"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["+study=losses", "hydra.sweeper.trials=9"], "hydra.sweeper.trials: 9 is more than the grid has"),
+        (["+study=losses", "loss=mse,hing"], "loss=hing: no such option."),
+        (
+            ["+study=losses", "optim.lr=-1,0.1,1", "hydra.sweeper.trials=3"],
+            "optim.lr: must be at least 0, got -1",
+        ),
+        (
+            ["+study=losses", "data=random_regression"],
+            "loss: it is for classification, but data.task=regression",
+        ),
+        (["+study=losses", "data.val_fraction=0"], "data.val_fraction: 0 leaves no validation rows"),
+        (["+study=losses", "monitor=train/loss"], "monitor: a study chooses by validation, got train/loss"),
+        (
+            ["+study=losses", "hydra.sweeper.metric=r2"],
+            "hydra.sweeper.metric: the task has accuracy, loss, got r2",
+        ),
+        (["+study=losses", "hydra.sweeper.metric=loss"], "whose values cannot be compared; write accuracy"),
+        (["+study=lossses"], "Did you mean study=losses?"),
+    ],
+)
+def test_mistakes_are_found_before_anything_is_made(tmp_path, arguments, message):
+    outcome = run_command([*COMMAND, *arguments], tmp_path)
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_m_it_is_said(tmp_path):
+    outcome = run_command([sys.executable, str(ROOT / "train.py"), "+study=losses"], tmp_path)
+    assert outcome.code == 2
+    assert "add -m" in outcome.err
+    assert not list(tmp_path.iterdir())
