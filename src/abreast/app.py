@@ -188,8 +188,10 @@ def _run(values: dict[str, Any], run_dir: Path, *, in_sweep: bool) -> float:
         if state == Standing.DIVERGED:
             raise DivergedError(directory.read_status()["diverged_at"])
         if state == Standing.BEGUN:
+            from abreast.checkpoint import place
             from abreast.training import go_on
 
+            place(directory)  # begins anew where it is broken
             return go_on(values, directory)
         from abreast.training import run
 

@@ -26,7 +26,15 @@ SAVE_EVERY = 5.0  # seconds between two writings
 BEST, LAST = "best.ckpt", "last.ckpt"
 MOVED = {"best_model_path", "last_model_path", "kth_best_model_path"}
 # What a training is taken up from, beside its own position.
-KEYS = ("state_dict", "epoch", "global_step", "loops", "callbacks", "optimizer_states", "lr_schedulers")
+KEYS: dict[str, type] = {
+    "state_dict": Mapping,
+    "epoch": int,
+    "global_step": int,
+    "loops": dict,
+    "callbacks": dict,
+    "optimizer_states": list,
+    "lr_schedulers": list,
+}
 
 
 class AtomicCheckpointIO(CheckpointIO):
@@ -130,7 +138,7 @@ def stands(directory: RunDirectory) -> Place:
     """
     last, best = directory.checkpoints / LAST, directory.checkpoints / BEST
     content = load(last)
-    missing = [key for key in KEYS if key not in content]
+    missing = [key for key, kind in KEYS.items() if not isinstance(content.get(key), kind)]
     if missing:
         raise RunError(f"{last}: no checkpoint of a run that can be gone on with (it has no `{missing[0]}`)")
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from abreast.errors import ConfigError, RunError
 from abreast.identity import run_id
+from abreast.monitoring import objective
 from abreast.results import Json, RunDirectory
 
 log = logging.getLogger(__name__)
@@ -42,12 +43,12 @@ def standing(directory: RunDirectory, cfg: Json) -> Standing:
         clear(directory.path)
         return Standing.NEW
     try:
-        kept = directory.read_config()
-    except RunError as error:
-        log.warning("%s; the run begins anew", error)
+        kept = run_id(directory.read_config())
+    except (RunError, KeyError, TypeError, AttributeError) as error:
+        log.warning("%s: %s; the run begins anew", directory.path / "config.yaml", error)
         clear(directory.path)
         return Standing.NEW
-    if run_id(kept) != run_id(cfg):
+    if kept != run_id(cfg):
         raise ConfigError(
             f"{directory.path} holds a run of another configuration: choose another directory "
             "(hydra.sweep.dir=...) or remove that one"
@@ -58,7 +59,7 @@ def standing(directory: RunDirectory, cfg: Json) -> Standing:
             return Standing.DIVERGED
         clear(directory.path)
         return Standing.NEW
-    if status.get("status") == "finished" and _is_whole(directory):
+    if status.get("status") == "finished" and _is_whole(directory, cfg):
         return Standing.FINISHED
     if not (directory.checkpoints / "last.ckpt").exists():
         clear(directory.path)
@@ -75,10 +76,19 @@ def status_of(directory: RunDirectory) -> Json:
         return {}
 
 
-def _is_whole(directory: RunDirectory) -> bool:
+def was_dropped(directory: RunDirectory) -> bool:
+    """Whether successive halving has ended the run before its time; without it, there is more to train."""
     try:
-        directory.read_result()
+        return directory.read_status().get("status") == "dropped" and _is_whole(directory)
     except RunError:
+        return False
+
+
+def _is_whole(directory: RunDirectory, cfg: Json) -> bool:
+    try:
+        objective(cfg, directory.read_result()["metrics"])
+    except (RunError, KeyError, TypeError) as error:
+        log.warning("%s: %s; it is made again", directory.path / "result.json", error)
         return False
     return True
 

@@ -11,7 +11,7 @@ from lightning.pytorch import Trainer
 from rich.console import Console
 from rich.table import Table
 
-from abreast.build import Config, build_data
+from abreast.build import REFUSALS, Config, build_data
 from abreast.commands import parse
 from abreast.errors import ConfigError, RunError
 from abreast.precision import matmul_precision
@@ -46,17 +46,20 @@ def evaluate(
 def tester(config: Config) -> Trainer:
     """A Trainer on one device with the run's own precision, that writes nothing."""
     node = config["trainer"]
-    return Trainer(
-        accelerator=node.get("accelerator", "auto"),
-        devices=1,
-        precision=node.get("precision", "32-true"),
-        deterministic=node.get("deterministic"),
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-    )
+    try:
+        return Trainer(
+            accelerator=node.get("accelerator", "auto"),
+            devices=1,
+            precision=node.get("precision", "32-true"),
+            deterministic=node.get("deterministic"),
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+        )
+    except REFUSALS as error:
+        raise ConfigError(f"trainer: {error}") from error
 
 
 def main(argv: Sequence[str] | None = None) -> int:

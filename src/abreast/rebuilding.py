@@ -16,7 +16,7 @@ from abreast.catalog import MAIN, conf_dir
 from abreast.checkpoint import load
 from abreast.errors import ConfigError, RunError
 from abreast.module import Learner
-from abreast.results import RunDirectory
+from abreast.results import RunDirectory, check_shape
 from abreast.trust import trusted_targets
 
 
@@ -30,9 +30,7 @@ def reopened(
     """
     directory = RunDirectory(run)
     config = directory.read_config()
-    for group in ("data", "model", "loss", "trainer"):
-        if not isinstance(config.get(group), dict):
-            raise RunError(f"{run / 'config.yaml'}: has no `{group}`")
+    check_shape(config, run / "config.yaml")
     if overrides:
         config["data"] = _other_data(config["data"], overrides)
     with execution_whitelist(trusted_targets(config, trust), reset=True):
@@ -45,7 +43,10 @@ def rebuild(directory: RunDirectory, config: Config, name: str = "best") -> Lear
     Raises RunError where the checkpoint is missing, broken, or not one of this run's network.
     """
     file = directory.checkpoints / f"{name}.ckpt" if name in ("best", "last") else Path(name)
-    content = load(file)
+    try:
+        content = load(file)
+    except RunError as error:
+        raise RunError(f"{error}. Another one can be chosen: --checkpoint last, best or a path") from None
     facts: dict[str, Any] = content.get("abreast", {})
     try:
         in_shape, outputs = tuple(facts["in_shape"]), int(facts["out_features"])

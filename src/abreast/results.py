@@ -16,7 +16,7 @@ import os
 import re
 import signal
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,8 @@ from abreast.errors import DivergedError, Interrupted, RunError, disk_error
 
 Json = dict[str, Any]
 COPY = "Put a good copy there: without it the run cannot be rebuilt"
+GROUPS = ("data", "model", "loss", "trainer")  # what a run is tested from
+TRAINED = (*GROUPS, "optim", "schedule", "callbacks", "logger")
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class RunDirectory:
             raise RunError(f"{self.path / 'config.yaml'}: not valid YAML ({reason}). {COPY}") from None
         if not isinstance(config, dict):
             raise RunError(f"{self.path / 'config.yaml'}: holds no configuration. {COPY}")
+        if "${" in text:  # which might come to be anything
+            raise RunError(f"{self.path / 'config.yaml'}: is not resolved: it holds a ${{...}}. {COPY}")
         return config
 
     def write_status(self, status: str, **more: Any) -> None:
@@ -190,6 +194,17 @@ class RunDirectory:
             raise RunError(f"{path}: missing; {self.path} is no whole run directory") from None
         except (OSError, UnicodeDecodeError) as error:
             raise RunError(f"{path}: cannot be read ({error})") from None
+
+
+def check_shape(config: Mapping[str, Any], file: Path, groups: Sequence[str] = GROUPS) -> None:
+    """That the configuration of `file` has what a run is made of. Raises RunError."""
+    kinds: dict[str, Any] = {**dict.fromkeys(groups, dict), "seed": int, "checkpoint": str}
+    found = {"monitor": "", **{key: value for key, value in config.items() if value is not None}}
+    for key, kind in {**kinds, "monitor": str}.items():
+        if key not in found:
+            raise RunError(f"{file}: has no `{key}`. {COPY}")
+        if not isinstance(found[key], kind):
+            raise RunError(f"{file}: {key}={found[key]!r} cannot be. {COPY}")
 
 
 def _are_numbers(row: str) -> bool:

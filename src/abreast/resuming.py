@@ -15,8 +15,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from abreast.catalog import conf_dir, top_level
 from abreast.checking.validation import validate
+from abreast.continuing import status_of
 from abreast.errors import ConfigError, RunError
-from abreast.results import RunDirectory
+from abreast.results import TRAINED, RunDirectory, check_shape
 
 CHANGES = (
     "trainer.max_epochs",
@@ -36,7 +37,7 @@ def main(overrides: Sequence[str]) -> int:
     named, changes, trust = _parse(overrides)
     directory = RunDirectory(named)
     config = directory.read_config()
-    status = directory.read_status() if (named / "status.json").exists() else {}
+    status = status_of(directory) if (named / "status.json").exists() else {}
     _change(config, changes)
     _check(config, named)
     if status.get("status") == "finished" and not _is_longer(config, directory):
@@ -49,14 +50,23 @@ def _go_on(config: dict[str, Any], directory: RunDirectory, trust: Sequence[str]
     from abreast import lean  # noqa: F401  before anything imports Lightning
 
     # isort: split
+    from abreast.checkpoint import LAST, stands
     from abreast.training import go_on
-    from abreast.trust import training_targets
+    from abreast.trust import check_places, training_targets
 
     gc.enable()
     allowed = training_targets(config, ("schedulefree", *trust))
-    _log_into(directory.path / "train.log")
-    if not (directory.checkpoints / "last.ckpt").exists():
+    check_places(config, directory.path, trust)
+    if (directory.checkpoints / LAST).exists():
+        try:
+            stands(directory)
+        except RunError as error:
+            raise RunError(
+                f"{error}. Put a good copy there; or remove {directory.checkpoints}, and it begins anew"
+            ) from None
+    else:
         print(f"{directory.path} has no checkpoint yet: it begins anew")
+    _log_into(directory.path / "train.log")
     with execution_whitelist(allowed, reset=True):
         directory.write_config(config)
         go_on(config, directory)
@@ -98,6 +108,7 @@ def _change(config: dict[str, Any], changes: Sequence[str]) -> None:
 
 
 def _check(config: dict[str, Any], path: Path) -> None:
+    check_shape(config, path / "config.yaml", TRAINED)
     top = {key: value for key, value in top_level([conf_dir()]).items() if value != {}}
     plain = {key: value for key, value in config.items() if key != "names"}
     try:
@@ -110,7 +121,7 @@ def _is_longer(config: dict[str, Any], directory: RunDirectory) -> bool:
     """Whether there are epochs left to train."""
     epochs = config["trainer"].get("max_epochs")
     rows = directory.read_metrics()
-    return epochs == -1 or (epochs is not None and bool(rows) and epochs > rows[-1]["epoch"])
+    return epochs == -1 or (epochs is not None and bool(rows) and epochs > len(rows))
 
 
 def _log_into(file: Path) -> None:

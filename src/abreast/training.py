@@ -10,6 +10,7 @@ import math
 import os
 import platform
 import time
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +34,7 @@ from abreast.callbacks import Recorder
 from abreast.checkpoint import AtomicCheckpointIO
 from abreast.continuing import tidy
 from abreast.data.datamodule import DataModule
-from abreast.errors import ConfigError, DivergedError, Interrupted, disk_error
+from abreast.errors import AbreastError, ConfigError, DivergedError, Interrupted, RunError, disk_error
 from abreast.hardest import write_hardest
 from abreast.hyperparameters import log_hyperparameters
 from abreast.locking import locked
@@ -176,7 +177,12 @@ def _fit(trainer: Trainer, learner: Learner, data: DataModule, directory: RunDir
         _clear(trainer, directory, checkpoint.load(last)["global_step"] if begun else None)
     try:
         trainer.fit(learner, datamodule=data, ckpt_path=last if begun else None, weights_only=True)
-    except Interrupted:
+    except (Interrupted, AbreastError, OSError):
+        raise
+    except Exception as error:
+        if begun and any("restore" in frame.name for frame in traceback.extract_tb(error.__traceback__)):
+            reason = (str(error).splitlines() or [""])[0]
+            raise RunError(f"{last}: not a checkpoint of this run ({type(error).__name__}: {reason})") from error
         raise
     except SystemExit:  # Lightning's own end after Ctrl-C
         if trainer.interrupted:

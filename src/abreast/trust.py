@@ -6,7 +6,9 @@ A run directory may come from a stranger, and a `_target_` names any callable th
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import hydra.utils
@@ -20,6 +22,12 @@ from abreast.data.source import Source
 from abreast.errors import RunError
 from abreast.targets import targets
 
+PLACES = ("dir", "path", "file", "root", "folder")  # how keys of files and folders end
+LOCAL = (
+    "abreast.board.TensorBoard",
+    "lightning.pytorch.loggers.CSVLogger",
+    "lightning.pytorch.loggers.TensorBoardLogger",
+)
 PACKAGES = ("abreast", "torch", "torchvision", "torchmetrics", "lightning")
 
 
@@ -59,6 +67,43 @@ def training_targets(config: dict[str, Any], packages: Sequence[str] = ()) -> li
         for inner in targets({k: v for k, v in node.items() if k != "_target_"}):
             raise RunError(f"{place}: {inner} stands where only plain values are built from a run's config")
     return found
+
+
+def check_places(config: Mapping[str, Any], run: Path, trusted: Sequence[str] = ()) -> None:
+    """That a training of the configuration writes into the run's directory alone, and sends nothing away.
+
+    `trusted` may name other folders, and packages of loggers (`wandb`). Raises RunError.
+    """
+    for name in ("train.log", "metrics.csv"):
+        if (run / name).is_symlink():
+            raise RunError(f"{run / name}: not written to, as it is a link to elsewhere: put a file there")
+    for name, node in config["logger"].items():
+        home = hydra.utils.get_object(node["_target_"]).__module__.rpartition(".")[2]
+        if node["_target_"] not in LOCAL and home not in trusted:
+            raise RunError(
+                f"logger.{name}: {node['_target_']} may send what it is given away. "
+                f"If that is what you want: trust=[{home}]"
+            )
+    folders = [run, *(Path(each) for each in trusted if os.sep in each)]
+    for group in ("callbacks", "logger", "trainer"):
+        for key, text in _texts(config[group], group):
+            path = Path(text).expanduser()
+            leads_away = path.is_absolute() or ".." in path.parts or key.endswith(PLACES)
+            if leads_away and not any(path.resolve().is_relative_to(each.resolve()) for each in folders):
+                raise RunError(
+                    f"{key}={text}: not used, as it lies outside {run}. If you want that: trust=[{path}]"
+                )
+
+
+def _texts(node: Any, key: str) -> Iterator[tuple[str, str]]:
+    if isinstance(node, str):
+        yield key, node
+    elif isinstance(node, Mapping):
+        for name, each in node.items():
+            yield from _texts(each, f"{key}.{name}")
+    elif isinstance(node, list):
+        for each in node:
+            yield from _texts(each, key)
 
 
 def _check(target: str, packages: Sequence[str], fits: Callable[[Any], bool], what: str) -> str:

@@ -31,7 +31,7 @@ def number(value: float | None) -> str:
     """Four digits after the point, or three that count where the value is large or tiny; a dash for none."""
     if value is None:
         return "—"
-    if value == 0 or 1e-3 <= abs(value) < 1e4:
+    if value == 0 or 1e-4 <= abs(value) < 1e4:
         return f"{value:.4f}"
     return f"{value:.3g}"
 

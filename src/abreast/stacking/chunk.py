@@ -22,6 +22,7 @@ from abreast.stacking.losses import StackedLoss
 from abreast.stacking.meter import StackMeter
 from abreast.stacking.network import StackedMLP
 from abreast.stacking.optimizers import Carried, pack
+from abreast.stacking.shared import alike, share, spread
 from abreast.stacking.state import State
 from abreast.stacking.vmapped import Vmapped
 
@@ -30,11 +31,16 @@ class Chunk:
     """Neighbouring lanes `first, first + 1, ...` of a stack: their weights, optimizers and metrics.
 
     A chunk needs nothing of another: it can be trained in a thread of its own. `carried` holds the lanes'
-    optimizers, where they have been trained before.
+    optimizers, where they have been trained before. With `shares`, neighbours of one seed share batches.
     """
 
     def __init__(
-        self, lanes: Sequence[Lane], first: int, carried: Mapping[Lane, Carried] | None = None
+        self,
+        lanes: Sequence[Lane],
+        first: int,
+        carried: Mapping[Lane, Carried] | None = None,
+        *,
+        shares: bool = False,
     ) -> None:
         self.lanes = list(lanes)
         self.place = slice(first, first + len(self.lanes))
@@ -46,6 +52,10 @@ class Chunk:
         self.net: StackedMLP | Vmapped = (
             StackedMLP(nets, self.state, streams) if is_mlp else Vmapped(nets, self.state)
         )
+        self.groups = alike([lane.cfg["seed"] for lane in self.lanes]) if shares else None
+        self.multiplies_once = False
+        if self.groups is not None and isinstance(self.net, StackedMLP):
+            self.multiplies_once = share(self.net, self.groups)
         self.packs = pack(self.learners, [optimizer_key(lane.cfg) for lane in self.lanes], self.state)
         for each in self.packs:
             if carried is not None:
@@ -68,8 +78,13 @@ class Chunk:
         learner = self.learners[0]
         batches = len(block)
         kept: list[tuple[list[Tensor], Tensor, Tensor]] = []
-        for number, (inputs, targets) in enumerate(block.of(self.place), start=1):
-            scores = self.net.forward(self.normalize(inputs))
+        firsts = None if self.groups is None else [lanes.start for lanes in self.groups]
+        for number, (inputs, targets) in enumerate(block.of(self.place, firsts), start=1):
+            x = self.normalize(inputs)
+            if self.groups is not None:
+                targets = spread(targets, self.groups)
+                x = x if self.multiplies_once else spread(x, self.groups)
+            scores = self.net.forward(x)
             gradient, losses = self.loss.gradient(scores, targets)
             self.net.backward(gradient)
             kept.append((losses, scores, targets))

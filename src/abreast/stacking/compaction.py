@@ -41,6 +41,6 @@ def chunked(lanes: Sequence[Lane], plan: Layout, carried: dict[Lane, Carried] | 
     found: list[Chunk] = []
     first = 0
     for part in evenly(list(lanes), plan.parts(len(lanes))):
-        found.append(Chunk(part, first, carried))
+        found.append(Chunk(part, first, carried, shares=plan.shares))
         first += len(part)
     return found

@@ -32,10 +32,14 @@ def check(rungs: Sequence[int], keep: float, configs: Sequence[Mapping[str, Any]
         raise ConfigError(f"hydra.launcher.keep={keep}: must be a share of the lanes, in (0, 1)")
     watched = {monitor(cfg) for cfg in configs}
     if None in watched:
-        raise ConfigError("hydra.launcher.halving goes by validation, and data.val_fraction=0 holds no rows out")
+        raise ConfigError(
+            "hydra.launcher.halving goes by validation, and data.val_fraction=0 holds no rows out"
+        )
     if len(watched) > 1:
         names = ", ".join(sorted(each[0] for each in watched if each is not None))
-        raise ConfigError(f"hydra.launcher.halving goes by one metric, but the runs have {names}: set monitor=")
+        raise ConfigError(
+            f"hydra.launcher.halving goes by one metric, but the runs have {names}: set monitor="
+        )
     losses = {repr(cfg["loss"]) for cfg in configs}
     if len(losses) > 1 and any(each is not None and each[0].endswith("/loss") for each in watched):
         raise ConfigError(
@@ -44,7 +48,7 @@ def check(rungs: Sequence[int], keep: float, configs: Sequence[Mapping[str, Any]
 
 
 class Halving(Callback):
-    """After the epochs `rungs` keeps the best `keep` of a stack's lanes, at least one, by their monitored metric.
+    """After the epochs `rungs` keeps the best `keep` of a stack's lanes, at least one, by what they monitor.
 
     A dropped lane's run has the status `dropped`, with its epoch and rank; its result is that of the epochs
     that it had, without a test. Its `last.ckpt` is one to go on from.
@@ -93,7 +97,7 @@ class Halving(Callback):
 
 
 def _value(lane: Lane) -> float | None:
-    """What the lane is ranked by, the lower the better; the last value, where not every epoch is validated."""
+    """What the lane is ranked by, the lower the better: the last value that was measured."""
     name, mode = monitor(lane.cfg) or ("train/loss", "min")
     value = lane.trainer.callback_metrics.get(name)
     return None if value is None else float(value if mode == "min" else -value)

@@ -21,10 +21,11 @@ HEAVY = 20e6  # multiplications of a lane's step from which a second thread pays
 
 @dataclass(frozen=True)
 class Layout:
-    """`threads` that train chunks side by side, and the most lanes to a chunk."""
+    """`threads` that train chunks side by side, the most lanes to a chunk, whether they share batches."""
 
     threads: int
     most: int
+    shares: bool = False
 
     def parts(self, lanes: int) -> int:
         """The number of chunks for so many lanes: every thread as many, where there are enough."""
@@ -32,11 +33,13 @@ class Layout:
         return min(lanes, math.ceil(parts / self.threads) * self.threads)
 
 
-def layout(weights: int, rows: int, threads: int | None = None, most: int | None = None) -> Layout:
+def layout(
+    weights: int, rows: int, threads: int | None = None, most: int | None = None, *, shares: bool = False
+) -> Layout:
     """For lanes of so many weights and rows to a mini-batch; `threads` and `most` where somebody chose."""
     if threads is None:
         threads = max(1, len(_cores())) if weights * rows * 3 > HEAVY else 1
-    return Layout(threads, most or max(1, CACHE // (16 * weights)))
+    return Layout(threads, most or max(1, CACHE // (16 * weights)), shares)
 
 
 def _cores() -> Sequence[int]:

@@ -30,10 +30,14 @@ class StackBlock:
         orders = self.orders[:, : batches * self.batch_size]
         return StackBlock(self.split, orders, self.batch_size, self.start)
 
-    def of(self, lanes: slice) -> Iterator[tuple[Tensor, Tensor]]:
-        """Inputs `[K, B, *shape]` and targets `[K, B]` of some lanes, one mini-batch at a time."""
+    def of(self, lanes: slice, firsts: Sequence[int] | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """Inputs `[K, B, *shape]` and targets `[K, B]` of some lanes, one mini-batch at a time.
+
+        With `firsts` only of these among them.
+        """
         inputs, targets = self.split.inputs, self.split.targets
-        for rows in torch.split(self.orders[lanes], self.batch_size, 1):
+        orders = self.orders[lanes] if firsts is None else self.orders[lanes][list(firsts)]
+        for rows in torch.split(orders, self.batch_size, 1):
             flat = rows.reshape(-1)
             shape = rows.shape
             yield (

@@ -52,6 +52,7 @@ class Options:
     chunk_lanes: int | None = None
     save_every: float = 30.0
     memory_gib: float | None = None
+    shared_batches: bool = False
 
 
 def train_stack(
@@ -114,7 +115,10 @@ def _train(
     for lane in lanes:
         lane.learner.to(trainer.strategy.root_device)
     weights = sum(p.numel() for p in lanes[0].learner.net.parameters())
-    plan = layout(weights, data.batch_size, options.threads, options.chunk_lanes)
+    shares = options.shared_batches
+    plan = layout(weights, data.batch_size, options.threads, options.chunk_lanes, shares=shares)
+    if shares:  # those of one seed are to be neighbours
+        lanes = sorted(lanes, key=lambda lane: int(lane.cfg["seed"]))
     chunks = chunked(lanes, plan, load(lanes))
     place = loops(lanes)
     if place is not None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import gc
-import importlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +14,7 @@ from omegaconf import OmegaConf
 
 from abreast.continuing import clear
 from abreast.errors import AbreastError, Interrupted, RunError
+from hydra_plugins.abreast_launcher import engines
 from hydra_plugins.abreast_launcher._jobs import (
     BEGINNING,
     Planned,
@@ -27,9 +26,8 @@ from hydra_plugins.abreast_launcher._jobs import (
 )
 
 if TYPE_CHECKING:
-    from abreast.stacking.building import Job, Outcome
+    from abreast.stacking.building import Job
     from abreast.stacking.grouping import Plan
-    from abreast.stacking.train import Options
     from hydra_plugins.abreast_launcher.launcher import AbreastLauncher
 
 log = logging.getLogger(__name__)
@@ -103,7 +101,7 @@ def _launch_runs(launcher: AbreastLauncher, jobs: Sequence[Planned]) -> None:
 
 def _unfinished(launcher: AbreastLauncher, jobs: Sequence[Planned]) -> list[Planned]:
     """The jobs that are not done yet; those that are, from an earlier start of the sweep, are returned."""
-    from abreast.continuing import Standing, standing
+    from abreast.continuing import Standing, standing, was_dropped
     from abreast.monitoring import worst
 
     left, begun = [], 0
@@ -113,9 +111,9 @@ def _unfinished(launcher: AbreastLauncher, jobs: Sequence[Planned]) -> list[Plan
             state = standing(job.directory, job.plain)
         except AbreastError:
             state = Standing.NEW  # the run itself says what is wrong
-        if state in (Standing.FINISHED, Standing.DIVERGED):
-            finished = state == Standing.FINISHED
-            value = _objective(job) if finished else worst(job.plain)
+        dropped = launcher.halving is not None and state == Standing.BEGUN and was_dropped(job.directory)
+        if dropped or state in (Standing.FINISHED, Standing.DIVERGED):
+            value = worst(job.plain) if state == Standing.DIVERGED else _objective(job)
             _begin(launcher, job)
             _end(launcher, job, value, None)
             continue
@@ -172,11 +170,11 @@ def _launch_plan(
     later: dict[str, list[Planned]] = {
         reason: [part[number] for number in numbers] for reason, numbers in planned.alone.items()
     }
-    for stack in stacks:
+    for stack, begun, outcomes in engines.trained(launcher, stacks, lambda job: _begin(launcher, job)):
+        for reason, left in _taken(launcher, stack, begun, outcomes).items():
+            later.setdefault(reason, []).extend(left)
         if _has_to_stop(launcher, jobs):
             return
-        for reason, left in _run_stack(launcher, stack).items():
-            later.setdefault(reason, []).extend(left)
     for reason, left in later.items():
         if not (reason == LONELY and len(jobs) == 1):
             log.info("Trained plainly, %d job%s: %s", len(left), "s" * (len(left) > 1), reason)
@@ -214,48 +212,25 @@ def _begin(launcher: AbreastLauncher, job: Planned) -> Path:
     return Path(job.returned.return_value)
 
 
-def _run_stack(launcher: AbreastLauncher, stack: Sequence[Planned]) -> dict[str, list[Planned]]:
-    """Train the jobs as one; those that are left for later, by the reason why."""
-    importlib.import_module("abreast.lean")  # before Lightning
-    from abreast.stacking.building import Job
-    from abreast.stacking.train import Options
-
-    jobs: list[Job] = []
-    for job in stack:
-        assert job.plain is not None
-        jobs.append(Job(job.plain, _begin(launcher, job), job.title))
+def _taken(
+    launcher: AbreastLauncher, stack: Sequence[Planned], begun: Sequence[Job], outcomes: Any
+) -> dict[str, list[Planned]]:
+    """End the jobs of a stack; those that are left for later, by the reason why."""
     _log_as_hydra(launcher)
-    options = Options(
-        threads=launcher.threads,
-        save_every=launcher.save_every,
-        memory_gib=launcher.memory_gib,
-    )
-    try:
-        outcomes = _train(jobs, options)
-    except Exception as error:
-        log.warning("The stack failed as a whole (%s: %s)", type(error).__name__, error, exc_info=True)
-        for each in jobs:
+    if isinstance(outcomes, Exception):
+        error = outcomes
+        log.warning("The stack failed as a whole (%s: %s)", type(error).__name__, error, exc_info=error)
+        for each in begun:
             clear(each.directory)
         return {"their stack failed as a whole": list(stack)}
     left: dict[str, list[Planned]] = {}
-    for job, begun, outcome in zip(stack, jobs, outcomes, strict=True):
+    for job, each, outcome in zip(stack, begun, outcomes, strict=True):
         if outcome.left is not None:
-            clear(begun.directory)
+            clear(each.directory)
             left.setdefault(outcome.left, []).append(job)
         else:
             _end(launcher, job, outcome.value, outcome.error)
     return left
-
-
-def _train(jobs: Sequence[Job], options: Options) -> list[Outcome]:
-    from hydra.utils import execution_whitelist
-
-    from abreast.stacking.train import train_stack
-    from abreast.targets import own_targets
-
-    gc.enable()  # the command line turns it off until something is trained
-    with execution_whitelist(sorted({name for job in jobs for name in own_targets(job.cfg)})):
-        return train_stack(jobs, options)
 
 
 def _end(launcher: AbreastLauncher, job: Planned, value: float | None, error: BaseException | None) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
+import logging
 import os
 import pickle
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from abreast.errors import ConfigError, RunError
@@ -15,11 +19,11 @@ from abreast.errors import ConfigError, RunError
 if TYPE_CHECKING:
     from abreast.stacking.building import Job, Outcome
     from abreast.stacking.train import Options
+    from hydra_plugins.abreast_launcher._jobs import Planned
+    from hydra_plugins.abreast_launcher.launcher import AbreastLauncher
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
-
-HALVES = ("halving", "keep")
-EXTRAS = {"joblib": "joblib", "submitit": "submitit", "ray": "ray"}
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,62 @@ class Unit:
     path: tuple[str, ...] = ()
 
 
+def trained(
+    launcher: AbreastLauncher, stacks: Sequence[list[Planned]], begin: Callable[[Planned], Path]
+) -> Iterator[tuple[list[Planned], Sequence[Job], Any]]:
+    """Each stack, or slice of one, with its runs and their outcomes, or the exception that stopped it.
+
+    `begin` makes a job's directory. With an engine all stacks begin at once, and a stack is cut where there
+    would be workers without one; halving compares the lanes of whole stacks. Raises ConfigError.
+    """
+    rungs = tuple(launcher.halving or ())
+    if launcher.halving is not None:
+        from abreast.stacking.halving import check
+
+        for stack in stacks:
+            check(rungs, launcher.keep, [job.plain or {} for job in stack])
+    if launcher.engine == "none":
+        for stack in stacks:
+            unit = _unit(launcher, stack, begin, rungs)
+            try:
+                outcomes: Any = train(unit)
+            except Exception as error:
+                outcomes = error
+            yield stack, unit.jobs, outcomes
+        return
+    engine = found(launcher.engine)
+    workers = launcher.workers or max(1, _gpus() or (os.cpu_count() or 1))
+    parts = list(stacks) if rungs else spread(stacks, workers)
+    settings = dict(launcher.engine_options or {})
+    if launcher.engine == "submitit":
+        assert launcher.config is not None
+        settings.setdefault("folder", str(Path(str(launcher.config.hydra.sweep.dir)) / ".submitit" / "%j"))
+    units = [_unit(launcher, part, begin, rungs) for part in parts]
+    log.info("%d parts of stacks go to %s", len(units), launcher.engine)
+    for part, unit, outcomes in zip(parts, units, engine(units, workers, settings), strict=True):
+        yield part, unit.jobs, outcomes
+
+
+def _unit(
+    launcher: AbreastLauncher,
+    stack: Sequence[Planned],
+    begin: Callable[[Planned], Path],
+    rungs: tuple[int, ...],
+) -> Unit:
+    importlib.import_module("abreast.lean")  # before Lightning
+    from abreast.stacking.building import Job
+    from abreast.stacking.train import Options
+
+    jobs = [Job(job.plain or {}, begin(job).absolute(), job.title) for job in stack]
+    options = Options(
+        threads=launcher.threads,
+        save_every=launcher.save_every,
+        memory_gib=launcher.memory_gib,
+        shared_batches=launcher.shared_batches,
+    )
+    return Unit(jobs, options, rungs, launcher.keep, path=tuple(each for each in sys.path if each))
+
+
 def work(unit: Unit) -> list[Outcome]:
     """Train the unit in this process. Its outcomes, in order; errors are such that can be sent back."""
     if unit.device is not None:
@@ -50,6 +110,7 @@ def work(unit: Unit) -> list[Outcome]:
 
 def train(unit: Unit) -> list[Outcome]:
     """Train the unit's jobs as one stack."""
+    gc.enable()  # the command line turns it off until something is trained
     importlib.import_module("abreast.lean")  # before Lightning
     from hydra.utils import execution_whitelist
 
@@ -103,25 +164,24 @@ def placed(units: Sequence[Unit], workers: int, gpus: int) -> list[Unit]:
     ]
 
 
-def run(engine: str, units: Sequence[Unit], workers: int, settings: Mapping[str, Any]) -> Iterator[Any]:
-    """Each unit's outcomes, or the exception that stopped it as a whole, in order and as they come.
+Engine = Callable[[Sequence[Unit], int, dict[str, Any]], Iterator[Any]]
 
-    Raises ConfigError for an engine that is not installed.
+
+def found(engine: str) -> Engine:
+    """What trains units: gives each one's outcomes, or the exception that stopped it, in order.
+
+    Raises ConfigError for an engine that is unknown or not installed.
     """
-    engines: dict[str, Callable[[Sequence[Unit], int, dict[str, Any]], Iterator[Any]]] = {
-        "joblib": _joblib,
-        "submitit": _submitit,
-        "ray": _ray,
-    }
+    engines: dict[str, Engine] = {"joblib": _joblib, "submitit": _submitit, "ray": _ray}
     if engine not in engines:
         raise ConfigError(f"hydra.launcher.engine={engine}: must be one of none, {', '.join(engines)}")
     try:
-        importlib.import_module(EXTRAS[engine])
+        importlib.import_module(engine)
     except ImportError:
         raise ConfigError(
-            f"hydra.launcher.engine={engine} needs {EXTRAS[engine]}: pip install 'abreast[{engine}]'"
+            f"hydra.launcher.engine={engine} needs {engine}: pip install 'abreast[{engine}]'"
         ) from None
-    return engines[engine](units, workers, dict(settings))
+    return engines[engine]
 
 
 def _guarded(unit: Unit) -> list[Outcome] | Exception:
@@ -136,10 +196,10 @@ def _guarded(unit: Unit) -> list[Outcome] | Exception:
 def _joblib(units: Sequence[Unit], workers: int, settings: dict[str, Any]) -> Iterator[Any]:
     from joblib import Parallel, delayed
 
-    found = Parallel(**{"n_jobs": workers, "return_as": "generator", **settings})(
+    results = Parallel(**{"n_jobs": workers, "return_as": "generator", **settings})(
         delayed(_guarded)(unit) for unit in placed(units, workers, _gpus())
     )
-    yield from found
+    yield from results
 
 
 def _submitit(units: Sequence[Unit], workers: int, settings: dict[str, Any]) -> Iterator[Any]:
@@ -147,7 +207,8 @@ def _submitit(units: Sequence[Unit], workers: int, settings: dict[str, Any]) -> 
 
     folder, cluster = settings.pop("folder"), settings.pop("cluster", None)
     executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
-    settings.setdefault(f"{executor.cluster}_array_parallelism", workers)
+    if executor.cluster == "slurm":
+        settings.setdefault("slurm_array_parallelism", workers)
     executor.update_parameters(**{"timeout_min": 24 * 60, **settings})
     own = placed(units, workers, _gpus()) if executor.cluster in ("local", "debug") else units
     jobs = executor.map_array(_guarded, list(own))
@@ -161,6 +222,8 @@ def _submitit(units: Sequence[Unit], workers: int, settings: dict[str, Any]) -> 
         for job in jobs:
             if not job.done():
                 job.cancel(check=False)
+        with suppress(OSError):
+            Path(folder).rmdir()  # submitit makes one that is really named %j
 
 
 def _ray(units: Sequence[Unit], workers: int, settings: dict[str, Any]) -> Iterator[Any]:

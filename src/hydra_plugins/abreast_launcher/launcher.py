@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
@@ -21,13 +22,25 @@ class AbreastLauncher(Launcher):
         memory_gib: float | None = None,
         threads: int | None = None,
         matmul_precision: str | None = None,
+        shared_batches: bool = False,
         save_every: float = 30.0,
+        halving: Sequence[int] | None = None,
+        keep: float = 1 / 3,
+        engine: str = "none",
+        workers: int | None = None,
+        engine_options: Mapping[str, Any] | None = None,
     ) -> None:
         self.max_lanes = max_lanes
         self.memory_gib = memory_gib
         self.threads = threads
         self.matmul_precision = matmul_precision
+        self.shared_batches = shared_batches
         self.save_every = save_every
+        self.halving = halving
+        self.keep = keep
+        self.engine = engine
+        self.workers = workers
+        self.engine_options = engine_options
         self.hydra_context: HydraContext | None = None
         self.task_function: TaskFunction | None = None
         self.config: DictConfig | None = None
