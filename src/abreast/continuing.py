@@ -79,7 +79,8 @@ def status_of(directory: RunDirectory) -> Json:
 def was_dropped(directory: RunDirectory) -> bool:
     """Whether successive halving has ended the run before its time; without it, there is more to train."""
     try:
-        return directory.read_status().get("status") == "dropped" and _is_whole(directory)
+        status = directory.read_status().get("status")
+        return status == "dropped" and _is_whole(directory, directory.read_config())
     except RunError:
         return False
 

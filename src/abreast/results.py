@@ -16,7 +16,7 @@ import os
 import re
 import signal
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from abreast.errors import DivergedError, Interrupted, RunError, disk_error
 
 Json = dict[str, Any]
 COPY = "Put a good copy there: without it the run cannot be rebuilt"
+DEPTH = 200  # of lists and keys within each other: loading recurses, and might overrun the stack
 GROUPS = ("data", "model", "loss", "trainer")  # what a run is tested from
 TRAINED = (*GROUPS, "optim", "schedule", "callbacks", "logger")
 
@@ -54,10 +55,12 @@ class RunDirectory:
         import yaml
 
         text = self._text("config.yaml")
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same data, seven times as fast
         try:
-            # The same data, seven times as fast.
-            config = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        except yaml.YAMLError as error:
+            if max(map(text.count, "[{-?")) > DEPTH and _depth(yaml.parse(text, Loader=loader)) > DEPTH:
+                raise RunError(f"{self.path / 'config.yaml'}: is nested too deeply. {COPY}")
+            config = yaml.load(text, Loader=loader)
+        except (yaml.YAMLError, RecursionError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise RunError(f"{self.path / 'config.yaml'}: not valid YAML ({reason}). {COPY}") from None
         if not isinstance(config, dict):
@@ -178,7 +181,7 @@ class RunDirectory:
     def _read_json(self, name: str) -> Json:
         try:
             content = json.loads(self._text(name))
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             raise RunError(f"{self.path / name}: not valid JSON ({error})") from None
         if not isinstance(content, dict):
             raise RunError(f"{self.path / name}: holds no JSON object")
@@ -193,7 +196,8 @@ class RunDirectory:
                 raise RunError(f"{self.path}: no such run directory") from None
             raise RunError(f"{path}: missing; {self.path} is no whole run directory") from None
         except (OSError, UnicodeDecodeError) as error:
-            raise RunError(f"{path}: cannot be read ({error})") from None
+            more = f". {COPY}" if name == "config.yaml" else ""
+            raise RunError(f"{path}: cannot be read ({error}){more}") from None
 
 
 def check_shape(config: Mapping[str, Any], file: Path, groups: Sequence[str] = GROUPS) -> None:
@@ -205,6 +209,18 @@ def check_shape(config: Mapping[str, Any], file: Path, groups: Sequence[str] = G
             raise RunError(f"{file}: has no `{key}`. {COPY}")
         if not isinstance(found[key], kind):
             raise RunError(f"{file}: {key}={found[key]!r} cannot be. {COPY}")
+
+
+def _depth(events: Iterable[Any]) -> int:
+    """How deeply the collections of a YAML text lie within each other."""
+    depth = most = 0
+    for event in events:
+        name = type(event).__name__
+        depth += name.endswith("StartEvent") - name.endswith("EndEvent")
+        most = max(most, depth)
+        if most > DEPTH:
+            break
+    return most
 
 
 def _are_numbers(row: str) -> bool:

@@ -37,16 +37,22 @@ def main(overrides: Sequence[str]) -> int:
     named, changes, trust = _parse(overrides)
     directory = RunDirectory(named)
     config = directory.read_config()
-    status = status_of(directory) if (named / "status.json").exists() else {}
+    check_shape(config, named / "config.yaml", TRAINED)
     _change(config, changes)
     _check(config, named)
-    if status.get("status") == "finished" and not _is_longer(config, directory):
-        print(f"{named} is finished: nothing to do. For a longer training add trainer.max_epochs=N")
-        return 0
-    return _go_on(config, directory, trust)
+    status = status_of(directory) if (named / "status.json").exists() else {}
+    is_finished = status.get("status") == "finished"
+    if is_finished and not any(change.startswith("trainer.max_epochs=") for change in changes):
+        return _nothing_to_do(named)
+    return _go_on(config, directory, trust, is_finished)
 
 
-def _go_on(config: dict[str, Any], directory: RunDirectory, trust: Sequence[str]) -> int:
+def _nothing_to_do(named: Path) -> int:
+    print(f"{named} is finished: nothing to do. For a longer training add trainer.max_epochs=N")
+    return 0
+
+
+def _go_on(config: dict[str, Any], directory: RunDirectory, trust: Sequence[str], is_finished: bool) -> int:
     from abreast import lean  # noqa: F401  before anything imports Lightning
 
     # isort: split
@@ -59,11 +65,13 @@ def _go_on(config: dict[str, Any], directory: RunDirectory, trust: Sequence[str]
     check_places(config, directory.path, trust)
     if (directory.checkpoints / LAST).exists():
         try:
-            stands(directory)
+            epoch, *_ = stands(directory)
         except RunError as error:
             raise RunError(
                 f"{error}. Put a good copy there; or remove {directory.checkpoints}, and it begins anew"
             ) from None
+        if is_finished and 0 <= (config["trainer"].get("max_epochs") or 0) <= epoch:
+            return _nothing_to_do(directory.path)
     else:
         print(f"{directory.path} has no checkpoint yet: it begins anew")
     _log_into(directory.path / "train.log")
@@ -108,20 +116,12 @@ def _change(config: dict[str, Any], changes: Sequence[str]) -> None:
 
 
 def _check(config: dict[str, Any], path: Path) -> None:
-    check_shape(config, path / "config.yaml", TRAINED)
     top = {key: value for key, value in top_level([conf_dir()]).items() if value != {}}
     plain = {key: value for key, value in config.items() if key != "names"}
     try:
         validate({**top, **plain})
     except ConfigError as error:
         raise ConfigError(f"{path / 'config.yaml'}:\n{error}") from None
-
-
-def _is_longer(config: dict[str, Any], directory: RunDirectory) -> bool:
-    """Whether there are epochs left to train."""
-    epochs = config["trainer"].get("max_epochs")
-    rows = directory.read_metrics()
-    return epochs == -1 or (epochs is not None and bool(rows) and epochs > len(rows))
 
 
 def _log_into(file: Path) -> None:
