@@ -3,10 +3,10 @@
     python scripts/bench_scale.py                 # K = 1 to 512, four widths, 1 to 4 ranks (about 20 minutes)
     python scripts/bench_scale.py --quick --json scale.json
 
-Every point is measured in a process of its own, on one thread, with data of 64 features and 10 classes, batches
-of 32, Adam, cross-entropy, one hidden layer. A lane-step is the median over the blocks of the later epochs, in
-CPU time, which another process on the machine disturbs less. Outside the steps: what a run takes to be built,
-validated, tested and written, by its share of the wall clock. docs/scale.md works with these numbers.
+Every point is measured in a process of its own, on one thread: data of 64 features and 10 classes, batches
+of 32, Adam, cross-entropy, one hidden layer. A lane-step is the median over the blocks of the later epochs,
+in CPU time, which others on the machine disturb less. Outside the steps is what a run takes to be built,
+validated, tested and written: its share of the rest of the wall clock. docs/scale.md works with them.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,7 @@ def ranks(width: int, count: int) -> dict[str, float]:
         from abreast.results import RunDirectory
 
         rows = RunDirectory(run).read_metrics()
-    times = [later["seconds"] - row["seconds"] for row, later in zip(rows, rows[1:], strict=False)]
+    times = [later["seconds"] - row["seconds"] for row, later in pairwise(rows)]
     return {"width": width, "ranks": count, "step_ms": 1e3 * statistics.median(times) / rows[0]["step"]}
 
 
@@ -179,6 +180,11 @@ def main() -> None:
         return
     lanes, widths, counts = (LANES, WIDTHS, RANKS) if not arguments.quick else ((1, 8, 32), (16, 64), (1, 2))
     results: dict[str, Any] = {"machine": platform.processor() or platform.machine(), "cores": os.cpu_count()}
+    began = time.perf_counter()
+    for _ in range(5):
+        config(AT_WIDTH, EPOCHS, "csv")
+    results["compose_ms"] = 200 * (time.perf_counter() - began)
+    print(f"To compose one run's configuration: {results['compose_ms']:.0f} ms")
     results["lanes"] = [measured(AT_WIDTH, each) for each in lanes]
     show(f"Lanes, width {AT_WIDTH}", results["lanes"])
     results["widths"] = [measured(each, AT_LANES) for each in widths]

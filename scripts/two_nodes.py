@@ -30,6 +30,7 @@ ROOT = Path(__file__).parents[1]
 SKIPPED = 77
 ADDRESSES = ("10.77.0.1", "10.77.0.2")
 INTERFACE = "cable"
+QUIET = {**os.environ, "OMP_NUM_THREADS": "1"}
 RUN: tuple[str, ...] = (
     "data=random",
     "data.size=1000",
@@ -100,7 +101,7 @@ def start_node(namespace: str, address: str, run: Path, epochs: int) -> subproce
     torchrun += ["--monitor-interval=0.5"]
     training = [str(ROOT / "train.py"), "trainer=ddp", "trainer.accelerator=cpu", *RUN]
     training += ["+callbacks.slow._target_=slow.Slow", f"trainer.max_epochs={epochs}", f"hydra.run.dir={run}"]
-    environment = {**os.environ, "GLOO_SOCKET_IFNAME": INTERFACE, "OMP_NUM_THREADS": "1"}
+    environment = {**QUIET, "GLOO_SOCKET_IFNAME": INTERFACE}
     # torch 2.14 tells a node that comes back the store's address only if stores are not shared.
     environment["LOGLEVEL"] = "INFO"  # says who takes part
     environment["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
@@ -181,7 +182,9 @@ def go(folder: Path, epochs: int, seconds: float) -> float:
         raise RuntimeError(f"{run / 'metrics.csv'} does not hold each of the {epochs} epochs once")
     alone = folder / "alone"
     command = [sys.executable, str(ROOT / "train.py"), "trainer=cpu", *RUN, f"trainer.max_epochs={epochs}"]
-    subprocess.run([*command, f"hydra.run.dir={alone}"], check=True, stdout=subprocess.DEVNULL, cwd=folder)
+    subprocess.run(
+        [*command, f"hydra.run.dir={alone}"], check=True, stdout=subprocess.DEVNULL, cwd=folder, env=QUIET
+    )
     story.tell("the same run, left alone, is over")
     found, expected = (weights(path / "checkpoints" / "last.ckpt") for path in (run, alone))
     return max(float((found[name] - value).abs().max()) for name, value in expected.items() if value.numel())

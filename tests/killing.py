@@ -1,7 +1,7 @@
 """Trains in forked processes and kills them with SIGKILL at random moments: `python killing.py SPEC.json`.
 
-A program of its own, as a test process with threads must not fork. Everything is imported once: a process that
-is forked begins to train at once, so that most kills meet the training and its writing.
+A program of its own, as a test process with threads must not fork. Everything is imported once: a process
+that is forked begins to train at once, so that most kills meet the training and its writing.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""Full and read-only disks: one message, nothing broken, and once there is room the run goes on to the bit."""
+"""Full and read-only disks: one message, nothing broken; once there is room the run goes on to the bit."""
 
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ from abreast.evaluation import main as evaluate
 from abreast.export import main as export
 from abreast.module import Learner
 from abreast.results import RunDirectory
-from abreast.training import go_on, run
+from abreast.training import go_on
 from command_line import run_command
 from disks import BALLAST, Disk, mounted
 from helpers import ROOT, compose
@@ -101,9 +100,10 @@ def test_a_disk_that_fills_up_on_the_way(
         return due(self, number, last)
 
     path = disk.path / "run"
-    with monkeypatch.context() as patch, pytest.raises(DiskError) as error:
+    with monkeypatch.context() as patch:
         patch.setattr(Learner, "due", fill)
-        begin(path, *chosen)
+        with pytest.raises(DiskError) as error:
+            begin(path, *chosen)
     said = FULL if how == "full" else "Read-only file system"
     assert said in str(error.value)
     # A status on a disk that takes nothing stays as it was; nobody holds the directory, so it can be resumed.
@@ -127,11 +127,13 @@ def test_a_directory_of_somebody_else(tmp_path: Path, monkeypatch: pytest.Monkey
         return opened(self, mode, *arguments, **more)
 
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(DiskError, match=r"status\.json: cannot be written \(Permission denied\)\. Make room"):
+    with pytest.raises(DiskError, match=r"config\.yaml: cannot be written \(Permission denied\)\. Make it"):
         go_on_with(path)
 
 
-def test_an_error_of_the_disk_elsewhere_is_not_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_the_disk_elsewhere_is_not_hidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A network that reads a file of its own: its author wants to see where."""
 
     def refuse(self: Learner, *_: Any) -> bool:
@@ -198,7 +200,9 @@ def test_a_run_on_a_read_only_disk_can_be_evaluated(
     with pytest.raises(AbreastError, match=r"--to .*export.*Read-only file system"):
         export([str(path), "--format", "torch"])
     assert export([str(path), "--format", "torch", "--to", str(tmp_path)]) == 0
-    told = run_command([sys.executable, str(ROOT / "train.py"), f"resume={path}", "trainer.max_epochs=9"], disk.path)
+    told = run_command(
+        [sys.executable, str(ROOT / "train.py"), f"resume={path}", "trainer.max_epochs=9"], disk.path
+    )
     assert (told.code, "Traceback" in told.err + told.out) == (2, False)
     assert "Read-only file system" in told.err
     assert len(told.err.strip().splitlines()) == 1

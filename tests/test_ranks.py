@@ -38,9 +38,9 @@ def test_two_processes_give_what_one_gives(steps: str, tmp_path: Path) -> None:
     assert {path.relative_to(two.path).as_posix() for path in two.path.rglob("*")} == names
     for row, other in zip(one.read_metrics(), two.read_metrics(), strict=True):
         assert row["step"] == other["step"]
-        # float32 sums of other orders
+        # float32 sums of other orders; tests/scale has the proof in double precision
         assert row["train/loss"] == pytest.approx(other["train/loss"], rel=1e-4)
-        assert row["val/accuracy"] == pytest.approx(other["val/accuracy"], abs=0.03)  # one of 40 rows
+        assert row["val/accuracy"] == other["val/accuracy"]
     assert two.read_status() == {"status": "finished"}
     weights = [load(run.checkpoints / "last.ckpt")["state_dict"] for run in (one, two)]
     for key, value in weights[0].items():

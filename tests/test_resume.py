@@ -71,9 +71,10 @@ def go_on_with(path: Path) -> None:
 def stop_and_go_on(
     path: Path, at: int, monkeypatch: pytest.MonkeyPatch, *overrides: str, start: Callable[..., Path] = begin
 ) -> Path:
-    with monkeypatch.context() as patch, pytest.raises(Interrupted) as stop:
+    with monkeypatch.context() as patch:
         stop_at(at, patch)
-        start(path, *overrides)
+        with pytest.raises(Interrupted) as stop:
+            start(path, *overrides)
     assert stop.value.code == 143
     status = RunDirectory(path).read_status()
     assert (status["status"], status["reason"]) == ("interrupted", "stopped by SIGTERM")
@@ -154,9 +155,7 @@ def test_every_schedule(name: str, steps: int, tmp_path: Path, monkeypatch: pyte
     ],
     ids=lambda chosen: " ".join(chosen),
 )
-def test_every_kind_of_run(
-    chosen: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_kind_of_run(chosen: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = begin(tmp_path / "whole", *chosen)
     steps = int(RunDirectory(whole).read_metrics()[-1]["step"])
     for at in {2, steps // 2, steps - 1}:
@@ -174,9 +173,10 @@ def test_stopped_time_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         return path
 
     for at in (1, 5, 6, 20):
-        with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        with monkeypatch.context() as patch:
             stop_at(at, patch)
-            again(tmp_path / "stopped")
+            with pytest.raises(Interrupted):
+                again(tmp_path / "stopped")
     go_on_with(tmp_path / "stopped")
     check_equal(whole, tmp_path / "stopped")
 
@@ -194,9 +194,10 @@ def test_a_longer_training_goes_on_where_the_shorter_ended(tmp_path: Path) -> No
 
 def test_a_moved_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = begin(tmp_path / "whole", "optim.lr=0.1")
-    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+    with monkeypatch.context() as patch:
         stop_at(20, patch)
-        begin(tmp_path / "here", "optim.lr=0.1")
+        with pytest.raises(Interrupted):
+            begin(tmp_path / "here", "optim.lr=0.1")
     (tmp_path / "here").rename(tmp_path / "there")
     go_on_with(tmp_path / "there")
     check_equal(whole, tmp_path / "there")

@@ -98,7 +98,9 @@ def test_a_stopped_run_goes_on_by_its_directory_alone(tmp_path: Path) -> None:
     process.terminate()
     said, _ = process.communicate(timeout=60)
     assert f"resume={tmp_path / 'run'}" in said
-    epoch = int(checkpoint.load(tmp_path / "run" / "checkpoints" / "last.ckpt")["abreast"]["position"]["epoch"])
+    epoch = int(
+        checkpoint.load(tmp_path / "run" / "checkpoints" / "last.ckpt")["abreast"]["position"]["epoch"]
+    )
     again = command("resume=run", f"trainer.max_epochs={epoch + 2}")
     done = subprocess.run(again, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -108,7 +110,9 @@ def test_a_stopped_run_goes_on_by_its_directory_alone(tmp_path: Path) -> None:
     assert directory.read_config()["trainer"]["max_epochs"] == epoch + 2
     log = (tmp_path / "run" / "train.log").read_text()
     assert "Stopped." in log
-    finished = subprocess.run(command("resume=run"), cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    finished = subprocess.run(
+        command("resume=run"), cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
     assert finished.returncode == 0
     assert "nothing to do" in finished.stdout
 

@@ -73,7 +73,7 @@ def _reported(command: Any) -> int:
         full = disk_error(error, None)
         if full is None:
             raise
-        print(f"{full}. Make room there, or choose another place", file=sys.stderr)
+        print(f"{full}, or choose another place", file=sys.stderr)
         return full.exit_code
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
@@ -126,7 +126,7 @@ def _train() -> int:
     full = disk_error(error, Path.cwd())  # before the run itself has begun
     if full is not None:
         key = "hydra.sweep.dir" if is_sweep else "hydra.run.dir"
-        raise ConfigError(f"{full}. Make room there, or choose another directory: {key}=DIR") from error
+        raise ConfigError(f"{full}, or choose another directory: {key}=DIR") from error
     if is_mistake(error, task):
         raise ConfigError(explain(error, overrides, folders, is_sweep=is_sweep)) from error
     trace = _from_task(error.__traceback__)

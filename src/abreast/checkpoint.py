@@ -101,7 +101,7 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _move(state: dict[str, Any], folder: Path) -> None:
-    """Let a ModelCheckpoint's state be that of one that saves into the folder, and removes files only there."""
+    """Let a ModelCheckpoint's state be that of one that saves into the folder, and removes only there."""
     for key in MOVED & state.keys():
         state[key] = state[key] and str(folder / Path(state[key]).name)
     if "best_k_models" in state:
@@ -132,7 +132,7 @@ Place = tuple[int, int, bool]
 
 
 def stands(directory: RunDirectory) -> Place:
-    """Where the run in the directory goes on: the epoch, its mini-batches that are done, whether it is to stop.
+    """Where the run goes on: the epoch, its mini-batches that are done, whether it is to stop.
 
     Raises RunError, which names the file, where anything that it takes is missing or broken.
     """

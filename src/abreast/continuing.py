@@ -68,7 +68,7 @@ def standing(directory: RunDirectory, cfg: Json) -> Standing:
 
 
 def status_of(directory: RunDirectory) -> Json:
-    """The run's status; nothing, with a warning, where it cannot be read: the checkpoints say how far it is."""
+    """The run's status; nothing, with a warning, where it cannot be read: the checkpoints say enough."""
     try:
         return directory.read_status()
     except RunError as error:

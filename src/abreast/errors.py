@@ -1,6 +1,5 @@
 """What ends a run early. AbreastErrors a user can mend: printed as one message, without a traceback."""
 
-
 from __future__ import annotations
 
 import errno
@@ -45,7 +44,8 @@ def disk_error(error: BaseException, folder: Path | None) -> DiskError | None:
     is_within = folder is not None and file is not None and file.absolute().is_relative_to(folder.absolute())
     if error.errno not in FULL and not (error.errno in NOT_OURS and is_within):
         return None
-    return DiskError(f"{file or 'a file'}: cannot be written ({error.strerror})")
+    mend = "Make it writable" if error.errno in (*NOT_OURS, errno.EROFS) else "Make room there"
+    return DiskError(f"{file or 'a file'}: cannot be written ({error.strerror}). {mend}")
 
 
 class DivergedError(AbreastError):

@@ -33,7 +33,7 @@ class Hardest:
         return 0 if self._found is None else len(self._found[0])
 
     def take(self, scores: Tensor, targets: Tensor) -> None:
-        """Take scores `[N, C]` and labels `[N]` of the next rows; labels that are no class are passed over."""
+        """Take scores `[N, C]` and labels `[N]` of the next rows; those that are no class are passed over."""
         probabilities = scores.softmax(1)
         labels = targets.clamp(0, scores.shape[1] - 1)
         chances = probabilities.gather(1, labels[:, None])[:, 0].masked_fill(labels != targets, 1.0)

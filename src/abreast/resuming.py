@@ -76,7 +76,6 @@ def _go_on(config: dict[str, Any], directory: RunDirectory, trust: Sequence[str]
         print(f"{directory.path} has no checkpoint yet: it begins anew")
     _log_into(directory.path / "train.log")
     with execution_whitelist(allowed, reset=True):
-        directory.write_config(config)
         go_on(config, directory)
     return 0
 

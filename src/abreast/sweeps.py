@@ -47,7 +47,7 @@ def command_id(config: DictConfig) -> str:
 
 
 def choose(root: Path, command: str) -> Path:
-    """The newest directory of the command that no process works in, or a new one; locked until this one ends."""
+    """The newest directory of the command that no process works in, or a new one; locked from then on."""
     for folder in sorted(root.glob(f"*/*{SUFFIX}{command}"), reverse=True):
         if hold(folder) is not None:
             return folder

@@ -62,14 +62,7 @@ def run(cfg: Config, run_dir: Path) -> float:
     before = resumed(run_dir, cfg)
     if before is not None:
         return _again(cfg, RunDirectory(before))
-    directory = RunDirectory(run_dir)
-    if (run_dir / "status.json").exists():
-        raise ConfigError(
-            f"{run_dir} holds a run already: go on with it (resume={run_dir}), choose another directory "
-            "(hydra.run.dir=...) or remove that one"
-        )
-    directory.write_config(cfg)
-    return go_on(cfg, directory)
+    return go_on(cfg, RunDirectory(run_dir), new=True)
 
 
 def _again(cfg: Config, directory: RunDirectory) -> float:
@@ -82,15 +75,25 @@ def _again(cfg: Config, directory: RunDirectory) -> float:
     return go_on(cfg, directory)
 
 
-def go_on(cfg: Config, directory: RunDirectory) -> float:
-    """Train and test the run that is in the directory, from where its last checkpoint stands; as `run`."""
-    with _told_how_to_go_on(directory), locked(directory.path), status_kept(directory):
-        ranks = ranks_to_start(cfg)
-        if ranks > 1:
-            start_ranks(directory, ranks)
-        else:
-            with shared(cfg, directory) as own:
-                train(own, directory)
+def go_on(cfg: Config, directory: RunDirectory, *, new: bool = False) -> float:
+    """Train and test the run that is in the directory, from where its last checkpoint stands; as `run`.
+
+    Raises ConfigError where it is to be `new`, and is not.
+    """
+    with _told_how_to_go_on(directory), locked(directory.path):
+        if new and (directory.path / "status.json").exists():
+            raise ConfigError(
+                f"{directory.path} holds a run already: go on with it (resume={directory.path}), choose "
+                "another directory (hydra.run.dir=...) or remove that one"
+            )
+        directory.write_config(cfg)
+        with status_kept(directory):
+            ranks = ranks_to_start(cfg)
+            if ranks > 1:
+                start_ranks(directory, ranks)
+            else:
+                with shared(cfg, directory) as own:
+                    train(own, directory)
     return objective(cfg, directory.read_result()["metrics"])
 
 
@@ -103,9 +106,9 @@ def _told_how_to_go_on(directory: RunDirectory) -> Iterator[None]:
         raise
     except OSError as error:
         full = disk_error(error, directory.path)
-        if full is None:
+        if full is None or not (directory.path / "config.yaml").exists():
             raise
-        full.args = (f"{full}. Make room there, then go on: python train.py resume={directory.path}",)
+        full.args = (f"{full}, then go on: python train.py resume={directory.path}",)
         raise full from error
 
 
@@ -182,7 +185,9 @@ def _fit(trainer: Trainer, learner: Learner, data: DataModule, directory: RunDir
     except Exception as error:
         if begun and any("restore" in frame.name for frame in traceback.extract_tb(error.__traceback__)):
             reason = (str(error).splitlines() or [""])[0]
-            raise RunError(f"{last}: not a checkpoint of this run ({type(error).__name__}: {reason})") from error
+            raise RunError(
+                f"{last}: not a checkpoint of this run ({type(error).__name__}: {reason})"
+            ) from error
         raise
     except SystemExit:  # Lightning's own end after Ctrl-C
         if trainer.interrupted:

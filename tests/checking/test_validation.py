@@ -280,8 +280,9 @@ def own_module(tmp_path, monkeypatch):
         (
             {"path": "x", "row": 3},
             [
-                "data.row: no such key. own_parts.source takes: path, rows, task, batch_size, eval_batch_size, "
-                "val_fraction, split_seed, label_noise, shuffle, normalize. Did you mean data.rows?"
+                "data.row: no such key. own_parts.source takes: path, rows, task, batch_size, "
+                "eval_batch_size, val_fraction, split_seed, "
+                "label_noise, shuffle, normalize. Did you mean data.rows?"
             ],
         ),
     ],

@@ -15,7 +15,7 @@ from hydra_plugins.abreast_launcher.engines import found, portable, spread
 SIX = ("data=random", "data.size=200", "data.test_size=50", "trainer.max_epochs=2", "seed=range(6)")
 ENGINES = {
     "joblib": ("joblib", ()),
-    "submitit": ("submitit", ("+hydra.launcher.engine_options.cluster=local",)),
+    "submitit": ("submitit", ("hydra.launcher.engine_options={cluster: local}",)),
     "ray": ("ray", ()),
 }
 LAUNCHERS = {

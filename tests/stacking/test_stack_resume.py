@@ -64,9 +64,10 @@ def stop_in_block(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def stopped_and_gone_on(
     path: Path, at: int, monkeypatch: pytest.MonkeyPatch, *lanes: tuple[str, ...]
 ) -> list[Path]:
-    with monkeypatch.context() as patch, pytest.raises(Interrupted) as stop:
+    with monkeypatch.context() as patch:
         stop_in_block(at, patch)
-        stack(path, *lanes)
+        with pytest.raises(Interrupted) as stop:
+            stack(path, *lanes)
     assert stop.value.code == 143
     for n in range(len(lanes)):
         status = RunDirectory(path / str(n)).read_status()
@@ -140,9 +141,10 @@ def test_a_lane_goes_on_as_a_plain_run_and_the_other_way_round(
     at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: Callable[[Path, Path], None]
 ) -> None:
     whole = stack(tmp_path / "whole", *LANES)
-    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+    with monkeypatch.context() as patch:
         stop_in_block(at, patch)
-        stack(tmp_path / "stopped", *LANES)
+        with pytest.raises(Interrupted):
+            stack(tmp_path / "stopped", *LANES)
     for n, path in enumerate(whole):
         directory = RunDirectory(tmp_path / "stopped" / str(n))
         with execution_whitelist(WHITELIST):

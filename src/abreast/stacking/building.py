@@ -80,7 +80,7 @@ def build_lanes(
             continue
         try:
             lanes.append(build_lane(number, job, directory, data, len(jobs), parts))
-        except NotStackableError as reason:  # noqa: PERF203
+        except NotStackableError as reason:
             outcomes[number].left = str(reason)
         except Exception as error:
             outcomes[number].error = error

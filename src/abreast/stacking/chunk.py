@@ -23,7 +23,7 @@ from abreast.stacking.meter import StackMeter
 from abreast.stacking.network import StackedMLP
 from abreast.stacking.optimizers import Carried, pack
 from abreast.stacking.shared import alike, share, spread
-from abreast.stacking.state import State
+from abreast.stacking.state import Rooms, State
 from abreast.stacking.vmapped import Vmapped
 
 
@@ -68,6 +68,7 @@ class Chunk:
         self.loss = StackedLoss(self.criteria)
         self.train_meter = StackMeter(self.criteria, [learner.train_meter for learner in self.learners])
         self.validation = Evaluation(self.lanes, "val")
+        self.rooms = Rooms(most=2)
         self.losses: list[Tensor] = []  # [S, K] each, of the epoch's steps
         if self.lanes[0].content is not None and self.learners[0].losses:
             self._take_epoch_state()
@@ -80,7 +81,7 @@ class Chunk:
         kept: list[tuple[list[Tensor], Tensor, Tensor]] = []
         firsts = None if self.groups is None else [lanes.start for lanes in self.groups]
         for number, (inputs, targets) in enumerate(block.of(self.place, firsts), start=1):
-            x = self.normalize(inputs)
+            x = self._normalized(inputs)
             if self.groups is not None:
                 targets = spread(targets, self.groups)
                 x = x if self.multiplies_once else spread(x, self.groups)
@@ -106,6 +107,11 @@ class Chunk:
         self.losses.append(self.loss.values([losses for losses, *_ in kept]))
         for values, (_, scores, targets) in zip(self.losses[-1], kept, strict=True):
             self.train_meter.update(values, scores, targets)
+
+    def _normalized(self, inputs: Tensor) -> Tensor:
+        """As the learners' `normalize` has it, always in the same memory."""
+        room = self.rooms(*inputs.shape, like=self.normalize.mean)
+        return torch.sub(inputs, self.normalize.mean, out=room).mul_(self.normalize.scale)
 
     def epoch_state(self, number: int) -> dict[str, Any]:
         """What has come of the epoch so far in one lane, as its plain run would save it."""

@@ -221,7 +221,7 @@ class Lane:
         except OSError as another:  # what cannot be kept is to be made again
             full = full or disk_error(another, self.directory.path)
         if full is not None:
-            full.args = (f"{full}. Make room there, then run the same command again",)
+            full.args = (f"{full}, then run the same command again",)
         self.error = full or error
         self.directory.note_failure(self.error)
 

@@ -123,10 +123,10 @@ class Stack(LightningModule):
     def on_train_epoch_start(self) -> None:
         """Forget the last epoch's values."""
         for chunk in self.chunks:
+            chunk.net.train()
             for lane in chunk.lanes:
                 lane.learner.values = {}
                 lane.learner.batches_done = 0
-                lane.learner.net.train()
         self.batches_done = 0
         self._begin_epoch(self.trainer.global_step)
 
@@ -185,7 +185,8 @@ class Stack(LightningModule):
         """Take the weights to use."""
         for chunk in self.chunks:
             for lane in chunk.lanes:
-                lane.learner.net.eval()
+                if lane.learner.net.training:
+                    lane.learner.net.eval()
                 lane.learner.on_validation_start()
 
     def validation_step(self, batch: Batch | Block, batch_idx: int) -> None:

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from abreast.stacking.state import State, aligned, room
+from abreast.stacking.state import Rooms, State, aligned, room
 
 ROWS = 16  # float32 values in 64 bytes: lanes of a multiple of this many rows begin aligned
 VECTOR = 64  # a multiple of the values that any CPU handles at once, unrolled
@@ -45,14 +45,27 @@ class Flatten:
 
 
 class Linear:
-    """`x @ weight.T + bias` in every lane, with weight `[K, out, in]` and bias `[K, out]`."""
+    """`x @ weight.T + bias` in every lane, with weight `[K, out, in]` and bias `[K, out]`.
 
-    def __init__(self, weight: Tensor, bias: Tensor | None, *, is_first: bool) -> None:
+    The layer `behind` it takes the output; None: these are the scores.
+    """
+
+    def __init__(
+        self, weight: Tensor, bias: Tensor | None, behind: nn.Module | None, *, is_first: bool
+    ) -> None:
         self.weight, self.bias = weight.detach(), None if bias is None else bias.detach()
         assert weight.grad is not None
         self.grad, self.bias_grad = weight.grad, None if bias is None else bias.grad
         self.is_first = is_first
+        self.outs = Rooms(most=0 if behind is None else 2)  # scores are kept for the metrics
+        self.rows_first = isinstance(behind, nn.BatchNorm1d) and self.weight.shape[1] % ROWS == 0
+        self.towards = Rooms(most=2)
+        self._dense = Rooms(most=2)
         self._x: Tensor
+
+    def dense(self, grad: Tensor) -> Tensor:
+        """The lanes one after the other: sums over the rows would round otherwise."""
+        return grad if grad[0].is_contiguous() else self._dense(*grad.shape, like=grad).copy_(grad)
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores or hidden values."""
@@ -60,7 +73,7 @@ class Linear:
             x = aligned(x)
         self._x = x
         lanes, rows, _ = x.shape
-        out = room(lanes, rows, self.weight.shape[1], like=x)
+        out = self.outs(lanes, rows, self.weight.shape[1], like=x, rows_first=self.rows_first)
         turned = self.weight.transpose(1, 2)
         if by_lane(self.weight, rows):
             for k in range(lanes):
@@ -80,7 +93,7 @@ class Linear:
         del self._x
         grad = aligned(grad)
         if self.bias_grad is not None:
-            torch.sum(grad, 1, out=self.bias_grad)
+            torch.sum(self.dense(grad), 1, out=self.bias_grad)
         alone = by_lane(weight, grad.shape[1])
         lanes = range(len(grad))
         if alone:
@@ -90,7 +103,7 @@ class Linear:
             torch.bmm(grad.transpose(1, 2), x, out=self.grad)
         if self.is_first:
             return grad
-        towards = room(*x.shape, like=x)
+        towards = self.towards(*x.shape, like=x, rows_first=x.stride(1) > x.stride(0))
         if alone:
             for k in lanes:
                 torch.mm(grad[k], weight[k], out=towards[k])
@@ -176,9 +189,14 @@ class StackedMLP:
     """
 
     def __init__(self, nets: Sequence[nn.Module], state: State, streams: Sequence[torch.Generator]) -> None:
-        self.layers: list[Layer] = []
-        for name, layer in nets[0].named_children():
-            self.layers.append(_layer(name, layer, state, streams, is_first=len(self.layers) == 1))
+        named = [*nets[0].named_children()]
+        behind = [layer for _, layer in named[1:]] + [None]
+        self.layers: list[Layer] = [
+            _layer(named[n], behind[n], state, streams, is_first=n == 1) for n in range(len(named))
+        ]
+
+    def train(self) -> None:
+        """The lanes' own networks are only evaluated, and may stay as they are."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores `[K, B, out]` of normalised inputs `[K, B, *shape]`."""
@@ -193,15 +211,21 @@ class StackedMLP:
 
 
 def _layer(
-    name: str, layer: nn.Module, state: State, streams: Sequence[torch.Generator], *, is_first: bool
+    named: tuple[str, nn.Module],
+    behind: nn.Module | None,
+    state: State,
+    streams: Sequence[torch.Generator],
+    *,
+    is_first: bool,
 ) -> Layer:
+    name, layer = named
     parameters = {key: state.parameters[f"{name}.{key}"] for key, _ in layer.named_parameters()}
     buffers = {key: state.buffers[f"{name}.{key}"] for key, _ in layer.named_buffers()}
     match layer:
         case nn.Flatten():
             return Flatten()
         case nn.Linear():
-            return Linear(parameters["weight"], parameters.get("bias"), is_first=is_first)
+            return Linear(parameters["weight"], parameters.get("bias"), behind, is_first=is_first)
         case nn.BatchNorm1d():
             return ByAutograd(_batch_norm(layer, parameters, buffers), [*parameters.values()])
         case nn.LayerNorm():

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from abreast.stacking.network import Linear, StackedMLP
-from abreast.stacking.state import room
 
 
 def alike(seeds: Sequence[int]) -> list[slice]:
@@ -43,7 +42,7 @@ class SharedLinear:
         """Hidden values `[K, B, out]`."""
         self._x = x
         lanes, outputs, inputs = self.layer.weight.shape
-        out = room(lanes, x.shape[1], outputs, like=x)
+        out = self.layer.outs(lanes, x.shape[1], outputs, like=x)
         for rows, own in zip(x, self.groups, strict=True):
             found = torch.mm(rows, self.layer.weight[own].view(-1, inputs).t())
             out[own] = found.view(len(rows), -1, outputs).transpose(0, 1)
@@ -54,7 +53,7 @@ class SharedLinear:
     def backward(self, grad: Tensor) -> Tensor:
         """Only the parameters' gradients: nobody asks for the inputs'."""
         if self.layer.bias_grad is not None:
-            torch.sum(grad, 1, out=self.layer.bias_grad)
+            torch.sum(self.layer.dense(grad), 1, out=self.layer.bias_grad)
         for rows, own in zip(self._x, self.groups, strict=True):
             side_by_side = grad[own].transpose(0, 1).reshape(len(rows), -1)
             torch.mm(side_by_side.t(), rows, out=self.layer.grad[own].view(-1, rows.shape[1]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,9 +22,35 @@ def room(lanes: int, *shape: int, like: Tensor) -> Tensor:
     return padded[:, :values].view(lanes, *shape)
 
 
+class Rooms:
+    """Memory by shape, given out again each time: fresh pages would cost more than what is written there.
+
+    `most` shapes are kept; with 0 every room is a new one.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._kept: dict[tuple[Any, ...], Tensor] = {}
+
+    def __call__(self, *shape: int, like: Tensor, rows_first: bool = False) -> Tensor:
+        """As `room`; with `rows_first` the lanes lie side by side in memory, `[B, K, ...]`."""
+        key = (rows_first, *shape)
+        found = self._kept.get(key)
+        if found is None:
+            if rows_first:
+                found = room(shape[1], shape[0], *shape[2:], like=like).transpose(0, 1)
+            else:
+                found = room(*shape, like=like)
+            if len(self._kept) < self.most:
+                self._kept[key] = found
+        return found
+
+
 def aligned(x: Tensor) -> Tensor:
     """The tensor, or a copy of it with lanes that lie as a tensor of their own would."""
-    if x.stride(0) * x.element_size() % ALIGNED == 0 and x[0].is_contiguous():
+    step = ALIGNED // x.element_size()
+    is_rows_first = x.ndim == 3 and x.stride(-1) == 1 and x.stride(1) % step == 0
+    if x.stride(0) % step == 0 and (is_rows_first or x[0].is_contiguous()):
         return x
     return room(*x.shape, like=x).copy_(x)
 

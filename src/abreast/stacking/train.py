@@ -72,12 +72,17 @@ def train_stack(
             parts = split(list(jobs), most)
             whole = replace(options, memory_gib=None)
             return [outcome for part in parts for outcome in train_stack(part, whole, callbacks)]
+    with _old_objects_left_alone():
+        return _outcomes(jobs, options, callbacks)
+
+
+def _outcomes(jobs: Sequence[Job], options: Options, callbacks: Sequence[Callback]) -> list[Outcome]:
     outcomes = [Outcome() for _ in jobs]
     began = time.perf_counter()
     directories = [RunDirectory(job.directory) for job in jobs]
     side_by_side(_begin, list(zip(directories, jobs, outcomes, strict=True)))
     try:
-        with one_thread(), _old_objects_left_alone(), matmul_precision(jobs[0].cfg.get("matmul_precision")):
+        with one_thread(), matmul_precision(jobs[0].cfg.get("matmul_precision")):
             lanes, data = build_lanes(jobs, directories, outcomes)
             if lanes:
                 _train(lanes, data, jobs, options, began, callbacks)
@@ -155,11 +160,15 @@ def _train(
 
 @contextmanager
 def _old_objects_left_alone() -> Iterator[None]:
-    """Let the garbage collector pass over what is there already: a million objects of the libraries."""
+    """Let the garbage collector pass over what is there already: a million objects of the libraries.
+
+    What came meanwhile is collected in the end: beside so many it would never be time for it.
+    """
     gc.freeze()
     try:
         yield
     finally:
+        gc.collect()
         gc.unfreeze()
 
 

@@ -23,6 +23,10 @@ class Vmapped:
         self.state = state
         self._scores: Tensor
 
+    def train(self) -> None:
+        """Let the network that stands for all of them behave as in training."""
+        self.base.train()
+
     def forward(self, x: Tensor) -> Tensor:
         """Scores `[K, B, out]` of normalised inputs `[K, B, *shape]`."""
         state = self.state

@@ -66,6 +66,8 @@ def launch(
         log.info("Stopped. The same command again goes on with %s", launcher.config.hydra.sweep.dir)
         raise
     _report(jobs)
+    if OmegaConf.select(launcher.config, "hydra.runtime.choices.hydra/sweeper") == "basic" and len(jobs) > 1:
+        log.info("To compare them: abreast report %s", launcher.config.hydra.sweep.dir)
     return [job.returned for job in jobs if job.returned is not None]
 
 

@@ -28,8 +28,8 @@ LONGEST = 100  # characters of a directory's name before the run's id
 class Planned:
     """A job: its number, its overrides and its composed config; `plain` is the run's own part, resolved.
 
-    `title` is what sets it apart from the others. `at` is where a run that was stopped goes on: the epoch, its
-    mini-batches that are done, and whether it was to stop then.
+    `title` is what sets it apart from the others. `at` is where a run that was stopped goes on: the epoch,
+    its mini-batches that are done, and whether it was to stop then.
     """
 
     number: int

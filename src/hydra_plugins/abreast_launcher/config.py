@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -38,7 +38,7 @@ class AbreastLauncherConf:
     keep: float = 1 / 3
     engine: str = "none"
     workers: int | None = None
-    engine_options: dict[str, Any] = field(default_factory=dict)
+    engine_options: Any = None
 
 
 ConfigStore.instance().store(

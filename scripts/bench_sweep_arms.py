@@ -1,0 +1,163 @@
+"""The ways to train a sweep that `bench_sweep.py` compares: each gives its seconds a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from abreast import lean  # noqa: F401  # isort: skip  first: it makes Lightning's import lean
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import execution_whitelist
+from joblib import Parallel, delayed
+from lightning.pytorch import LightningModule, Trainer, seed_everything
+from omegaconf import OmegaConf
+from torch.utils.data import DataLoader, TensorDataset
+from torchmetrics.classification import MulticlassAccuracy
+
+from abreast.build import build_data, build_net
+from abreast.catalog import MAIN, conf_dir
+from abreast.stacking.building import Job
+from abreast.stacking.grouping import plan
+from abreast.stacking.train import Options, train_stack
+from abreast.training import run
+
+Sweep = Sequence[dict[str, Any]]
+
+WHITELIST = ["torch.*", "abreast.*", "lightning.*"]
+RATES = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01)
+NETS: dict[str, tuple[str, ...]] = {
+    "digits": ("data=digits", "model.hidden=[32]", "data.batch_size=32"),
+    "mnist": ("model.hidden=[256]", "data.batch_size=128"),
+    "batch_norm": ("model.hidden=[64,128,64]", "model.norm=batch", "data.batch_size=128"),
+    "wide": ("model.hidden=[800]", "data.batch_size=64"),
+}
+
+
+def configs(net: str, lanes: int, epochs: int) -> list[dict[str, Any]]:
+    """A sweep of 8 learning rates, and as many seeds as it takes."""
+    overrides = ["trainer=cpu", "logger=csv", "callbacks=none", f"trainer.max_epochs={epochs}", *NETS[net]]
+    if net != "digits":
+        folder = os.environ.get("ABREAST_DATA")
+        shaped = ["data=random", "data.size=60000", "data.features=784"]
+        overrides += ["data=mnist", f"data.dir={folder}"] if folder else shaped
+    with initialize_config_dir(str(conf_dir())):
+        base = json.dumps(OmegaConf.to_container(compose(MAIN, overrides=overrides), resolve=True))
+    found = []
+    for lane in range(lanes):
+        config = json.loads(base)
+        config["seed"], config["optim"]["lr"] = lane // len(RATES), RATES[lane % len(RATES)]
+        found.append(config)
+    return found
+
+
+def stacked(sweep: Sweep, folder: Path, **options: Any) -> float:
+    """All together, as the launcher does it."""
+    began = time.perf_counter()
+    with execution_whitelist(WHITELIST):
+        planned = plan(sweep)
+        for lanes in [*planned.stacks, *planned.alone.values()]:
+            outcomes = train_stack([Job(sweep[n], folder / str(n)) for n in lanes], Options(**options))
+            failed = [outcome for outcome in outcomes if outcome.value is None]
+            assert not failed, failed[0]
+    return (time.perf_counter() - began) / len(sweep)
+
+
+def opted_in(sweep: Sweep, folder: Path) -> float:
+    """All together, with coarser matrix products and shared batches."""
+    coarse = [{**config, "matmul_precision": "bf16"} for config in sweep]
+    return stacked(coarse, folder, shared_batches=True)
+
+
+def plain(sweep: Sweep, folder: Path) -> float:
+    """Our own runs, one after the other in this process."""
+    began = time.perf_counter()
+    with execution_whitelist(WHITELIST):
+        for number, config in enumerate(sweep):
+            run(config, folder / str(number))
+    return (time.perf_counter() - began) / len(sweep)
+
+
+def _part(sweep: Sweep, folder: Path) -> None:
+    """What one of two processes does, with one thread and nobody to print for."""
+    torch.set_num_threads(1)
+    with Path(os.devnull).open("w") as nothing:
+        sys.stdout = nothing
+        plain(sweep, folder)
+        sys.stdout = sys.__stdout__
+
+
+def two_processes(sweep: Sweep, folder: Path, processes: Parallel) -> float:
+    """Our own runs in two processes, which were started before, of one thread each."""
+    began = time.perf_counter()
+    processes(delayed(_part)(sweep[part::2], folder / str(part)) for part in range(2))
+    return (time.perf_counter() - began) / len(sweep)
+
+
+class Idiomatic(LightningModule):
+    """As Lightning's guide writes it: torchmetrics, `self.log`, a progress bar."""
+
+    def __init__(self, net: torch.nn.Module, lr: float, classes: int) -> None:
+        super().__init__()
+        self.net, self.lr = net, lr
+        self.measures = torch.nn.ModuleDict(
+            {f"{stage}_": MulticlassAccuracy(classes) for stage in ("train", "val", "test")}
+        )
+
+    def _step(self, batch: Any, stage: str) -> torch.Tensor:
+        x, y = batch
+        scores = self.net(x)
+        loss = torch.nn.functional.cross_entropy(scores, y)
+        measure: Any = self.measures[f"{stage}_"]
+        measure(scores, y)
+        self.log(f"{stage}/loss", loss, prog_bar=True, on_step=False, on_epoch=True)
+        self.log(f"{stage}/accuracy", measure, prog_bar=True, on_step=False, on_epoch=True)
+        return loss
+
+    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+        """A step."""
+        return self._step(batch, "train")
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        """A batch."""
+        self._step(batch, "val")
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        """A batch."""
+        self._step(batch, "test")
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Adam."""
+        return torch.optim.Adam(self.parameters(), lr=self.lr)
+
+
+def idiomatic(sweep: Sweep, folder: Path) -> float:
+    """DataLoader and `Idiomatic`, one run after the other in this process."""
+    began = time.perf_counter()
+    for config in sweep:
+        seed_everything(config["seed"], verbose=False)
+        with execution_whitelist(WHITELIST):
+            data = build_data(config)
+            net = build_net(config, data.in_shape, data.out_features)
+        sets = [
+            TensorDataset((split.inputs.float() - data.mean) / data.std, split.targets)
+            for split in (data.train, data.val, data.test)
+        ]
+        train = DataLoader(sets[0], batch_size=data.batch_size, shuffle=True)
+        others = [DataLoader(each, batch_size=1024) for each in sets[1:]]
+        trainer = Trainer(
+            max_epochs=config["trainer"]["max_epochs"],
+            accelerator="cpu",
+            default_root_dir=str(folder),
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+        )
+        module = Idiomatic(net, config["optim"]["lr"], len(data.classes))
+        trainer.fit(module, train, others[0])
+        trainer.test(module, others[1], verbose=False)
+    return (time.perf_counter() - began) / len(sweep)

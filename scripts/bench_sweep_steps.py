@@ -1,0 +1,139 @@
+"""Where the time of a step goes: the Trainer, the loop, its matrix products, and the peak of the machine."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.utils import execution_whitelist
+from lightning.pytorch import Callback
+
+from abreast.build import build_data, build_stepping
+from abreast.results import RunDirectory
+from abreast.stacking.building import Job, build_lane, stack_trainer
+from abreast.stacking.chunk import Chunk
+from abreast.stacking.compaction import chunked
+from abreast.stacking.grouping import plan
+from abreast.stacking.layout import layout
+from abreast.stacking.loader import StackLoader
+from abreast.stacking.module import Stack
+from abreast.training import prepare
+from bench_sweep_arms import WHITELIST, configs
+
+STEPS = 41  # an epoch of digits
+
+
+class Turns(Callback):
+    """Before each epoch of the Trainer: the same by the bare loop, by the products alone, and the peak.
+
+    Seconds a lane-step of each, and `peak` in floating-point operations a second; the first turn is left out.
+    """
+
+    def __init__(self, chunks: Sequence[Chunk], loader: StackLoader) -> None:
+        self.chunks = chunks
+        self.loader = loader
+        self.lanes = sum(len(chunk.lanes) for chunk in chunks)
+        self.rows = loader.batch_size
+        self.calls = [call for chunk in chunks for call in self._products(chunk)]
+        self.found: dict[str, list[float]] = {"loop": [], "products": [], "peak": [], "trainer": []}
+
+    def on_train_epoch_start(self, *_: Any) -> None:
+        """The others' turns."""
+        for name, action in (("loop", self.loop), ("products", self.products)):
+            began = time.perf_counter()
+            action()
+            self.found[name].append((time.perf_counter() - began) / self.loader.batches / self.lanes)
+        self.found["peak"].append(peak())
+        self.began = time.perf_counter()
+
+    def on_validation_start(self, *_: Any) -> None:
+        """The Trainer's turn is over."""
+        seconds = time.perf_counter() - self.began
+        self.found["trainer"].append(seconds / self.loader.batches / self.lanes)
+
+    def loop(self) -> None:
+        """An epoch without Lightning: its order, the same steps, its losses and metrics."""
+        for block in self.loader:
+            ends = block.start + len(block) == self.loader.batches
+            for chunk in self.chunks:
+                chunk.train(block, block.start + 1, ends_epoch=ends)
+        for chunk in self.chunks:
+            torch.cat(chunk.losses).isfinite().all(0).tolist()
+            chunk.losses.clear()
+            for lane, values in zip(chunk.lanes, chunk.train_meter.compute(), strict=True):
+                lane.learner.take("train", values)
+                lane.learner.samples.clear()
+
+    def _products(self, chunk: Chunk) -> list[tuple[torch.Tensor, ...]]:
+        """Two factors and where their product goes, for every product of a chunk's step."""
+        found: list[tuple[torch.Tensor, ...]] = []
+        lanes = len(chunk.lanes)
+        weights = [each.detach() for each in chunk.state.parameters.values() if each.ndim == 3]
+        for layer, weight in enumerate(weights):
+            _, outputs, inputs = weight.shape
+            x, grad = torch.randn(lanes, self.rows, inputs), torch.randn(lanes, self.rows, outputs)
+            found.append((x, weight.transpose(1, 2), torch.empty_like(grad)))
+            found.append((grad.transpose(1, 2), x, torch.empty_like(weight)))
+            if layer > 0:
+                found.append((grad, weight, torch.empty_like(x)))
+        return found
+
+    def products(self) -> None:
+        """The matrix products of an epoch, into memory that is there."""
+        for _ in range(self.loader.batches):
+            for one, other, out in self.calls:
+                torch.bmm(one, other, out=out)
+
+    def flops(self) -> float:
+        """Floating-point operations of a lane-step's products."""
+        return 2.0 * sum(one.numel() * other.shape[2] for one, other, _ in self.calls) / self.lanes
+
+
+def peak() -> float:
+    """The most floating-point operations a second that one thread reaches in a matrix product just now."""
+    a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
+    best = math.inf
+    for _ in range(3):
+        began = time.perf_counter()
+        a @ b
+        best = min(best, time.perf_counter() - began)
+    return 2 * 1024**3 / best
+
+
+def steps(net: str, lanes: int, turns: int) -> dict[str, Any]:
+    """All of it for one net and number of lanes, on one thread, by turns."""
+    sweep = configs(net, lanes, turns + 1)
+    torch.set_num_threads(1)
+    prepare(sweep[0])
+    with execution_whitelist(WHITELIST), tempfile.TemporaryDirectory() as folder:
+        _, block = build_stepping(sweep[0])
+        data = build_data(
+            {**sweep[0], "trainer": {**sweep[0]["trainer"], "limit_train_batches": STEPS}}, block
+        )
+        order = plan(sweep).stacks[0] if lanes > 1 else [0]
+        jobs = [Job(sweep[n], Path(folder) / str(n)) for n in order]
+        parts: dict[str, Any] = {}
+        members = [
+            build_lane(n, job, RunDirectory(job.directory), data, lanes, parts) for n, job in enumerate(jobs)
+        ]
+        for lane in members:
+            lane.callbacks = []
+        weights = sum(p.numel() for p in members[0].learner.net.parameters())
+        chosen = layout(weights, data.batch_size, threads=1)
+        chunks = chunked(members, chosen)
+        stack = Stack(chunks, data, chosen)
+        turn = Turns(chunks, stack.train_dataloader())
+        trainer = stack_trainer(sweep[0], data, [turn])
+        stack.attach(trainer)
+        trainer.fit(stack)
+    return {
+        "net": net,
+        "lanes": lanes,
+        "flops": turn.flops(),
+        **{name: values[1:] for name, values in turn.found.items()},
+    }
