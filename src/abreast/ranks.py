@@ -28,7 +28,6 @@ from abreast.targets import own_targets
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)  # that torch's launcher listens to
 STOPS = {code: number for number in (signal.SIGTERM, signal.SIGINT) for code in (-number, 128 + number)}
-INTERRUPTS = {code for code, number in STOPS.items() if number == signal.SIGINT}
 DIE_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
 
 
@@ -72,16 +71,15 @@ def start_ranks(directory: RunDirectory, ranks: int) -> None:
         raise Interrupted(error.sigval) from None
     except ChildFailedError as error:
         first = error.get_first_failure()[1].exitcode
-        _raise_what_ended(directory, first, {failure.exitcode for failure in error.failures.values()})
+        _raise_what_ended(directory, first)
 
 
-def _raise_what_ended(directory: RunDirectory, first: int, codes: set[int]) -> NoReturn:
+def _raise_what_ended(directory: RunDirectory, first: int) -> NoReturn:
     status = directory.read_status()
     if "diverged_at" in status:
         raise DivergedError(status["diverged_at"]) from None
     if first in STOPS and status["status"] != "failed":
-        # Told to one rank, it is SIGTERM to the others.
-        raise Interrupted(next((STOPS[code] for code in codes & INTERRUPTS), STOPS[first])) from None
+        raise Interrupted(STOPS[first]) from None
     how = f"killed by {signal.Signals(-first).name}" if first < 0 else f"exit code {first}"
     reason = status.get("reason") or how
     raise RunError(f"a rank of the run failed: {reason} ({directory.path})") from None
