@@ -28,7 +28,11 @@ study: $(READY) ## Compare losses and optimizers on digits; the page: runs/study
 	$(BIN)/python train.py -m +study=loss_x_optim hydra.sweep.dir=runs/study $(ARGS)
 
 .PHONY: test
-test: $(READY) ## Run the tests
+test: $(READY) ## Run the tests, but for those with many processes or machines
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not long" $(TEST_ARGS)
+
+.PHONY: test-all
+test-all: $(READY) ## Run all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TEST_ARGS)
 
 .PHONY: check

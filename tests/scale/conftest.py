@@ -57,3 +57,13 @@ def sweep(tmp_path: Path) -> Callable[..., Swept]:
         return Swept(tmp_path / name, done.stdout + done.stderr)
 
     return swept
+
+
+LONG = ("test_engines", "test_outside", "test_processes", "test_two_nodes")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts many processes, time and again."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and item.path.stem in LONG:
+            item.add_marker(pytest.mark.long)

@@ -18,7 +18,7 @@ from abreast.results import RunDirectory
 
 MARKS = ("config.yaml", "status.json", "result.json", "metrics.csv")  # of a run's directory
 SKIPPED = ("checkpoints", "report")
-STATUSES = ("finished", "running", "interrupted", "failed", "unreadable", "not started")
+STATUSES = ("finished", "running", "interrupted", "dropped", "failed", "unreadable", "not started")
 _SEED = re.compile(r"^seed: *(-?\d+) *$", re.MULTILINE)
 
 
