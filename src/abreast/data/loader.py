@@ -52,7 +52,37 @@ class Block:
                 yield inputs.index_select(0, indices), targets.index_select(0, indices)
 
 
-class TrainLoader:
+class Resumed:
+    """A loader of `batches` mini-batches an epoch, `steps` to a block, that can begin within an epoch.
+
+    Its state is the place within the epoch, in mini-batches.
+    """
+
+    def __init__(self, batches: int, steps: int) -> None:
+        self.batches = batches
+        self.steps = steps
+        self.epoch = 0
+        self.sampler = self  # Lightning calls `loader.sampler.set_epoch`
+        self._start = 0
+        self._done = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order the next iteration has."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return math.ceil(self.batches / self.steps)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The place within the epoch; 0 once the epoch is over."""
+        return {"batches_done": self._done % self.batches}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Let the next iteration begin at the place that `state_dict` gave."""
+        self._start = state["batches_done"]
+
+
+class TrainLoader(Resumed):
     """The training mini-batches, `steps` to a block; with `steps` 1 plain (inputs, targets) batches.
 
     `batch_size` is that of the whole batch, over all ranks. `limit` bounds the mini-batches of an epoch.
@@ -76,22 +106,10 @@ class TrainLoader:
         self.batch_size = batch_size
         self.seed = seed
         self.shuffle = shuffle
-        self.steps = steps
         self.rank = rank
         self.world = world
-        self.epoch = 0
-        self.sampler = self  # Lightning calls `loader.sampler.set_epoch`
         whole = math.ceil(len(split.targets) / batch_size)
-        self.batches = whole if limit is None else min(whole, limit)
-        self._start = 0
-        self._done = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order the next iteration has."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return math.ceil(self.batches / self.steps)
+        super().__init__(whole if limit is None else min(whole, limit), steps)
 
     def __iter__(self) -> Iterator[Block | Batch]:
         epoch = self.epoch if self.shuffle else 0
@@ -106,14 +124,6 @@ class TrainLoader:
                 yield from block
             else:
                 yield block
-
-    def state_dict(self) -> dict[str, Any]:
-        """The place within the epoch; 0 once the epoch is over."""
-        return {"batches_done": self._done % self.batches}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Let the next iteration begin at the place that `state_dict` gave."""
-        self._start = state["batches_done"]
 
 
 class EvalLoader:

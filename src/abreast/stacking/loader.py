@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from abreast.data.loader import epoch_order
+from abreast.data.loader import Resumed, epoch_order
 from abreast.data.source import Split
 
 
@@ -46,7 +45,7 @@ class StackBlock:
             )
 
 
-class StackLoader:
+class StackLoader(Resumed):
     """Blocks of `steps` mini-batches, for lanes of these `seeds`, which may change between two epochs.
 
     The state is the place within the epoch, as in a plain run's loader.
@@ -66,19 +65,7 @@ class StackLoader:
         self.batch_size = batch_size
         self.seeds = seeds
         self.shuffle = shuffle
-        self.steps = steps
-        self.batches = batches
-        self.epoch = 0
-        self.sampler = self  # Lightning calls `loader.sampler.set_epoch`
-        self._start = 0
-        self._done = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order the next iteration has."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return math.ceil(self.batches / self.steps)
+        super().__init__(batches, steps)
 
     def __iter__(self) -> Iterator[StackBlock]:
         rows = len(self.split.targets)
@@ -91,11 +78,3 @@ class StackLoader:
             self._done = end
             block = order[:, start * self.batch_size : end * self.batch_size]
             yield StackBlock(self.split, block, self.batch_size, start)
-
-    def state_dict(self) -> dict[str, Any]:
-        """The place within the epoch; 0 once the epoch is over."""
-        return {"batches_done": self._done % self.batches}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Let the next iteration begin at the place that `state_dict` gave."""
-        self._start = state["batches_done"]
