@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
-TEST_ARGS ?= -n 2
+TEST_ARGS ?= -n 2 --dist worksteal
 
 .PHONY: help
 help: ## Show this help

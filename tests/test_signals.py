@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ LONG = (
 STARTS = {
     "plain": ("hydra.run.dir=run",),
     "ddp": ("hydra.run.dir=run", "trainer=ddp", "trainer.devices=2"),
-    "sweep": ("-m", "seed=0,1", "hydra.sweep.dir=run"),
+    "sweep": ("-m", "seed=0,1", "hydra.sweep.dir=run", "hydra.launcher.save_every=1"),
     "one by one": ("-m", "seed=0,1", "hydra.sweep.dir=run", "hydra/launcher=basic"),
 }
 
@@ -37,25 +38,44 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, str(ROOT / "train.py"), *arguments]
 
 
-def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """The command in a session of its own, once it has written a checkpoint."""
-    process = subprocess.Popen(
-        command(*arguments),
-        cwd=folder,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    until = time.monotonic() + 120
-    while not any(folder.rglob("last.ckpt")):
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < until
-        time.sleep(0.05)
-    return process
+class Started:
+    """A command in a session of its own; what it says goes to a file, as a full pipe would halt it."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.log = folder / "said.txt"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                command(*arguments), cwd=folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        until = time.monotonic() + 120
+        while not any(folder.rglob("last.ckpt")):
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < until, self.log.read_text()
+            time.sleep(0.05)
+
+    def ended(self) -> str:
+        """Wait for the end; what was said."""
+        self.process.wait(timeout=60)
+        return self.log.read_text()
 
 
-def session(process: subprocess.Popen[str]) -> list[int]:
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Started]]:
+    """Starts a command and waits for its first checkpoint; nothing of it outlives the test."""
+    begun: list[Started] = []
+
+    def begin(*arguments: str) -> Started:
+        begun.append(Started(tmp_path, *arguments))
+        return begun[-1]
+
+    yield begin
+    for each in begun:
+        for pid in session(each.process):
+            os.kill(pid, signal.SIGKILL)
+        each.process.wait()
+
+
+def session(process: subprocess.Popen[bytes]) -> list[int]:
     """The processes of the command's session that live."""
     found = []
     for entry in Path("/proc").iterdir():
@@ -72,13 +92,16 @@ def session(process: subprocess.Popen[str]) -> list[int]:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
 @pytest.mark.parametrize("kind", STARTS)
-def test_a_signal_saves_and_stops(kind: str, number: signal.Signals, tmp_path: Path) -> None:
-    process = started(tmp_path, *LONG, *STARTS[kind])
+def test_a_signal_saves_and_stops(
+    kind: str, number: signal.Signals, start: Callable[..., Started], tmp_path: Path
+) -> None:
+    started = start(*LONG, *STARTS[kind])
+    process = started.process
     if number == signal.SIGINT:
         os.killpg(process.pid, number)  # as the terminal does
     else:
         process.send_signal(number)
-    said, _ = process.communicate(timeout=60)
+    said = started.ended()
     assert process.returncode == 128 + number, said
     assert "Traceback" not in said, said
     assert not session(process)
@@ -93,11 +116,10 @@ def test_a_signal_saves_and_stops(kind: str, number: signal.Signals, tmp_path: P
         assert saved["global_step"] >= (rows[-1]["step"] if rows else 0)
 
 
-def test_a_stopped_run_goes_on_by_its_directory_alone(tmp_path: Path) -> None:
-    process = started(tmp_path, *LONG, *STARTS["plain"])
-    process.terminate()
-    said, _ = process.communicate(timeout=60)
-    assert f"resume={tmp_path / 'run'}" in said
+def test_a_stopped_run_goes_on_by_its_directory_alone(start: Callable[..., Started], tmp_path: Path) -> None:
+    started = start(*LONG, *STARTS["plain"])
+    started.process.terminate()
+    assert f"resume={tmp_path / 'run'}" in started.ended()
     epoch = int(
         checkpoint.load(tmp_path / "run" / "checkpoints" / "last.ckpt")["abreast"]["position"]["epoch"]
     )

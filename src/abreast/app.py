@@ -69,6 +69,9 @@ def _reported(command: Any) -> int:
     except AbreastError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except OSError as error:
         full = disk_error(error, None)
         if full is None:
@@ -78,9 +81,6 @@ def _reported(command: Any) -> int:
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
 
 
 def _train() -> int:
@@ -188,11 +188,9 @@ def _run(values: dict[str, Any], run_dir: Path, *, in_sweep: bool) -> float:
         if state == Standing.DIVERGED:
             raise DivergedError(directory.read_status()["diverged_at"])
         if state == Standing.BEGUN:
-            from abreast.checkpoint import place
-            from abreast.training import go_on
+            from abreast.training import take_up
 
-            place(directory)  # begins anew where it is broken
-            return go_on(values, directory)
+            return take_up(values, directory)
         from abreast.training import run
 
         return run(values, run_dir)

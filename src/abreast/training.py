@@ -75,6 +75,12 @@ def _again(cfg: Config, directory: RunDirectory) -> float:
     return go_on(cfg, directory)
 
 
+def take_up(cfg: Config, directory: RunDirectory) -> float:
+    """Go on with a run of a sweep that is run again; it begins anew where what it left is broken."""
+    checkpoint.place(directory)
+    return go_on(cfg, directory)
+
+
 def go_on(cfg: Config, directory: RunDirectory, *, new: bool = False) -> float:
     """Train and test the run that is in the directory, from where its last checkpoint stands; as `run`.
 
