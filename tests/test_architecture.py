@@ -15,7 +15,7 @@ assert len(FILES) > 30
 # A module may import those of its own layer and of the layers before it.
 LAYERS = (
     {"errors", "locking", "seeding", "targets"},
-    {"results", "outside", "catalog", "monitoring", "precision", "lean", "commands"},
+    {"results", "outside", "catalog", "monitoring", "precision", "lean", "commands", "composing", "deferred"},
     {
         "sweeps",
         "identity",
@@ -43,6 +43,7 @@ LIGHT = (
     "app",
     "catalog",
     "commands",
+    "composing",
     "errors",
     "monitoring",
     "report",

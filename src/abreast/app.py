@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import logging
@@ -38,6 +39,7 @@ _FOR_HYDRA = ("abreast.*", "hydra_plugins.*", "optuna.*", "joblib.*", "submitit.
 def main(command: Sequence[str] = ()) -> NoReturn:
     """Run the command line, with `command` before it. Exit code 2 for a mistake in it, 130 for Ctrl-C."""
     arguments = [*command, *sys.argv[1:]]
+    atexit.register(gc.freeze)  # else the process's end looks for garbage in a million objects: a second
     logging.raiseExceptions = False  # a log on a full disk is no reason for a traceback
     here = str(Path.cwd())
     if here not in sys.path:

@@ -1,18 +1,21 @@
 """A quicker import of Lightning: importing this module is what does it, before anything imports Lightning.
 
 Lightning imports all of torchmetrics, whose image and audio metrics import torchvision and scipy.signal if
-they are installed: half of the time that Lightning takes to import, for nothing that is used here. While
-Lightning is imported, torchmetrics is told that they are not.
+they are installed, and torch's compiler: most of the time that it takes, for nothing that is used here. While
+Lightning is imported, torchmetrics is told that the former are not, and the latter is put off.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.machinery import ModuleSpec
 from importlib.metadata import PackageNotFoundError
 from typing import Any
+
+from abreast.deferred import defer
 
 imports: Any = import_module("lightning_utilities.core.imports")
 UNUSED = frozenset({"scipy", "torchvision"})
@@ -40,5 +43,20 @@ def _found_missing(packages: frozenset[str]) -> Iterator[None]:
         imports.module_available.cache_clear()
 
 
-with _found_missing(UNUSED):
-    import lightning.pytorch  # noqa: F401
+def _import() -> None:
+    with _found_missing(UNUSED):
+        import_module("lightning.pytorch")
+
+
+compiler = defer()
+try:
+    _import()
+except ImportError:  # a Lightning that wants more of the compiler
+    if compiler is None:
+        raise
+    compiler.make_way()
+    for name in [each for each in sys.modules if each.partition(".")[0] == "lightning"]:
+        del sys.modules[name]
+    _import()
+if compiler is not None:
+    compiler.is_open = True

@@ -14,6 +14,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from abreast.checking.validation import validate
+from abreast.composing import SweepLoader
 from abreast.errors import ConfigError
 
 MOST_VALUES = 200
@@ -50,6 +51,9 @@ class Preflight(Callback):
 
         Stops where no job is left to run; else those that are wrong fail alone, and first.
         """
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        hydra.config_loader = SweepLoader(hydra.config_loader)  # type: ignore[assignment]
         try:
             message = ""
             if config.hydra.runtime.choices.get("hydra/sweeper") == "abreast_study":
