@@ -31,7 +31,7 @@ LAYERS = (
         "hardest",
         "report",
     },
-    {"metrics", "execution", "fitting", "position", "module", "sharing", "callbacks"},
+    {"metrics", "fused", "execution", "fitting", "position", "module", "sharing", "callbacks"},
     {"build", "summary", "hyperparameters", "trust"},
     {"ranks", "training", "rebuilding"},
     {"evaluation", "prediction", "export", "resuming", "stacking", "study"},

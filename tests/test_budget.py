@@ -16,10 +16,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from abreast import execution, module
 
-# Python functions that a mini-batch of a block may enter beyond those of the hand-written loop below, for the
-# loss's checks, the metrics' lists and the step count. Counted with torch 2.14 and lightning 2.6.6: 54; the
-# loop has 132.
-BEYOND = 60
+# Python functions that a mini-batch of a block enters less than the hand-written loop below: what the loss's
+# checks, the metrics' lists and the step count add is less than what the fused optimizer's kernel saves.
+# Counted with torch 2.14 and lightning 2.6.6: 108 to the loop's 132.
+FEWER = 20
 
 
 def calls(work: Callable[[], Any]) -> int:
@@ -81,7 +81,7 @@ def test_python_calls_per_step(train: Callable[..., Path], monkeypatch: pytest.M
     train("trainer.max_epochs=3", "model.hidden=[32]", "trainer.log_every_n_steps=100000")
     steps, entered = counted[-1]
     assert steps == 41
-    assert entered / steps <= hand_calls_per_step() + BEYOND
+    assert entered / steps <= hand_calls_per_step() - FEWER
 
 
 class Waits(TorchDispatchMode):

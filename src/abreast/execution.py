@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from abreast.data.loader import Batch, Block
+from abreast.fused import fused_step
 
 if TYPE_CHECKING:
     from abreast.module import Learner
@@ -48,11 +49,16 @@ def execute(learner: Learner, block: Block, stepping: Stepping) -> None:
     batches = len(block)
     step = trainer.global_step
     done = 0
+    take_step = optimizer.step if step == 0 else fused_step(optimizer) or optimizer.step
+    forgets = type(optimizer).zero_grad is Optimizer.zero_grad
 
     def gradients(batch: Batch, *, measure: bool, zero: bool) -> Tensor:
         with trainer.precision_plugin.forward_context() if mixed else nullcontext():
             loss = learner.train_loss(batch, measure=measure)
-        if zero:
+        if zero and forgets:
+            for parameter in parameters:
+                parameter.grad = None  # as `zero_grad` does, and no more than that
+        elif zero:
             optimizer.zero_grad()
         share = loss / stepping.accumulate if stepping.accumulate > 1 else loss
         if alone:
@@ -79,7 +85,7 @@ def execute(learner: Learner, block: Block, stepping: Stepping) -> None:
                 if due:
                     learner.sample(step, optimizer)
                 clip(parameters, stepping)
-                optimizer.step()
+                take_step()
             if mixed:
                 torch.clear_autocast_cache()  # it holds casts of the weights as they were
             progress.increment_ready()

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from abreast.fused import Step, fused_step
 from abreast.module import Learner, Schedule
-from abreast.stacking.fused import Step, fused_step
 from abreast.stacking.state import State
 
 # Each value of a parameter is updated from that value's own history alone.
@@ -88,7 +88,7 @@ class Pack:
             return
         self.optimizer.step()
         if not self._tried:
-            self._fused, self._tried = fused_step(self.optimizer), True
+            self._fused, self._tried = fused_step(self.optimizer, one_count=True), True
 
     def group(self, lane: int) -> dict[str, Any]:
         """The parameter group with the lane's settings, its first one if it has several."""

@@ -1,4 +1,4 @@
-"""The short ways give the bits of torch's own: fused steps, and the sum of a batch's losses."""
+"""The short way to a fused step gives the bits of torch's own."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
 
-from abreast.stacking.fused import fused_step
-from abreast.stacking.losses import mean_of
+from abreast.fused import fused_step
 from helpers import same
 
 GROUPS = (0.01, 0.3)  # learning rates
@@ -71,6 +70,55 @@ def test_fused_steps(kind: Any, settings: dict[str, Any], schedule: Any) -> None
     assert same(found[0], found[1])
 
 
+@pytest.mark.parametrize("kind", [Adam, SGD])
+def test_what_has_no_gradient_is_left_out(kind: Any) -> None:
+    """A part of the network that a step does not use, or not at first, or that is frozen."""
+    found = []
+    for short in (False, True):
+        optimizer = built(lambda groups: kind(groups, fused=True), ((4,), (3, 2)))
+        parameters = optimizer.param_groups[0]["params"]
+        trained(optimizer, optimizer.step, range(1))
+        step = fused_step(optimizer) if short else optimizer.step
+        assert step is not None
+        for number in range(6):
+            for parameter in parameters:
+                parameter.grad = torch.full_like(parameter, number)
+            if number % 2:
+                parameters[1].grad = None
+            step()
+        found.append((parameters, optimizer.state_dict()))
+    assert same(found[0], found[1])
+
+
+def test_before_every_parameter_has_stepped_there_is_none() -> None:
+    optimizer = built(lambda groups: Adam(groups, fused=True), ((4,), (3,)))
+    assert fused_step(optimizer) is None
+    trained(optimizer, optimizer.step, range(1))
+    assert fused_step(optimizer) is not None
+    optimizer.add_param_group({"params": [nn.Parameter(torch.ones(2))]})
+    assert fused_step(optimizer) is None
+    momentum = built(lambda groups: SGD(groups, fused=True, momentum=0.9), ((4,),))
+    assert fused_step(momentum) is None
+
+
+def test_one_count_is_shared_only_if_so_wished() -> None:
+    optimizer = built(lambda groups: Adam(groups, fused=True), ((4,), (3,)))
+    trained(optimizer, optimizer.step, range(1))
+    fused_step(optimizer)
+    assert len({id(each["step"]) for each in optimizer.state.values()}) == 4
+    step = fused_step(optimizer, one_count=True)
+    assert len({id(each["step"]) for each in optimizer.state.values()}) == 1
+    assert step is not None
+    step()
+    assert {float(each["step"]) for each in optimizer.state.values()} == {2.0}
+
+
+def watched(optimizer: Optimizer) -> Optimizer:
+    """With somebody who is to be told of each step."""
+    optimizer.register_step_post_hook(lambda *_: None)
+    return optimizer
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -78,19 +126,12 @@ def test_fused_steps(kind: Any, settings: dict[str, Any], schedule: Any) -> None
         lambda groups: Adam(groups, fused=True, amsgrad=True),
         lambda groups: RMSprop(groups),
         lambda groups: type("Own", (Adam,), {})(groups, fused=True),
+        lambda groups: watched(Adam(groups, fused=True)),
+        lambda groups: Adam(groups[0]["params"], fused=True, lr=torch.tensor(0.1)),
+        lambda groups: Adam([*groups, {"params": [nn.Parameter(torch.ones(2).double())]}], fused=True),
     ],
 )
 def test_others_have_none(make: Callable[..., Optimizer]) -> None:
     optimizer = built(make, ((4,),))
     trained(optimizer, optimizer.step, range(1))
     assert fused_step(optimizer) is None
-
-
-@pytest.mark.parametrize("rows", [*range(1, 40), 64, 127, 128, 255, 256, 257, 272, 1000, 4096, 5001])
-def test_the_sum_of_losses_is_torchs(rows: int) -> None:
-    generator = torch.Generator().manual_seed(rows)
-    scores = torch.randn(3, rows, 10, generator=generator)
-    labels = torch.randint(0, 10, (3, rows), generator=generator)
-    logs = scores.log_softmax(-1)
-    expected = torch.stack([nn.functional.nll_loss(own, y) for own, y in zip(logs, labels, strict=True)])
-    assert mean_of(logs.gather(-1, labels[..., None]).squeeze(-1)).equal(expected)

@@ -1,0 +1,129 @@
+"""The steps of torch's fused optimizers without what their `step` does around the kernel each time.
+
+The kernels, their arguments and the state are the optimizer's own, so the bits are too. Small networks spend
+more time around the kernel than in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim import optimizer as of_torch
+
+Step = Callable[[], None]
+Call = Callable[[list[Tensor]], None]
+ODD = ("amsgrad", "capturable", "differentiable")
+
+
+def fused_step(optimizer: Optimizer, *, one_count: bool = False) -> Step | None:
+    """What `optimizer.step()` does from its second call on; None for what has no such kernel.
+
+    It must have stepped once with all its parameters. Settings and gradients are read each time; the
+    parameters and the state must stay where they are. With `one_count` all parameters, which have stepped as
+    often, share the tensor that counts: the optimizer's own `step` would then count several times.
+    """
+    groups = [group for group in optimizer.param_groups if group["params"]]
+    parameters = [p for group in groups for p in group["params"]]
+    known = type(optimizer) in (Adam, AdamW, SGD) and not _is_watched(optimizer)
+    if not (known and all(map(_is_plain, groups)) and len({(p.device, p.dtype) for p in parameters}) == 1):
+        return None
+    counts: list[Tensor] = []
+    if isinstance(optimizer, SGD):
+        calls = [_sgd(optimizer, group) for group in groups]
+    elif all("step" in optimizer.state[p] for p in parameters):
+        counts = _states(optimizer, parameters, "step")
+        if one_count:
+            counts = counts[:1]
+            for parameter in parameters:
+                optimizer.state[parameter]["step"] = counts[0]
+        calls = [_adam(optimizer, group) for group in groups]
+    else:
+        return None
+    if None in calls:
+        return None
+    pairs = list(zip(groups, cast("list[Call]", calls), strict=True))
+
+    @torch.no_grad()
+    def step() -> None:
+        gradients = [[p.grad for p in group["params"]] for group, _ in pairs]
+        if any(each is None for of_group in gradients for each in of_group):
+            optimizer.step()  # leaves those parameters out
+            return
+        if counts:
+            torch._foreach_add_(counts, 1)
+        for (_, call), of_group in zip(pairs, gradients, strict=True):
+            call(of_group)
+
+    return step
+
+
+def _is_watched(optimizer: Optimizer) -> bool:
+    own = (optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks)
+    return any(own) or any((of_torch._global_optimizer_pre_hooks, of_torch._global_optimizer_post_hooks))
+
+
+def _is_plain(group: dict[str, Any]) -> bool:
+    odd = any(group.get(key) for key in ODD)
+    return bool(group["fused"] and not odd and isinstance(group["lr"], (int, float)))
+
+
+def _states(optimizer: Optimizer, parameters: list[nn.Parameter], key: str) -> list[Tensor]:
+    return [optimizer.state[p][key] for p in parameters]
+
+
+def _adam(optimizer: Optimizer, group: dict[str, Any]) -> Call:
+    parameters = group["params"]
+    means, squares = (_states(optimizer, parameters, key) for key in ("exp_avg", "exp_avg_sq"))
+    counts = _states(optimizer, parameters, "step")
+    kernel = torch._fused_adamw_ if group["decoupled_weight_decay"] else torch._fused_adam_
+
+    def call(gradients: list[Tensor]) -> None:
+        beta1, beta2 = group["betas"]
+        kernel(
+            parameters,
+            gradients,
+            means,
+            squares,
+            [],
+            counts,
+            amsgrad=False,
+            lr=group["lr"],
+            beta1=beta1,
+            beta2=beta2,
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+            maximize=group["maximize"],
+        )
+
+    return call
+
+
+def _sgd(optimizer: Optimizer, group: dict[str, Any]) -> Call | None:
+    parameters = group["params"]
+    momenta: list[Tensor] = []
+    if group["momentum"] != 0:
+        momenta = [optimizer.state[p].get("momentum_buffer") for p in parameters]
+        if any(each is None for each in momenta):
+            return None
+    elif "max_momentum" in group or "base_momentum" in group:
+        return None  # a schedule that moves the momentum too
+
+    def call(gradients: list[Tensor]) -> None:
+        torch._fused_sgd_(
+            parameters,
+            gradients,
+            momenta,
+            weight_decay=group["weight_decay"],
+            momentum=group["momentum"],
+            lr=group["lr"],
+            dampening=group["dampening"],
+            nesterov=group["nesterov"],
+            maximize=group["maximize"],
+            is_first_step=False,
+        )
+
+    return call
