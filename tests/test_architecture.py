@@ -15,7 +15,18 @@ assert len(FILES) > 30
 # A module may import those of its own layer and of the layers before it.
 LAYERS = (
     {"errors", "locking", "seeding", "targets"},
-    {"results", "outside", "catalog", "monitoring", "precision", "lean", "commands", "composing", "deferred"},
+    {
+        "results",
+        "outside",
+        "catalog",
+        "monitoring",
+        "precision",
+        "lean",
+        "commands",
+        "composing",
+        "deferred",
+        "memory",
+    },
     {
         "sweeps",
         "identity",

@@ -37,9 +37,9 @@ class Normalize(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Same shape as the inputs, in the module's precision."""
-        if inputs.is_floating_point():
-            inputs = inputs.to(self.mean.dtype)
-        return inputs.sub(self.mean).mul_(self.scale)
+        if inputs.is_floating_point():  # which may be the caller's own, and is left as it is
+            return inputs.to(self.mean.dtype).sub(self.mean).mul_(self.scale)
+        return inputs.to(self.mean.dtype).sub_(self.mean).mul_(self.scale)
 
 
 @dataclass(frozen=True)

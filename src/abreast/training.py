@@ -38,6 +38,7 @@ from abreast.errors import AbreastError, ConfigError, DivergedError, Interrupted
 from abreast.hardest import write_hardest
 from abreast.hyperparameters import log_hyperparameters
 from abreast.locking import locked
+from abreast.memory import keep_freed_memory
 from abreast.module import Learner
 from abreast.monitoring import objective
 from abreast.outside import resumed, shared
@@ -131,8 +132,9 @@ def status_kept(directory: RunDirectory) -> Iterator[None]:
 
 
 def prepare(cfg: Config) -> None:
-    """Set up this process for a run: threads' denormals, random streams, quiet libraries."""
+    """Set up this process for a run: threads' denormals, memory, random streams, quiet libraries."""
     torch.set_flush_denormal(True)  # one collapsed network would stall every product it is in
+    keep_freed_memory()
     if not torch.cuda.is_available():
         # Lightning turns this check on; without a driver each optimizer step then looks for one again.
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"

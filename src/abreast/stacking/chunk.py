@@ -68,7 +68,7 @@ class Chunk:
         self.loss = StackedLoss(self.criteria)
         self.train_meter = StackMeter(self.criteria, [learner.train_meter for learner in self.learners])
         self.validation = Evaluation(self.lanes, "val")
-        self.rooms = Rooms(most=2)
+        self.gathered, self.rooms = Rooms(most=2), Rooms(most=2)
         self.losses: list[Tensor] = []  # [S, K] each, of the epoch's steps
         if self.lanes[0].content is not None and self.learners[0].losses:
             self._take_epoch_state()
@@ -80,7 +80,7 @@ class Chunk:
         batches = len(block)
         kept: list[tuple[list[Tensor], Tensor, Tensor]] = []
         firsts = None if self.groups is None else [lanes.start for lanes in self.groups]
-        for number, (inputs, targets) in enumerate(block.of(self.place, firsts), start=1):
+        for number, (inputs, targets) in enumerate(block.of(self.place, self.gathered, firsts), start=1):
             x = self._normalized(inputs)
             if self.groups is not None:
                 targets = spread(targets, self.groups)
@@ -111,7 +111,7 @@ class Chunk:
     def _normalized(self, inputs: Tensor) -> Tensor:
         """As the learners' `normalize` has it, always in the same memory."""
         room = self.rooms(*inputs.shape, like=self.normalize.mean)
-        return torch.sub(inputs, self.normalize.mean, out=room).mul_(self.normalize.scale)
+        return room.copy_(inputs).sub_(self.normalize.mean).mul_(self.normalize.scale)
 
     def epoch_state(self, number: int) -> dict[str, Any]:
         """What has come of the epoch so far in one lane, as its plain run would save it."""

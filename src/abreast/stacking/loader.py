@@ -10,6 +10,7 @@ from torch import Tensor
 
 from abreast.data.loader import Resumed, epoch_order
 from abreast.data.source import Split
+from abreast.stacking.state import Rooms
 
 
 class StackBlock:
@@ -29,18 +30,21 @@ class StackBlock:
         orders = self.orders[:, : batches * self.batch_size]
         return StackBlock(self.split, orders, self.batch_size, self.start)
 
-    def of(self, lanes: slice, firsts: Sequence[int] | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+    def of(
+        self, lanes: slice, rooms: Rooms, firsts: Sequence[int] | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         """Inputs `[K, B, *shape]` and targets `[K, B]` of some lanes, one mini-batch at a time.
 
-        With `firsts` only of these among them.
+        The inputs are in one of the `rooms`, where the next ones will be. With `firsts` only of these lanes.
         """
         inputs, targets = self.split.inputs, self.split.targets
         orders = self.orders[lanes] if firsts is None else self.orders[lanes][list(firsts)]
         for rows in torch.split(orders, self.batch_size, 1):
             flat = rows.reshape(-1)
             shape = rows.shape
+            room = rooms.dense(len(flat), *inputs.shape[1:], like=inputs)
             yield (
-                inputs.index_select(0, flat).view(*shape, *inputs.shape[1:]),
+                torch.index_select(inputs, 0, flat, out=room).view(*shape, *inputs.shape[1:]),
                 targets.index_select(0, flat).view(*shape, *targets.shape[1:]),
             )
 

@@ -8,7 +8,8 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from abreast.stacking.network import Linear, StackedMLP
+from abreast.stacking.layers import Linear
+from abreast.stacking.network import StackedMLP
 
 
 def alike(seeds: Sequence[int]) -> list[slice]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -34,13 +34,22 @@ class Rooms:
 
     def __call__(self, *shape: int, like: Tensor, rows_first: bool = False) -> Tensor:
         """As `room`; with `rows_first` the lanes lie side by side in memory, `[B, K, ...]`."""
-        key = (rows_first, *shape)
+
+        def make() -> Tensor:
+            if rows_first:
+                return room(shape[1], shape[0], *shape[2:], like=like).transpose(0, 1)
+            return room(*shape, like=like)
+
+        return self._keep((rows_first, *shape), make)
+
+    def dense(self, *shape: int, like: Tensor) -> Tensor:
+        """As `torch.empty`."""
+        return self._keep(shape, lambda: torch.empty(shape, dtype=like.dtype, device=like.device))
+
+    def _keep(self, key: tuple[Any, ...], make: Callable[[], Tensor]) -> Tensor:
         found = self._kept.get(key)
         if found is None:
-            if rows_first:
-                found = room(shape[1], shape[0], *shape[2:], like=like).transpose(0, 1)
-            else:
-                found = room(*shape, like=like)
+            found = make()
             if len(self._kept) < self.most:
                 self._kept[key] = found
         return found
