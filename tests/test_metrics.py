@@ -70,7 +70,3 @@ def test_each_stage_begins_anew() -> None:
     fed(meter, SCORES, LABELS, 10)
     again = fed(meter, SCORES[:10], LABELS[:10], 5)
     assert again["accuracy"].item() == pytest.approx(accuracy_score(LABELS[:10], SCORES[:10].argmax(1)))
-
-
-def test_nothing_of_it_goes_into_checkpoints() -> None:
-    assert not Meter(("a", "b"), full=True).state_dict()

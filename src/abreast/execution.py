@@ -49,7 +49,7 @@ def execute(learner: Learner, block: Block, stepping: Stepping) -> None:
     batches = len(block)
     step = trainer.global_step
     done = 0
-    take_step = optimizer.step if step == 0 else fused_step(optimizer) or optimizer.step
+    take_step = fused_step(optimizer) or optimizer.step
     forgets = type(optimizer).zero_grad is Optimizer.zero_grad
 
     def gradients(batch: Batch, *, measure: bool, zero: bool) -> Tensor:

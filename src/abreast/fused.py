@@ -45,6 +45,7 @@ def fused_step(optimizer: Optimizer, *, one_count: bool = False) -> Step | None:
         return None
     if None in calls:
         return None
+    vars(optimizer)["_opt_called"] = True  # schedules ask whether `step`, of which they count the calls, was
     pairs = list(zip(groups, cast("list[Call]", calls), strict=True))
 
     @torch.no_grad()

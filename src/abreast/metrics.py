@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torchmetrics import MeanAbsoluteError, Metric, R2Score, SumMetric
 from torchmetrics.classification import (
     MulticlassAccuracy,
@@ -17,6 +17,7 @@ from torchmetrics.classification import (
 from abreast.hardest import Hardest
 
 ROWS_HELD = 1 << 16  # rows of scores kept before they are folded into the metrics
+SUMS = ("losses", "weights")
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Sample:
     grad_norm: Tensor
 
 
-class Meter(nn.Module):
+class Meter:
     """Loss and metrics of one stage, as means over its rows.
 
     `update` only appends tensors, so that a step pays next to nothing; the metrics see the rows of many
@@ -41,29 +42,35 @@ class Meter(nn.Module):
     def __init__(
         self, classes: tuple[str, ...], *, ignore_index: int | None = None, full: bool = False
     ) -> None:
-        super().__init__()
         self.classes = classes
-        # Not torchmetrics' MeanMetric: with the check for nan off, which waits for the device, 1.9.0 drops
-        # the weights.
-        self.losses = SumMetric(nan_strategy="disable")
-        self.weights = SumMetric(nan_strategy="disable")
-        self.scores = nn.ModuleDict()
-        if classes:
-            options: dict[str, Any] = {
-                "num_classes": len(classes),
-                "ignore_index": ignore_index,
-                "validate_args": False,
-            }
-            self.scores["accuracy"] = MulticlassAccuracy(average="micro", **options)
-            if full:
-                self.scores["ece"] = MulticlassCalibrationError(n_bins=15, **options)
-                self.scores["confusion"] = MulticlassConfusionMatrix(**options)
-        else:
-            self.scores["mae"] = MeanAbsoluteError()
-            self.scores["r2"] = R2Score()
+        self.ignore_index = ignore_index
+        self.full = full
+        self._made: dict[str, Metric] = {}  # where the rows are, by the first of them
         self._held: list[tuple[Tensor, Tensor | int, Tensor, Tensor]] = []
         self._rows = 0
         self.hardest = Hardest() if full and classes else None
+
+    def _metrics(self, device: torch.device) -> dict[str, Metric]:
+        if not self._made:
+            self._made = {name: metric.to(device) for name, metric in self._make().items()}
+        return self._made
+
+    def _make(self) -> dict[str, Metric]:
+        # Not torchmetrics' MeanMetric: with the check for nan off, which waits for the device, 1.9.0 drops
+        # the weights.
+        metrics: dict[str, Metric] = {name: SumMetric(nan_strategy="disable") for name in SUMS}
+        if not self.classes:
+            return {**metrics, "mae": MeanAbsoluteError(), "r2": R2Score()}
+        options: dict[str, Any] = {
+            "num_classes": len(self.classes),
+            "ignore_index": self.ignore_index,
+            "validate_args": False,
+        }
+        metrics["accuracy"] = MulticlassAccuracy(average="micro", **options)
+        if self.full:
+            metrics["ece"] = MulticlassCalibrationError(n_bins=15, **options)
+            metrics["confusion"] = MulticlassConfusionMatrix(**options)
+        return metrics
 
     def update(self, loss: Tensor, weight: Tensor | int, scores: Tensor, targets: Tensor) -> None:
         """Take a mini-batch: its mean loss, what that counts for, its raw scores and its targets."""
@@ -74,27 +81,27 @@ class Meter(nn.Module):
 
     def state(self) -> dict[str, Any]:
         """What has been taken since the last `compute`, as tensors and plain values."""
-        metrics = {"losses": self.losses, "weights": self.weights, **self.scores}
+        device = self._held[0][0].device if self._held else torch.device("cpu")
         return {
             "held": [list(each) for each in self._held],
-            "metrics": {name: _metric_state(cast(Metric, metric)) for name, metric in metrics.items()},
+            "metrics": {name: _metric_state(metric) for name, metric in self._metrics(device).items()},
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from what `state` gave."""
         self._held = [cast("Any", tuple(each)) for each in state["held"]]
         self._rows = sum(len(targets) for *_, targets in self._held)
-        metrics = {"losses": self.losses, "weights": self.weights, **self.scores}
         for name, values in state["metrics"].items():
-            metric = cast(Metric, metrics[name])
+            (total, *_) = values["state"].values()
+            metric = self._metrics(total.device)[name]
             metric._update_count = values["updates"]
             for key, value in values["state"].items():
                 setattr(metric, key, value)
 
-    def take_part(self, outputs: int, dtype: torch.dtype) -> None:
+    def take_part(self, outputs: int, dtype: torch.dtype, device: torch.device) -> None:
         """On a rank that had no row: stand by with none, of `outputs` scores, as all ranks add up."""
-        if not self._held and not self.losses.update_called:
-            rows = torch.zeros(0, outputs, dtype=dtype, device=self.losses.device)
+        if not self._held and not self._metrics(device)["losses"].update_called:
+            rows = torch.zeros(0, outputs, dtype=dtype, device=device)
             self.update(rows.sum(), 0, rows, rows[:, 0].long() if self.classes else rows)
 
     def _fold(self) -> None:
@@ -107,15 +114,16 @@ class Meter(nn.Module):
             weight = torch.tensor(weights, dtype=loss.dtype, device=loss.device)
         else:
             weight = torch.stack(cast("tuple[Tensor, ...]", weights))
-        self.losses.update((loss * weight).sum())
-        self.weights.update(weight.sum())
+        metrics = self._metrics(loss.device)
+        metrics["losses"].update((loss * weight).sum())
+        metrics["weights"].update(weight.sum())
         rows, labels = torch.cat(scores).float(), torch.cat(targets)
-        for name, metric in self.scores.items():
+        for name in [each for each in metrics if each not in SUMS]:
             if name == "accuracy" and not len(rows):
-                cast(Metric, metric)._update_count = 1  # it can't take no rows, and would warn of none
+                metrics[name]._update_count = 1  # it can't take no rows, and would warn of none
                 continue
             # torchmetrics takes scores that all lie in [0, 1] for probabilities.
-            cast(Metric, metric).update(rows.softmax(1) if name == "ece" else rows, labels)
+            metrics[name].update(rows.softmax(1) if name == "ece" else rows, labels)
         if self.hardest is not None:
             self.hardest.take(rows, labels)
 
@@ -124,14 +132,15 @@ class Meter(nn.Module):
         self._fold()
         if self.hardest is not None:
             self.hardest.close()
-        weight = self.weights.compute()
-        values = {"loss": self.losses.compute() / weight}
-        for name, metric in self.scores.items():
-            if name == "r2" and weight < 2:
+        metrics = self._metrics(torch.device("cpu"))
+        weight = metrics["weights"].compute()
+        values = {"loss": metrics["losses"].compute() / weight}
+        for name, metric in metrics.items():
+            if name in SUMS or (name == "r2" and weight < 2):
                 continue  # a single row has no variance to explain
-            values[name] = cast(Metric, metric).compute()
-        for metric in (self.losses, self.weights, *self.scores.values()):
-            cast(Metric, metric).reset()
+            values[name] = metric.compute()
+        for metric in metrics.values():
+            metric.reset()
         return values
 
 

@@ -191,7 +191,7 @@ class Learner(LightningModule):
     def _measure(self, stage: str, meter: Meter) -> None:
         """Take a stage's metrics, and show them to the callbacks that watch one."""
         if self.trainer.world_size > 1:
-            meter.take_part(self.out_features, cast(torch.dtype, self.dtype))
+            meter.take_part(self.out_features, cast(torch.dtype, self.dtype), self.device)
         self.take(stage, meter.compute())
 
     def take(self, stage: str, found: dict[str, Tensor]) -> None:

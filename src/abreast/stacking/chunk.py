@@ -79,6 +79,7 @@ class Chunk:
         learner = self.learners[0]
         batches = len(block)
         kept: list[tuple[list[Tensor], Tensor, Tensor]] = []
+        sampled: dict[int, tuple[int, list[float], Tensor]] = {}  # by the step's place in the block
         firsts = None if self.groups is None else [lanes.start for lanes in self.groups]
         for number, (inputs, targets) in enumerate(block.of(self.place, self.gathered, firsts), start=1):
             x = self._normalized(inputs)
@@ -90,7 +91,8 @@ class Chunk:
             self.net.backward(gradient)
             kept.append((losses, scores, targets))
             if learner.due(step, ends_epoch and number == batches):
-                self._sample(step, self.loss.values([losses])[0])
+                rates = [float(lane.optimizer.param_groups[0]["lr"]) for lane in self.lanes]
+                sampled[number - 1] = step, rates, self.state.gradient_norms()
             for each in self.packs:
                 for lane, parameters in zip(each.lanes, each.parameters, strict=True):
                     stepping = self.learners[lane].stepping
@@ -105,8 +107,10 @@ class Chunk:
         if not kept:
             return
         self.losses.append(self.loss.values([losses for losses, *_ in kept]))
-        for values, (_, scores, targets) in zip(self.losses[-1], kept, strict=True):
+        for number, (values, (_, scores, targets)) in enumerate(zip(self.losses[-1], kept, strict=True)):
             self.train_meter.update(values, scores, targets)
+            if number in sampled:
+                self._sample(values, *sampled[number])
 
     def _normalized(self, inputs: Tensor) -> Tensor:
         """As the learners' `normalize` has it, always in the same memory."""
@@ -123,9 +127,7 @@ class Chunk:
         self.losses.append(torch.stack([torch.stack(learner.losses) for learner in self.learners], 1))
         self.train_meter.load_states([learner.train_meter.state() for learner in self.learners])
 
-    def _sample(self, step: int, losses: Tensor) -> None:
-        each = zip(self.lanes, losses.unbind(), self.state.gradient_norms().unbind(), strict=True)
-        for lane, loss, norm in each:
+    def _sample(self, losses: Tensor, step: int, rates: list[float], norms: Tensor) -> None:
+        for lane, rate, loss, norm in zip(self.lanes, rates, losses.unbind(), norms.unbind(), strict=True):
             if lane.running:
-                rate = float(lane.optimizer.param_groups[0]["lr"])
                 lane.learner.samples.append(Sample(step, rate, loss, norm))

@@ -22,7 +22,7 @@ class StackMeter:
     def __init__(self, losses: Sequence[Loss], meters: Sequence[Meter]) -> None:
         self.losses = losses
         self.meters = meters
-        self.counts = bool(meters[0].classes) and set(meters[0].scores) == {"accuracy"}
+        self.counts = bool(meters[0].classes) and not meters[0].full
         self._ignored = [loss.ignore_index if loss.ignores else None for loss in losses]
         self._held: list[tuple[Tensor, Tensor, Tensor]] = []
         self._rows = 0

@@ -125,15 +125,19 @@ class Stack(LightningModule):
         for chunk in self.chunks:
             chunk.net.train()
             for lane in chunk.lanes:
-                lane.learner.values = {}
-                lane.learner.batches_done = 0
-        self.batches_done = 0
+                _set(lane, values={})
+        self._stand_at(0)
         self._begin_epoch(self.trainer.global_step)
 
     def _begin_epoch(self, first_step: int) -> None:
         self._first_step = first_step
         for lane in self.running:
-            lane.learner.first_step = first_step
+            _set(lane, first_step=first_step)
+
+    def _stand_at(self, batches_done: int) -> None:
+        self.batches_done = batches_done
+        for lane in self.running:
+            _set(lane, batches_done=batches_done)
 
     def training_step(self, block: StackBlock, batch_idx: int) -> None:
         """Train all lanes on a block of mini-batches."""
@@ -149,9 +153,7 @@ class Stack(LightningModule):
             chunk.train(block, step, ends_epoch=ends_epoch)
 
         each(train, self.chunks, self.workers)
-        self.batches_done = block.start + len(block)
-        for lane in self.running:
-            lane.learner.batches_done = self.batches_done
+        self._stand_at(block.start + len(block))
         progress = trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
         for _ in range(len(block)):
             progress.increment_ready()
@@ -264,3 +266,8 @@ class Stack(LightningModule):
         """Write the checkpoints that the lanes keep in memory."""
         side_by_side(lambda lane: lane.guarded(lane.flush), [lane for lane in self.lanes if lane.kept])
         self._saved = time.perf_counter()
+
+
+def _set(lane: Lane, **values: Any) -> None:
+    """Set the learner's attributes past `nn.Module`'s own way, which takes ten times as long."""
+    vars(lane.learner).update(values)
