@@ -14,7 +14,7 @@ import torch
 
 T = TypeVar("T")
 
-CACHE = 26 << 20  # bytes of weights, gradients and two moments that stay in the cache of common CPUs
+CACHE = 10 << 20  # bytes of weights, gradients and two moments that stay in a thread's part of common caches
 WRITERS = 8  # files that are written at once: a disk takes longer to say that it has one than to take it
 HEAVY = 20e6  # multiplications of a lane's step from which a second thread pays
 
