@@ -1,4 +1,4 @@
-"""torch's compiler, imported when something compiles: half of the time to start, and all of a second to end.
+"""torch's compiler, imported when something compiles: it is half of the time that a run takes to start.
 
 Lightning imports it to know compiled modules, and every optimizer to say that it is not to be compiled. A
 stand-in answers both; for anything else it makes way for the real module.

@@ -45,14 +45,19 @@ class Meter:
         self.classes = classes
         self.ignore_index = ignore_index
         self.full = full
-        self._made: dict[str, Metric] = {}  # where the rows are, by the first of them
+        self._made: dict[str, Metric] = {}
+        self._device = torch.device("cpu")  # where they are: where the rows came last
         self._held: list[tuple[Tensor, Tensor | int, Tensor, Tensor]] = []
         self._rows = 0
         self.hardest = Hardest() if full and classes else None
 
-    def _metrics(self, device: torch.device) -> dict[str, Metric]:
-        if not self._made:
-            self._made = {name: metric.to(device) for name, metric in self._make().items()}
+    def _metrics(self, device: torch.device | None = None) -> dict[str, Metric]:
+        if not self._made:  # it takes longer than to build a small network
+            self._made = self._make()
+        if device is not None and device != self._device:
+            self._device = device
+            for metric in self._made.values():
+                metric.to(device)
         return self._made
 
     def _make(self) -> dict[str, Metric]:
@@ -81,10 +86,9 @@ class Meter:
 
     def state(self) -> dict[str, Any]:
         """What has been taken since the last `compute`, as tensors and plain values."""
-        device = self._held[0][0].device if self._held else torch.device("cpu")
         return {
             "held": [list(each) for each in self._held],
-            "metrics": {name: _metric_state(metric) for name, metric in self._metrics(device).items()},
+            "metrics": {name: _metric_state(metric) for name, metric in self._metrics().items()},
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -132,7 +136,7 @@ class Meter:
         self._fold()
         if self.hardest is not None:
             self.hardest.close()
-        metrics = self._metrics(torch.device("cpu"))
+        metrics = self._metrics()
         weight = metrics["weights"].compute()
         values = {"loss": metrics["losses"].compute() / weight}
         for name, metric in metrics.items():
