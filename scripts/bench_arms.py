@@ -37,12 +37,16 @@ BATCH = 128
 
 @dataclass(frozen=True)
 class Task:
-    """What every arm trains: MNIST from `data`, the network's arguments, how long, and where to write."""
+    """What every arm trains: MNIST from `data`, the network's arguments, how long, and where to write.
+
+    `batches` are those of an epoch, all of them if None.
+    """
 
     data: str
     net: dict[str, Any]
     epochs: int
     folder: Path
+    batches: int | None = None
 
 
 def config(task: Task, *overrides: str) -> dict[str, Any]:
@@ -59,6 +63,7 @@ def config(task: Task, *overrides: str) -> dict[str, Any]:
                 f"model.norm={task.net['norm'] or 'null'}",
                 f"trainer.max_epochs={task.epochs}",
                 "trainer.accelerator=cpu",
+                *([f"trainer.limit_train_batches={task.batches}"] if task.batches else []),
                 *overrides,
             ],
         )
@@ -87,7 +92,7 @@ def by_hand(task: Task) -> float:
     for epoch in range(task.epochs):
         net.train()
         losses, hits = [], torch.zeros(())
-        for indices in torch.split(epoch_order(len(data.train), 0, epoch), BATCH):
+        for indices in torch.split(epoch_order(len(data.train), 0, epoch), BATCH)[: task.batches]:
             inputs = data.train.inputs.index_select(0, indices).sub(mean).mul_(scale)
             targets = data.train.targets.index_select(0, indices)
             scores = net(inputs)
@@ -120,7 +125,7 @@ def as_tutorials(task: Task) -> float:
         net.train()
         total, hits = 0.0, 0
         order = epoch_order(len(inputs), 0, epoch)
-        for start in range(0, len(order), BATCH):
+        for start in range(0, len(order), BATCH)[: task.batches]:
             indices = order[start : start + BATCH]
             x, y = inputs[indices], targets[indices]
             optimizer.zero_grad()
@@ -207,6 +212,7 @@ def idiomatic(task: Task) -> float:
         warnings.simplefilter("ignore")  # "does not have many workers": slower with them on two cores
         Trainer(
             max_epochs=task.epochs,
+            limit_train_batches=task.batches,
             accelerator="cpu",
             default_root_dir=task.folder,
             enable_model_summary=False,

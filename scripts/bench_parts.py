@@ -38,7 +38,11 @@ torch.optim.Adam.step = last
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
-PEAK = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+# Linux's own count: `ru_maxrss` begins with what the process that started this one had.
+PEAK = """
+from pathlib import Path
+print(int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024)
+"""
 BASE = f"""
 import sys
 from pathlib import Path
@@ -70,8 +74,11 @@ def _run(folder: str, *command: str) -> tuple[float, str]:
     return time.perf_counter() - began, done.stdout
 
 
-def startup_ratios(data: str, turns: int) -> dict[str, dict[str, float]]:
-    """Seconds of whole processes in turn, and the ratio of their medians to that of `import torch`."""
+def startup_ratios(data: str, turns: int, *, warm: bool = True) -> dict[str, dict[str, float]]:
+    """Seconds of whole processes in turn, and the ratio of their medians to that of `import torch`.
+
+    With `warm` a turn before the first is left out.
+    """
     data = str(Path(data).absolute())
     run = ["data=mnist", f"data.dir={data}", "trainer=cpu"]
     commands = {
@@ -85,10 +92,10 @@ def startup_ratios(data: str, turns: int) -> dict[str, dict[str, float]]:
     }
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     with tempfile.TemporaryDirectory() as folder:
-        for turn in range(turns + 1):
+        for turn in range(-warm, turns):
             for name, command in commands.items():
                 took, _ = _run(folder, *command)
-                if turn > 0:
+                if turn >= 0:
                     seconds[name].append(took)
     base = statistics.median(seconds["import torch"])
     return {
