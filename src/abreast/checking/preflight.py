@@ -137,7 +137,7 @@ def jobs(config: DictConfig, values: dict[str, list[str]]) -> Iterator[tuple[str
         if before is None or isinstance(before, DictConfig):
             job = _composed(config, list({**first, key: option}.values()))
             yield option, _task_part(job), job.hydra
-        else:  # one value: composing would take ten times as long
+        else:  # one value: composing would take several times as long
             other = copy.deepcopy(part)
             OmegaConf.update(other, override.key_or_group, override.value(), merge=False)
             yield option, other, base.hydra
