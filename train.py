@@ -1,6 +1,6 @@
 """Train a network: `python train.py loss=cross_entropy optim=adam`; `--help` says what else there is."""
 
-from abreast.app import main
+from abreast.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from abreast import lean  # noqa: F401  # isort: skip  first: it makes Lightning's import lean
+from abreast.runtime import fast_import  # noqa: F401  # isort: skip  first: it makes Lightning's import lean
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import execution_whitelist
@@ -24,12 +24,12 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics.classification import MulticlassAccuracy
 
-from abreast.build import build_data, build_net
-from abreast.catalog import MAIN, conf_dir
+from abreast.build.components import build_data, build_net
+from abreast.config.options import MAIN, conf_dir
 from abreast.data.datamodule import DataModule
 from abreast.data.loader import epoch_order
-from abreast.results import RunDirectory
-from abreast.training import train
+from abreast.runs.directory import RunDirectory
+from abreast.training.run import train
 
 WHITELIST = ["abreast.*", "torch.*", "lightning.*"]
 BATCH = 128

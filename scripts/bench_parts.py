@@ -28,7 +28,7 @@ optimizer.step()
 # The same first step by the real command line, which ends with it.
 FIRST_STEP = """
 import os, runpy, sys
-from abreast import lean
+from abreast.runtime import fast_import
 import torch
 step = torch.optim.Adam.step
 def last(self, *args, **kwargs):

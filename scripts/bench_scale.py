@@ -62,8 +62,8 @@ def point(width: int, lanes: int, logger: str) -> dict[str, float]:
     from hydra.utils import execution_whitelist
     from lightning.pytorch import Callback
 
-    from abreast.stacking.building import Job
-    from abreast.stacking.train import Options, train_stack
+    from abreast.stacking.build import Job
+    from abreast.stacking.run import Options, train_stack
 
     class Clock(Callback):
         """CPU seconds of the blocks of later epochs, and the wall clock's of all of them."""
@@ -131,7 +131,7 @@ def ranks(width: int, count: int) -> dict[str, float]:
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode != 0:
             raise RuntimeError(done.stderr)
-        from abreast.results import RunDirectory
+        from abreast.runs.directory import RunDirectory
 
         rows = RunDirectory(run).read_metrics()
     times = [later["seconds"] - row["seconds"] for row, later in pairwise(rows)]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from abreast import lean  # noqa: F401  # isort: skip  first: it makes Lightning's import lean
+from abreast.runtime import fast_import  # noqa: F401  # isort: skip  first: it makes Lightning's import lean
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import execution_whitelist
@@ -20,12 +20,12 @@ from omegaconf import OmegaConf
 from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics.classification import MulticlassAccuracy
 
-from abreast.build import build_data, build_net
-from abreast.catalog import MAIN, conf_dir
-from abreast.stacking.building import Job
+from abreast.build.components import build_data, build_net
+from abreast.config.options import MAIN, conf_dir
+from abreast.stacking.build import Job
 from abreast.stacking.grouping import plan
-from abreast.stacking.train import Options, train_stack
-from abreast.training import run
+from abreast.stacking.run import Options, train_stack
+from abreast.training.run import run
 
 Sweep = Sequence[dict[str, Any]]
 

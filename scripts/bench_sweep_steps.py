@@ -13,16 +13,16 @@ import torch
 from hydra.utils import execution_whitelist
 from lightning.pytorch import Callback
 
-from abreast.build import build_data, build_stepping
-from abreast.results import RunDirectory
-from abreast.stacking.building import Job, build_lane, stack_trainer
+from abreast.build.components import build_data, build_stepping
+from abreast.runs.directory import RunDirectory
+from abreast.stacking.build import Job, build_lane, stack_trainer
 from abreast.stacking.chunk import Chunk
 from abreast.stacking.compaction import chunked
 from abreast.stacking.grouping import plan
 from abreast.stacking.layout import layout
 from abreast.stacking.loader import StackLoader
 from abreast.stacking.module import Stack
-from abreast.training import prepare
+from abreast.training.run import prepare
 from bench_sweep_arms import WHITELIST, configs
 
 STEPS = 41  # an epoch of digits

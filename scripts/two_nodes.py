@@ -23,8 +23,8 @@ from pathlib import Path
 
 import torch
 
-from abreast.checkpoint import weights
-from abreast.results import RunDirectory
+from abreast.learner.checkpoint import weights
+from abreast.runs.directory import RunDirectory
 
 ROOT = Path(__file__).parents[1]
 SKIPPED = 77

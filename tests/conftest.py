@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from helpers import compose
+from support.helpers import compose
+from support.sweeps import sweep  # noqa: F401  a fixture
 
 
 def pytest_configure() -> None:
@@ -33,7 +34,7 @@ def train(tmp_path: Path) -> Callable[..., Path]:
     """Train what the overrides say, on one thread without a logger; gives the run directory."""
     from hydra.utils import execution_whitelist
 
-    from abreast.training import run
+    from abreast.training.run import run
 
     def trained(*overrides: str, name: str = "run") -> Path:
         cfg = compose("trainer=cpu", "logger=csv", "callbacks=none", *overrides)

@@ -1,113 +1,130 @@
-"""Imports run one way, modules stay small, and every file in conf/ says what it is."""
+"""The house: imports run one way, modules stay small, what promises to do without torch does without it."""
 
 from __future__ import annotations
 
 import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from helpers import CONF, ROOT
+from support.helpers import CONF, ROOT
 
-SOURCE = ROOT / "src" / "abreast"
-FILES = sorted(SOURCE.rglob("*.py"))
-assert len(FILES) > 30
-# A module may import those of its own layer and of the layers before it.
-LAYERS = (
-    {"errors", "locking", "seeding", "targets"},
-    {
-        "results",
-        "outside",
-        "catalog",
-        "monitoring",
-        "precision",
-        "lean",
-        "commands",
-        "composing",
-        "deferred",
-        "memory",
-    },
-    {
-        "sweeps",
-        "identity",
-        "continuing",
-        "checkpoint",
-        "losses",
-        "data",
-        "models",
-        "optim",
-        "schedule",
-        "board",
-        "checking",
-        "hardest",
-        "report",
-    },
-    {"metrics", "fused", "execution", "fitting", "position", "module", "sharing", "callbacks"},
-    {"build", "summary", "hyperparameters", "trust"},
-    {"ranks", "training", "rebuilding"},
-    {"evaluation", "prediction", "export", "resuming", "stacking", "study"},
-    {"app"},
+SOURCE = ROOT / "src"
+MODULES = {
+    ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(SOURCE.rglob("*.py"))
+}
+assert len(MODULES) > 150
+MOST_LINES = 250
+
+# From the ground up: a module may import those of its own floor and of the floors below it.
+LADDER = (
+    {"errors", "suggestions"},
+    {"runtime", "static"},
+    {"config"},
+    {"data", "losses", "models", "optim"},
+    {"metrics", "statistics"},
+    {"runs"},
+    {"loggers", "validation"},
+    {"learner"},
+    {"callbacks", "report"},
+    {"build", "study"},
+    {"training"},
+    {"inference", "stacking"},
+    {"hydra_plugins"},
+    {"cli"},
+    {"__main__"},
 )
+# (importer, imported): why the arrow may point up.
+EXCEPTIONS: dict[tuple[str, str], str] = {}
 # Without torch and Lightning: what runs before a mistake in a command is told, and what only reads.
+TORCH_FREE = ("cli", "config", "report", "runs", "static", "statistics", "study", "suggestions", "validation")
+WITH_TORCH = (
+    "abreast.cli.evaluate",
+    "abreast.cli.export",
+    "abreast.cli.predict",
+    "abreast.cli.rank",
+)  # the subcommands that open a network; they are imported once their arguments are checked
 GROUPS = ("loss", "optim", "schedule", "data", "model", "trainer", "logger", "callbacks", "experiment")
-LIGHT = (
-    "app",
-    "catalog",
-    "commands",
-    "composing",
-    "errors",
-    "monitoring",
-    "report",
-    "results",
-    "study",
-    "targets",
-    "checking",
-)
 
 
-def part(path: Path) -> str:
-    return path.relative_to(SOURCE).with_suffix("").parts[0]
+def floor(module: str) -> int:
+    """The module's floor in the ladder; that of the package `abreast` itself, the lowest."""
+    package = "hydra_plugins" if module.startswith("hydra_plugins") else (*module.split("."), "errors")[1]
+    levels = [level for level, packages in enumerate(LADDER) if package in packages]
+    assert levels, f"{module}: its package has no floor in the ladder"
+    return levels[0]
 
 
-def imports(path: Path) -> list[tuple[str, bool]]:
-    """The modules that a file imports, and whether at its top level (not within a function or for types)."""
-    tree = ast.parse(path.read_text())
-    top = {id(node) for node in tree.body}
-    found = []
-    for node in ast.walk(tree):
+def imports(module: str) -> Iterator[str]:
+    """The modules of ours that a module imports, anywhere in it: at the top, late, and for types."""
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
         if isinstance(node, ast.Import):
-            found += [(alias.name, id(node) in top) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module == "abreast":
-            found += [(f"abreast.{alias.name}", id(node) in top) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found.append((node.module, id(node) in top))
-    return found
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{module}: a relative import"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            while name and name not in MODULES:
+                name = name.rpartition(".")[0]
+            if name and name not in ("abreast", module):
+                yield name
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(SOURCE).as_posix())
-def test_imports_run_one_way(path: Path) -> None:
-    if path.parent == SOURCE and path.stem == "__init__":
-        return
-    level = {name: number for number, layer in enumerate(LAYERS) for name in layer}
-    for name, at_top in imports(path):
-        if name.startswith("abreast.") and at_top and name != "abreast.__version__":
-            other = name.split(".")[1]
-            assert level[other] <= level[part(path)], f"{part(path)} imports {other}"
+GRAPH = {module: sorted(set(imports(module))) for module in MODULES}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(SOURCE).as_posix())
-def test_what_is_light_stays_light(path: Path) -> None:
-    if part(path) in LIGHT:
-        heavy = [
-            name for name, at_top in imports(path) if at_top and name.split(".")[0] in ("torch", "lightning")
-        ]
-        assert not heavy
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_run_one_way(module: str) -> None:
+    for other in GRAPH[module]:
+        if (module, other) not in EXCEPTIONS:
+            assert floor(other) <= floor(module), f"{module} imports {other}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(SOURCE).as_posix())
-def test_modules_hold_one_noun(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 300
-    assert ast.get_docstring(ast.parse(path.read_text()))
+def test_each_exception_is_needed_and_has_a_reason() -> None:
+    for (module, other), reason in EXCEPTIONS.items():
+        assert other in GRAPH[module], f"{module} no longer imports {other}"
+        assert floor(other) > floor(module)
+        assert reason
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    done: set[str] = set()
+
+    def follow(module: str, way: tuple[str, ...]) -> None:
+        assert module not in way, " imports ".join((*way[way.index(module) :], module))
+        if module not in done:
+            for other in GRAPH[module]:
+                follow(other, (*way, module))
+            done.add(module)
+
+    for module in MODULES:
+        follow(module, ())
+
+
+@pytest.mark.parametrize("package", TORCH_FREE)
+def test_a_torch_free_package_imports_no_torch(package: str) -> None:
+    modules = [
+        name for name in MODULES if f"{name}.".startswith(f"abreast.{package}.") and name not in WITH_TORCH
+    ]
+    assert modules
+    program = "\n".join(
+        (*(f"import {name}" for name in modules), "import sys", "sys.exit('torch' in sys.modules)")
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_hold_one_noun(module: str) -> None:
+    text = MODULES[module].read_text()
+    assert len(text.splitlines()) <= MOST_LINES
+    assert ast.get_docstring(ast.parse(text))
 
 
 def test_every_option_says_what_it_is() -> None:
@@ -117,21 +134,30 @@ def test_every_option_says_what_it_is() -> None:
         assert path.read_text().startswith("# "), path
 
 
+def test_targets_use_public_homes() -> None:
+    """`_target_`s enter run ids and run directories: they name a package, never the module behind it."""
+    homes = {"callbacks", "data", "loggers", "losses", "metrics", "models", "optim"}
+    found = 0
+    for path in sorted(CONF.rglob("*.yaml")):
+        if path.parent.name == "hydra":
+            continue
+        for target in re.findall(r"_target_: (abreast\.\S+)", path.read_text()):
+            found += 1
+            assert target.count(".") == 2, f"{path}: {target}"
+            assert target.split(".")[1] in homes, f"{path}: {target}"
+    assert found > 30
+
+
 def test_the_readme_is_short_and_names_every_option() -> None:
     text = (ROOT / "README.md").read_text()
     assert len(text.splitlines()) < 200
-    for group in (
-        "loss",
-        "optim",
-        "schedule",
-        "data",
-        "model",
-        "trainer",
-        "logger",
-        "callbacks",
-        "experiment",
-    ):
+    for group in GROUPS:
         names = [path.stem for path in (CONF / group).glob("*.yaml")]
         assert names
         missing = [name for name in names if f"`{name}`" not in text]
         assert not missing, f"{group}: {missing}"
+
+
+def test_the_repository_holds_what_it_should() -> None:
+    for name in ("pyproject.toml", "train.py", "conf", "src", "tests", "scripts", "README.md"):
+        assert Path(ROOT, name).exists()

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from abreast.data.datamodule import DataModule, moments
-from abreast.data.digits import digits
-from abreast.data.planted import random_regression
+from abreast.data.sklearn_digits import digits
 from abreast.data.source import Source, Split
+from abreast.data.synthetic import random_regression
 from abreast.errors import DataError
 
 
@@ -52,7 +52,7 @@ def test_constant_inputs_are_not_divided_by_zero() -> None:
 
 
 def test_mnists_moments_are_the_known_ones(mnist_dir: str) -> None:
-    from abreast.data.mnist import mnist
+    from abreast.data.mnist_family import mnist
 
     # 0.1307 and 0.3081 of pixels in [0, 1]: the constants of PyTorch's MNIST example, over 60,000 rows.
     mean, std = moments(mnist(mnist_dir).train.inputs)

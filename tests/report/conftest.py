@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from helpers import ROOT
+from support.helpers import ROOT
 
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),

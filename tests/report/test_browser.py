@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from abreast.report.write import write_report
-from report_runs import config, write_run
+from support.report_runs import config, write_run
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("chromium") and shutil.which("chromedriver")),

@@ -11,7 +11,7 @@ import pytest
 
 from abreast.errors import RunError
 from abreast.report.collect import Run, collect, read_curve
-from report_runs import config, write_run
+from support.report_runs import config, write_run
 
 
 def only(folder: Path) -> Run:

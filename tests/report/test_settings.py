@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from abreast.report.settings import flatten, label, what_varied
-from report_runs import config
+from support.report_runs import config
 
 VARIED: list[tuple[list[dict[str, Any]], tuple[str, ...]]] = [
     ([{}, {"seed": 1}], ()),
@@ -16,7 +16,7 @@ VARIED: list[tuple[list[dict[str, Any]], tuple[str, ...]]] = [
     ([{"optim": "sgd", "optim__lr": 0.1}, {"optim": "sgd"}, {}], ("optim", "optim.lr")),
     ([{"loss": "mse"}, {"loss": "hinge"}], ("loss",)),
     ([{"optim": "sgd", "optim__nesterov": True}, {}], ("optim",)),
-    ([{"data": "mnist", "data___target_": "abreast.data.mnist.mnist"}, {}], ("data",)),
+    ([{"data": "mnist", "data___target_": "abreast.data.mnist"}, {}], ("data",)),
     ([{"data__dir": "/a"}, {"data__dir": "/b"}], ()),
     ([{"logger": {"a": {"_target_": "x"}}}, {}], ()),
     ([{"model__hidden": [8, 4]}, {"model__hidden": [8]}], ("model.hidden",)),

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from helpers import ROOT
+from support.helpers import ROOT
 
 pytestmark = [
     pytest.mark.slow,

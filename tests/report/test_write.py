@@ -14,15 +14,15 @@ import plotly.graph_objects as go
 import pytest
 
 from abreast.errors import RunError
-from abreast.report.answer import answer
-from abreast.report.charts import Figure, Section
 from abreast.report.collect import collect
-from abreast.report.contents import contents
-from abreast.report.export import browser as find_browser
+from abreast.report.figures.base import Figure, Section
+from abreast.report.figures.image_files import browser as find_browser
+from abreast.report.groups import answer
+from abreast.report.html.contents import contents
 from abreast.report.provenance import commands
 from abreast.report.write import write_report
-from helpers import ROOT
-from report_runs import config, write_run
+from support.helpers import ROOT
+from support.report_runs import config, write_run
 
 HOSTILE = "</script><script>alert(1)</script>'\"&<img src=x>\u2028\x1b[31m"
 
@@ -56,12 +56,12 @@ def test_a_real_sweep(sweep: Path, tmp_path: Path) -> None:
 def test_no_torch_is_imported(tmp_path: Path) -> None:
     write_run(tmp_path / "s" / "a", config())
     code = (
-        "import sys; from abreast.app import main\n"
+        "import sys; from abreast.cli.main import main\n"
         f"sys.argv = ['abreast', 'report', {str(tmp_path / 's')!r}]\n"
         "try: main()\n"
         "except SystemExit as end: assert end.code == 0, end.code\n"
         "heavy = {'torch', 'lightning', 'hydra', 'omegaconf', 'torchmetrics', 'sklearn'} & set(sys.modules)\n"
-        "assert 'abreast.report.page' in sys.modules\n"
+        "assert 'abreast.report.html.page' in sys.modules\n"
         "assert not heavy, heavy\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from abreast.checkpoint import load
-from abreast.results import RunDirectory
-from helpers import compose, same
+from abreast.learner.checkpoint import load
+from abreast.runs.directory import RunDirectory
+from support.helpers import compose, same
 
 Both = Callable[..., list[tuple[Path, Path]]]
 WHITELIST = ["torch.*", "abreast.*", "lightning.*", "schedulefree.*", "tests.*"]
@@ -86,9 +86,9 @@ def both(tmp_path: Path) -> Both:
     """Train configs as one stack and plainly; the directories of each run."""
     from hydra.utils import execution_whitelist
 
-    from abreast.stacking.building import Job
-    from abreast.stacking.train import Options, train_stack
-    from abreast.training import run
+    from abreast.stacking.build import Job
+    from abreast.stacking.run import Options, train_stack
+    from abreast.training.run import run
 
     def trained(configs: Sequence[dict[str, Any]], **options: Any) -> list[tuple[Path, Path]]:
         pairs = [(tmp_path / f"lane{k}", tmp_path / f"plain{k}") for k in range(len(configs))]

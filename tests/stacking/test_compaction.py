@@ -12,14 +12,14 @@ from hydra.utils import execution_whitelist
 from lightning.pytorch import Callback, Trainer
 from torch.utils.flop_counter import FlopCounterMode
 
-from abreast.checkpoint import load
-from abreast.results import RunDirectory
+from abreast.learner.checkpoint import load
+from abreast.runs.directory import RunDirectory
 from abreast.stacking import compaction
-from abreast.stacking.building import Job
+from abreast.stacking.build import Job
 from abreast.stacking.compaction import REBUILD, pays
 from abreast.stacking.module import Stack
-from abreast.stacking.train import train_stack
-from helpers import options
+from abreast.stacking.run import train_stack
+from support.helpers import options
 
 Configs = Callable[..., list[dict[str, Any]]]
 Both = Callable[..., list[tuple[Path, Path]]]

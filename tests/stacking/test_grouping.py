@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from abreast.stacking.grouping import LONELY, plan, split, why_alone
-from helpers import compose
+from support.helpers import compose
 
 BASE = ("data=random", "trainer=cpu")
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from abreast.evaluation import evaluate, main
-from abreast.results import RunDirectory
+from abreast.cli.evaluate import main
+from abreast.inference.evaluate import evaluate
+from abreast.runs.directory import RunDirectory
 
 Configs = Callable[..., list[dict[str, Any]]]
 Both = Callable[..., list[tuple[Path, Path]]]

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from hydra.utils import execution_whitelist
 
-from abreast.checkpoint import load
 from abreast.errors import ConfigError, DivergedError
-from abreast.results import RunDirectory
-from abreast.stacking.building import Job
-from abreast.stacking.train import train_stack
+from abreast.learner.checkpoint import load
+from abreast.runs.directory import RunDirectory
+from abreast.stacking.build import Job
+from abreast.stacking.run import train_stack
 
 Configs = Callable[..., list[dict[str, Any]]]
 Both = Callable[..., list[tuple[Path, Path]]]

@@ -11,11 +11,11 @@ import torch
 from hydra.utils import execution_whitelist
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from abreast.checkpoint import load
-from abreast.results import RunDirectory
-from abreast.stacking.building import Job
-from abreast.stacking.shared import alike, spread
-from abreast.stacking.train import Options, train_stack
+from abreast.learner.checkpoint import load
+from abreast.runs.directory import RunDirectory
+from abreast.stacking.build import Job
+from abreast.stacking.run import Options, train_stack
+from abreast.stacking.shared_batches import alike, spread
 
 Configs = Callable[..., list[dict[str, Any]]]
 Both = Callable[..., list[tuple[Path, Path]]]

@@ -13,10 +13,10 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.utils import execution_whitelist
 
-from abreast.app import task
-from abreast.checking.preflight import Stop
-from abreast.results import RunDirectory
-from helpers import CONF, jobs_of
+from abreast.cli.task import task
+from abreast.runs.directory import RunDirectory
+from abreast.validation.preflight import Stop
+from support.helpers import CONF, jobs_of
 
 COMMON = (
     "data=random",

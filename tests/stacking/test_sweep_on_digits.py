@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from abreast.results import RunDirectory
-from helpers import compose
+from abreast.runs.directory import RunDirectory
+from support.helpers import compose
 
 Both = Callable[..., list[tuple[Path, Path]]]
 

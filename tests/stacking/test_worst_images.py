@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from helpers import compose
+from support.helpers import compose
 
 
 def test_worst_images_of_lanes(both: Callable[..., list[tuple[Path, Path]]]) -> None:

@@ -12,10 +12,10 @@ import pytest
 from scipy.stats import binom
 
 from abreast.study.cells import Cell
-from abreast.study.choice import Outcome, Trial, choose
-from abreast.study.grounds import Grounds
+from abreast.study.comparison import judge
+from abreast.study.criteria import Grounds
+from abreast.study.selection import Outcome, Trial, choose
 from abreast.study.space import Values
-from abreast.study.verdict import judge
 
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1)
 SEEDS = (101, 102, 103, 104, 105)
@@ -108,10 +108,10 @@ def nested(random, outer_quality, inner_quality):
 @pytest.fixture
 def momentum(monkeypatch):
     """Let the first cell tune its momentum too."""
-    import abreast.study.verdict as module
+    import abreast.study.comparison as module
 
     def containing(cells, grounds):
-        from abreast.study.grounds import containing as real
+        from abreast.study.criteria import containing as real
 
         wide = Cell(cells[0].name, {}, (), {**cells[0].space, "optim.momentum": Values((0.0, 0.9))})
         return real([wide, *cells[1:]], grounds)

@@ -7,9 +7,9 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 
-from abreast.study.conduct import prepare
+from abreast.study.run import prepare
 from abreast.study.space import grid_size
-from helpers import CONF, options
+from support.helpers import CONF, options
 
 
 @pytest.fixture

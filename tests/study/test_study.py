@@ -12,8 +12,8 @@ import pytest
 import yaml
 from scipy.stats import ttest_rel
 
-from abreast.results import RunDirectory
-from command_line import ROOT, Outcome, run_command
+from abreast.runs.directory import RunDirectory
+from support.command_line import ROOT, Outcome, run_command
 
 COMMAND = [sys.executable, str(ROOT / "train.py"), "-m"]
 SMALL = [

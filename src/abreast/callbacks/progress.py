@@ -14,7 +14,7 @@ from rich.progress import Progress as Bar
 if TYPE_CHECKING:
     from lightning.pytorch import LightningModule
 
-    from abreast.module import Learner
+    from abreast.learner.module import Learner
 
 REFRESH = 0.1  # seconds between two drawings of the bar
 

@@ -11,8 +11,8 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
+from abreast.data.label_noise import replace_labels
 from abreast.data.loader import EvalLoader, TrainLoader
-from abreast.data.noise import replace_labels
 from abreast.data.source import Source, Split, check_labels
 from abreast.data.split import stratified_split
 from abreast.errors import ConfigError, DataError

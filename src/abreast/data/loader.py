@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from abreast.data.part import Part
+from abreast.data.rank_shard import Part
 from abreast.data.source import Split
-from abreast.seeding import derive
+from abreast.runtime.seeding import derive
 
 Batch = tuple[Tensor, Tensor] | Part
 

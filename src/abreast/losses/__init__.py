@@ -1,12 +1,12 @@
 """Losses: an adapter for any criterion, and the criteria that torch lacks."""
 
+from abreast.losses.checks import LossInputError
 from abreast.losses.classification import Focal, GeneralizedCrossEntropy, LogSquared, Poly1, Squentropy
-from abreast.losses.contracts import Contract
-from abreast.losses.forms import SCORES, TARGETS
-from abreast.losses.inputs import LossInputError
 from abreast.losses.loss import TASKS, Loss
 from abreast.losses.margin import OneVsRestHinge
 from abreast.losses.probability import CauchySchwarz, Chebyshev, L1Probs, L2Probs, Tanimoto
+from abreast.losses.specs import Contract
+from abreast.losses.transforms import SCORES, TARGETS
 
 __all__ = [
     "SCORES",

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from abreast.errors import ConfigError
-from abreast.losses.contracts import Contract, constant
+from abreast.losses.specs import Contract, constant
 
 LOG_PROBS = Contract(("log_probs",), ("index",), "it is written in terms of log-softmax and class indices")
 

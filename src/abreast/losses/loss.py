@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from abreast.errors import ConfigError
-from abreast.losses.contracts import check_choice, check_class_weights, check_contract, check_criterion
-from abreast.losses.forms import SCORES, TARGETS
-from abreast.losses.inputs import LossInputError, check_classes, check_labels, check_logits, check_values
+from abreast.losses.checks import LossInputError, check_classes, check_labels, check_logits, check_values
+from abreast.losses.specs import check_choice, check_class_weights, check_contract, check_criterion
+from abreast.losses.transforms import SCORES, TARGETS
 
 __all__ = ["TASKS", "Loss", "LossInputError"]
 

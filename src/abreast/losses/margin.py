@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from abreast.losses.contracts import Contract, constant
+from abreast.losses.specs import Contract, constant
 
 
 class OneVsRestHinge(nn.Module):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from abreast.losses.classification import LOG_PROBS, of_class
-from abreast.losses.contracts import Contract
+from abreast.losses.specs import Contract
 
 PROBS = Contract(("probs",), ("one_hot",), "it compares a distribution over the classes with a one-hot one")
 

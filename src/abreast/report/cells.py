@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from abreast.report.answer import Answer, Group, Task
+from abreast.report.groups import Answer, Group, Task
 from abreast.report.settings import text
 
 

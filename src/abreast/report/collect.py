@@ -14,7 +14,7 @@ from typing import Any
 
 from abreast.errors import RunError
 from abreast.report.settings import Flat, flatten, what_varied
-from abreast.results import RunDirectory
+from abreast.runs.directory import RunDirectory
 
 MARKS = ("config.yaml", "status.json", "result.json", "metrics.csv")  # of a run's directory
 SKIPPED = ("checkpoints", "report")

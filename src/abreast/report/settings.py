@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from abreast.errors import RunError
-from abreast.monitoring import monitor
+from abreast.metrics.objective import monitor
 
 Flat = Mapping[str, Any]
 

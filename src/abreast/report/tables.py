@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from abreast.report import words
-from abreast.report.answer import Answer, Group, left_out
+from abreast.report import text as words
+from abreast.report.groups import Answer, Group, left_out
 from abreast.report.settings import text
-from abreast.results import write_atomically
+from abreast.runs.directory import write_atomically
 
 SHOWN = 30  # groups and failures in the terminal
 RUN = ("run", "status", "reason")

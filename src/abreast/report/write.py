@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.text import Text
-
 from abreast.errors import RunError
-from abreast.report.answer import Answer, answer
-from abreast.report.charts import Section
 from abreast.report.collect import collect
-from abreast.report.contents import contents, render
-from abreast.report.export import browser, export
-from abreast.report.tables import print_answer, printed, runs_table, summary_table, write_csv
-from abreast.results import write_atomically
+from abreast.report.figures.base import Section
+from abreast.report.figures.image_files import browser, export
+from abreast.report.groups import Answer, answer
+from abreast.report.html.contents import contents, render
+from abreast.report.tables import runs_table, summary_table, write_csv
+from abreast.runs.directory import write_atomically
 
 
 @dataclass(frozen=True)
@@ -41,7 +37,7 @@ def write_report(
     """Write runs.csv, summary.csv and report.html on the runs below the directories.
 
     out: the folder to write to, by default `report` in the first directory. metric: what groups are compared
-    by, by default the first of `abreast.report.answer.METRICS` that there is. target: the level of time to
+    by, by default the first of `abreast.report.groups.METRICS` that there is. target: the level of time to
     target. figures: each figure as PNG and SVG too. extra: more sections of the page, with their figures.
     Of a study, which has a page of its own, the repeats.
     Raises RunError where there is no run, no such metric, or no browser to draw figures with.
@@ -70,41 +66,3 @@ def _repeats(directory: Path) -> Path:
     """A study's tuning is not to be compared with what it chose: other seeds, and no test."""
     repeats = directory / "repeat"
     return repeats if (directory / "study.json").exists() and repeats.is_dir() else directory
-
-
-def arguments(argv: Sequence[str] | None) -> Namespace:
-    """The command's arguments; leaves the process for a mistake in them, as argparse does."""
-    parser = ArgumentParser(
-        "abreast report", description="Tables, statistics and one page on the runs of one sweep or several."
-    )
-    parser.add_argument(
-        "directories", nargs="+", type=Path, metavar="DIR", help="a sweep's or a run's directory"
-    )
-    parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="where to write (default: report in the first DIR)"
-    )
-    parser.add_argument(
-        "--metric", help="what to compare by, such as val/loss (default: test/accuracy, or test/r2)"
-    )
-    parser.add_argument(
-        "--target", type=float, metavar="LEVEL", help="the validation level of time to target, such as 0.97"
-    )
-    parser.add_argument(
-        "--figures", action="store_true", help="each figure as PNG and SVG too (needs Chromium)"
-    )
-    return parser.parse_args(argv)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command `abreast report`."""
-    args = arguments(argv)
-    report = write_report(
-        args.directories, args.out, metric=args.metric, target=args.target, figures=args.figures
-    )
-    console = Console(highlight=False)
-    print_answer(report.answer, console)
-    drawn = len(report.files) - 3
-    more = f", and {drawn} figures in {report.page.parent / 'figures'}" if drawn else ""
-    line = f"\n{report.page}  (with runs.csv and summary.csv beside it{more})"
-    console.print(Text(printed(line.strip("\n"))), soft_wrap=True)
-    return 0

@@ -9,22 +9,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from abreast.execution import clip
+from abreast.learner.block_step import clip
+from abreast.learner.resume_state import epoch_state
 from abreast.losses import Loss
-from abreast.metrics import Sample
+from abreast.metrics.stage import Sample
 from abreast.models import MLP
-from abreast.position import epoch_state
 from abreast.stacking.evaluation import Evaluation
 from abreast.stacking.grouping import optimizer_key
-from abreast.stacking.lanes import Lane
+from abreast.stacking.lane import Lane
 from abreast.stacking.loader import StackBlock
 from abreast.stacking.losses import StackedLoss
-from abreast.stacking.meter import StackMeter
-from abreast.stacking.network import StackedMLP
-from abreast.stacking.optimizers import Carried, pack
-from abreast.stacking.shared import alike, share, spread
-from abreast.stacking.state import Rooms, State
-from abreast.stacking.vmapped import Vmapped
+from abreast.stacking.metrics import StackMetrics
+from abreast.stacking.optimizers import OptimizerSnapshot, pack
+from abreast.stacking.parameters import BufferPool, State
+from abreast.stacking.sequential import StackedMLP
+from abreast.stacking.shared_batches import alike, share, spread
+from abreast.stacking.vmap import Vmapped
 
 
 class Chunk:
@@ -38,7 +38,7 @@ class Chunk:
         self,
         lanes: Sequence[Lane],
         first: int,
-        carried: Mapping[Lane, Carried] | None = None,
+        carried: Mapping[Lane, OptimizerSnapshot] | None = None,
         *,
         shares: bool = False,
     ) -> None:
@@ -66,9 +66,9 @@ class Chunk:
         self.normalize = self.learners[0].normalize
         self.criteria: list[Loss] = [learner.loss for learner in self.learners]
         self.loss = StackedLoss(self.criteria)
-        self.train_meter = StackMeter(self.criteria, [learner.train_meter for learner in self.learners])
+        self.train_meter = StackMetrics(self.criteria, [learner.train_meter for learner in self.learners])
         self.validation = Evaluation(self.lanes, "val")
-        self.gathered, self.rooms = Rooms(most=2), Rooms(most=2)
+        self.gathered, self.rooms = BufferPool(most=2), BufferPool(most=2)
         self.losses: list[Tensor] = []  # [S, K] each, of the epoch's steps
         if self.lanes[0].content is not None and self.learners[0].losses:
             self._take_epoch_state()

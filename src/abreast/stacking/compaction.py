@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from abreast.stacking.chunk import Chunk
 from abreast.stacking.grouping import evenly
-from abreast.stacking.lanes import Lane
+from abreast.stacking.lane import Lane
 from abreast.stacking.layout import Layout
-from abreast.stacking.optimizers import Carried
+from abreast.stacking.optimizers import OptimizerSnapshot
 
 REBUILD = 12  # steps of a lane of a small network: to build it anew takes 4 to 10 of them, measured
 
@@ -36,7 +36,9 @@ def compact(chunks: Sequence[Chunk], plan: Layout) -> list[Chunk]:
     return chunked(running, plan, carried)
 
 
-def chunked(lanes: Sequence[Lane], plan: Layout, carried: dict[Lane, Carried] | None = None) -> list[Chunk]:
+def chunked(
+    lanes: Sequence[Lane], plan: Layout, carried: dict[Lane, OptimizerSnapshot] | None = None
+) -> list[Chunk]:
     """The lanes in the layout's chunks, of sizes that differ by one at most."""
     found: list[Chunk] = []
     first = 0

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from abreast.stacking.lanes import Lane
-from abreast.stacking.meter import StackMeter
+from abreast.stacking.lane import Lane
+from abreast.stacking.metrics import StackMetrics
 
 
 class Evaluation:
@@ -18,7 +18,7 @@ class Evaluation:
         self.lanes = list(lanes)
         self.stage = stage
         learners = [lane.learner for lane in lanes]
-        self.meter = StackMeter(
+        self.meter = StackMetrics(
             [learner.loss for learner in learners],
             [getattr(learner, f"{stage}_meter") for learner in learners],
         )

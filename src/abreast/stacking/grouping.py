@@ -18,11 +18,11 @@ LANE_TRAINER = ("gradient_clip_val", "gradient_clip_algorithm")
 
 LANE_CALLBACKS = (
     "abreast.callbacks.Progress",
-    "abreast.callbacks.Pictures",
+    "abreast.callbacks.TestImages",
     "lightning.pytorch.callbacks.EarlyStopping",
 )
 LANE_LOGGERS = (
-    "abreast.board.TensorBoard",
+    "abreast.loggers.TensorBoard",
     "lightning.pytorch.loggers.TensorBoardLogger",
     "lightning.pytorch.loggers.CSVLogger",
 )

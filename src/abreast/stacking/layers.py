@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from abreast.stacking.state import Rooms, aligned, room
+from abreast.stacking.parameters import BufferPool, aligned, room
 
 ROWS = 16  # float32 values in 64 bytes: lanes of a multiple of this many rows begin aligned
 TINY = 400  # products with fewer multiplications take another way in torch (bmm's own loop)
@@ -54,10 +54,10 @@ class Linear:
         assert weight.grad is not None
         self.grad, self.bias_grad = weight.grad, None if bias is None else bias.grad
         self.is_first = is_first
-        self.outs = Rooms(most=0 if behind is None else 2)  # scores are kept for the metrics
+        self.outs = BufferPool(most=0 if behind is None else 2)  # scores are kept for the metrics
         self.rows_first = isinstance(behind, nn.BatchNorm1d) and self.weight.shape[1] % ROWS == 0
-        self.towards = Rooms(most=2)
-        self._dense = Rooms(most=2)
+        self.towards = BufferPool(most=2)
+        self._dense = BufferPool(most=2)
         self._x: Tensor
 
     def dense(self, grad: Tensor) -> Tensor:

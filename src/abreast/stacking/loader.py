@@ -10,7 +10,7 @@ from torch import Tensor
 
 from abreast.data.loader import Resumed, epoch_order
 from abreast.data.source import Split
-from abreast.stacking.state import Rooms
+from abreast.stacking.parameters import BufferPool
 
 
 class StackBlock:
@@ -31,7 +31,7 @@ class StackBlock:
         return StackBlock(self.split, orders, self.batch_size, self.start)
 
     def of(
-        self, lanes: slice, rooms: Rooms, firsts: Sequence[int] | None = None
+        self, lanes: slice, rooms: BufferPool, firsts: Sequence[int] | None = None
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Inputs `[K, B, *shape]` and targets `[K, B]` of some lanes, one mini-batch at a time.
 

@@ -12,17 +12,17 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import nn
 
-from abreast.checkpoint import LAST
 from abreast.data.datamodule import DataModule
 from abreast.data.loader import Batch, Block, EvalLoader, batches
 from abreast.errors import DivergedError
+from abreast.learner.checkpoint import LAST
 from abreast.stacking.chunk import Chunk
 from abreast.stacking.compaction import compact, pays
-from abreast.stacking.lanes import Lane
+from abreast.stacking.lane import Lane
 from abreast.stacking.layout import Layout, each, side_by_side
 from abreast.stacking.loader import StackBlock, StackLoader
-from abreast.stacking.resuming import restore_callbacks
-from abreast.stacking.table import Table
+from abreast.stacking.progress import Table
+from abreast.stacking.resume import restore_callbacks
 
 
 class Stack(LightningModule):

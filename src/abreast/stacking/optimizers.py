@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from abreast.fused import Step, fused_step
-from abreast.module import Learner, Schedule
-from abreast.stacking.state import State
+from abreast.learner.module import Learner, Schedule
+from abreast.optim.fused_step import Step, fused_step
+from abreast.stacking.parameters import State
 
 # Each value of a parameter is updated from that value's own history alone.
 ELEMENTWISE = (
@@ -28,11 +28,11 @@ ELEMENTWISE = (
     torch.optim.ASGD,
     torch.optim.Rprop,
 )
-Carried = dict[str, Any]  # a lane's optimizer and schedule, as they stand
+OptimizerSnapshot = dict[str, Any]  # a lane's optimizer and schedule, as they stand
 VECTOR = 16  # float32 values that a fused kernel takes at once; what is left over is rounded otherwise
 
 
-class Pack:
+class OptimizerGroup:
     """Some lanes side by side, `lanes` of the state, with one optimizer and one schedule for all of them.
 
     One lane has exactly the optimizer that its plain run has. Of several, those of equal settings (a range of
@@ -117,12 +117,12 @@ class Pack:
         group = {key: value for key, value in self.group(lane).items() if key != "params"}
         return {"state": states, "param_groups": [{**group, "params": list(range(len(own)))}]}
 
-    def carry(self, lane: int) -> Carried:
+    def carry(self, lane: int) -> OptimizerSnapshot:
         """The lane's optimizer and schedule, for another pack to `take_up`."""
         scheduler = None if self.scheduler is None else cloned(self.scheduler.state_dict())
         return {"optimizer": self.state_dict(lane), "scheduler": scheduler}
 
-    def take_up(self, carried: Sequence[Carried]) -> None:
+    def take_up(self, carried: Sequence[OptimizerSnapshot]) -> None:
         """Go on from what `carry` gave for each lane, in order."""
         if self.scheduler is not None:
             self.scheduler.load_state_dict(carried[0]["scheduler"])
@@ -142,7 +142,7 @@ class Pack:
             }
 
 
-def pack(learners: Sequence[Learner], keys: Sequence[str], state: State) -> list[Pack]:
+def pack(learners: Sequence[Learner], keys: Sequence[str], state: State) -> list[OptimizerGroup]:
     """The fewest packs of neighbours. Lanes share one where their optimizer works value by value.
 
     Lanes of equal key are one parameter group. Those of one class join with other settings, if no schedule
@@ -162,7 +162,7 @@ def pack(learners: Sequence[Learner], keys: Sequence[str], state: State) -> list
         else:
             packs.append([range(start, stop)])
         start = stop
-    return [Pack(learners, state, groups) for groups in packs]
+    return [OptimizerGroup(learners, state, groups) for groups in packs]
 
 
 def _kind(learner: Learner) -> type[Optimizer] | None:

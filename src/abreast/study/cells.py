@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from abreast.checking.names import did_you_mean, listed
-from abreast.checking.overrides import no_such_option
 from abreast.study import space
 from abreast.study.overrides import Given, key_of, override, text, value_of
 from abreast.study.space import Dimension, Setting
+from abreast.suggestions import did_you_mean, listed
+from abreast.validation.override_errors import no_such_option
 
 CELLS, SPACE = "hydra.sweeper.cells", "hydra.sweeper.space"
 DEFAULT = "default"

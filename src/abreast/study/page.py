@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from abreast.report.answer import Answer, answer
-from abreast.report.charts import Figure, Json, Section, layout, line, safe, symbol
 from abreast.report.collect import collect
-from abreast.report.contents import contents, render
-from abreast.report.overview import distinct
-from abreast.report.rates import sensitivity
-from abreast.report.statistics import compare
+from abreast.report.figures.base import Figure, Json, Section, layout, line, safe, symbol
+from abreast.report.figures.lr_sensitivity import sensitivity
+from abreast.report.figures.ranking import distinct
+from abreast.report.groups import Answer, answer
+from abreast.report.html.contents import contents, render
 from abreast.report.tables import runs_table, summary_table, write_csv
-from abreast.report.words import metric_name, number
-from abreast.results import write_atomically
+from abreast.report.text import metric_name, number
+from abreast.runs.directory import write_atomically
+from abreast.statistics.comparison import compare
 from abreast.study.budget import budgets
-from abreast.study.choice import shown
-from abreast.study.findings import Findings
+from abreast.study.results import Findings
+from abreast.study.selection import shown
 
 MOST_LINES = 24
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from abreast.checking.names import did_you_mean, listed
 from abreast.errors import ConfigError
 from abreast.study import cells as reading
 from abreast.study.cells import Cell, Groups
 from abreast.study.overrides import Given, key_of, override
 from abreast.study.space import Setting, grid_size, settings
+from abreast.suggestions import did_you_mean, listed
 
 HERE = "hydra.sweeper"
 KEYS = ("cells", "space", "trials", "tune_seeds", "repeat_seeds", "search_seed", "metric")

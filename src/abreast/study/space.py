@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from abreast.checking.names import did_you_mean, listed
+from abreast.suggestions import did_you_mean, listed
 
 Setting = dict[str, Any]
 

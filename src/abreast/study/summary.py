@@ -7,8 +7,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from abreast.study.choice import shown
-from abreast.study.findings import Findings
+from abreast.study.results import Findings
+from abreast.study.selection import shown
 
 WIDTH = 140  # where nothing says how wide the terminal is
 

@@ -12,12 +12,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup_globals
 from omegaconf import OmegaConf
 
-from abreast.continuing import clear
 from abreast.errors import AbreastError, Interrupted, RunError
+from abreast.runs.state import clear
 from hydra_plugins.abreast_launcher import engines
 from hydra_plugins.abreast_launcher._jobs import (
     BEGINNING,
-    Planned,
+    SweepJob,
     compose,
     hydra_config,
     is_sound,
@@ -26,7 +26,7 @@ from hydra_plugins.abreast_launcher._jobs import (
 )
 
 if TYPE_CHECKING:
-    from abreast.stacking.building import Job
+    from abreast.stacking.build import Job
     from abreast.stacking.grouping import Plan
     from hydra_plugins.abreast_launcher.launcher import AbreastLauncher
 
@@ -75,14 +75,14 @@ def _is_ours(task: Any) -> bool:
     """Whether the task trains what its config says, and nothing else."""
     while hasattr(task, "__wrapped__"):
         task = task.__wrapped__
-    return getattr(task, "__module__", "") == "abreast.app"
+    return getattr(task, "__module__", "") == "abreast.cli.task"
 
 
-def _launch_runs(launcher: AbreastLauncher, jobs: Sequence[Planned]) -> None:
+def _launch_runs(launcher: AbreastLauncher, jobs: Sequence[SweepJob]) -> None:
     for job in jobs:
         if not is_sound(job, launcher.matmul_precision):
             _run_plainly(launcher, job)  # which says what is wrong, as for a single run
-    first: dict[str, Planned] = {}
+    first: dict[str, SweepJob] = {}
     for job in jobs:
         if job.returned is None:
             first.setdefault(job.id, job)
@@ -101,10 +101,10 @@ def _launch_runs(launcher: AbreastLauncher, jobs: Sequence[Planned]) -> None:
             )
 
 
-def _unfinished(launcher: AbreastLauncher, jobs: Sequence[Planned]) -> list[Planned]:
+def _unfinished(launcher: AbreastLauncher, jobs: Sequence[SweepJob]) -> list[SweepJob]:
     """The jobs that are not done yet; those that are, from an earlier start of the sweep, are returned."""
-    from abreast.continuing import Standing, standing, was_dropped
-    from abreast.monitoring import worst
+    from abreast.metrics.objective import worst
+    from abreast.runs.state import RunState, standing, was_dropped
 
     left, begun = [], 0
     for job in jobs:
@@ -112,15 +112,15 @@ def _unfinished(launcher: AbreastLauncher, jobs: Sequence[Planned]) -> list[Plan
         try:
             state = standing(job.directory, job.plain)
         except AbreastError:
-            state = Standing.NEW  # the run itself says what is wrong
-        dropped = launcher.halving is not None and state == Standing.BEGUN and was_dropped(job.directory)
-        if dropped or state in (Standing.FINISHED, Standing.DIVERGED):
-            value = worst(job.plain) if state == Standing.DIVERGED else _objective(job)
+            state = RunState.NEW  # the run itself says what is wrong
+        dropped = launcher.halving is not None and state == RunState.BEGUN and was_dropped(job.directory)
+        if dropped or state in (RunState.FINISHED, RunState.DIVERGED):
+            value = worst(job.plain) if state == RunState.DIVERGED else _objective(job)
             _begin(launcher, job)
             _end(launcher, job, value, None)
             continue
-        if state == Standing.BEGUN:
-            from abreast.checkpoint import place
+        if state == RunState.BEGUN:
+            from abreast.learner.checkpoint import place
 
             job.at = place(job.directory)
             begun += job.at != BEGINNING
@@ -135,31 +135,31 @@ def _unfinished(launcher: AbreastLauncher, jobs: Sequence[Planned]) -> list[Plan
     return left
 
 
-def _objective(job: Planned) -> float:
-    from abreast.monitoring import objective
+def _objective(job: SweepJob) -> float:
+    from abreast.metrics.objective import objective
 
     assert job.plain is not None
     return objective(job.plain, job.directory.read_result()["metrics"])
 
 
-def _plans(launcher: AbreastLauncher, jobs: Sequence[Planned]) -> list[tuple[list[Planned], Plan]]:
+def _plans(launcher: AbreastLauncher, jobs: Sequence[SweepJob]) -> list[tuple[list[SweepJob], Plan]]:
     """What is trained together, of jobs that begin at one place."""
     from abreast.stacking.grouping import plan
 
-    places: dict[tuple[int, int, bool], list[Planned]] = {}
+    places: dict[tuple[int, int, bool], list[SweepJob]] = {}
     for job in jobs:
         places.setdefault(job.at, []).append(job)
     return [(part, plan([job.plain or {} for job in part], launcher.max_lanes)) for part in places.values()]
 
 
-def _has_to_stop(launcher: AbreastLauncher, jobs: Sequence[Planned]) -> bool:
+def _has_to_stop(launcher: AbreastLauncher, jobs: Sequence[SweepJob]) -> bool:
     assert launcher.config is not None
     stops = OmegaConf.select(launcher.config, "sweep.on_fail") == "stop"
     return stops and any(why_failed(job) is not None for job in jobs)
 
 
 def _launch_plan(
-    launcher: AbreastLauncher, part: Sequence[Planned], planned: Plan, jobs: Sequence[Planned]
+    launcher: AbreastLauncher, part: Sequence[SweepJob], planned: Plan, jobs: Sequence[SweepJob]
 ) -> None:
     from abreast.stacking.grouping import LONELY
 
@@ -169,7 +169,7 @@ def _launch_plan(
         log.info(
             "Training %d of %d jobs side by side, in stacks of %s", sum(map(len, stacks)), len(jobs), sizes
         )
-    later: dict[str, list[Planned]] = {
+    later: dict[str, list[SweepJob]] = {
         reason: [part[number] for number in numbers] for reason, numbers in planned.alone.items()
     }
     for stack, begun, outcomes in engines.trained(launcher, stacks, lambda job: _begin(launcher, job)):
@@ -186,7 +186,7 @@ def _launch_plan(
             _run_plainly(launcher, job)
 
 
-def _run_plainly(launcher: AbreastLauncher, job: Planned) -> None:
+def _run_plainly(launcher: AbreastLauncher, job: SweepJob) -> None:
     assert launcher.hydra_context is not None
     assert launcher.task_function is not None
     log.info("\t#%d : %s", job.number, job.title or job.name)
@@ -200,7 +200,7 @@ def _run_plainly(launcher: AbreastLauncher, job: Planned) -> None:
     _log_as_hydra(launcher)
 
 
-def _begin(launcher: AbreastLauncher, job: Planned) -> Path:
+def _begin(launcher: AbreastLauncher, job: SweepJob) -> Path:
     """Make the job's directory and Hydra's part of it."""
     assert launcher.hydra_context is not None
     silent: Any = _Silent(launcher.hydra_context.callbacks)
@@ -215,8 +215,8 @@ def _begin(launcher: AbreastLauncher, job: Planned) -> Path:
 
 
 def _taken(
-    launcher: AbreastLauncher, stack: Sequence[Planned], begun: Sequence[Job], outcomes: Any
-) -> dict[str, list[Planned]]:
+    launcher: AbreastLauncher, stack: Sequence[SweepJob], begun: Sequence[Job], outcomes: Any
+) -> dict[str, list[SweepJob]]:
     """End the jobs of a stack; those that are left for later, by the reason why."""
     _log_as_hydra(launcher)
     if isinstance(outcomes, Exception):
@@ -225,7 +225,7 @@ def _taken(
         for each in begun:
             clear(each.directory)
         return {"their stack failed as a whole": list(stack)}
-    left: dict[str, list[Planned]] = {}
+    left: dict[str, list[SweepJob]] = {}
     for job, each, outcome in zip(stack, begun, outcomes, strict=True):
         if outcome.left is not None:
             clear(each.directory)
@@ -235,7 +235,7 @@ def _taken(
     return left
 
 
-def _end(launcher: AbreastLauncher, job: Planned, value: float | None, error: BaseException | None) -> None:
+def _end(launcher: AbreastLauncher, job: SweepJob, value: float | None, error: BaseException | None) -> None:
     """Make the job's return as if it had been run alone, and tell Hydra's callbacks."""
     assert launcher.hydra_context is not None
     assert job.returned is not None
@@ -251,7 +251,7 @@ def _end(launcher: AbreastLauncher, job: Planned, value: float | None, error: Ba
         launcher.hydra_context.callbacks.on_job_end(config=job.config, job_return=job.returned)
 
 
-def _report(jobs: Sequence[Planned]) -> None:
+def _report(jobs: Sequence[SweepJob]) -> None:
     """Name every job that failed, with its reason."""
     lines = []
     for job in jobs:

@@ -13,9 +13,10 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus, filter_overrides
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from abreast.config.run_config import run_config
+from abreast.config.run_id import run_id
 from abreast.errors import RunError
-from abreast.identity import run_id
-from abreast.results import RunDirectory
+from abreast.runs.directory import RunDirectory
 
 if TYPE_CHECKING:
     from hydra_plugins.abreast_launcher.launcher import AbreastLauncher
@@ -25,7 +26,7 @@ LONGEST = 100  # characters of a directory's name before the run's id
 
 
 @dataclass
-class Planned:
+class SweepJob:
     """A job: its number, its overrides and its composed config; `plain` is the run's own part, resolved.
 
     `title` is what sets it apart from the others. `at` is where a run that was stopped goes on: the epoch,
@@ -54,7 +55,7 @@ class Planned:
             return RunDirectory(Path(str(sweep.dir)) / str(sweep.subdir))
 
 
-def compose(launcher: AbreastLauncher, overrides: Sequence[Sequence[str]], first: int) -> list[Planned]:
+def compose(launcher: AbreastLauncher, overrides: Sequence[Sequence[str]], first: int) -> list[SweepJob]:
     """The jobs with their configs, numbered from `first` on."""
     assert launcher.hydra_context is not None
     assert launcher.config is not None
@@ -64,17 +65,16 @@ def compose(launcher: AbreastLauncher, overrides: Sequence[Sequence[str]], first
         with open_dict(config):
             config.hydra.job.id = str(number)
             config.hydra.job.num = number
-        jobs.append(Planned(number, list(own), config))
+        jobs.append(SweepJob(number, list(own), config))
     shared = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
     for job in jobs:
         job.title = " ".join(each for each in filter_overrides(job.overrides) if each not in shared)
     return jobs
 
 
-def is_sound(job: Planned, matmul_precision: str | None) -> bool:
+def is_sound(job: SweepJob, matmul_precision: str | None) -> bool:
     """Whether the job's config passes the checks; fills in `plain`, `id` and the directory."""
-    from abreast.app import run_config
-    from abreast.checking.preflight import check
+    from abreast.validation.preflight import check
 
     with hydra_config(job.config):
         try:
@@ -90,7 +90,7 @@ def is_sound(job: Planned, matmul_precision: str | None) -> bool:
     return True
 
 
-def _place(job: Planned) -> None:
+def _place(job: SweepJob) -> None:
     """Name the job's directory after what sets it apart and the run's id, which finds it again.
 
     Only where the number would be the name: numbers begin anew when a search is taken up again.
@@ -106,12 +106,12 @@ def _place(job: Planned) -> None:
         job.config.hydra.sweep.subdir = str(name.parent / own)
 
 
-def named(job: Planned, message: object) -> str:
+def named(job: SweepJob, message: object) -> str:
     """The message with the job that it is about."""
     return f"Job {job.number} ({job.name}): {message}"
 
 
-def why_failed(job: Planned) -> str | None:
+def why_failed(job: SweepJob) -> str | None:
     """The first line of what went wrong; a run that diverged has failed too, if not as a job."""
     if job.returned is None:
         return None

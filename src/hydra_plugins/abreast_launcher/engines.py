@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from abreast.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
-    from abreast.stacking.building import Job, Outcome
-    from abreast.stacking.train import Options
-    from hydra_plugins.abreast_launcher._jobs import Planned
+    from abreast.stacking.build import Job, Outcome
+    from abreast.stacking.run import Options
+    from hydra_plugins.abreast_launcher._jobs import SweepJob
     from hydra_plugins.abreast_launcher.launcher import AbreastLauncher
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Unit:
+class WorkItem:
     """A stack, or a slice of one: all that a process of another machine needs to train it.
 
     `rungs` and `keep` are those of successive halving; `device` says which GPU is to be seen, None: all.
@@ -42,8 +42,8 @@ class Unit:
 
 
 def trained(
-    launcher: AbreastLauncher, stacks: Sequence[list[Planned]], begin: Callable[[Planned], Path]
-) -> Iterator[tuple[list[Planned], Sequence[Job], Any]]:
+    launcher: AbreastLauncher, stacks: Sequence[list[SweepJob]], begin: Callable[[SweepJob], Path]
+) -> Iterator[tuple[list[SweepJob], Sequence[Job], Any]]:
     """Each stack, or slice of one, with its runs and their outcomes, or the exception that stopped it.
 
     `begin` makes a job's directory. With an engine all stacks begin at once, and a stack is cut where there
@@ -51,7 +51,7 @@ def trained(
     """
     rungs = tuple(launcher.halving or ())
     if launcher.halving is not None:
-        from abreast.stacking.halving import check
+        from abreast.stacking.successive_halving import check
 
         for stack in stacks:
             check(rungs, launcher.keep, [job.plain or {} for job in stack])
@@ -79,13 +79,13 @@ def trained(
 
 def _unit(
     launcher: AbreastLauncher,
-    stack: Sequence[Planned],
-    begin: Callable[[Planned], Path],
+    stack: Sequence[SweepJob],
+    begin: Callable[[SweepJob], Path],
     rungs: tuple[int, ...],
-) -> Unit:
-    importlib.import_module("abreast.lean")  # before Lightning
-    from abreast.stacking.building import Job
-    from abreast.stacking.train import Options
+) -> WorkItem:
+    importlib.import_module("abreast.runtime.fast_import")  # before Lightning
+    from abreast.stacking.build import Job
+    from abreast.stacking.run import Options
 
     jobs = [Job(job.plain or {}, begin(job).absolute(), job.title) for job in stack]
     options = Options(
@@ -94,10 +94,10 @@ def _unit(
         memory_gib=launcher.memory_gib,
         shared_batches=launcher.shared_batches,
     )
-    return Unit(jobs, options, rungs, launcher.keep, path=tuple(each for each in sys.path if each))
+    return WorkItem(jobs, options, rungs, launcher.keep, path=tuple(each for each in sys.path if each))
 
 
-def work(unit: Unit) -> list[Outcome]:
+def work(unit: WorkItem) -> list[Outcome]:
     """Train the unit in this process. Its outcomes, in order; errors are such that can be sent back."""
     if unit.device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(unit.device)
@@ -108,18 +108,18 @@ def work(unit: Unit) -> list[Outcome]:
     return outcomes
 
 
-def train(unit: Unit) -> list[Outcome]:
+def train(unit: WorkItem) -> list[Outcome]:
     """Train the unit's jobs as one stack."""
     gc.enable()  # the command line turns it off until something is trained
-    importlib.import_module("abreast.lean")  # before Lightning
+    importlib.import_module("abreast.runtime.fast_import")  # before Lightning
     from hydra.utils import execution_whitelist
 
-    from abreast.stacking.train import train_stack
-    from abreast.targets import own_targets
+    from abreast.config.targets import own_targets
+    from abreast.stacking.run import train_stack
 
     callbacks = []
     if unit.rungs:
-        from abreast.stacking.halving import Halving
+        from abreast.stacking.successive_halving import Halving
 
         callbacks.append(Halving(unit.rungs, unit.keep))
     with execution_whitelist(sorted({name for job in unit.jobs for name in own_targets(job.cfg)})):
@@ -149,7 +149,7 @@ def spread(stacks: Sequence[list[T]], workers: int) -> list[list[T]]:
     return parts
 
 
-def placed(units: Sequence[Unit], workers: int, gpus: int) -> list[Unit]:
+def placed(units: Sequence[WorkItem], workers: int, gpus: int) -> list[WorkItem]:
     """The units with a GPU each, by turns, where there are several; on CPUs with their share of the cores."""
     if gpus > 1:
         return [replace(unit, device=number % gpus) for number, unit in enumerate(units)]
@@ -164,7 +164,7 @@ def placed(units: Sequence[Unit], workers: int, gpus: int) -> list[Unit]:
     ]
 
 
-Engine = Callable[[Sequence[Unit], int, dict[str, Any]], Iterator[Any]]
+Engine = Callable[[Sequence[WorkItem], int, dict[str, Any]], Iterator[Any]]
 
 
 def found(engine: str) -> Engine:
@@ -184,7 +184,7 @@ def found(engine: str) -> Engine:
     return engines[engine]
 
 
-def _guarded(unit: Unit) -> list[Outcome] | Exception:
+def _guarded(unit: WorkItem) -> list[Outcome] | Exception:
     try:
         return work(unit)
     except Exception as error:
@@ -193,7 +193,7 @@ def _guarded(unit: Unit) -> list[Outcome] | Exception:
         return sent
 
 
-def _joblib(units: Sequence[Unit], workers: int, settings: dict[str, Any]) -> Iterator[Any]:
+def _joblib(units: Sequence[WorkItem], workers: int, settings: dict[str, Any]) -> Iterator[Any]:
     from joblib import Parallel, delayed
 
     results = Parallel(**{"n_jobs": workers, "return_as": "generator", **settings})(
@@ -202,7 +202,7 @@ def _joblib(units: Sequence[Unit], workers: int, settings: dict[str, Any]) -> It
     yield from results
 
 
-def _submitit(units: Sequence[Unit], workers: int, settings: dict[str, Any]) -> Iterator[Any]:
+def _submitit(units: Sequence[WorkItem], workers: int, settings: dict[str, Any]) -> Iterator[Any]:
     import submitit
 
     folder, cluster = settings.pop("folder"), settings.pop("cluster", None)
@@ -226,7 +226,7 @@ def _submitit(units: Sequence[Unit], workers: int, settings: dict[str, Any]) -> 
             Path(folder).rmdir()  # submitit makes one that is really named %j
 
 
-def _ray(units: Sequence[Unit], workers: int, settings: dict[str, Any]) -> Iterator[Any]:
+def _ray(units: Sequence[WorkItem], workers: int, settings: dict[str, Any]) -> Iterator[Any]:
     import ray
 
     init, remote = dict(settings.get("init") or {}), dict(settings.get("remote") or {})

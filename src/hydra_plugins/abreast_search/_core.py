@@ -12,8 +12,8 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
 from abreast.errors import ConfigError, RunError
-from abreast.monitoring import monitor
-from abreast.results import RunDirectory
+from abreast.metrics.objective import monitor
+from abreast.runs.directory import RunDirectory
 
 try:
     import optuna

@@ -32,7 +32,7 @@ class StudySweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Conduct the study; what every cell came to."""
-        from abreast.study.conduct import conduct
+        from abreast.study.run import conduct
 
         assert self.hydra_context is not None
         assert self.config is not None

@@ -1,0 +1,77 @@
+"""Writes the run directory and feeds the loggers, an epoch at a time."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from lightning.pytorch import Callback, Trainer
+
+from abreast.runs.directory import RunDirectory
+
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningModule
+
+    from abreast.learner.module import Learner
+
+CLASSES = ("loss", "accuracy")
+REGRESSION = ("loss", "mae", "r2")
+
+
+class RunWriter(Callback):
+    """A row of metrics.csv and the loggers' values after each epoch; nothing is read from the device before.
+
+    `seconds` is the time since training began, `grad_norm` that of the epoch's last step before clipping.
+    An epoch without validation has empty cells there. `share` is what of the time this run is to account for.
+    """
+
+    def __init__(self, directory: RunDirectory, share: float = 1.0) -> None:
+        self.directory = directory
+        self.share = share
+        self.before = 0.0  # seconds that earlier processes spent
+        self._began = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock, in a resumed run where it stood; rows after its checkpoint are made again."""
+        self._began = time.perf_counter()
+        if trainer.is_global_zero:
+            self.directory.keep_metrics(trainer.current_epoch)
+
+    @property
+    def seconds(self) -> float:
+        """Since training began, in this process and those before."""
+        return self.before + (time.perf_counter() - self._began) * self.share
+
+    def state_dict(self) -> dict[str, Any]:
+        """The time spent."""
+        return {"seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the time spent."""
+        self.before = state_dict["seconds"]
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the epoch."""
+        if not trainer.is_global_zero:
+            return
+        learner: Learner = pl_module  # type: ignore[assignment]
+        samples, learner.samples = learner.samples, []
+        norms = [sample.grad_norm.item() for sample in samples]
+        names = CLASSES if learner.classes else REGRESSION
+        stages = ("train", "val") if trainer.enable_validation else ("train",)
+        columns = [f"{stage}/{name}" for stage in stages for name in names]
+        self.directory.append_metrics(
+            {
+                "epoch": trainer.current_epoch + 1,
+                "step": trainer.global_step,
+                "seconds": round(self.seconds, 3),
+                "lr": samples[-1].lr,
+                "grad_norm": float(f"{norms[-1]:.7g}"),
+                **{name: learner.values.get(name) for name in columns},
+            }
+        )
+        for logger in trainer.loggers:
+            for sample, norm in zip(samples, norms, strict=True):
+                values = {"step/loss": sample.loss.item(), "step/lr": sample.lr, "step/grad_norm": norm}
+                logger.log_metrics(values, step=sample.step)
+            logger.log_metrics(learner.values, step=trainer.global_step)

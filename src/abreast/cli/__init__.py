@@ -1,0 +1,1 @@
+"""The command line: `python train.py ...` and `abreast SUBCOMMAND ...`."""

@@ -1,0 +1,65 @@
+"""The arguments of the commands that open a run. No torch: `--help` and mistakes are told at once."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from abreast.runs.directory import RunDirectory
+
+FORMATS = ("torch", "onnx")
+
+
+def parse(command: str, argv: Sequence[str] | None) -> Namespace:
+    """The arguments of `evaluate`, `predict` or `export`.
+
+    Raises RunError where there is no run; leaves the process, as argparse does, for other mistakes.
+    """
+    parser = PARSERS[command]()
+    parser.add_argument("run", type=Path, help="the run's directory")
+    parser.add_argument(
+        "--checkpoint", help="best, last or a path (default: the one the run was tested with)"
+    )
+    parser.add_argument(
+        "--trust", action="append", default=[], metavar="PACKAGE", help="a package of yours that the run uses"
+    )
+    if command == "predict":
+        parser.add_argument(
+            "files", nargs="+", type=Path, help="pictures; .npy or .csv for a network of features"
+        )
+        args = parser.parse_args(argv)
+    else:
+        parser.add_argument("overrides", nargs="*", default=[], help="other data: data=NAME, data.KEY=VALUE")
+        args = parser.parse_intermixed_args(argv)
+    RunDirectory(args.run).read_config()
+    return args
+
+
+def check(command: str, argv: Sequence[str]) -> int:
+    """Find mistakes in the arguments before anything heavy is imported."""
+    parse(command, argv)
+    return 0
+
+
+def _evaluate() -> ArgumentParser:
+    parser = ArgumentParser("abreast evaluate", description="Test a run again, on its own or on other data.")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the metrics there as well")
+    return parser
+
+
+def _predict() -> ArgumentParser:
+    parser = ArgumentParser("abreast predict", description="Classes and probabilities of files.")
+    parser.add_argument("--top", type=int, default=3, help="how many classes to show (default: 3)")
+    parser.add_argument("--invert", action="store_true", help="the pictures are dark on light, as on paper")
+    return parser
+
+
+def _export() -> ArgumentParser:
+    parser = ArgumentParser("abreast export", description="ONNX and torch.export, both checked on real rows.")
+    parser.add_argument("--format", choices=FORMATS, action="append", help="default: both")
+    parser.add_argument("--to", type=Path, help="the folder to write to (default: RUN/export)")
+    return parser
+
+
+PARSERS = {"evaluate": _evaluate, "predict": _predict, "export": _export}

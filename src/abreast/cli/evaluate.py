@@ -1,0 +1,49 @@
+"""`abreast evaluate`: the metrics of a run that is tested again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from abreast.cli.arguments import parse
+from abreast.errors import RunError
+from abreast.inference.evaluate import evaluate
+from abreast.runs.directory import RunDirectory, write_atomically
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command `abreast evaluate`."""
+    args = parse("evaluate", argv)
+    metrics = evaluate(args.run, checkpoint=args.checkpoint, overrides=args.overrides, trust=args.trust)
+    before = {} if args.overrides or args.checkpoint else _tested(args.run)
+    _print(metrics, before)
+    if args.json:
+        try:
+            write_atomically(args.json, (json.dumps(metrics, indent=2) + "\n").encode())
+        except OSError as error:
+            raise RunError(f"--json {args.json}: cannot be written ({error.strerror})") from None
+    return 0
+
+
+def _tested(run: Path) -> dict[str, Any]:
+    try:
+        metrics: dict[str, Any] = RunDirectory(run).read_result()["metrics"]
+    except RunError:  # it was not tested yet
+        return {}
+    return metrics
+
+
+def _print(metrics: dict[str, float], before: dict[str, Any]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    if before:
+        table.add_column("in result.json", justify="right")
+    for name, value in metrics.items():
+        table.add_row(name, f"{value:.7g}", *([f"{before.get(name, float('nan')):.7g}"] if before else []))
+    Console().print(table)

@@ -1,0 +1,34 @@
+"""`abreast export`: ONNX and torch.export files of a run's network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from abreast.build.components import build_data
+from abreast.cli.arguments import FORMATS, parse
+from abreast.errors import RunError
+from abreast.inference.export import ROWS, WRITERS, Network
+from abreast.inference.load import rebuild, reopened
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command `abreast export`."""
+    args = parse("export", argv)
+    with reopened(args.run, args.overrides, args.trust) as (directory, config):
+        learner = rebuild(directory, config, args.checkpoint or config["checkpoint"])
+        inputs = build_data(config).test.inputs[:ROWS]
+    folder = args.to or directory.path / "export"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"--to {folder}: cannot be made ({error.strerror})") from None
+    network = Network(learner).eval()
+    for name in args.format or FORMATS:
+        write, file = WRITERS[name]
+        try:
+            difference = write(network, inputs, folder / file)
+        except OSError as error:
+            reason = f"cannot be written ({error.strerror}); name another folder with --to"
+            raise RunError(f"{folder / file}: {reason}") from error
+        print(f"{folder / file}: checked on {len(inputs)} test rows, largest difference {difference:.2g}")
+    return 0

@@ -1,0 +1,41 @@
+"""Hydra's own flags, such as `-m` and `--cfg`, and the modules that Hydra may build for its own sake."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from abreast.errors import ConfigError
+
+# What Hydra may build before a run's targets are known: our checks, and its plugins' parts.
+FOR_HYDRA = ("abreast.*", "hydra_plugins.*", "optuna.*", "joblib.*", "submitit.*", "ray.*")
+
+
+def parse(arguments: Sequence[str]) -> Namespace:
+    """Hydra's flags; a mistake in them as one message."""
+    from hydra._internal.utils import get_args_parser
+
+    from abreast.suggestions import did_you_mean
+
+    parser = get_args_parser()
+    flags = [flag for action in parser._actions for flag in action.option_strings if flag.startswith("--")]
+
+    def error(self: ArgumentParser, message: str) -> NoReturn:
+        if message.startswith("unrecognized arguments: "):
+            flag = message.removeprefix("unrecognized arguments: ").split()[0]
+            near = did_you_mean(flag, flags) or "."
+            raise ConfigError(f"{flag}: no such flag{near} --help lists what there is")
+        raise ConfigError(message)
+
+    parser.error = error.__get__(parser)  # type: ignore[method-assign]
+    return parser.parse_intermixed_args(list(arguments))
+
+
+def modules_in(folders: Sequence[Path]) -> list[str]:
+    """Everything in the modules and packages of some folders: one's own Hydra callbacks may stand there."""
+    found = {path.stem for folder in folders for path in folder.glob("*.py")}
+    found |= {path.parent.name for folder in folders for path in folder.glob("*/__init__.py")}
+    return [f"{name}.*" for name in sorted(found - sys.stdlib_module_names) if name.isidentifier()]

@@ -1,0 +1,70 @@
+"""The `abreast` command and `train.py`: subcommands, exit codes, messages. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from abreast import __version__
+from abreast.cli import train
+from abreast.errors import AbreastError, disk_error
+from abreast.training import external_ranks
+
+COMMANDS = ("evaluate", "predict", "export", "report", "rank")  # a module of this package each
+INTERRUPTED = 130
+
+
+def main(command: Sequence[str] = ()) -> NoReturn:
+    """Run the command line, with `command` before it. Exit code 2 for a mistake in it, 130 for Ctrl-C."""
+    arguments = [*command, *sys.argv[1:]]
+    atexit.register(gc.freeze)  # else the process's end looks for garbage in a million objects: a second
+    logging.raiseExceptions = False  # a log on a full disk is no reason for a traceback
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)  # as `python -m` has it: a loss of one's own beside the data
+    if "--version" in arguments:
+        print(f"abreast {__version__}")
+        sys.exit(0)
+    if arguments and arguments[0] in COMMANDS:
+        if arguments[0] not in ("rank", "report"):
+            commands = importlib.import_module("abreast.cli.arguments")
+            mistake = _reported(lambda: commands.check(arguments[0], arguments[1:]))
+            if mistake:
+                sys.exit(mistake)
+        if arguments[0] != "report":  # which does without torch
+            importlib.import_module("abreast.runtime.fast_import")
+        module = importlib.import_module(f"abreast.cli.{arguments[0]}")
+        sys.exit(_reported(lambda: module.main(arguments[1:])))
+    if external_ranks.follows():
+        importlib.import_module("abreast.runtime.fast_import")
+        sys.exit(_reported(importlib.import_module("abreast.cli.rank").follow))
+    gc.disable()  # until the checks are through: they make many small objects that are kept
+    sys.exit(external_ranks.lead(lambda: _reported(train.main)))
+
+
+def _reported(command: Callable[[], int | None]) -> int:
+    """The command's exit code; a mistake is printed as one message."""
+    try:
+        return int(command() or 0)
+    except AbreastError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        full = disk_error(error, None)
+        if full is None:
+            raise
+        print(f"{full}, or choose another place", file=sys.stderr)
+        return full.exit_code
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return INTERRUPTED

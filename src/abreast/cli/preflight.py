@@ -1,0 +1,63 @@
+"""Hydra's callback that checks a run, or every value of a sweep, before any directory is made."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from abreast.config.sweep_loader import SweepLoader
+from abreast.errors import ConfigError
+from abreast.validation.preflight import (
+    Stop,
+    check,
+    is_sound,
+    jobs,
+    mistakes,
+    overrides_of,
+    task_part,
+    values_of,
+)
+
+
+class Preflight(Callback):
+    """Stops before the first run directory is made."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Check the one run."""
+        study = config.hydra.runtime.choices.get("study")
+        if study is not None:
+            raise Stop(
+                ConfigError(f"study={study}: is many runs: add -m (python train.py -m +study={study})")
+            )
+        try:
+            check(task_part(config), config.hydra)
+        except Exception as error:
+            raise Stop(error, overrides_of(config.hydra)) from error
+        gc.enable()  # see cli.main
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Check every value that is swept over, beside the first value of the others.
+
+        Stops where no job is left to run; else those that are wrong fail alone, and first.
+        """
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        hydra.config_loader = SweepLoader(hydra.config_loader)  # type: ignore[assignment]
+        try:
+            message = ""
+            if config.hydra.runtime.choices.get("hydra/sweeper") == "abreast_study":
+                from abreast.study.run import prepare
+
+                prepare(config, GlobalHydra.instance().config_loader())
+            else:
+                variants = list(jobs(config, values_of(config)))
+                message = "" if any(is_sound(*each) for each in variants) else mistakes(variants)
+        except Exception as error:
+            raise Stop(error, overrides_of(config.hydra)) from error
+        if message:
+            raise Stop(ConfigError(message))
+        gc.enable()

@@ -1,0 +1,51 @@
+"""`abreast report`: tables, statistics and one page on the runs of sweeps."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from abreast.report.tables import print_answer, printed
+from abreast.report.write import write_report
+
+
+def arguments(argv: Sequence[str] | None) -> Namespace:
+    """The command's arguments; leaves the process for a mistake in them, as argparse does."""
+    parser = ArgumentParser(
+        "abreast report", description="Tables, statistics and one page on the runs of one sweep or several."
+    )
+    parser.add_argument(
+        "directories", nargs="+", type=Path, metavar="DIR", help="a sweep's or a run's directory"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="where to write (default: report in the first DIR)"
+    )
+    parser.add_argument(
+        "--metric", help="what to compare by, such as val/loss (default: test/accuracy, or test/r2)"
+    )
+    parser.add_argument(
+        "--target", type=float, metavar="LEVEL", help="the validation level of time to target, such as 0.97"
+    )
+    parser.add_argument(
+        "--figures", action="store_true", help="each figure as PNG and SVG too (needs Chromium)"
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command `abreast report`."""
+    args = arguments(argv)
+    report = write_report(
+        args.directories, args.out, metric=args.metric, target=args.target, figures=args.figures
+    )
+    console = Console(highlight=False)
+    print_answer(report.answer, console)
+    drawn = len(report.files) - 3
+    more = f", and {drawn} figures in {report.page.parent / 'figures'}" if drawn else ""
+    line = f"\n{report.page}  (with runs.csv and summary.csv beside it{more})"
+    console.print(Text(printed(line.strip("\n"))), soft_wrap=True)
+    return 0

@@ -1,0 +1,131 @@
+"""Goes on with a run that was stopped, or trains one for longer: `python train.py resume=RUN_DIR`."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import execution_whitelist
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from abreast.config.options import conf_dir, top_level
+from abreast.errors import ConfigError, RunError
+from abreast.runs.directory import TRAINED, RunDirectory, check_shape
+from abreast.runs.state import status_of
+from abreast.validation.validate import validate
+
+CHANGES = (
+    "trainer.max_epochs",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.strategy",
+    "data.dir",
+)
+USE = "resume=RUN_DIR [trainer.max_epochs=N] [trust=[PACKAGE,...]]"
+
+
+def main(overrides: Sequence[str]) -> int:
+    """Resume the run that the overrides name; nothing that could change what it is may stand among them.
+
+    Raises ConfigError and RunError for what cannot be resumed, before anything is written.
+    """
+    named, changes, trust = _parse(overrides)
+    directory = RunDirectory(named)
+    config = directory.read_config()
+    check_shape(config, named / "config.yaml", TRAINED)
+    _change(config, changes)
+    _check(config, named)
+    status = status_of(directory) if (named / "status.json").exists() else {}
+    is_finished = status.get("status") == "finished"
+    if is_finished and not any(change.startswith("trainer.max_epochs=") for change in changes):
+        return _nothing_to_do(named)
+    return _go_on(config, directory, trust, is_finished)
+
+
+def _nothing_to_do(named: Path) -> int:
+    print(f"{named} is finished: nothing to do. For a longer training add trainer.max_epochs=N")
+    return 0
+
+
+def _go_on(config: dict[str, Any], directory: RunDirectory, trust: Sequence[str], is_finished: bool) -> int:
+    from abreast.runtime import fast_import  # noqa: F401  before anything imports Lightning
+
+    # isort: split
+    from abreast.build.allowlist import check_places, training_targets
+    from abreast.learner.checkpoint import LAST, stands
+    from abreast.training.run import go_on
+
+    gc.enable()
+    allowed = training_targets(config, ("schedulefree", *trust))
+    check_places(config, directory.path, trust)
+    if (directory.checkpoints / LAST).exists():
+        try:
+            epoch, *_ = stands(directory)
+        except RunError as error:
+            raise RunError(
+                f"{error}. Put a good copy there; or remove {directory.checkpoints}, and it begins anew"
+            ) from None
+        if is_finished and 0 <= (config["trainer"].get("max_epochs") or 0) <= epoch:
+            return _nothing_to_do(directory.path)
+    else:
+        print(f"{directory.path} has no checkpoint yet: it begins anew")
+    _log_into(directory.path / "train.log")
+    with execution_whitelist(allowed, reset=True):
+        go_on(config, directory)
+    return 0
+
+
+def _parse(overrides: Sequence[str]) -> tuple[Path, list[str], list[str]]:
+    run, trust, changes = "", [], []
+    for override in overrides:
+        key, _, value = override.lstrip("+").partition("=")
+        if key == "resume":
+            run = value.strip("'\"")
+        elif key == "trust":
+            trust = [each.strip(" '\"") for each in value.strip("[]").split(",") if each.strip()]
+        elif key in CHANGES:
+            changes.append(f"{key}={value}")
+        else:
+            raise ConfigError(
+                f"{override}: a resumed run keeps its own settings; beside resume= there may be "
+                f"{', '.join(CHANGES)} and trust=[PACKAGE,...]. For other settings start a new run"
+            )
+    if not run:
+        raise ConfigError(f"resume= names no run directory: {USE}")
+    return Path(run).expanduser(), changes, trust
+
+
+def _change(config: dict[str, Any], changes: Sequence[str]) -> None:
+    for change in changes:
+        key, _, value = change.partition("=")
+        group, _, name = key.partition(".")
+        if not isinstance(config.get(group), dict):
+            raise RunError(f"the run's config.yaml has no `{group}`")
+        try:
+            config[group][name] = OmegaConf.from_dotlist([f"value={value}"]).value
+        except OmegaConfBaseException as error:
+            raise ConfigError(f"{change}: {error}") from None
+        if key == "data.dir":
+            config[group][name] = str(Path(value).expanduser().absolute())
+
+
+def _check(config: dict[str, Any], path: Path) -> None:
+    top = {key: value for key, value in top_level([conf_dir()]).items() if value != {}}
+    plain = {key: value for key, value in config.items() if key != "names"}
+    try:
+        validate({**top, **plain})
+    except ConfigError as error:
+        raise ConfigError(f"{path / 'config.yaml'}:\n{error}") from None
+
+
+def _log_into(file: Path) -> None:
+    """What is told goes to the terminal and, with time and place, behind the run's own log."""
+    terminal, kept = logging.StreamHandler(sys.stdout), logging.FileHandler(file)
+    terminal.setFormatter(logging.Formatter("%(message)s"))
+    kept.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[terminal, kept], force=True)

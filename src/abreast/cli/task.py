@@ -1,0 +1,81 @@
+"""One run, or one job of a sweep, as Hydra calls it."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from abreast.cli.environment import environment_variable
+from abreast.config.run_config import run_config
+from abreast.errors import AbreastError, DivergedError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+FULL_ERROR = "HYDRA_FULL_ERROR"
+
+
+def task(config: DictConfig) -> Any:
+    """One run, or one job of a sweep: check its configuration, train, and return its score for a sweeper."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.errors import InstantiationException
+    from hydra.types import RunMode
+    from hydra.utils import execution_whitelist
+
+    from abreast.config.targets import own_targets
+    from abreast.validation.preflight import Stop, check, overrides_of
+
+    hydra = HydraConfig.get()
+    with environment_variable(FULL_ERROR, None):
+        try:
+            check(config, hydra)
+            gc.enable()
+            values = run_config(config, hydra)
+            with execution_whitelist(own_targets(values)):
+                return _run(values, Path(hydra.runtime.output_dir), in_sweep=hydra.mode == RunMode.MULTIRUN)
+        except (AbreastError, InstantiationException) as error:
+            if hydra.mode != RunMode.MULTIRUN:
+                raise Stop(error) from error
+            _record(Path(hydra.runtime.output_dir), error)
+            error.args = (f"Job {hydra.job.num} ({' '.join(overrides_of(hydra))}): {error}",)
+            raise
+
+
+def _run(values: dict[str, Any], run_dir: Path, *, in_sweep: bool) -> float:
+    """Train; for a sweeper a run that diverged is not an error but the worst there can be."""
+    from abreast.runs.directory import RunDirectory
+    from abreast.runs.state import RunState, standing
+
+    directory = RunDirectory(run_dir)
+    state = standing(directory, values) if in_sweep else RunState.NEW
+    try:
+        if state == RunState.FINISHED:
+            from abreast.metrics.objective import objective
+
+            return objective(values, directory.read_result()["metrics"])
+        if state == RunState.DIVERGED:
+            raise DivergedError(directory.read_status()["diverged_at"])
+        if state == RunState.BEGUN:
+            from abreast.training.run import take_up
+
+            return take_up(values, directory)
+        from abreast.training.run import run
+
+        return run(values, run_dir)
+    except DivergedError as error:
+        if not in_sweep:
+            raise
+        print(f"{run_dir}: {error}", file=sys.stderr)
+        from abreast.metrics.objective import worst
+
+        return worst(values)
+
+
+def _record(run_dir: Path, error: Exception) -> None:
+    """Leave the reason in the directory of a job that did not come to be a run."""
+    from abreast.runs.directory import RunDirectory
+
+    if not (run_dir / "status.json").exists():
+        RunDirectory(run_dir).write_failure(error)

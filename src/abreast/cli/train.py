@@ -1,0 +1,73 @@
+"""`python train.py ...`: composes the configuration, has it checked, and trains."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from types import TracebackType
+
+from abreast.cli.environment import environment_variable
+from abreast.cli.hydra_flags import FOR_HYDRA, modules_in, parse
+from abreast.cli.task import FULL_ERROR, task
+from abreast.errors import AbreastError, ConfigError, disk_error
+
+
+def main() -> int:
+    """Compose the configuration, check it, and train."""
+    import hydra
+
+    from abreast.config.options import MAIN, conf_dir
+    from abreast.validation.preflight import Stop
+
+    arguments = parse(sys.argv[1:])
+    if any(override.lstrip("+").startswith("resume=") for override in arguments.overrides):
+        if arguments.multirun:
+            raise ConfigError("resume= is for one run; a sweep goes on when its own command is run again")
+        return int(importlib.import_module("abreast.cli.resume").main(arguments.overrides))
+    folders, own = [conf_dir()], [Path.cwd()]
+    if arguments.config_dir is not None:
+        folder = Path(arguments.config_dir).absolute()
+        if not folder.is_dir():
+            raise ConfigError(f"--config-dir {arguments.config_dir}: there is no such directory")
+        folders.insert(0, folder)
+        own.append(folder.parent)
+        sys.path.append(str(folder.parent))
+    run = hydra.main(
+        config_path=str(conf_dir()), config_name=MAIN, execution_whitelist=[*FOR_HYDRA, *modules_in(own)]
+    )(task)
+    if os.environ.get(FULL_ERROR) == "1":
+        run()
+        return 0
+    try:
+        with environment_variable(FULL_ERROR, "1"):  # Hydra then raises, and prints nothing
+            run()
+    except Stop as stop:
+        error, overrides = stop.error, stop.overrides
+    except Exception as caught:
+        error, overrides = caught, arguments.overrides
+    else:
+        return 0
+    if isinstance(error, AbreastError | BrokenPipeError):
+        raise error
+    from abreast.validation.hydra_errors import explain, is_mistake
+
+    is_sweep = arguments.multirun or "hydra.mode=MULTIRUN" in arguments.overrides
+    full = disk_error(error, Path.cwd())  # before the run itself has begun
+    if full is not None:
+        key = "hydra.sweep.dir" if is_sweep else "hydra.run.dir"
+        raise ConfigError(f"{full}, or choose another directory: {key}=DIR") from error
+    if is_mistake(error, task):
+        raise ConfigError(explain(error, overrides, folders, is_sweep=is_sweep)) from error
+    trace = _from_task(error.__traceback__)
+    sys.excepthook(type(error), error.with_traceback(trace), trace)
+    return 1
+
+
+def _from_task(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback without Hydra's frames before the run."""
+    at = trace
+    while at is not None and at.tb_frame.f_code is not task.__code__:
+        at = at.tb_next
+    return at or trace

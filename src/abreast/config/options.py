@@ -1,0 +1,74 @@
+"""The configuration directories: groups, their options, and the keys of the main file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+PACKAGE = Path(__file__).parents[1]
+MAIN = "train"
+
+
+@cache
+def conf_dir() -> Path:
+    """`conf/` of the checkout this file belongs to, or the copy inside an installed package."""
+    checkout = PACKAGE.parent.parent
+    return checkout / "conf" if (checkout / "pyproject.toml").is_file() else PACKAGE / "conf"
+
+
+def groups(folders: Sequence[Path]) -> dict[str, list[str]]:
+    """Every group with its options, in order; nested groups as `outer/inner`. Hydra's own are left out."""
+    found: dict[str, set[str]] = {}
+    for folder in folders:
+        for path in folder.glob("*/**/*.yaml"):
+            found.setdefault(path.parent.relative_to(folder).as_posix(), set()).add(path.stem)
+    return {group: sorted(found[group]) for group in sorted(found) if group.split("/")[0] != "hydra"}
+
+
+def top_level(folders: Sequence[Path]) -> dict[str, Any]:
+    """The keys a run's configuration has, and the main file's values; {} for a group's.
+
+    Groups whose files write to the top level themselves (`# @package _global_`) give no key.
+    """
+    return dict(_top_level(tuple(folders)))
+
+
+@cache
+def _top_level(folders: tuple[Path, ...]) -> dict[str, Any]:
+    main = load(conf_dir() / f"{MAIN}.yaml")
+    keys: dict[str, Any] = {}
+    for entry in main.pop("defaults"):
+        if isinstance(entry, Mapping):
+            group = next(iter(entry)).split()[-1].strip("/")
+            if group.split("/")[0] != "hydra" and not _is_global(group, folders):
+                keys[group] = {}
+    return {**keys, **main}
+
+
+def option(group: str, name: str, folders: Sequence[Path]) -> dict[str, Any]:
+    """What an option's file says, on top of the options of its group that it builds upon; {} for none."""
+    for folder in folders:
+        path = folder / group / f"{name}.yaml"
+        if path.is_file():
+            own = load(path)
+            below: dict[str, Any] = {}
+            for entry in own.pop("defaults", ()):
+                if isinstance(entry, str) and entry != "_self_":
+                    below |= option(group, entry, folders)
+            return below | own
+    return {}
+
+
+def load(path: Path) -> dict[str, Any]:
+    """A YAML file's keys, interpolations as they are written."""
+    content = OmegaConf.to_container(OmegaConf.load(path))
+    return {str(key): value for key, value in content.items()} if isinstance(content, dict) else {}
+
+
+def _is_global(group: str, folders: Sequence[Path]) -> bool:
+    files = (path for folder in folders for path in sorted((folder / group).glob("*.yaml")))
+    return any("@package _global_" in path.read_text(encoding="utf-8", errors="replace") for path in files)

@@ -1,0 +1,24 @@
+"""A run's configuration as it is kept: resolved and plain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+PATHS = {"dir", "train_images", "train_labels", "test_images", "test_labels"}  # of the data
+
+
+def run_config(config: DictConfig, hydra: Any) -> dict[str, Any]:
+    """A run's configuration as plain data, with its options' names and with paths that hold anywhere."""
+    from omegaconf import OmegaConf
+
+    values: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    for key in PATHS & values["data"].keys():
+        if isinstance(values["data"][key], str):
+            values["data"][key] = str(Path(values["data"][key]).expanduser().absolute())
+    del values["sweep"]  # nothing of the run's own
+    values["names"] = {group: name for group, name in hydra.runtime.choices.items() if group in values}
+    return dict(values)

@@ -1,0 +1,56 @@
+"""Test any run again, from its directory alone; on its own data or on other data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lightning.pytorch import Trainer
+
+from abreast.build.components import REFUSALS, Config, build_data
+from abreast.errors import ConfigError
+from abreast.inference.load import rebuild, reopened
+from abreast.runtime.matmul_precision import matmul_precision
+from abreast.training.run import prepare
+
+
+def evaluate(
+    run: Path, *, checkpoint: str | None = None, overrides: Sequence[str] = (), trust: Sequence[str] = ()
+) -> dict[str, float]:
+    """The run's test metrics by name; with `overrides` (`data=`, `data.key=`) those on other data.
+
+    `checkpoint` is `best`, `last` or a path; None: the one that the run itself was tested with.
+    Raises RunError for a directory that can't be used, ConfigError for data that don't fit the network.
+    """
+    with reopened(run, overrides, trust) as (directory, config):
+        prepare(config)
+        learner = rebuild(directory, config, checkpoint or config["checkpoint"])
+        data = build_data(config)
+        found = (data.in_shape, data.out_features, bool(data.classes))
+        if found != (learner.in_shape, learner.out_features, bool(learner.classes)):
+            raise ConfigError(
+                f"the data have rows of shape {data.in_shape} with {data.out_features} outputs, but the "
+                f"run's network takes {learner.in_shape} to {learner.out_features}: choose such data"
+            )
+        with matmul_precision(config.get("matmul_precision")):
+            tester(config).test(learner, datamodule=data, verbose=False)
+        return {name: value for name, value in learner.values.items() if name.startswith("test/")}
+
+
+def tester(config: Config) -> Trainer:
+    """A Trainer on one device with the run's own precision, that writes nothing."""
+    node = config["trainer"]
+    try:
+        return Trainer(
+            accelerator=node.get("accelerator", "auto"),
+            devices=1,
+            precision=node.get("precision", "32-true"),
+            deterministic=node.get("deterministic"),
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+        )
+    except REFUSALS as error:
+        raise ConfigError(f"trainer: {error}") from error

@@ -1,0 +1,89 @@
+"""A run's network for use without abreast: ONNX and torch.export, each checked on real inputs."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from abreast.errors import ConfigError, RunError
+from abreast.learner.module import Learner
+from abreast.runs.directory import write_atomically
+
+ROWS = 64  # real rows that the export is checked on
+TOLERANCE = 1e-4  # of raw scores, absolute and relative: other kernels add in another order
+
+
+class Network(nn.Module):
+    """What is exported: inputs as stored to raw scores."""
+
+    def __init__(self, learner: Learner) -> None:
+        super().__init__()
+        self.normalize = learner.normalize
+        self.net = learner.net
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """`[B, *in_shape]` -> `[B, out]`."""
+        scores: Tensor = self.net(self.normalize(inputs))
+        return scores
+
+
+def export_torch(network: Network, inputs: Tensor, path: Path) -> float:
+    """Write a `torch.export` program for any batch size; gives its largest difference on the inputs."""
+    batch = torch.export.Dim("batch", min=1, max=1 << 20)
+    program = torch.export.export(network, (inputs,), dynamic_shapes=({0: batch},))
+    content = io.BytesIO()  # saving to a path of a full disk ends the process
+    torch.export.save(program, content)
+    content.seek(0)
+    again = torch.export.load(content).module()
+    difference = _checked(path, network, inputs, again(inputs))
+    write_atomically(path, content.getbuffer())
+    return difference
+
+
+def export_onnx(network: Network, inputs: Tensor, path: Path) -> float:
+    """Write an ONNX model for any batch size; gives its largest difference on the inputs."""
+    missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
+    if missing:
+        raise ConfigError(
+            f"ONNX export needs {', '.join(missing)}: pip install 'abreast[export]', or --format torch"
+        )
+    import onnxruntime
+
+    batch = torch.export.Dim("batch", min=1, max=1 << 20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own deprecations
+        program = torch.onnx.export(
+            network,
+            (inputs,),
+            input_names=["inputs"],
+            output_names=["scores"],
+            dynamic_shapes=({0: batch},),
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    content = program.model_proto.SerializeToString()
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    (scores,) = session.run(None, {"inputs": inputs.numpy()})
+    difference = _checked(path, network, inputs, torch.from_numpy(scores))
+    write_atomically(path, content)
+    return difference
+
+
+def _checked(path: Path, network: Network, inputs: Tensor, scores: Tensor) -> float:
+    with torch.inference_mode():
+        expected, scores = network(inputs), scores.detach()
+    if not torch.allclose(scores, expected, rtol=TOLERANCE, atol=TOLERANCE):
+        raise RunError(
+            f"{path}: its scores differ from the network's by {(scores - expected).abs().max():.3g}"
+        )
+    return float((scores - expected).abs().max())
+
+
+WRITERS: dict[str, Any] = {"torch": (export_torch, "model.pt2"), "onnx": (export_onnx, "model.onnx")}

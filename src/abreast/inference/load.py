@@ -1,0 +1,94 @@
+"""A run from its directory: the configuration it was made with, and the network it left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.utils import execution_whitelist
+from omegaconf import OmegaConf
+
+from abreast.build.allowlist import trusted_targets
+from abreast.build.components import Config, build_loss, build_net
+from abreast.config.options import MAIN, conf_dir
+from abreast.errors import ConfigError, RunError
+from abreast.learner.checkpoint import load
+from abreast.learner.module import Learner
+from abreast.runs.directory import RunDirectory, check_shape
+
+
+@contextmanager
+def reopened(
+    run: Path, overrides: Sequence[str] = (), trust: Sequence[str] = ()
+) -> Iterator[tuple[RunDirectory, Config]]:
+    """A run's directory and configuration; inside, what it names may be built, and nothing else.
+
+    `overrides` (`data=NAME`, `data.KEY=VALUE`) choose other data.
+    """
+    directory = RunDirectory(run)
+    config = directory.read_config()
+    check_shape(config, run / "config.yaml")
+    if overrides:
+        config["data"] = _other_data(config["data"], overrides)
+    with execution_whitelist(trusted_targets(config, trust), reset=True):
+        yield directory, config
+
+
+def rebuild(directory: RunDirectory, config: Config, name: str = "best") -> Learner:
+    """The learner with the weights of the checkpoint `best`, `last` or at a path, ready to use.
+
+    Raises RunError where the checkpoint is missing, broken, or not one of this run's network.
+    """
+    file = directory.checkpoints / f"{name}.ckpt" if name in ("best", "last") else Path(name)
+    try:
+        content = load(file)
+    except RunError as error:
+        raise RunError(f"{error}. Another one can be chosen: --checkpoint last, best or a path") from None
+    facts: dict[str, Any] = content.get("abreast", {})
+    try:
+        in_shape, outputs = tuple(facts["in_shape"]), int(facts["out_features"])
+        learner = Learner(
+            build_net(config, in_shape, outputs),
+            build_loss(config, outputs),
+            optimizer=_never,
+            in_shape=in_shape,
+            out_features=outputs,
+            classes=tuple(facts["classes"]),
+            peak=facts["peak"],
+        )
+        learner.load_state_dict(content["state_dict"])
+    except (KeyError, TypeError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise RunError(f"{file}: not a checkpoint of this run's network ({reason})") from None
+    return learner.eval()
+
+
+def _other_data(data: Config, overrides: Sequence[str]) -> Config:
+    """The data that the overrides give: keys of the run's own, or of another option."""
+    for override in overrides:
+        if not override.startswith(("data=", "data.")) or "=" not in override:
+            raise ConfigError(f"{override}: only the data can be changed: data=NAME or data.KEY=VALUE")
+    if any(override.startswith("data=") for override in overrides):
+        with initialize_config_dir(str(conf_dir())):
+            return plain(compose(MAIN, overrides=list(overrides)).data)
+    merged = OmegaConf.create(data)
+    for override in overrides:
+        key, value = override.removeprefix("data.").split("=", 1)
+        if key not in merged:
+            raise ConfigError(f"{override}: the run's data take {', '.join(map(str, merged))}")
+        merged.merge_with(OmegaConf.from_dotlist([f"{key}={value}"]))
+    return plain(merged)
+
+
+def plain(node: Any) -> Config:
+    """A resolved configuration node as plain data."""
+    content = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+    assert isinstance(content, dict)
+    return {str(key): value for key, value in content.items()}
+
+
+def _never(_: Any) -> Any:
+    raise AssertionError("a rebuilt run is not trained")

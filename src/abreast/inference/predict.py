@@ -1,0 +1,60 @@
+"""Classes and probabilities of image files, by any run's network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from abreast.errors import DataError
+from abreast.learner.module import Learner
+
+
+def read_inputs(path: Path, learner: Learner, invert: bool = False) -> Tensor:
+    """A file's rows as the network's data are stored: `[N, *in_shape]`.
+
+    For a network of images a picture in any format that Pillow reads, scaled to the network's size and
+    grey or RGB as its data were; `invert` turns dark strokes on a light ground, as on paper, into light
+    ones on a dark ground, as in MNIST. For a network of features a .npy or .csv file with a row a sample.
+    Raises DataError, which names the file.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    if learner.peak is None:
+        return _read_rows(path, learner.in_shape)
+    channels, height, width = learner.in_shape
+    if channels not in (1, 3):
+        raise DataError(f"{path}: the network takes images of {channels} channels; a picture has 1 or 3")
+    try:
+        with Image.open(path) as image:
+            picture = image.convert("L" if channels == 1 else "RGB").resize((width, height))
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path}: not a picture that can be read ({error})") from None
+    pixels = torch.from_numpy(np.array(picture)).reshape(height, width, channels).permute(2, 0, 1)
+    if invert:
+        pixels = 255 - pixels
+    return (pixels.float() * (learner.peak / 255)).round().to(torch.uint8)[None]
+
+
+def _read_rows(path: Path, in_shape: tuple[int, ...]) -> Tensor:
+    try:
+        if path.suffix == ".npy":
+            rows = np.load(path, allow_pickle=False).astype(np.float32)
+        else:
+            rows = np.loadtxt(path, delimiter=",", dtype=np.float32, ndmin=2)
+    except (ValueError, OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not a .npy or .csv file of numbers ({error})") from None
+    rows = np.atleast_2d(rows)
+    if rows.shape[1:] != in_shape:
+        raise DataError(f"{path}: rows of shape {rows.shape[1:]}, but the network takes {in_shape}")
+    return torch.from_numpy(rows)
+
+
+def predict(learner: Learner, inputs: Tensor) -> Tensor:
+    """Probabilities `[N, C]` by softmax of the raw scores; for regression the scores themselves `[N, D]`."""
+    with torch.inference_mode():
+        scores: Tensor = learner(inputs)
+    return torch.softmax(scores, 1) if learner.classes else scores

@@ -1,0 +1,1 @@
+"""The LightningModule: any network under any loss and any optimizer."""

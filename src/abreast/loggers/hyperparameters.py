@@ -1,0 +1,76 @@
+"""A run's row among the hyperparameters: what tells runs apart, and the final metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lightning.pytorch import Trainer
+
+from abreast.loggers.tensorboard import TensorBoard
+
+# What decides a result, in the order that people compare by; not where files are or what watches the run.
+GROUPS = ("data", "model", "loss", "optim", "schedule", "trainer")
+LEFT_OUT = frozenset(
+    {
+        "_target_",
+        "_partial_",
+        "dir",
+        "mirrors",
+        "task",
+        "tasks",
+        "eval_batch_size",
+        "normalize",
+        "split_seed",
+        "test_fraction",
+        "val_fraction",
+    }
+)
+TRAINER = frozenset(
+    {"max_epochs", "max_steps", "precision", "gradient_clip_val", "accumulate_grad_batches", "devices"}
+)
+
+
+def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration as one flat row: `optim` names what was chosen, `optim.lr` holds its values."""
+    names = config.get("names", {})
+    row: dict[str, Any] = {"seed": config["seed"]}
+    for group in GROUPS:
+        node = dict(config[group])
+        row[group] = names.get(group) or _name(node)
+        if group == "trainer":
+            node = {key: value for key, value in node.items() if key in TRAINER}
+        row.update(_flat(node, group + "."))
+    return row
+
+
+def _name(node: Mapping[str, Any]) -> str:
+    """What a group was set to, where its option's name is not known: the class it builds."""
+    inner = node.get("criterion", node.get("scheduler", node))
+    return str(inner["_target_"]).rsplit(".", 1)[-1] if inner else "constant"
+
+
+def _flat(node: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for key, value in node.items():
+        if key in LEFT_OUT or value is None:
+            continue
+        if isinstance(value, Mapping):
+            row.update(_flat(value, f"{prefix}{key}."))
+        else:
+            row[prefix + key] = value if isinstance(value, (str, int, float, bool)) else str(value)
+    return row
+
+
+def log_hyperparameters(trainer: Trainer, config: Mapping[str, Any], result: Mapping[str, Any]) -> None:
+    """Give every logger the row, with the final metrics of result.json."""
+    row = hyperparameters(config)
+    final = {f"final/{name}": value for name, value in result["metrics"].items() if name.count("/") == 1}
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoard):
+            logger.log_hyperparams(row, final, step=trainer.global_step)
+            logger.close()
+        else:
+            logger.log_hyperparams(row)
+            logger.log_metrics(final, step=trainer.global_step)
+            logger.finalize("success")

@@ -1,0 +1,60 @@
+"""TensorBoard, one events file a run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from abreast.runs.directory import naming
+
+FILE = "events.out.tfevents.*"
+_others = threading.excepthook
+
+
+def _quiet(args: threading.ExceptHookArgs) -> None:
+    """Say nothing of a disk's error in the thread that writes events: the next call raises it again."""
+    home = type(args.thread).__module__
+    if not (home.startswith("tensorboard.summary.writer") and issubclass(args.exc_type, OSError)):
+        _others(args)
+
+
+threading.excepthook = _quiet
+
+
+class TensorBoard(TensorBoardLogger):
+    """Lightning's logger, writing into the run directory itself.
+
+    Lightning's closes its file after each of fit and test and opens another, and adds an `hparams.yaml`
+    beside `config.yaml`. This one keeps its file open until `close`.
+    """
+
+    def __init__(self, save_dir: str, **kwargs: Any) -> None:
+        super().__init__(save_dir, name="", version="", default_hp_metric=False, **kwargs)
+
+    def forget_after(self, step: int) -> None:
+        """Let TensorBoard pass over what earlier files in the directory say of later steps."""
+        self._kwargs["purge_step"] = step + 1
+
+    def save(self) -> None:
+        """Nothing: the configuration is in `config.yaml`."""
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Lightning's own; an error of the disk names the file."""
+        with naming(Path(self.log_dir) / FILE):
+            super().log_metrics(metrics, step)
+
+    def finalize(self, status: str) -> None:
+        """Let what was logged be seen."""
+        if self._experiment is not None:
+            with naming(Path(self.log_dir) / FILE):
+                self._experiment.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._experiment is not None:
+            with naming(Path(self.log_dir) / FILE):
+                self._experiment.close()

@@ -1,0 +1,1 @@
+"""What is measured, and which way is better."""

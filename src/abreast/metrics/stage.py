@@ -1,0 +1,152 @@
+"""What is measured in a stage, collected without waiting for the device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torchmetrics import MeanAbsoluteError, Metric, R2Score, SumMetric
+from torchmetrics.classification import (
+    MulticlassAccuracy,
+    MulticlassCalibrationError,
+    MulticlassConfusionMatrix,
+)
+
+from abreast.metrics.worst_examples import WorstExamples
+
+ROWS_HELD = 1 << 16  # rows of scores kept before they are folded into the metrics
+SUMS = ("losses", "weights")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What is logged of one optimizer step; the tensors wait on the device until the epoch is over."""
+
+    step: int
+    lr: float
+    loss: Tensor
+    grad_norm: Tensor
+
+
+class StageMetrics:
+    """Loss and metrics of one stage, as means over its rows.
+
+    `update` only appends tensors, so that a step pays next to nothing; the metrics see the rows of many
+    mini-batches at once. For classes: accuracy, and with `full` also the expected calibration error
+    (15 bins, Guo et al. 2017, arXiv 1706.04599) and the confusion matrix.
+    For regression: mean absolute error and R².
+    """
+
+    def __init__(
+        self, classes: tuple[str, ...], *, ignore_index: int | None = None, full: bool = False
+    ) -> None:
+        self.classes = classes
+        self.ignore_index = ignore_index
+        self.full = full
+        self._made: dict[str, Metric] = {}
+        self._device = torch.device("cpu")  # where they are: where the rows came last
+        self._held: list[tuple[Tensor, Tensor | int, Tensor, Tensor]] = []
+        self._rows = 0
+        self.hardest = WorstExamples() if full and classes else None
+
+    def _metrics(self, device: torch.device | None = None) -> dict[str, Metric]:
+        if not self._made:  # it takes longer than to build a small network
+            self._made = self._make()
+        if device is not None and device != self._device:
+            self._device = device
+            for metric in self._made.values():
+                metric.to(device)
+        return self._made
+
+    def _make(self) -> dict[str, Metric]:
+        # Not torchmetrics' MeanMetric: with the check for nan off, which waits for the device, 1.9.0 drops
+        # the weights.
+        metrics: dict[str, Metric] = {name: SumMetric(nan_strategy="disable") for name in SUMS}
+        if not self.classes:
+            return {**metrics, "mae": MeanAbsoluteError(), "r2": R2Score()}
+        options: dict[str, Any] = {
+            "num_classes": len(self.classes),
+            "ignore_index": self.ignore_index,
+            "validate_args": False,
+        }
+        metrics["accuracy"] = MulticlassAccuracy(average="micro", **options)
+        if self.full:
+            metrics["ece"] = MulticlassCalibrationError(n_bins=15, **options)
+            metrics["confusion"] = MulticlassConfusionMatrix(**options)
+        return metrics
+
+    def update(self, loss: Tensor, weight: Tensor | int, scores: Tensor, targets: Tensor) -> None:
+        """Take a mini-batch: its mean loss, what that counts for, its raw scores and its targets."""
+        self._held.append((loss.detach(), weight, scores.detach(), targets))
+        self._rows += len(targets)
+        if self._rows >= ROWS_HELD:
+            self._fold()
+
+    def state(self) -> dict[str, Any]:
+        """What has been taken since the last `compute`, as tensors and plain values."""
+        return {
+            "held": [list(each) for each in self._held],
+            "metrics": {name: _metric_state(metric) for name, metric in self._metrics().items()},
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        self._held = [cast("Any", tuple(each)) for each in state["held"]]
+        self._rows = sum(len(targets) for *_, targets in self._held)
+        for name, values in state["metrics"].items():
+            (total, *_) = values["state"].values()
+            metric = self._metrics(total.device)[name]
+            metric._update_count = values["updates"]
+            for key, value in values["state"].items():
+                setattr(metric, key, value)
+
+    def take_part(self, outputs: int, dtype: torch.dtype, device: torch.device) -> None:
+        """On a rank that had no row: stand by with none, of `outputs` scores, as all ranks add up."""
+        if not self._held and not self._metrics(device)["losses"].update_called:
+            rows = torch.zeros(0, outputs, dtype=dtype, device=device)
+            self.update(rows.sum(), 0, rows, rows[:, 0].long() if self.classes else rows)
+
+    def _fold(self) -> None:
+        if not self._held:
+            return
+        losses, weights, scores, targets = zip(*self._held, strict=True)
+        self._held, self._rows = [], 0
+        loss = torch.stack(losses).float()
+        if isinstance(weights[0], int):
+            weight = torch.tensor(weights, dtype=loss.dtype, device=loss.device)
+        else:
+            weight = torch.stack(cast("tuple[Tensor, ...]", weights))
+        metrics = self._metrics(loss.device)
+        metrics["losses"].update((loss * weight).sum())
+        metrics["weights"].update(weight.sum())
+        rows, labels = torch.cat(scores).float(), torch.cat(targets)
+        for name in [each for each in metrics if each not in SUMS]:
+            if name == "accuracy" and not len(rows):
+                metrics[name]._update_count = 1  # it can't take no rows, and would warn of none
+                continue
+            # torchmetrics takes scores that all lie in [0, 1] for probabilities.
+            metrics[name].update(rows.softmax(1) if name == "ece" else rows, labels)
+        if self.hardest is not None:
+            self.hardest.take(rows, labels)
+
+    def compute(self) -> dict[str, Tensor]:
+        """The stage's values by name, over all ranks; then begins anew. The confusion matrix is `[C, C]`."""
+        self._fold()
+        if self.hardest is not None:
+            self.hardest.close()
+        metrics = self._metrics()
+        weight = metrics["weights"].compute()
+        values = {"loss": metrics["losses"].compute() / weight}
+        for name, metric in metrics.items():
+            if name in SUMS or (name == "r2" and weight < 2):
+                continue  # a single row has no variance to explain
+            values[name] = metric.compute()
+        for metric in metrics.values():
+            metric.reset()
+        return values
+
+
+def _metric_state(metric: Metric) -> dict[str, Any]:
+    return {"updates": metric._update_count, "state": dict(metric.metric_state)}

@@ -1,0 +1,1 @@
+"""Figures of a report, as plain data for plotly.js."""

@@ -1,0 +1,1 @@
+"""The run directory: the contract between what trains and what reads. No torch."""

@@ -1,0 +1,1 @@
+"""What abreast does to its own process and to its libraries."""

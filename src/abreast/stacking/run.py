@@ -1,0 +1,205 @@
+"""Train a stack of runs, and leave each one's run directory behind."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from lightning.pytorch import Callback
+
+from abreast.callbacks.preemption import WITHIN
+from abreast.data.datamodule import DataModule
+from abreast.errors import DivergedError, Interrupted, disk_error
+from abreast.loggers.hyperparameters import log_hyperparameters
+from abreast.metrics.objective import objective, worst
+from abreast.metrics.worst_examples import write_hardest
+from abreast.runs.directory import RunDirectory
+from abreast.runtime.matmul_precision import matmul_precision
+from abreast.stacking.build import (
+    Job,
+    NotStackableError,
+    Outcome,
+    build_lanes,
+    lanes_in,
+    stack_trainer,
+)
+from abreast.stacking.chunk import Chunk
+from abreast.stacking.compaction import chunked
+from abreast.stacking.grouping import split
+from abreast.stacking.lane import Lane
+from abreast.stacking.layout import layout, one_thread, side_by_side, workers
+from abreast.stacking.module import Stack
+from abreast.stacking.progress import Table
+from abreast.stacking.resume import StackPreemptionCheckpoint, are_over, load, loops
+from abreast.stacking.test_module import StackTest
+from abreast.stacking.vmap import Vmapped
+from abreast.training.run import result_of
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How stacks are trained; see `hydra/launcher=abreast`."""
+
+    threads: int | None = None
+    chunk_lanes: int | None = None
+    save_every: float = 30.0
+    memory_gib: float | None = None
+    shared_batches: bool = False
+
+
+def train_stack(
+    jobs: Sequence[Job], options: Options | None = None, callbacks: Sequence[Callback] = ()
+) -> list[Outcome]:
+    """Train the jobs as one stack. Their outcomes, in order.
+
+    `callbacks` watch the stack itself; with `lane.trainer.should_stop` they end a lane after its epoch.
+
+    Every job must be fit for one stack (`abreast.stacking.grouping.plan`). One whose config turns out bad
+    fails alone, before the others train. Raises what stops the stack as a whole.
+    """
+    options = options or Options()
+    if options.memory_gib is not None:
+        most = lanes_in(options.memory_gib, jobs[0].cfg)
+        if most < len(jobs):
+            parts = split(list(jobs), most)
+            whole = replace(options, memory_gib=None)
+            return [outcome for part in parts for outcome in train_stack(part, whole, callbacks)]
+    with _old_objects_left_alone():
+        return _outcomes(jobs, options, callbacks)
+
+
+def _outcomes(jobs: Sequence[Job], options: Options, callbacks: Sequence[Callback]) -> list[Outcome]:
+    outcomes = [Outcome() for _ in jobs]
+    began = time.perf_counter()
+    directories = [RunDirectory(job.directory) for job in jobs]
+    side_by_side(_begin, list(zip(directories, jobs, outcomes, strict=True)))
+    try:
+        with one_thread(), matmul_precision(jobs[0].cfg.get("matmul_precision")):
+            lanes, data = build_lanes(jobs, directories, outcomes)
+            if lanes:
+                _train(lanes, data, jobs, options, began, callbacks)
+    except NotStackableError as reason:
+        return [outcome if outcome.error else Outcome(left=str(reason)) for outcome in outcomes]
+    except BaseException as error:
+        for directory in directories:
+            directory.note_failure(error)
+        raise
+    for lane in lanes:
+        outcome = outcomes[_place(jobs, lane)]
+        if lane.error is not None:
+            outcome.error = lane.error
+            if isinstance(lane.error, DivergedError):
+                outcome.value = worst(lane.cfg)
+        else:
+            outcome.value = objective(lane.cfg, lane.directory.read_result()["metrics"])
+    return outcomes
+
+
+def _place(jobs: Sequence[Job], lane: Lane) -> int:
+    return next(n for n, job in enumerate(jobs) if job.directory == lane.directory.path)
+
+
+def _train(
+    lanes: list[Lane],
+    data: DataModule,
+    jobs: Sequence[Job],
+    options: Options,
+    began: float,
+    callbacks: Sequence[Callback],
+) -> None:
+    cfg = lanes[0].cfg
+    trainer = stack_trainer(
+        cfg, data, [*callbacks, StackPreemptionCheckpoint(max(WITHIN, options.save_every))]
+    )
+    for lane in lanes:
+        lane.learner.to(trainer.strategy.root_device)
+    weights = sum(p.numel() for p in lanes[0].learner.net.parameters())
+    shares = options.shared_batches
+    plan = layout(weights, data.batch_size, options.threads, options.chunk_lanes, shares=shares)
+    if shares:  # those of one seed are to be neighbours
+        lanes = sorted(lanes, key=lambda lane: int(lane.cfg["seed"]))
+    chunks = chunked(lanes, plan, load(lanes))
+    place = loops(lanes)
+    if place is not None:
+        trainer.fit_loop.load_state_dict(place["fit_loop"])
+    _probe(chunks[0], data, trainer.strategy.root_device)
+    table = Table({str(job.directory): job.title for job in jobs})
+    with workers(plan.threads) as pool:
+        stack = Stack(chunks, data, plan, save_every=options.save_every, workers=pool, table=table)
+        stack.attach(trainer)
+        try:
+            if are_over(lanes):
+                stack.end()
+            else:
+                trainer.fit(stack)
+        except Interrupted:
+            raise
+        except SystemExit:  # Lightning's own end after Ctrl-C
+            if trainer.interrupted:
+                raise KeyboardInterrupt from None
+            raise
+        finally:
+            table.close()
+            stack.flush()
+        files = {lane: lane.load_chosen() for lane in lanes if lane.state == "stopped"}
+        if files and cfg.get("test", True):
+            trainer.test(StackTest([*files], data, plan.threads, pool), verbose=False)
+    seconds = round((time.perf_counter() - began) / len(lanes), 3)
+
+    def finish(lane: Lane) -> None:
+        lane.guarded(_finish, lane, data, *files[lane], seconds)
+
+    side_by_side(finish, [lane for lane in files if lane.state == "stopped"])
+
+
+@contextmanager
+def _old_objects_left_alone() -> Iterator[None]:
+    """Let the garbage collector pass over what is there already: a million objects of the libraries.
+
+    What came meanwhile is collected in the end: beside so many it would never be time for it.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.collect()
+        gc.unfreeze()
+
+
+def _begin(begun: tuple[RunDirectory, Job, Outcome]) -> None:
+    directory, job, outcome = begun
+    try:
+        directory.write_config(job.cfg)
+        directory.write_status("running")
+    except OSError as error:
+        outcome.error = disk_error(error, directory.path) or error
+
+
+def _probe(chunk: Chunk, data: DataModule, device: torch.device) -> None:
+    """See whether the networks can be batched at all, before anything is trained."""
+    if not isinstance(chunk.net, Vmapped):
+        return
+    rows = data.train.inputs[: data.batch_size].to(device)
+    try:
+        chunk.net.probe(chunk.normalize(rows.expand(len(chunk.lanes), *rows.shape)))
+    except Exception as error:
+        name = type(chunk.net.base).__name__
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise NotStackableError(f"{name} cannot be batched ({reason})") from error
+
+
+def _finish(lane: Lane, data: DataModule, file: Path, epoch: int, seconds: float) -> None:
+    result = result_of(lane.cfg, lane.directory, data, lane.learner, file, epoch + 1)
+    result["seconds"] = seconds
+    write_hardest(lane.directory, data, lane.learner)
+    lane.directory.write_result(result)
+    log_hyperparameters(lane.trainer, lane.cfg, result)  # type: ignore[arg-type]
+    lane.directory.write_status("finished")

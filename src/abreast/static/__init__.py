@@ -1,0 +1,1 @@
+"""Python source read without importing it: definitions, signatures, annotations. No torch."""

@@ -1,0 +1,195 @@
+"""The parameters of a class or function, read from its source file: nothing is imported.
+
+Importing torch and Lightning takes seconds; a mistake in a configuration is named before that.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from inspect import Parameter as InspectParameter
+
+from abreast.static.definitions import Definition, NameMissingError, PackageMissingError, find, lookup
+from abreast.static.modules import Function, Module
+
+__all__ = ["NameMissingError", "PackageMissingError", "Parameter", "Signature", "resolve"]
+
+# Bases that add no constructor of their own.
+_PLAIN_BASES = {"object", "ABC", "Generic", "Protocol"}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter, with its annotation and default as source, and the module to read them in."""
+
+    name: str
+    kind: int
+    annotation: ast.expr | None
+    default: ast.expr | None
+    module: Module
+
+    @property
+    def is_required(self) -> bool:
+        """Whether a call must give it."""
+        return self.default is None
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a call takes by name; `is_open` where it takes any other name too."""
+
+    parameters: Mapping[str, Parameter]
+    is_open: bool = False
+
+
+class _UnreadableError(Exception):
+    """A constructor that the source files do not show."""
+
+
+@cache
+def resolve(target: str) -> Signature | None:
+    """The signature behind a dotted name; None where the files cannot tell (compiled code).
+
+    Raises PackageMissingError, NameMissingError, and TypeError for what cannot be called.
+    """
+    found = find(target)
+    if found is None:
+        return None
+    if isinstance(found, Module):
+        raise TypeError(f"{target} is a module")
+    if isinstance(found.node, ast.Constant | ast.List | ast.Tuple | ast.Dict | ast.Set):
+        raise TypeError(f"{target} is a value")
+    if isinstance(found.node, ast.ClassDef):
+        return _of_class(found)
+    if isinstance(found.node, Function):
+        return _of_function(found.module, found.node, _bound_arguments(target, found.node))
+    return None
+
+
+def _bound_arguments(target: str, node: Function) -> int:
+    """How many leading parameters Python fills in: the class of a class method."""
+    return int(any(isinstance(each, ast.Name) and each.id == "classmethod" for each in node.decorator_list))
+
+
+def _of_function(module: Module, node: Function, skip: int) -> Signature:
+    parameters = {each.name: each for each in list(_parameters(module, node.args))[skip:]}
+    return Signature(parameters, is_open=node.args.kwarg is not None)
+
+
+def _parameters(module: Module, arguments: ast.arguments) -> Iterator[Parameter]:
+    plain = [*arguments.posonlyargs, *arguments.args]
+    defaults = [None] * (len(plain) - len(arguments.defaults)) + list(arguments.defaults)
+    for at, (each, default) in enumerate(zip(plain, defaults, strict=True)):
+        kind = (
+            InspectParameter.POSITIONAL_ONLY
+            if at < len(arguments.posonlyargs)
+            else InspectParameter.POSITIONAL_OR_KEYWORD
+        )
+        yield Parameter(each.arg, kind, each.annotation, default, module)
+    for each, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        yield Parameter(each.arg, InspectParameter.KEYWORD_ONLY, each.annotation, default, module)
+
+
+def _of_class(found: Definition) -> Signature | None:
+    try:
+        return _constructor(found) or Signature({})
+    except _UnreadableError:
+        return None
+
+
+def _constructor(found: Definition) -> Signature | None:
+    """The class's own constructor, or the first of its bases'; None for none. Raises _UnreadableError."""
+    node = found.node
+    if not isinstance(node, ast.ClassDef):
+        raise _UnreadableError
+    for constructor in ("__init__", "__new__"):
+        for each in reversed(node.body):  # the last one counts: overloads stand before it
+            if isinstance(each, Function) and each.name == constructor:
+                return _with_bases(found, each)
+    if any(_last_name(each) == "dataclass" for each in node.decorator_list):
+        return Signature(_fields(found))
+    if node.decorator_list:
+        raise _UnreadableError
+    return _of_bases(found)
+
+
+def _of_bases(found: Definition) -> Signature | None:
+    assert isinstance(found.node, ast.ClassDef)
+    for base in found.node.bases:
+        expression = base.value if isinstance(base, ast.Subscript) else base
+        if _last_name(expression) in _PLAIN_BASES:
+            continue
+        parent = lookup(found.module, expression)
+        if parent is None:
+            raise _UnreadableError
+        constructor = _constructor(parent)
+        if constructor is not None:
+            return constructor
+    return None
+
+
+def _with_bases(found: Definition, constructor: Function) -> Signature:
+    """A constructor's parameters; `**kwargs` that it only hands on are the base's parameters."""
+    own = _of_function(found.module, constructor, skip=1)
+    if not own.is_open:
+        return own
+    assert constructor.args.kwarg is not None
+    rest = constructor.args.kwarg.arg
+    call = _handing_on(constructor, rest)
+    if call is None:
+        return own
+    try:
+        base = _of_bases(found) or Signature({})
+    except _UnreadableError:
+        return own
+    given = {keyword.arg for keyword in call.keywords}
+    inherited = [each for each in list(base.parameters.values())[len(call.args) :] if each.name not in given]
+    for each in inherited:
+        own = replace(own, parameters={each.name: each, **own.parameters})
+    return replace(own, is_open=base.is_open)
+
+
+def _handing_on(constructor: Function, rest: str) -> ast.Call | None:
+    """The call `super().__init__(..., **rest)`, if `rest` is used nowhere else."""
+    uses = [node for node in ast.walk(constructor) if isinstance(node, ast.Name) and node.id == rest]
+    for node in ast.walk(constructor):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr="__init__")):
+                passed = [keyword.value for keyword in node.keywords if keyword.arg is None]
+                if passed == uses and not any(isinstance(each, ast.Starred) for each in node.args):
+                    return node
+    return None
+
+
+def _fields(found: Definition) -> dict[str, Parameter]:
+    assert isinstance(found.node, ast.ClassDef)
+    fields: dict[str, Parameter] = {}
+    for base in reversed(found.node.bases):
+        parent = lookup(found.module, base)
+        if parent is not None and isinstance(parent.node, ast.ClassDef):
+            fields |= _fields(parent)
+    for node in found.node.body:
+        match node:
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=value):
+                if "ClassVar" in ast.unparse(annotation):
+                    continue
+                if isinstance(value, ast.Call) and _last_name(value.func) == "field":
+                    options = {keyword.arg: keyword.value for keyword in value.keywords}
+                    if isinstance(init := options.get("init"), ast.Constant) and init.value is False:
+                        continue
+                    value = options.get("default") or options.get("default_factory")
+                fields[name] = Parameter(
+                    name, InspectParameter.POSITIONAL_OR_KEYWORD, annotation, value, found.module
+                )
+    return fields
+
+
+def _last_name(expression: ast.expr) -> str:
+    match expression:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+        case ast.Call(func=function):
+            return _last_name(function)
+    return ""

@@ -1,0 +1,1 @@
+"""Means with intervals and comparisons: arrays in, verdicts out; no files."""

@@ -1,0 +1,107 @@
+"""One run over many processes: ranks start from the run's resolved configuration, never from a command line.
+
+Lightning's own launcher runs the command again, which in a multirun runs the whole sweep again in each rank.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import NoReturn
+
+import torch
+from torch.distributed.elastic.multiprocessing import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+from abreast.build.components import Config
+from abreast.errors import DivergedError, Interrupted, RunError
+from abreast.runs.directory import RunDirectory
+from abreast.training import external_ranks as outside
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)  # that torch's launcher listens to
+STOPS = {code: number for number in (signal.SIGTERM, signal.SIGINT) for code in (-number, 128 + number)}
+DIE_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
+
+
+def ranks_to_start(cfg: Config) -> int:
+    """How many processes this one has to start for the run; 1 where it is itself all, or a rank of it."""
+    trainer = cfg["trainer"]
+    if outside.place() is not None or not str(trainer.get("strategy", "auto")).startswith("ddp"):
+        return 1
+    devices = trainer.get("devices", 1)
+    if isinstance(devices, list):
+        return len(devices)
+    if devices in ("auto", -1, "-1"):
+        return max(1, torch.cuda.device_count())
+    return int(devices)
+
+
+def start_ranks(directory: RunDirectory, ranks: int) -> None:
+    """Run the directory's configuration in that many processes of this machine, and wait for them.
+
+    Raises RunError with the reason that the run's status holds, if a rank fails, and Interrupted, if one is
+    told to stop; no rank outlives this call, or this process.
+    """
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        run_id=directory.path.name,
+        nproc_per_node=ranks,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=0,
+        monitor_interval=0.1,
+        start_method="spawn",
+    )
+    threads = str(max(1, (os.cpu_count() or 1) // ranks))
+    more = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", threads), outside.OWN: "1"}
+    more["PYTHONPATH"] = os.pathsep.join(each for each in sys.path if each)
+    try:
+        with _environment(more), _handlers_kept():
+            elastic_launch(config, sys.executable)("-m", "abreast", "rank", str(directory.path))
+    except SignalException as error:
+        raise Interrupted(error.sigval) from None
+    except ChildFailedError as error:
+        first = error.get_first_failure()[1].exitcode
+        _raise_what_ended(directory, first)
+
+
+def _raise_what_ended(directory: RunDirectory, first: int) -> NoReturn:
+    status = directory.read_status()
+    if "diverged_at" in status:
+        raise DivergedError(status["diverged_at"]) from None
+    if first in STOPS and status["status"] != "failed":
+        raise Interrupted(STOPS[first]) from None
+    how = f"killed by {signal.Signals(-first).name}" if first < 0 else f"exit code {first}"
+    reason = status.get("reason") or how
+    raise RunError(f"a rank of the run failed: {reason} ({directory.path})") from None
+
+
+@contextmanager
+def _environment(more: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in more}
+    os.environ.update(more)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _handlers_kept() -> Iterator[None]:
+    """Give the signals back to those who had them: torch's launcher leaves its own handlers there."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if signal.getsignal(number) is not handler:
+                signal.signal(number, handler)

@@ -1,0 +1,115 @@
+"""The message for what Hydra could not compose or build: what was wrong, what is allowed."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from hydra.errors import HydraException, InstantiationException, MissingConfigException
+from omegaconf.errors import OmegaConfBaseException
+from yaml import MarkedYAMLError
+
+from abreast.config.options import MAIN, groups
+from abreast.suggestions import did_you_mean, listed
+from abreast.validation.override_errors import mistakes, no_such_option
+from abreast.validation.validate import interpolation
+
+
+def is_mistake(error: BaseException, task: Callable[..., Any]) -> bool:
+    """Whether an error comes from the input: raised while Hydra composes, or refuses to build a target."""
+    if isinstance(error, InstantiationException):
+        return not isinstance(error.__cause__, Exception) or isinstance(
+            error.__cause__, ImportError | ValueError
+        )
+    modules = list(_modules(error.__traceback__, task))
+    if isinstance(error, BrokenPipeError) or task.__name__ in modules:
+        return False
+    if isinstance(error, HydraException | OmegaConfBaseException | MarkedYAMLError):
+        return True
+    # Hydra raises some of Python's own; those of a plugin are errors in its code.
+    raised = [name for name in modules if name not in sys.stdlib_module_names]
+    return isinstance(error, ValueError | TypeError | OSError) and raised[-1:] in (["hydra"], ["omegaconf"])
+
+
+def _modules(trace: TracebackType | None, task: Callable[..., Any]) -> Iterator[str]:
+    """The package of each frame, or the task's name where it was reached."""
+    while trace is not None:
+        frame = trace.tb_frame
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        yield task.__name__ if frame.f_code is task.__code__ else package
+        trace = trace.tb_next
+
+
+def explain(
+    error: BaseException, overrides: Sequence[str], folders: Sequence[Path], *, is_sweep: bool = False
+) -> str:
+    """The message for an error that `is_mistake`, given the overrides and configuration directories."""
+    if not isinstance(error, InstantiationException | MarkedYAMLError | UnicodeError):
+        found = list(mistakes(overrides, folders, is_sweep=is_sweep))
+        if found:
+            return "\n".join(dict.fromkeys(found))
+    files = list(_chosen(overrides, folders))
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file is not None:
+        return _missing_file(str(error.missing_cfg_file), error.options or (), files, folders)
+    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"{mark.name}, line {mark.line + 1}: {error.problem}"
+    if isinstance(error, UnicodeError):
+        return f"{listed(map(str, files))}: is no text in UTF-8"
+    if isinstance(error, OmegaConfBaseException) and error.full_key:
+        return interpolation(error)
+    if isinstance(error, OmegaConfBaseException):
+        return f"{interpolation(error)} (in {listed(map(str, files)) or MAIN})"
+    return _not_overridden(str(error), groups(folders)) or _shortened(error)
+
+
+def _chosen(overrides: Sequence[str], folders: Sequence[Path]) -> Iterator[Path]:
+    """The files of the options that the command line chooses."""
+    for override in overrides:
+        group, equals, option = override.lstrip("+").partition("=")
+        for folder in folders:
+            path = folder / group / f"{option}.yaml"
+            if equals and path.is_file():
+                yield path
+
+
+def _missing_file(
+    missing: str, options: Sequence[str], files: Sequence[Path], folders: Sequence[Path]
+) -> str:
+    """An option that another file names, or a file that the flags name."""
+    group, _, option = missing.rpartition("/")
+    options = options or groups(folders).get(group, [])
+    if not options:
+        return f"{missing}: there is no such file in {listed(map(str, folders))}"
+    naming = [
+        path for path in files if re.search(rf"\b{re.escape(option)}\b", path.read_text(encoding="utf-8"))
+    ]
+    where = f"In {naming[0].parent.name}/{naming[0].name}: " if naming else ""
+    return where + no_such_option(group, option, options)
+
+
+def _not_overridden(text: str, known: Iterable[str]) -> str | None:
+    """A file's `override` of a group that there is not, or that it names as if it lay in its own."""
+    match = re.match(r"In '(.+?)': Invalid Defaults List override '(.+?): (.+?)'", text)
+    if match is None or (match[2].startswith("/") and match[2][1:] in known):
+        return None
+    file, group, option = match.groups()
+    where = f"In {file}.yaml: override {group}"
+    if group in known:
+        return f"{where}: groups are named from the top; write override /{group}: {option}"
+    near = did_you_mean(group.lstrip("/"), known, "/{}")
+    return f"{where}: no such group. Groups: {listed(known)}{near}"
+
+
+def _shortened(error: BaseException) -> str:
+    """An error's own first words, without search paths and advice for programmers."""
+    text = str(error).partition("\nConfig search path")[0]
+    if isinstance(error.__cause__, OmegaConfBaseException | ImportError):
+        text += ": " + str(error.__cause__).partition("\n")[0]
+    text = re.split(r"\s(?:Pass _|Pass UNSAFE|To append to your|Set the environment variable)", text)[0]
+    hint = " --cfg hydra shows Hydra's own keys" if text.startswith("Could not override 'hydra.") else ""
+    return " ".join(text.split()) + hint

@@ -1,0 +1,195 @@
+"""The overrides of a command line, looked at one by one, for the message when they cannot be composed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from hydra import compose
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, ValueType
+from hydra.errors import HydraException, OverrideParseException
+from hydra.initialize import initialize_config_search_path
+from omegaconf import DictConfig, OmegaConf
+
+from abreast.config.options import MAIN, groups, load, top_level
+from abreast.static.signatures import Signature, resolve
+from abreast.suggestions import did_you_mean, listed
+from abreast.validation.components import Component, components, takes, unknown
+from abreast.validation.validate import no_such_top_level
+
+COMMANDS = ("evaluate", "predict", "export")
+
+
+def mistakes(texts: Sequence[str], folders: Sequence[Path], *, is_sweep: bool) -> Iterator[str]:
+    """A message for each override that names nothing there is.
+
+    Keys are looked at only where every option exists: which ones there are depends on the options.
+    """
+    options = groups(folders)
+    overrides: list[Override] = []
+    found: list[str] = []
+    parser = OverridesParser.create()
+    for text in texts:
+        try:
+            overrides += [each for each in parser.parse_overrides([text]) if each.key_or_group]
+        except OverrideParseException:  # noqa: PERF203
+            found.append(_unreadable(text, options))
+    chosen = [
+        each for each in overrides if each.key_or_group in options and not isinstance(each.value(), dict)
+    ]
+    keys = [each for each in overrides if each not in chosen and not each.key_or_group.startswith("hydra")]
+    for each in overrides:
+        if each.is_sweep_override() and not is_sweep:
+            key, _, value = _line(each).partition("=")
+            is_choice = each.value_type == ValueType.SIMPLE_CHOICE_SWEEP
+            found.append(f"{_line(each)}: is a sweep: add -m" + f"; one list is {key}=[{value}]" * is_choice)
+    for each in chosen:
+        found += _group(each, folders)
+    if found or not keys:
+        yield from found
+        return
+    config = _composed(chosen, folders)
+    for each in keys if config is not None else ():
+        yield from _key(each, cast(DictConfig, config), folders)
+
+
+def no_such_option(group: str, option: str, options: Sequence[str]) -> str:
+    """The message for an option that a group does not have."""
+    near = did_you_mean(option, options, f"{group}={{}}")
+    return f"{group}={option}: no such option. {group} takes: {listed(options)}{near}"
+
+
+def _line(override: Override) -> str:
+    return str(override.input_line)
+
+
+def _unreadable(text: str, options: dict[str, list[str]]) -> str:
+    key, equals, value = text.partition("=")
+    if not equals:
+        near = did_you_mean(text, [*COMMANDS, *(f"{group}=..." for group in options)])
+        return f"{text}: is neither key=value nor a command ({listed(COMMANDS)}){near}"
+    pairs = ("[]", "{}", "()")
+    if not re.fullmatch(r"[+~]*[\w/@:-]+(\.[\w@:-]+|\[\w+\])*", key):
+        reason = f"{key!r} is no key such as optim.lr"
+    elif any(value.count(each[0]) != value.count(each[1]) for each in pairs) or value.count("'") % 2:
+        reason = "a bracket or a quote is not closed"
+    else:
+        reason = f"put a value with special characters in quotes: '{key}=\"...\"'"
+    return f"{text}: cannot be read: {reason}"
+
+
+def _swept(override: Override) -> list[str]:
+    """The values of a sweep; none for an interval or a pattern."""
+    try:
+        return list(override.sweep_string_iterator()) if override.is_discrete_sweep() else []
+    except HydraException:
+        return []
+
+
+def _group(override: Override, folders: Sequence[Path]) -> Iterator[str]:
+    """Mistakes in the choice of an option."""
+    group, line, options = override.key_or_group, _line(override), groups(folders)
+    if override.is_delete():
+        return
+    values = _swept(override) if override.is_sweep_override() else [override.value()]
+    for name in [name for value in values for name in (value if isinstance(value, list) else [value])]:
+        option = "null" if name is None else str(name)
+        if option not in options[group]:
+            yield no_such_option(group, option, options[group])
+    is_new = override.is_add() or override.is_force_add()
+    if is_new and top_level(folders).get(group) == {}:
+        yield f"{line}: {group} has an option already; write {line.lstrip('+')}"
+    main = [
+        str(next(iter(entry)))
+        for entry in load(folders[-1] / f"{MAIN}.yaml")["defaults"]
+        if entry != "_self_"
+    ]
+    if not is_new and group not in main and "/" not in group:
+        yield f"{line}: {group} is no part of every run; write +{line}"
+
+
+def _composed(overrides: Sequence[Override], folders: Sequence[Path]) -> DictConfig | None:
+    """The configuration that the chosen options give, each sweep at its first value."""
+    lines = []
+    for each in overrides:
+        if not each.is_sweep_override():
+            lines.append(_line(each))
+        lines += [f"{each.get_key_element()}={value}" for value in _swept(each)[:1]]
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_search_path([f"file://{folder}" for folder in folders]):
+            return compose(MAIN, lines, return_hydra_config=True)
+    except Exception:  # another mistake, which Hydra names itself
+        return None
+
+
+def _key(override: Override, config: DictConfig, folders: Sequence[Path]) -> Iterator[str]:
+    """Mistakes in a dotted key."""
+    parts = re.sub(r"\[(\w+)\]", r".\1", override.key_or_group).split(".")
+    is_new = override.is_add() or override.is_force_add()
+    node: Any = config
+    for at, name in enumerate(parts):
+        above = ".".join(parts[:at])
+        if isinstance(node, list):
+            if not name.isdigit() or int(name) >= len(node):
+                yield f"{above}.{name}: {above} has {len(node)} entries, counted from 0"
+            return
+        if not isinstance(node, DictConfig):
+            yield f"{_line(override)}: {above} holds one value, not keys"
+            return
+        if name not in node:
+            if above:
+                yield from _missing(override, above, name, config, node)
+            elif not is_new or at == len(parts) - 1:
+                yield no_such_top_level(name, folders)
+            return
+        node = _below(node, name)
+    value = override.value()
+    if isinstance(node, DictConfig) and isinstance(value, dict) and not is_new:
+        for name in value:
+            if name not in node:
+                yield from _missing(override, ".".join(parts), str(name), config, node)
+    if override.is_add() and node is not None and not isinstance(node, DictConfig):
+        yield f"{_line(override)}: the key exists; write {_line(override).lstrip('+')}"
+
+
+def _below(node: DictConfig, name: str) -> Any:
+    """A key's value, interpolations as they are written."""
+    inner = OmegaConf.to_container(node, resolve=False)
+    assert isinstance(inner, dict)
+    return node[name] if isinstance(inner[name], dict) else inner[name]
+
+
+def _missing(
+    override: Override, above: str, name: str, config: DictConfig, node: DictConfig
+) -> Iterator[str]:
+    """A key that its parent does not list: one that the target takes none the less, or none at all."""
+    is_new = override.is_add() or override.is_force_add()
+    choices = dict(config.hydra.runtime.choices)
+    plain = cast("dict[str, Any]", OmegaConf.to_container(config, resolve=False))
+    for component in components(plain, choices):
+        if isinstance(component, Component) and component.key == above:
+            signature = _signature(component)
+            if signature is None:
+                break
+            if name not in takes(component, signature) and not signature.is_open:
+                yield unknown(component, signature, name)
+            elif not is_new:
+                where = f"{above}.{name}: not among {above}'s keys"
+                yield f"{where}, but {component.target} takes it; write +{_line(override)}"
+            return
+    if not is_new:
+        keys = [str(key) for key in node if key != "_target_"]
+        near = did_you_mean(name, keys, f"{above}.{{}}")
+        yield f"{above}.{name}: no such key. {above} has: {listed(keys) or 'none'}{near}"
+
+
+def _signature(component: Component) -> Signature | None:
+    try:
+        return resolve(component.target)
+    except (LookupError, TypeError):
+        return None

@@ -1,0 +1,88 @@
+"""Checkpoints are whole or not there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from abreast.errors import RunError
+from abreast.learner.checkpoint import AtomicCheckpointIO, load, weights
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "a.ckpt"
+    AtomicCheckpointIO().save_checkpoint({"state_dict": {"w": torch.ones(3)}, "epoch": 2}, path)
+    assert load(path)["epoch"] == 2
+    assert torch.equal(weights(path)["w"], torch.ones(3))
+    assert [file.name for file in path.parent.iterdir()] == ["a.ckpt"]
+
+
+def test_a_failed_write_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.ckpt"
+    io = AtomicCheckpointIO(every=0)
+    io.save_checkpoint({"state_dict": {}, "epoch": 1}, path)
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        io.save_checkpoint({"state_dict": {}, "epoch": 2}, path)
+    assert load(path)["epoch"] == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["a.ckpt"]
+
+
+def test_a_file_is_not_written_at_every_epoch_but_nothing_is_lost(tmp_path: Path) -> None:
+    best, last = tmp_path / "best.ckpt", tmp_path / "last.ckpt"
+    io = AtomicCheckpointIO(every=3600)
+    weight = torch.zeros(2)
+    for epoch in range(3):
+        weight += 1  # the training goes on with the very tensors that were saved
+        io.save_checkpoint({"state_dict": {"w": weight}, "epoch": epoch}, last)
+        if epoch < 2:
+            io.save_checkpoint({"state_dict": {"w": weight}, "epoch": epoch}, best)
+    assert load(last)["epoch"] == 0  # there is a whole file from the first epoch on
+    weight += 1
+    io.teardown()
+    assert (load(best)["epoch"], load(last)["epoch"]) == (1, 2)
+    assert weights(best)["w"].tolist() == [2, 2]
+    assert weights(last)["w"].tolist() == [3, 3]
+    io.remove_checkpoint(best)
+    io.flush()
+    assert not best.exists()
+
+
+def test_nothing_is_written_outside_the_targets_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "nowhere"))  # Lightning's own goes through it
+    AtomicCheckpointIO().save_checkpoint({"state_dict": {}}, tmp_path / "a.ckpt")
+    assert load(tmp_path / "a.ckpt") == {"state_dict": {}}
+
+
+def test_every_flipped_bit_gives_a_checkpoint_or_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.ckpt"
+    AtomicCheckpointIO().save_checkpoint({"state_dict": {"w": torch.arange(4.0)}}, path)
+    whole = path.read_bytes()
+    refused = []
+    for place in range(0, len(whole), 7):
+        broken = bytearray(whole)
+        broken[place] ^= 1 << place % 8
+        path.write_bytes(broken)
+        try:
+            load(path)
+        except RunError as error:
+            refused.append(str(error))
+    assert len(refused) > 10
+    assert all("a.ckpt" in message for message in refused)
+
+
+def test_a_file_without_weights_is_refused(tmp_path: Path) -> None:
+    torch.save([1, 2], tmp_path / "a.ckpt")
+    with pytest.raises(RunError, match="holds no weights"):
+        load(tmp_path / "a.ckpt")
+    with pytest.raises(RunError, match=r"gone\.ckpt: no such checkpoint"):
+        load(tmp_path / "gone.ckpt")

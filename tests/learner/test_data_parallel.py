@@ -1,0 +1,105 @@
+"""1, 2 and 4 processes give the same weights and the same metrics."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+
+from abreast.learner.checkpoint import load
+from abreast.runs.directory import RunDirectory
+from support.ranked import train_all
+
+# 163 rows are trained on, in 5 mini-batches of 32 and one of 3: less than 4 ranks. 18 are validated on.
+SMALL = ["data=random", "data.size=181", "data.test_size=101", "data.batch_size=32", "data.eval_batch_size=7"]
+SMALL += ["trainer.max_epochs=2", "trainer.log_every_n_steps=1", "model.hidden=[16]", "optim=momentum"]
+LOGGED = ["+logger.csv._target_=lightning.pytorch.loggers.CSVLogger", "+logger.csv.name=''"]
+DOUBLE = "trainer.precision=64-true"  # sums of another order then differ by 1e-15
+WEIGHTS = "loss.criterion.weight=[1,0,5,1,0.1,1,2,1,3,1]"
+CASES = {
+    "blocks": [DOUBLE, *LOGGED],
+    "single steps": [DOUBLE, *LOGGED, "steps_per_execution=1"],
+    "float32": [],
+    "fewer rows than ranks": [DOUBLE, "data.batch_size=2", "data.size=50"],
+    "fewer rows than ranks, singly": [DOUBLE, "data.batch_size=2", "data.size=50", "steps_per_execution=1"],
+    "one row": [DOUBLE, "data.batch_size=1", "data.size=20", "data.test_size=1", "data.val_fraction=0.1"],
+    "one row of a regression": [
+        *(DOUBLE, "data=random_regression", "loss=mse", "data.batch_size=1", "data.size=20"),
+        *("data.test_size=1", "steps_per_execution=1"),
+    ],
+    "regression": [DOUBLE, "data=random_regression", "data.outputs=3", "loss=huber"],
+    "class weights": [DOUBLE, WEIGHTS],
+    "class weights, singly": [DOUBLE, WEIGHTS, "data.batch_size=5", "steps_per_execution=1"],
+    "ignored labels": [DOUBLE, "loss.criterion.ignore_index=3", "data.batch_size=5"],
+    "ignored labels and weights": [DOUBLE, WEIGHTS, "loss.criterion.ignore_index=3", "data.batch_size=5"],
+    "label smoothing": [DOUBLE, WEIGHTS, "loss.criterion.label_smoothing=0.1"],
+    "margin": [DOUBLE, "loss=hinge"],
+    "batch norm": [DOUBLE, "model.norm=batch"],
+    "batch norm, singly": [DOUBLE, "model.norm=batch", "steps_per_execution=1"],
+    "layer norm": [DOUBLE, "model.norm=layer"],
+    "accumulated": [DOUBLE, "trainer.accumulate_grad_batches=2"],
+    "accumulated, singly": [DOUBLE, "trainer.accumulate_grad_batches=2", "steps_per_execution=1"],
+    "clipped": [DOUBLE, "trainer.gradient_clip_val=0.1"],
+    "adam": [DOUBLE, "optim=adam"],
+    "lbfgs": [DOUBLE, "optim=lbfgs", "optim.max_iter=5", "optim.lr=0.1"],
+    "lbfgs, singly": [DOUBLE, "optim=lbfgs", "optim.max_iter=5", "optim.lr=0.1", "steps_per_execution=1"],
+    "plateau": [DOUBLE, "schedule=plateau", "schedule.scheduler.patience=0"],
+    "limits": [
+        *(DOUBLE, "trainer.limit_train_batches=3", "trainer.limit_val_batches=1"),
+        "trainer.limit_test_batches=2",
+    ],
+    "steps": [DOUBLE, "trainer.max_steps=8"],
+}
+# Each case for two ranks; the cases where four are something else again also for four.
+FOUR = ("blocks", "single steps", "fewer rows than ranks", "one row", "one row of a regression", "batch norm")
+FOUR += ("class weights", "ignored labels and weights", "limits")
+ALL = [(case, world) for case in CASES for world in (2, 4) if world == 2 or case in FOUR]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder `<world>/<case>` of run directories."""
+    folder = tmp_path_factory.mktemp("ranks")
+    for world in (1, 2, 4):
+        cases = {
+            name: [*SMALL, *overrides]
+            for name, overrides in CASES.items()
+            if world == 1 or (name, world) in ALL
+        }
+        train_all(cases, folder / str(world), world)
+    return folder
+
+
+@pytest.mark.parametrize(("case", "world"), ALL)
+def test_ranks_give_what_one_process_gives(case: str, world: int, trained: Path) -> None:
+    one, several = (RunDirectory(trained / str(count) / case) for count in (1, world))
+    tolerance = 1e-9 if DOUBLE in CASES[case] else 1e-4
+    for name in ("last.ckpt", "best.ckpt"):
+        states = [load(run.checkpoints / name)["state_dict"] for run in (one, several)]
+        assert states[0].keys() == states[1].keys()
+        for key, value in states[0].items():
+            torch.testing.assert_close(states[1][key], value, rtol=tolerance, atol=tolerance)
+    # The metrics are float32 sums over the rows.
+    rows = [run.read_metrics() for run in (one, several)]
+    assert len(rows[0]) == len(rows[1]) > 0
+    for row, other in zip(*rows, strict=True):
+        for run in (row, other):
+            del run["seconds"]
+        assert other == pytest.approx(row, rel=1e-5, abs=1e-6)
+    results = [run.read_result() for run in (one, several)]
+    assert results[1]["metrics"] == pytest.approx(results[0]["metrics"], rel=1e-5, abs=1e-6)
+    for key in ("confusion", "rows", "step", "epoch", "checkpoint", "parameters"):
+        assert results[1][key] == results[0][key]
+
+
+@pytest.mark.parametrize("world", [2, 4])
+@pytest.mark.parametrize("case", ["blocks", "single steps"])
+def test_the_losses_that_are_logged_are_of_the_whole_mini_batch(case: str, world: int, trained: Path) -> None:
+    logged = []
+    for count in (1, world):
+        with (trained / str(count) / case / "version_0" / "metrics.csv").open() as file:
+            logged.append([float(row["step/loss"]) for row in csv.DictReader(file) if row["step/loss"]])
+    assert len(logged[0]) == 12
+    assert logged[1] == pytest.approx(logged[0], rel=1e-6)

@@ -1,0 +1,106 @@
+"""torch's compiler is not imported by a training, and is whole for whoever asks for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from support.helpers import ROOT
+
+BEGIN = """
+import sys
+from abreast.runtime import fast_import
+import torch
+net = torch.nn.Linear(3, 3)
+def is_there():
+    return "torch._dynamo.eval_frame" in sys.modules
+assert not is_there()
+"""
+USES = {
+    "torch.compile": """
+from lightning.fabric.wrappers import OptimizedModule
+compiled = torch.compile(net, backend="eager")
+assert compiled(torch.ones(2, 3)).equal(net(torch.ones(2, 3)))
+assert isinstance(compiled, OptimizedModule) and not isinstance(net, OptimizedModule)
+""",
+    "its settings": "assert torch._dynamo.config.recompile_limit > 0",
+    "an import of it": "import torch._dynamo; assert torch._dynamo.is_compiling() is False",
+    "an import from it": "from torch._dynamo import explain",
+    "an import of a part of it": "import torch._dynamo.utils; torch._dynamo.utils.counters.clear()",
+    "an import from a part of it": "from torch._dynamo.eval_frame import OptimizedModule",
+    "what is not to be compiled": """
+@torch.compiler.disable
+def alone(x):
+    return x + 1
+seen = []
+def look(graph, inputs):
+    seen.append(graph)
+    return graph.forward
+torch.compile(lambda x: alone(x * 2) * 3, backend=look)(torch.ones(2))
+assert len(seen) == 2, "a disabled function breaks the graph in two"
+""",
+    "an export": """
+program = torch.export.export(net, (torch.ones(2, 3),))
+assert program.module()(torch.ones(2, 3)).equal(net(torch.ones(2, 3)))
+""",
+    "an optimizer made before": """
+optimizer = torch.optim.Adam(net.parameters())
+assert not is_there()
+compiled = torch.compile(net, backend="eager")
+compiled(torch.ones(2, 3)).sum().backward()
+optimizer.step()
+torch.optim.SGD(net.parameters()).step()
+""",
+}
+
+
+def run(code: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", BEGIN + code], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("use", USES)
+def test_it_is_there_when_it_is_asked_for(use: str) -> None:
+    run(USES[use] + "\nassert is_there()")
+
+
+def test_a_step_of_an_optimizer_does_without_it() -> None:
+    run("""
+for kind in (torch.optim.Adam, torch.optim.SGD, torch.optim.Adagrad, torch.optim.LBFGS):
+    optimizer = kind(net.parameters())
+    optimizer.zero_grad()
+    net(torch.ones(2, 3)).sum().backward()
+    optimizer.step(lambda: 0.0)
+    optimizer.load_state_dict(optimizer.state_dict())
+assert not is_there()
+""")
+
+
+def test_nothing_is_put_off_where_it_is_imported_already() -> None:
+    run("""
+import torch._dynamo as real
+from abreast.runtime.lazy_dynamo import defer
+assert defer() is None
+assert sys.modules["torch._dynamo"] is real
+""")
+
+
+def test_a_lightning_that_wants_more_of_it_gets_it(tmp_path) -> None:
+    """As if a later one imported a part of the compiler: the import is tried again with the real module."""
+    code = """
+import sys
+class Wants:
+    def find_spec(self, name, path=None, target=None):
+        if name == "lightning.fabric.wrappers":
+            import torch._dynamo.utils
+sys.meta_path.insert(0, Wants())
+from abreast.runtime import fast_import
+import lightning.pytorch
+assert "torch._dynamo.eval_frame" in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,149 @@
+"""Lanes on a disk that fills up: those on it are interrupted, the others do not notice, and all can go on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra.utils import execution_whitelist
+
+from abreast.errors import DiskError
+from abreast.learner.checkpoint import load
+from abreast.runs.directory import RunDirectory
+from abreast.stacking.build import Job, Outcome
+from abreast.stacking.chunk import Chunk
+from abreast.stacking.run import Options, train_stack
+from support.command_line import run_command
+from support.disks import mounted
+from support.helpers import ROOT, compose, jobs_of
+
+TINY = (
+    "data=random",
+    "data.size=150",
+    "data.test_size=48",
+    "data.batch_size=16",
+    "data.val_fraction=0.12",
+    "model.hidden=[16]",
+    "trainer=cpu",
+    "trainer.max_epochs=3",
+    "callbacks=none",
+    "steps_per_execution=4",
+)
+BLOCKS = 9
+LANES = 3
+Check = Callable[[Path, Path], None]
+
+
+def train(path: Path) -> list[Outcome]:
+    jobs = [Job(compose(*TINY, f"seed={seed}"), path / str(seed)) for seed in range(LANES)]
+    with execution_whitelist(["torch.*", "abreast.*", "lightning.*"]):
+        return train_stack(jobs, Options(save_every=0))
+
+
+def when(block: int, action: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do something as the block of that number is trained."""
+    trained, calls = Chunk.train, []
+
+    def told(self: Chunk, *arguments: Any, **more: Any) -> None:
+        calls.append(1)
+        if len(calls) == block + 1:
+            action()
+        trained(self, *arguments, **more)
+
+    monkeypatch.setattr(Chunk, "train", told)
+
+
+def check_stopped(outcome: Outcome, path: Path) -> None:
+    assert isinstance(outcome.error, DiskError)
+    assert "No space left on device" in str(outcome.error)
+    assert "run the same command again" in str(outcome.error)
+    assert outcome.value is None
+    status = RunDirectory(path).read_status()
+    assert status["status"] == "interrupted"
+    assert "No space left" in status["reason"]
+    for file in path.glob("checkpoints/*"):
+        load(file)
+    assert not [*path.rglob("*.part")]
+
+
+@pytest.mark.parametrize("block", [0, 3, BLOCKS - 1])
+def test_one_lanes_disk(block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: Check) -> None:
+    train(tmp_path / "whole")
+    folder = tmp_path / "stopped"
+    with mounted(folder / "1", 4096) as disk:
+        with monkeypatch.context() as patch:
+            when(block, lambda: disk.leave(0), patch)
+            outcomes = train(folder)
+        assert [outcome.left for outcome in outcomes] == [None] * LANES
+        check_stopped(outcomes[1], folder / "1")
+        for lane in (0, 2):
+            assert outcomes[lane].value is not None
+            check(folder / str(lane), tmp_path / "whole" / str(lane))
+        disk.empty()
+        job = Job(RunDirectory(folder / "1").read_config(), folder / "1")
+        with execution_whitelist(["torch.*", "abreast.*", "lightning.*"]):
+            train_stack([job])
+        check(folder / "1", tmp_path / "whole" / "1")
+
+
+@pytest.mark.parametrize("block", [0, 3, BLOCKS - 1])
+def test_the_disk_of_all(block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: Check) -> None:
+    train(tmp_path / "whole")
+    with mounted(tmp_path / "disk", 4096) as disk:
+        with monkeypatch.context() as patch:
+            when(block, lambda: disk.leave(0), patch)
+            outcomes = train(disk.path)
+        for lane, outcome in enumerate(outcomes):
+            check_stopped(outcome, disk.path / str(lane))
+        disk.empty()
+        assert [outcome.error for outcome in train(disk.path)] == [None] * LANES
+        for lane in range(LANES):
+            check(disk.path / str(lane), tmp_path / "whole" / str(lane))
+
+
+@pytest.mark.parametrize("kib", [0, 8, 60, 100])
+def test_before_anything_is_trained(kib: int, tmp_path: Path, check: Check) -> None:
+    train(tmp_path / "whole")
+    with mounted(tmp_path / "disk", 4096) as disk:
+        disk.leave(kib)
+        outcomes = train(disk.path)
+        assert any(outcome.error for outcome in outcomes)
+        for outcome in outcomes:
+            assert outcome.error is None or isinstance(outcome.error, DiskError)
+        assert not disk.parts()
+        for file in disk.path.rglob("status.json"):
+            assert RunDirectory(file.parent).read_status()["status"] in ("interrupted", "finished")
+        disk.empty()
+        left = [lane for lane in range(LANES) if outcomes[lane].error is not None]
+        jobs = [Job(compose(*TINY, f"seed={lane}"), disk.path / str(lane)) for lane in left]
+        places = {(job.directory / "checkpoints" / "last.ckpt").exists() for job in jobs}
+        with execution_whitelist(["torch.*", "abreast.*", "lightning.*"]):
+            for part in [jobs] if len(places) == 1 else [[job] for job in jobs]:
+                train_stack(part)
+        for lane in range(LANES):
+            check(disk.path / str(lane), tmp_path / "whole" / str(lane))
+
+
+@pytest.mark.parametrize("kib", [120, 260])
+def test_a_sweep_goes_on_when_there_is_room(kib: int, tmp_path: Path, check: Check) -> None:
+    command = [sys.executable, str(ROOT / "train.py"), "-m", *TINY, "seed=0,1,2"]
+    train(tmp_path / "whole")
+    with mounted(tmp_path / "disk", 4096) as disk:
+        disk.leave(kib)
+        told = run_command(command, disk.path)
+        assert told.code == 2
+        assert "Traceback" not in told.out + told.err
+        *hydras, line = told.err.strip().splitlines()
+        assert len(hydras) == 1  # "Error executing job with overrides"
+        assert "No space left on device" in line
+        assert str(disk.path) in line
+        assert not disk.parts()
+        disk.empty()
+        told = run_command(command, disk.path)
+        assert told.code == 0, told.err
+        [sweep] = disk.path.glob("runs/*/*")
+        for lane, path in enumerate(jobs_of(sweep)):
+            check(path, tmp_path / "whole" / str(lane))

@@ -1,0 +1,175 @@
+"""A stack that was stopped anywhere goes on so that no lane can tell."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hydra.utils import execution_whitelist
+
+from abreast.errors import Interrupted
+from abreast.runs.directory import RunDirectory
+from abreast.stacking.build import Job
+from abreast.stacking.chunk import Chunk
+from abreast.stacking.run import Options, train_stack
+from abreast.training.run import go_on
+from support.helpers import compose, options
+
+TINY = (
+    "data=random",
+    "data.size=150",
+    "data.test_size=48",
+    "data.batch_size=16",
+    "data.val_fraction=0.12",
+    "model.hidden=[16]",
+    "model.dropout=0.3",
+    "trainer=cpu",
+    "trainer.max_epochs=3",
+    "trainer.log_every_n_steps=2",
+    "steps_per_execution=4",
+    "callbacks=none",
+    "logger=csv",
+)
+WHITELIST = ["torch.*", "abreast.*", "lightning.*", "schedulefree.*"]
+BLOCKS = 3  # of 4, 4 and 1 mini-batches an epoch
+
+
+def stack(path: Path, *lanes: tuple[str, ...], **settings: Any) -> list[Path]:
+    """Train, or go on with, a lane for each tuple of overrides; their directories."""
+    jobs = [Job(compose(*TINY, *lane), path / str(n)) for n, lane in enumerate(lanes)]
+    with execution_whitelist(WHITELIST):
+        outcomes = train_stack(jobs, Options(**settings))
+    assert [outcome.left for outcome in outcomes] == [None] * len(lanes)
+    return [job.directory for job in jobs]
+
+
+def stop_in_block(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let SIGTERM arrive while the block of that number is trained."""
+    train, calls = Chunk.train, []
+
+    def told(self: Chunk, *arguments: Any, **more: Any) -> None:
+        calls.append(1)
+        if len(calls) == number + 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        train(self, *arguments, **more)
+
+    monkeypatch.setattr(Chunk, "train", told)
+
+
+def stopped_and_gone_on(
+    path: Path, at: int, monkeypatch: pytest.MonkeyPatch, *lanes: tuple[str, ...]
+) -> list[Path]:
+    with monkeypatch.context() as patch:
+        stop_in_block(at, patch)
+        with pytest.raises(Interrupted) as stop:
+            stack(path, *lanes)
+    assert stop.value.code == 143
+    for n in range(len(lanes)):
+        status = RunDirectory(path / str(n)).read_status()
+        assert (status["status"], status["reason"]) == ("interrupted", "stopped by SIGTERM")
+    torch.manual_seed(99)
+    return stack(path, *lanes)
+
+
+LANES = (
+    ("seed=0", "optim=adam", "loss=cross_entropy"),
+    ("seed=1", "optim=adam", "loss=mse"),
+    ("seed=2", "optim=momentum", "loss=hinge", "schedule=cosine"),
+    ("seed=2", "optim=muon"),
+)
+
+
+@pytest.mark.parametrize("at", range(3 * BLOCKS))
+def test_after_any_block(
+    at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: Callable[[Path, Path], None]
+) -> None:
+    whole = stack(tmp_path / "whole", *LANES)
+    for a, b in zip(stopped_and_gone_on(tmp_path / "stopped", at, monkeypatch, *LANES), whole, strict=True):
+        check(a, b)
+
+
+@pytest.mark.parametrize("name", [name for name in options("optim") if name != "lbfgs"])
+def test_every_optimizer(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: Callable[[Path, Path], None]
+) -> None:
+    lanes = [(f"seed={seed}", f"optim={name}", "model.norm=batch", "model.dropout=0") for seed in range(3)]
+    whole = stack(tmp_path / "whole", *lanes)
+    for a, b in zip(stopped_and_gone_on(tmp_path / "stopped", 4, monkeypatch, *lanes), whole, strict=True):
+        check(a, b)
+
+
+@pytest.mark.parametrize("name", options("schedule"))
+def test_every_schedule(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: Callable[[Path, Path], None]
+) -> None:
+    lanes = [(f"seed={seed}", f"schedule={name}") for seed in range(2)]
+    whole = stack(tmp_path / "whole", *lanes)
+    for a, b in zip(stopped_and_gone_on(tmp_path / "stopped", 5, monkeypatch, *lanes), whole, strict=True):
+        check(a, b)
+
+
+@pytest.mark.parametrize("at", [1, 4])
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        ("data=random_regression", "loss=mse", "data.size=150", "data.test_size=48", "data.batch_size=16"),
+        ("data.val_fraction=0",),
+        ("callbacks=early_stopping", "callbacks.early_stopping.patience=1", "trainer.max_epochs=9"),
+    ],
+    ids=lambda chosen: " ".join(chosen),
+)
+def test_every_kind_of_run(
+    chosen: tuple[str, ...],
+    at: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    check: Callable[[Path, Path], None],
+) -> None:
+    lanes = [(*chosen, f"seed={seed}") for seed in range(2)]
+    whole = stack(tmp_path / "whole", *lanes)
+    for a, b in zip(stopped_and_gone_on(tmp_path / "stopped", at, monkeypatch, *lanes), whole, strict=True):
+        check(a, b)
+
+
+@pytest.mark.parametrize("at", [1, 4])
+def test_a_lane_goes_on_as_a_plain_run_and_the_other_way_round(
+    at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: Callable[[Path, Path], None]
+) -> None:
+    whole = stack(tmp_path / "whole", *LANES)
+    with monkeypatch.context() as patch:
+        stop_in_block(at, patch)
+        with pytest.raises(Interrupted):
+            stack(tmp_path / "stopped", *LANES)
+    for n, path in enumerate(whole):
+        directory = RunDirectory(tmp_path / "stopped" / str(n))
+        with execution_whitelist(WHITELIST):
+            go_on(directory.read_config(), directory)
+        check(directory.path, path)
+
+
+def test_plain_runs_go_on_as_a_stack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: Callable[[Path, Path], None]
+) -> None:
+    from abreast.learner.module import Learner
+    from abreast.training.run import run
+
+    whole = stack(tmp_path / "whole", *LANES)
+    due = Learner.due
+
+    def told(self: Learner, step: int, last: bool) -> bool:
+        if step == 13:
+            self.halt = signal.SIGTERM
+        return due(self, step, last)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "due", told)
+        for n, lane in enumerate(LANES):
+            with execution_whitelist(WHITELIST), pytest.raises(Interrupted):
+                run(compose(*TINY, *lane), tmp_path / "stopped" / str(n))
+    for a, b in zip(stack(tmp_path / "stopped", *LANES), whole, strict=True):
+        check(a, b)

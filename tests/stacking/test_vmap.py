@@ -1,0 +1,78 @@
+"""Networks other than the MLP: batched by vmap, or named with the reason and left to be trained plainly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hydra.utils import execution_whitelist
+from torch import Tensor, nn
+
+from abreast.learner.checkpoint import load
+from abreast.runs.directory import RunDirectory
+from abreast.stacking.build import Job
+from abreast.stacking.run import train_stack
+
+Configs = Callable[..., list[dict[str, Any]]]
+Both = Callable[..., list[tuple[Path, Path]]]
+HERE = __name__
+
+
+class Skipping(nn.Module):
+    """Two branches and a norm: nothing that the MLP has a form for."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(in_features)
+        self.deep = nn.Sequential(nn.Linear(in_features, 16), nn.Tanh(), nn.Linear(16, out_features))
+        self.wide = nn.Linear(in_features, out_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(x.flatten(1))
+        return self.deep(x) + self.wide(x)  # type: ignore[no-any-return]
+
+
+class Choosy(Skipping):
+    """Control flow that depends on values."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x if x.mean() > 0 else -x)
+
+
+def networks(configs: Configs, name: str, *each: tuple[str, ...]) -> list[dict[str, Any]]:
+    found = configs((), *each)
+    for config in found:
+        config["model"] = {"_target_": f"{HERE}.{name}"}
+    return found
+
+
+def test_a_network_by_vmap(configs: Configs, both: Both) -> None:
+    """Rounding differs in each product, and grows over 27 steps; 1e-5 is a hundred times float32's 1e-7.
+
+    Momentum rather than Adam, which scales even a difference of 1e-8 in a vanishing gradient up to its step.
+    """
+    each = [
+        ("optim=momentum", f"seed={seed}", f"loss={loss}") for seed in (0, 1) for loss in ("mse", "hinge")
+    ]
+    for lane, plain in both(networks(configs, "Skipping", *each)):
+        one, other = (load(run / "checkpoints" / "last.ckpt") for run in (lane, plain))
+        assert one["state_dict"].keys() == other["state_dict"].keys()
+        for key, value in one["state_dict"].items():
+            torch.testing.assert_close(value, other["state_dict"][key], rtol=1e-4, atol=1e-5)
+        start, end = RunDirectory(lane).read_metrics(), RunDirectory(plain).read_metrics()
+        for row, reference in zip(start, end, strict=True):
+            assert row["train/loss"] == pytest.approx(reference["train/loss"], rel=1e-4)
+        assert RunDirectory(lane).read_status() == {"status": "finished"}
+
+
+def test_what_vmap_refuses_is_left_with_the_reason(configs: Configs, tmp_path: Path) -> None:
+    jobs = networks(configs, "Choosy", ("seed=0",), ("seed=1",))
+    with execution_whitelist(["torch.*", "abreast.*", "lightning.*", f"{HERE}.*"]):
+        outcomes = train_stack([Job(cfg, tmp_path / str(n)) for n, cfg in enumerate(jobs)])
+    for outcome in outcomes:
+        assert outcome.left is not None
+        assert outcome.left.startswith("Choosy cannot be batched")
+        assert outcome.error is None

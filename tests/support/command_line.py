@@ -1,0 +1,104 @@
+"""Runs the command line for tests: many times in one fresh process, or once as a user would."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+# Each row is run by train.py itself. Training is replaced by a stand-in.
+_DRIVER = """
+import contextlib, gc, io, json, logging, os, runpy, sys, time, types, warnings
+
+script, training = sys.argv[1:]
+for name, source in json.loads(training).items():
+    sys.modules[name] = types.ModuleType(name)
+    exec(source, vars(sys.modules[name]))
+warnings.simplefilter("error")
+
+rows = json.load(sys.stdin)
+path = list(sys.path)
+outcomes = []
+for row in rows:
+    os.chdir(row["folder"])
+    sys.argv = [script, *row["arguments"]]
+    sys.path[:] = path
+    out, err = io.StringIO(), io.StringIO()
+    code = 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        start = time.perf_counter()
+        try:
+            runpy.run_path(script, run_name="__main__")
+        except SystemExit as stop:
+            code = stop.code
+        except BaseException as error:
+            code = repr(error)
+        seconds = time.perf_counter() - start
+    for handler in logging.root.handlers[:]:
+        logging.root.removeHandler(handler)
+        handler.close()
+    heavy = sorted({"torch", "numpy", "lightning", "sklearn", "torchmetrics"} & set(sys.modules))
+    said = {"out": out.getvalue(), "err": err.getvalue()}
+    outcomes.append({"code": code, **said, "heavy": heavy, "seconds": seconds})
+json.dump(outcomes, sys.stdout)
+"""
+
+
+TRAINING = """
+def run(config, run_dir):
+    print("TRAINED", type(config).__name__, run_dir)
+    return 0.5
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command line gave: exit code, output, heavy modules imported (of the driver's process), time."""
+
+    code: int
+    out: str
+    err: str
+    heavy: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+def run_all(rows: list[tuple[Path, list[str]]], training: str = TRAINING, **modules: str) -> list[Outcome]:
+    """The outcome of each (working directory, arguments), all in one process that is fresh.
+
+    `training` is the source of what stands in for `abreast.training.run`, `modules` for others.
+    """
+    sources = {
+        "abreast.training.run": training,
+        **{f"abreast.{name}": text for name, text in modules.items()},
+    }
+    text = json.dumps([{"folder": str(folder), "arguments": arguments} for folder, arguments in rows])
+    done = subprocess.run(
+        [sys.executable, "-c", _DRIVER, str(ROOT / "train.py"), json.dumps(sources)],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=_environment(),
+    )
+    assert done.returncode == 0, done.stderr
+    return [Outcome(**{**each, "heavy": tuple(each["heavy"])}) for each in json.loads(done.stdout)]
+
+
+def run_command(command: list[str], folder: Path, **environment: str) -> Outcome:
+    """The outcome of a command in a process of its own."""
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**_environment(), **environment},
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("HYDRA_", "PL_"))}

@@ -1,0 +1,365 @@
+"""Every mistake in a configuration: one message that names it, exit code 2, and nothing heavy imported."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.command_line import ROOT, run_all, run_command
+
+SOURCE = ROOT / "src" / "abreast"
+
+# Arguments -> pieces of the message, in order. {conf} is the user's own configuration directory, below.
+MISTAKES = {
+    # Groups and their options
+    "optim=adamm": ["optim=adamm: no such option. optim takes: adadelta, ", "Did you mean optim=adam?"],
+    "loss=cross_entropi": ["loss=cross_entropi: no such option", "Did you mean loss=cross_entropy?"],
+    "optim=3": ["optim=3: no such option. optim takes: adadelta, "],
+    "experiment=mnist_mpl": ["experiment=mnist_mpl: no such option", "Did you mean experiment=mnist_mlp?"],
+    "optimm=adam": ["optimm: no such group or key. Groups: callbacks, data, ", "Did you mean optim?"],
+    "+optim=sgd": ["+optim=sgd: optim has an option already; write optim=sgd"],
+    "++optim=sgd": ["++optim=sgd: optim has an option already; write optim=sgd"],
+    "~optim": ["optim: is missing; choose one of adadelta, "],
+    "--config-dir {conf} loss=min": [
+        "loss=min: no such option. loss takes: ",
+        "mine",
+        "Did you mean loss=mine?",
+    ],
+    "--config-dir {conf} study=small": ["study=small: study is no part of every run; write +study=small"],
+    "--config-dir {conf} experiment=bad_option": [
+        "In experiment/bad_option.yaml: optim=adamm: no such option. optim takes: ",
+        "Did you mean optim=adam?",
+    ],
+    # Keys
+    "optim.lrr=3": [
+        "optim.lrr: no such key. optim=adam takes: lr, betas, eps, weight_decay, amsgrad, ",
+        "fused",
+        "Did you mean optim.lr?",
+    ],
+    "optim=sgd optim.lrr=3": ["optim.lrr: no such key. optim=sgd takes: lr, momentum, "],
+    "+optim.lrr=3": ["optim.lrr: no such key. optim=adam takes: lr, ", "Did you mean optim.lr?"],
+    "optim.maximize=true": ["torch.optim.Adam takes it; write +optim.maximize=true"],
+    "+optim.lr=3": ["+optim.lr=3: the key exists; write optim.lr=3"],
+    "foo=1": ["foo: no such group or key. Groups: callbacks, ", "Keys: seed, "],
+    "+foo=1": ["foo: no such group or key. Groups: callbacks, ", "Keys: seed, "],
+    "+optm.lr=1": ["optm: no such group or key", "Did you mean optim?"],
+    "seeed=1": ["seeed: no such group or key", "Did you mean seed?"],
+    "seed.x=1": ["seed.x=1: seed holds one value, not keys"],
+    "optim.betas.7=0.5": ["optim.betas.7: optim.betas has 2 entries, counted from 0"],
+    "+loss.criterion.label_smothing=0.1": [
+        "loss.criterion.label_smothing: no such key. torch.nn.CrossEntropyLoss takes: weight, ",
+        "Did you mean loss.criterion.label_smoothing?",
+    ],
+    "model.hiden=[3]": ["model.hiden: no such key. model=mlp takes: hidden, ", "Did you mean model.hidden?"],
+    "data.batchsize=3": ["data.batchsize: no such key. data=digits takes: ", "Did you mean data.batch_size?"],
+    "trainer.max_epoch=3": ["trainer.max_epoch: no such key", "Did you mean trainer.max_epochs?"],
+    "logger=null": ["logger=null: no such option. logger takes: csv, many, "],
+    "~logger": ["logger: is missing; choose one of csv, many, "],
+    "+trainer.logger=false": ["trainer.logger: the run fills this in; leave it out"],
+    "~schedule.monitor": ["schedule.monitor: is missing; a schedule has scheduler, interval, monitor"],
+    "~data.val_fraction": ["data.val_fraction: is missing; the run needs it"],
+    "~optim._partial_": ["optim._partial_: must be true: the run itself calls it"],
+    "loss._target_=torch.nn.MSELoss": [
+        "loss._target_: must be abreast.losses.Loss; torch.nn.MSELoss belongs"
+    ],
+    "+schedule.intervall=step": ["schedule.intervall: no such key. ", "Did you mean schedule.interval?"],
+    "optim=muon +optim.adamw.lrr=1": ["optim.adamw.lrr: no such key. torch.optim.AdamW takes: lr, "],
+    "+optim.params=3": ["optim.params: the run fills this in; leave it out"],
+    "--config-dir {conf} experiment=bad_key": ["optim.lrr: no such key. optim=sgd takes: lr, momentum, "],
+    "--config-dir {conf} +experiment@here=bad_key": [
+        "In 'experiment/bad_key': Invalid Defaults List override"
+    ],
+    "--config-dir {conf} experiment=bad_group": [
+        "In experiment/bad_group.yaml: override /optimm: no such group. Groups: ",
+        "Did you mean /optim?",
+    ],
+    "--config-dir {conf} experiment=bad_place": [
+        "In experiment/bad_place.yaml: override optim: groups are named from the top; ",
+        "write override /optim: sgd",
+    ],
+    "--config-dir {conf} experiment=no_text": ["no_text.yaml: is no text in UTF-8"],
+    "--config-dir {conf} optim=from_nowhere": [
+        "optim.lr: KeyError",
+        "Environment variable 'NOSUCH' not found",
+    ],
+    "--config-dir {conf} experiment=no_package": [
+        "experiment: is no part of a run; the first line of experiment/no_package.yaml must be "
+        "`# @package _global_`"
+    ],
+    "--config-dir {conf} experiment=no_yaml": ["no_yaml.yaml, line 3: did not find expected"],
+    # Targets
+    "optim._target_=torch.optim.Adamm": [
+        "optim._target_: torch.optim has no Adamm. Did you mean torch.optim.Adam?"
+    ],
+    "optim._target_=torch.optm.Adam": ["optim._target_: torch has no optm. Did you mean torch.optim?"],
+    "optim._target_=nosuch.Adam": ["optim: nosuch is not installed: pip install nosuch"],
+    "optim._target_=torch.optim": ["optim._target_: torch.optim is a module, not a class or function"],
+    "optim._target_=os.system": ["optim._target_: os.system is of Python's own library"],
+    "optim._target_=Adam": ["optim._target_: 'Adam' is no dotted name such as torch.optim.Adam"],
+    "~optim._target_": ["optim: has no _target_, the dotted name of the class or function to build"],
+    "--config-dir {conf} loss=misnamed": [
+        "loss.criterion._target_: my_losses has no Min. Did you mean my_losses.Mine?"
+    ],
+    "schedule=step ~schedule.scheduler.step_size": ["schedule.scheduler.step_size: is missing; torch.optim"],
+    # Types
+    "optim.lr=fast": ["optim.lr: 'fast' is not a number (float)"],
+    "optim.lr=[0.1]": ["optim.lr: [0.1] is not a number (float)"],
+    "optim.lr=true": ["optim.lr: true is not a number (float)"],
+    "optim.lr=nan": ["optim.lr: nan is not a finite number"],
+    "optim.lr=inf": ["optim.lr: inf is not a finite number"],
+    "optim.betas=[0.9]": ["optim.betas: takes 2 values, got 1: [0.9]"],
+    "optim.betas=[0.9,x]": ["optim.betas[1]: 'x' is not a number (float)"],
+    "optim.amsgrad=maybe": ["optim.amsgrad: 'maybe' is not true or false"],
+    "trainer.max_epochs=many": ["trainer.max_epochs: 'many' is not a whole number (int) or null"],
+    "trainer.max_epochs=2.0": ["trainer.max_epochs: 2.0 is not a whole number", "write trainer.max_epochs=2"],
+    "model.hidden=abc": ["model.hidden: 'abc' is not a list of whole numbers"],
+    "model.hidden=256": ["model.hidden: 256 is not a list of whole numbers; write model.hidden=[256]"],
+    "data.batch_size=1.5": ["data.batch_size: 1.5 is not a whole number (int)"],
+    "model.activation=rellu": ["model.activation: 'rellu' is not one of relu, ", "Did you mean relu?"],
+    "model.norm=batchnorm": [
+        "model.norm: 'batchnorm' is not one of batch, layer or null. Did you mean batch?"
+    ],
+    "trainer.precision=bf17-mixed": [
+        "trainer.precision: 'bf17-mixed' is not one of",
+        "Did you mean bf16-mixed?",
+    ],
+    "seed=one": ["seed: 'one' is not a whole number (int)"],
+    "monitor=3": ["monitor: 3 is not text (str) or null"],
+    "steps_per_execution=many": ["steps_per_execution: 'many' is not a whole number (int)"],
+    "data=idx data.train_labels=b data.test_images=c data.test_labels=d": [
+        "data.train_images: has no value yet; write data.train_images=..."
+    ],
+    "optim.lr=${{optim.lrr}}": ["optim.lr: Interpolation key 'optim.lrr' not found"],
+    # Ranges
+    "optim.lr=-1": ["optim.lr: must be at least 0, got -1"],
+    "optim.betas=[0.9,1.0]": ["optim.betas[1]: must be in [0, 1), got 1.0"],
+    "steps_per_execution=0": ["steps_per_execution: must be at least 1, got 0"],
+    "trainer.limit_train_batches=0": ["trainer.limit_train_batches: must be a number of batches", "got 0"],
+    "seed=-1": ["seed: must be in [0, 2**32), got -1"],
+    "checkpoint=bets": ["checkpoint: must be one of best, last, got bets. Did you mean best?"],
+    "data.batch_size=0": ["data.batch_size: must be at least 1, got 0"],
+    "data.val_fraction=1.0": ["data.val_fraction: must be in [0, 1), got 1.0"],
+    "data=random data.noise=0.95": ["data.noise: must be below 0.9 with 10 classes"],
+    "model.hidden=[64,0]": ["model.hidden[1]: must be at least 1, got 0"],
+    "model.dropout=1": ["model.dropout: must be in [0, 1), got 1"],
+    "loss.criterion.label_smoothing=2": ["loss.criterion.label_smoothing: must be in [0, 1], got 2"],
+    "+loss.criterion.reduction=sum": ["loss.criterion.reduction: must be one of mean, batchmean, got sum"],
+    "loss.scores=log_prob": ["loss.scores: must be one of logits, log_probs, ", "Did you mean log_probs?"],
+    "optim=muon optim.adamw.lr=-1": ["optim.adamw.lr: must be at least 0, got -1"],
+    "trainer.max_epochs=0": ["trainer.max_epochs: must be at least 1, or -1 for no limit, got 0"],
+    "trainer.gradient_clip_val=0": [
+        "trainer.gradient_clip_val: must be above 0, or null for no clipping, got 0"
+    ],
+    "trainer.accelerator=gpuu": ["trainer.accelerator: must be one of auto, ", "Did you mean gpu?"],
+    "trainer.strategy=dpp": ["trainer.strategy: must be auto, ddp, ", "Did you mean ddp?"],
+    "trainer.devices=0": ["trainer.devices: must be at least 1, or auto"],
+    "schedule=step schedule.scheduler.step_size=0": [
+        "schedule.scheduler.step_size: must be at least 1, got 0"
+    ],
+    "schedule.interval=batch": ["schedule.interval: must be one of step, epoch, got batch"],
+    # What keys mean for each other
+    "data=random_regression": [
+        "loss: it is for classification, but data.task=regression. Losses that fit: huber, l1, mse"
+    ],
+    "loss.scores=probs": [
+        "loss.scores: CrossEntropyLoss does not take probs: it applies log-softmax itself",
+        "write loss.scores=logits",
+    ],
+    "loss=nll loss.scores=logits": [
+        "loss.scores: NLLLoss does not take logits: ",
+        "write loss.scores=log_probs",
+    ],
+    "loss=focal loss.targets=one_hot": [
+        "loss.targets: Focal does not take one_hot: ",
+        "write loss.targets=index",
+    ],
+    "loss=mse loss.scores=probs": ["loss.scores: regression takes the scores as they are"],
+    "loss=kl_div +loss.criterion.log_target=true": ["loss.criterion.log_target: "],
+    "monitor=val/acc": [
+        "monitor: 'val/acc' is not measured. classification has train/loss, ",
+        "val/accuracy?",
+    ],
+    "data.val_fraction=0 callbacks=early_stopping": [
+        "callbacks.early_stopping: data.val_fraction=0 leaves no validation rows"
+    ],
+    "data.val_fraction=0 schedule=plateau": ["schedule.monitor: data.val_fraction=0 leaves no"],
+    "data.val_fraction=0 monitor=val/loss": [
+        "monitor: data.val_fraction=0",
+        "write monitor=train/loss",
+    ],
+    "trainer.limit_val_batches=0": [
+        "monitor: trainer.limit_val_batches=0 leaves validation out",
+        "train/loss",
+    ],
+    "trainer.check_val_every_n_epoch=11": ["monitor: trainer.check_val_every_n_epoch=11 is more than "],
+    "schedule=plateau schedule.monitor=val/accuracy": [
+        "schedule.scheduler.mode: min is the wrong way for val/accuracy; write schedule.scheduler.mode=max"
+    ],
+    "callbacks=early_stopping callbacks.early_stopping.monitor=val/accuracy": [
+        "callbacks.early_stopping.mode: min is the wrong way for val/accuracy; write ",
+    ],
+    "schedule=plateau schedule.monitor=null": ["schedule.monitor: this schedule watches a value"],
+    "optim=sgd optim.nesterov=true": ["optim.nesterov: needs a momentum"],
+    "optim=nesterov optim.dampening=0.5": ["optim.nesterov: needs optim.dampening=0"],
+    "optim=rprop optim.etas=[1.2,0.5]": ["optim.etas: must be 0 < first < 1 < second, got [1.2, 0.5]"],
+    "optim.betas=[0,0.9]": ["optim.betas: torch takes decimal numbers only; write optim.betas=[0.0, 0.9]"],
+    "optim=lbfgs trainer.accumulate_grad_batches=2": ["trainer.accumulate_grad_batches: LBFGS"],
+    "optim=lbfgs trainer.gradient_clip_val=1": ["trainer.gradient_clip_val: LBFGS"],
+    "optim=lbfgs trainer.precision=16-mixed": ["trainer.precision: LBFGS does not work with 16-mixed"],
+    "trainer.precision=16-mixed trainer.gradient_clip_val=1": ["write optim.fused=false"],
+    "trainer.max_epochs=-1": ["trainer.max_epochs: the run would never end"],
+    "data=random data.classes=3 loss.criterion.weight=[1,2]": [
+        "loss.criterion.weight: has 2 numbers for 3 classes: give one a class"
+    ],
+    "schedule=one_cycle optim=adagrad schedule.scheduler.cycle_momentum=true": [
+        "schedule.scheduler.cycle_momentum: this optimizer has no momentum; write false"
+    ],
+    # The command line itself
+    "evaluat": [
+        "evaluat: is neither key=value nor a command (evaluate, predict, export). Did you mean evaluate?"
+    ],
+    "optim.lr=[1": ["optim.lr=[1: cannot be read: a bracket or a quote is not closed"],
+    "optim.lr=$(1)": [
+        "optim.lr=$(1): cannot be read: put a value with special characters in quotes: 'optim.lr="
+    ],
+    "optim..lr=3": ["optim..lr=3: cannot be read: 'optim..lr' is no key such as optim.lr"],
+    "optim={{lrr:3}}": ["optim.lrr: no such key. optim=adam takes: lr, ", "Did you mean optim.lr?"],
+    "optim.lr=interval(0,1)": ["optim.lr=interval(0,1): is a sweep: add -m"],
+    "--multirn seed=1,2": ["--multirn: no such flag. Did you mean --multirun?"],
+    "--config-dir nowhere": ["--config-dir nowhere: there is no such directory"],
+    "--config-name trian": ["trian: there is no such file in "],
+    "--cfg jobb": ["argument --cfg/-c: invalid choice: 'jobb'"],
+    "--resolve": ["The --resolve flag can only be used in conjunction with --cfg or --help"],
+    "optim.lr=0.1,0.2": ["optim.lr=0.1,0.2: is a sweep: add -m; one list is optim.lr=[0.1,0.2]"],
+    "optim=sgd,adam": ["optim=sgd,adam: is a sweep: add -m"],
+    "hydra/launcher=basik": ["hydra/launcher=basik: no such option. ", "Did you mean hydra/launcher=basic?"],
+    "hydra.job.nam=x": ["Could not override 'hydra.job.nam'.", "--cfg hydra shows"],
+    # Sweeps: found before the first job starts
+    "-m optim=sgd,adamm": ["optim=adamm: no such option. optim takes: ", "Did you mean optim=adam?"],
+    "-m optim=glob(x*) seed=-1": ["seed: must be in [0, 2**32), got -1"],
+    "-m optim=adam,sgd optim.amsgrad=true": ["optim.amsgrad: no such key. optim=sgd takes: lr, momentum, "],
+    "-m seed=1,2 optim.lr=-1": ["optim.lr: must be at least 0, got -1"],
+    "-m data=random_regression seed=1,2": ["loss: it is for classification"],
+    "-m seed=1,2 optim.lrr=3": ["optim.lrr: no such key. optim=adam takes: lr, "],
+}
+
+USER_FILES = {
+    "my_losses.py": "import torch\nclass Mine(torch.nn.Module):\n    def __init__(self, scale=1.0): ...\n",
+    "my_conf/loss/mine.yaml": (
+        "_target_: abreast.losses.Loss\ncriterion: {_target_: my_losses.Mine}\n"
+        "scores: logits\ntargets: index\ntasks: [classification]\n"
+    ),
+    "my_conf/loss/misnamed.yaml": "defaults: [mine, _self_]\ncriterion: {_target_: my_losses.Min}\n",
+    "my_conf/study/small.yaml": "# @package _global_\nseed: 1\n",
+    "my_conf/experiment/bad_option.yaml": "# @package _global_\ndefaults: [{override /optim: adamm}]\n",
+    "my_conf/experiment/bad_key.yaml": (
+        "# @package _global_\ndefaults: [{override /optim: sgd}]\noptim:\n  lrr: 0.1\n"
+    ),
+    "my_conf/experiment/bad_group.yaml": "# @package _global_\ndefaults: [{override /optimm: sgd}]\n",
+    "my_conf/experiment/bad_place.yaml": "# @package _global_\ndefaults: [{override optim: sgd}]\n",
+    "my_conf/experiment/no_text.yaml": "\udcff\udcfe",
+    "my_conf/optim/from_nowhere.yaml": ("_target_: torch.optim.SGD\n_partial_: true\nlr: ${oc.env:NOSUCH}\n"),
+    "my_conf/experiment/no_package.yaml": "optim:\n  lr: 0.1\n",
+    "my_conf/experiment/no_yaml.yaml": "# @package _global_\noptim: [1\n",
+}
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory):
+    user = tmp_path_factory.mktemp("user")
+    for name, text in USER_FILES.items():
+        (user / name).parent.mkdir(parents=True, exist_ok=True)
+        (user / name).write_bytes(text.encode(errors="surrogateescape"))
+    here = tmp_path_factory.mktemp("here")
+    rows = [(here, line.format(conf=user / "my_conf").split(" ")) for line in MISTAKES]
+    found = dict(zip(MISTAKES, run_all(rows), strict=True))
+    found["directories"] = [path.name for path in here.iterdir()]
+    return found
+
+
+@pytest.mark.parametrize("line", MISTAKES)
+def test_one_message(outcomes, line):
+    outcome = outcomes[line]
+    assert outcome.code == 2, outcome
+    assert outcome.out == ""
+    message = outcome.err
+    assert "Traceback" not in message
+    assert len(message.splitlines()) == 1, message
+    place = 0
+    for piece in MISTAKES[line]:
+        assert piece in message[place:], message
+        place = message.index(piece, place) + len(piece)
+
+
+def test_nothing_heavy_is_imported(outcomes):
+    assert {outcomes[line].heavy for line in MISTAKES} == {()}
+
+
+def test_no_run_directory_is_made(outcomes):
+    assert outcomes["directories"] == []
+
+
+def test_all_mistakes_at_once(tmp_path):
+    line = "optim.lr=fast +optim.lrr=3 data.batch_size=0 model.hidden=[0] +foo=1 monitor=val/acc"
+    outcome = run_all([(tmp_path, line.split())])[0]
+    assert outcome.code == 2
+    keys = [message.partition(":")[0] for message in outcome.err.splitlines()]
+    assert sorted(keys) == ["data.batch_size", "foo", "model.hidden[0]", "monitor", "optim.lr", "optim.lrr"]
+
+
+@pytest.mark.parametrize(
+    "line", ["optim=adamm", "optim.lrr=3", "optim.lr=fast", "+foo=1", "--nosuch", "-m seed=x"]
+)
+def test_as_a_user_runs_it(tmp_path, line):
+    code = "import runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    check = (
+        "import atexit, sys; atexit.register(lambda: print('torch' in sys.modules, 'numpy' in sys.modules))\n"
+    )
+    command = [sys.executable, "-c", check + code, str(ROOT / "train.py"), *line.split()]
+    outcome = run_command(command, tmp_path)
+    assert outcome.code == 2
+    assert outcome.out.split() == ["False", "False"]
+    assert "Traceback" not in outcome.err
+    assert len(outcome.err.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_hydra_full_error_gives_tracebacks(tmp_path):
+    command = [sys.executable, str(ROOT / "train.py"), "optim=adamm"]
+    outcome = run_command(command, tmp_path, HYDRA_FULL_ERROR="1")
+    assert outcome.code == 1
+    assert "Traceback" in outcome.err
+
+
+def _imports(path, seen):
+    """Modules that a file of this package imports at its top level, this package's own followed."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module]
+        for name in names:
+            if name not in seen:
+                seen.add(name)
+                file = SOURCE.joinpath(*name.split(".")[1:]).with_suffix(".py")
+                # What begins to train is imported inside `task` alone.
+                begins = ("abreast.training.run", "abreast.study.run")
+                if name.startswith("abreast.") and name not in begins and file.is_file():
+                    _imports(file, seen)
+    return seen
+
+
+def test_what_runs_before_the_checks_reaches_nothing_heavy():
+    seen = _imports(SOURCE / "cli" / "main.py", set())
+    assert {
+        "abreast.validation.validate",
+        "abreast.static.signatures",
+        "abreast.validation.hydra_errors",
+        "abreast.errors",
+        "hydra",
+    } <= seen
+    packages = {name.partition(".")[0] for name in seen}
+    assert packages - sys.stdlib_module_names == {"abreast", "hydra", "omegaconf", "yaml"}
+    assert Path(SOURCE / "validation" / "validate.py").is_file()
