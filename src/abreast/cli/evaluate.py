@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from abreast.cli.arguments import parse
+from abreast.config.types import Json
 from abreast.errors import RunError
 from abreast.inference.evaluate import evaluate
 from abreast.runs.directory import RunDirectory, write_atomically
@@ -30,15 +30,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _tested(run: Path) -> dict[str, Any]:
+def _tested(run: Path) -> Json:
     try:
-        metrics: dict[str, Any] = RunDirectory(run).read_result()["metrics"]
+        metrics: Json = RunDirectory(run).read_result()["metrics"]
     except RunError:  # it was not tested yet
         return {}
     return metrics
 
 
-def _print(metrics: dict[str, float], before: dict[str, Any]) -> None:
+def _print(metrics: dict[str, float], before: Json) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("metric")
     table.add_column("value", justify="right")

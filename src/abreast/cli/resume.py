@@ -7,13 +7,13 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from hydra.utils import execution_whitelist
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from abreast.config.options import conf_dir, top_level
+from abreast.config.types import Config
 from abreast.errors import ConfigError, RunError
 from abreast.runs.directory import TRAINED, RunDirectory, check_shape
 from abreast.runs.state import status_of
@@ -52,7 +52,7 @@ def _nothing_to_do(named: Path) -> int:
     return 0
 
 
-def _go_on(config: dict[str, Any], directory: RunDirectory, trust: Sequence[str], is_finished: bool) -> int:
+def _go_on(config: Config, directory: RunDirectory, trust: Sequence[str], is_finished: bool) -> int:
     from abreast.runtime import fast_import  # noqa: F401  before anything imports Lightning
 
     # isort: split
@@ -100,7 +100,7 @@ def _parse(overrides: Sequence[str]) -> tuple[Path, list[str], list[str]]:
     return Path(run).expanduser(), changes, trust
 
 
-def _change(config: dict[str, Any], changes: Sequence[str]) -> None:
+def _change(config: Config, changes: Sequence[str]) -> None:
     for change in changes:
         key, _, value = change.partition("=")
         group, _, name = key.partition(".")
@@ -114,7 +114,7 @@ def _change(config: dict[str, Any], changes: Sequence[str]) -> None:
             config[group][name] = str(Path(value).expanduser().absolute())
 
 
-def _check(config: dict[str, Any], path: Path) -> None:
+def _check(config: Config, path: Path) -> None:
     top = {key: value for key, value in top_level([conf_dir()]).items() if value != {}}
     plain = {key: value for key, value in config.items() if key != "names"}
     try:

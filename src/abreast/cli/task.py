@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from abreast.cli.environment import environment_variable
 from abreast.config.run_config import run_config
+from abreast.config.types import Config
 from abreast.errors import AbreastError, DivergedError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def task(config: DictConfig) -> Any:
             raise
 
 
-def _run(values: dict[str, Any], run_dir: Path, *, in_sweep: bool) -> float:
+def _run(values: Config, run_dir: Path, *, in_sweep: bool) -> float:
     """Train; for a sweeper a run that diverged is not an error but the worst there can be."""
     from abreast.runs.directory import RunDirectory
     from abreast.runs.state import RunState, standing

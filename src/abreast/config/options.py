@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from omegaconf import OmegaConf
+
+from abreast.config.types import Config
 
 PACKAGE = Path(__file__).parents[1]
 MAIN = "train"
@@ -29,7 +30,7 @@ def groups(folders: Sequence[Path]) -> dict[str, list[str]]:
     return {group: sorted(found[group]) for group in sorted(found) if group.split("/")[0] != "hydra"}
 
 
-def top_level(folders: Sequence[Path]) -> dict[str, Any]:
+def top_level(folders: Sequence[Path]) -> Config:
     """The keys a run's configuration has, and the main file's values; {} for a group's.
 
     Groups whose files write to the top level themselves (`# @package _global_`) give no key.
@@ -38,9 +39,9 @@ def top_level(folders: Sequence[Path]) -> dict[str, Any]:
 
 
 @cache
-def _top_level(folders: tuple[Path, ...]) -> dict[str, Any]:
+def _top_level(folders: tuple[Path, ...]) -> Config:
     main = load(conf_dir() / f"{MAIN}.yaml")
-    keys: dict[str, Any] = {}
+    keys: Config = {}
     for entry in main.pop("defaults"):
         if isinstance(entry, Mapping):
             group = next(iter(entry)).split()[-1].strip("/")
@@ -49,13 +50,13 @@ def _top_level(folders: tuple[Path, ...]) -> dict[str, Any]:
     return {**keys, **main}
 
 
-def option(group: str, name: str, folders: Sequence[Path]) -> dict[str, Any]:
+def option(group: str, name: str, folders: Sequence[Path]) -> Config:
     """What an option's file says, on top of the options of its group that it builds upon; {} for none."""
     for folder in folders:
         path = folder / group / f"{name}.yaml"
         if path.is_file():
             own = load(path)
-            below: dict[str, Any] = {}
+            below: Config = {}
             for entry in own.pop("defaults", ()):
                 if isinstance(entry, str) and entry != "_self_":
                     below |= option(group, entry, folders)
@@ -63,7 +64,7 @@ def option(group: str, name: str, folders: Sequence[Path]) -> dict[str, Any]:
     return {}
 
 
-def load(path: Path) -> dict[str, Any]:
+def load(path: Path) -> Config:
     """A YAML file's keys, interpolations as they are written."""
     content = OmegaConf.to_container(OmegaConf.load(path))
     return {str(key): value for key, value in content.items()} if isinstance(content, dict) else {}

@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from abreast.config.types import Config
+
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 PATHS = {"dir", "train_images", "train_labels", "test_images", "test_labels"}  # of the data
 
 
-def run_config(config: DictConfig, hydra: Any) -> dict[str, Any]:
+def run_config(config: DictConfig, hydra: Any) -> Config:
     """A run's configuration as plain data, with its options' names and with paths that hold anywhere."""
     from omegaconf import OmegaConf
 

@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from abreast.config.types import Config, Json
 from abreast.errors import DivergedError, Interrupted, RunError, disk_error
 
-Json = dict[str, Any]
 COPY = "Put a good copy there: without it the run cannot be rebuilt"
 DEPTH = 200  # of lists and keys within each other: loading recurses, and might overrun the stack
 GROUPS = ("data", "model", "loss", "trainer")  # what a run is tested from
@@ -202,7 +202,7 @@ class RunDirectory:
 
 def check_shape(config: Mapping[str, Any], file: Path, groups: Sequence[str] = GROUPS) -> None:
     """That the configuration of `file` has what a run is made of. Raises RunError."""
-    kinds: dict[str, Any] = {**dict.fromkeys(groups, dict), "seed": int, "checkpoint": str}
+    kinds: Config = {**dict.fromkeys(groups, dict), "seed": int, "checkpoint": str}
     found = {"monitor": "", **{key: value for key, value in config.items() if value is not None}}
     for key, kind in {**kinds, "monitor": str}.items():
         if key not in found:

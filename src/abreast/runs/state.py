@@ -8,9 +8,10 @@ from enum import Enum
 from pathlib import Path
 
 from abreast.config.run_id import run_id
+from abreast.config.types import Json
 from abreast.errors import ConfigError, RunError
 from abreast.metrics.objective import objective
-from abreast.runs.directory import Json, RunDirectory
+from abreast.runs.directory import RunDirectory
 
 log = logging.getLogger(__name__)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from abreast.config.types import Json
 
 NAMES = {
     "loss": "loss",
@@ -21,7 +22,7 @@ def _number(value: float) -> str:
     return f"{value:.4f}" if abs(value) < 1e4 else f"{value:.3g}"
 
 
-def print_summary(path: Path, result: dict[str, Any]) -> None:
+def print_summary(path: Path, result: Json) -> None:
     """Print the tested metrics, the time and where the run is."""
     metrics = result["metrics"]
     stages = [stage for stage in ("train", "val", "test") if f"{stage}/loss" in metrics]

@@ -30,6 +30,7 @@ from abreast.build.components import (
     build_trainer,
 )
 from abreast.callbacks import RunWriter
+from abreast.config.types import Json
 from abreast.data.datamodule import DataModule
 from abreast.errors import AbreastError, ConfigError, DivergedError, Interrupted, RunError, disk_error
 from abreast.learner import checkpoint
@@ -40,7 +41,7 @@ from abreast.loggers.hyperparameters import log_hyperparameters
 from abreast.loggers.tensorboard import TensorBoard
 from abreast.metrics.objective import objective
 from abreast.metrics.worst_examples import write_hardest
-from abreast.runs.directory import Json, RunDirectory
+from abreast.runs.directory import RunDirectory
 from abreast.runs.lock import locked
 from abreast.runs.state import tidy
 from abreast.runs.summary import print_summary

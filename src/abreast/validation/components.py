@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from abreast.config.types import Config
 from abreast.static.annotations import Kinds, kinds_of, misfit, read
 from abreast.static.definitions import NameMissingError, PackageMissingError
 from abreast.static.modules import is_installed
@@ -184,7 +185,7 @@ def takes(component: Component, signature: Signature) -> list[str]:
 def _values(component: Component, signature: Signature | None) -> Iterator[str]:
     key, section = component.key, component.section
     values = {str(name): value for name, value in component.values.items() if name not in HYDRA_KEYS}
-    typed: dict[str, Any] = {}
+    typed: Config = {}
     never, later = _FILLED.get(section, (set(), set()))
     for name, value in values.items():
         place = f"{key}.{name}"

@@ -16,6 +16,7 @@ from hydra.initialize import initialize_config_search_path
 from omegaconf import DictConfig, OmegaConf
 
 from abreast.config.options import MAIN, groups, load, top_level
+from abreast.config.types import Config
 from abreast.static.signatures import Signature, resolve
 from abreast.suggestions import did_you_mean, listed
 from abreast.validation.components import Component, components, takes, unknown
@@ -170,7 +171,7 @@ def _missing(
     """A key that its parent does not list: one that the target takes none the less, or none at all."""
     is_new = override.is_add() or override.is_force_add()
     choices = dict(config.hydra.runtime.choices)
-    plain = cast("dict[str, Any]", OmegaConf.to_container(config, resolve=False))
+    plain = cast("Config", OmegaConf.to_container(config, resolve=False))
     for component in components(plain, choices):
         if isinstance(component, Component) and component.key == above:
             signature = _signature(component)

@@ -11,6 +11,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
+from abreast.config.types import Config
 from abreast.errors import ConfigError
 from abreast.validation.validate import validate
 
@@ -34,7 +35,7 @@ def overrides_of(hydra: Any) -> list[str]:
 
 def check(config: DictConfig, hydra: Any) -> None:
     """Validate a run's configuration, given Hydra's own node for the choices and the directories."""
-    choices = cast("dict[str, Any]", OmegaConf.to_container(hydra.runtime.choices))
+    choices = cast("Config", OmegaConf.to_container(hydra.runtime.choices))
     folders = [Path(source.path) for source in hydra.runtime.config_sources if source.schema == "file"]
     validate(config, choices, folders)
 

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from abreast.config.options import conf_dir, groups, top_level
+from abreast.config.types import Config
 from abreast.errors import ConfigError
 from abreast.static.annotations import Kinds, misfit, read
 from abreast.suggestions import did_you_mean, listed
@@ -62,7 +63,7 @@ def _place(problem: str) -> str:
     return problem.partition(":")[0].partition("[")[0]
 
 
-def _resolved(config: DictConfig) -> dict[str, Any]:
+def _resolved(config: DictConfig) -> Config:
     """Plain values. Raises ConfigError for an interpolation that leads nowhere."""
     try:
         values = OmegaConf.to_container(config, resolve=True)
