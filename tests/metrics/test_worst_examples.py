@@ -15,7 +15,8 @@ from PIL import Image
 
 from abreast.build.components import build_data
 from abreast.inference.load import rebuild, reopened
-from abreast.metrics.worst_examples import COUNT, FILE, WorstExamples
+from abreast.learner.worst_examples import COUNT, FILE
+from abreast.metrics.worst_examples import WorstExamples
 from abreast.runs.directory import RunDirectory
 
 

@@ -11,7 +11,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from abreast.metrics.worst_examples import tested
+from abreast.learner.worst_examples import tested
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningModule

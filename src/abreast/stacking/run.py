@@ -16,9 +16,9 @@ from lightning.pytorch import Callback
 from abreast.callbacks.preemption import WITHIN
 from abreast.data.datamodule import DataModule
 from abreast.errors import DivergedError, Interrupted, disk_error
+from abreast.learner.worst_examples import write_hardest
 from abreast.loggers.hyperparameters import log_hyperparameters
 from abreast.metrics.objective import objective, worst
-from abreast.metrics.worst_examples import write_hardest
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.matmul_precision import matmul_precision
 from abreast.stacking.build import (

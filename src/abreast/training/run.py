@@ -37,10 +37,10 @@ from abreast.learner import checkpoint
 from abreast.learner.checkpoint import AtomicCheckpointIO
 from abreast.learner.data_parallel import share_norms
 from abreast.learner.module import Learner
+from abreast.learner.worst_examples import write_hardest
 from abreast.loggers.hyperparameters import log_hyperparameters
 from abreast.loggers.tensorboard import TensorBoard
 from abreast.metrics.objective import objective
-from abreast.metrics.worst_examples import write_hardest
 from abreast.runs.directory import RunDirectory
 from abreast.runs.lock import locked
 from abreast.runs.state import tidy
