@@ -136,7 +136,7 @@ def page(
     foot: str,
 ) -> str:
     """The whole page."""
-    own = files("abreast.report")
+    own = files("abreast.report.html")
     style = (own / "page.css").read_text(encoding="utf-8")
     script = (own / "page.js").read_text(encoding="utf-8")
     links = "".join(
