@@ -8,7 +8,8 @@ import torch
 from sklearn.metrics import accuracy_score, confusion_matrix, mean_absolute_error, r2_score
 
 from abreast.metrics import stage as metrics
-from abreast.metrics.stage import StageMetrics
+from abreast.metrics.registry import METRICS
+from abreast.metrics.stage import FACTORIES, StageMetrics
 
 SCORES = torch.randn(101, 4, generator=torch.Generator().manual_seed(0))
 LABELS = torch.randint(0, 4, (101,), generator=torch.Generator().manual_seed(1))
@@ -72,3 +73,7 @@ def test_each_stage_begins_anew() -> None:
     fed(meter, SCORES, LABELS, 10)
     again = fed(meter, SCORES[:10], LABELS[:10], 5)
     assert again["accuracy"].item() == pytest.approx(accuracy_score(LABELS[:10], SCORES[:10].argmax(1)))
+
+
+def test_every_metric_is_made_and_compared_with_a_reference() -> None:
+    assert sorted(FACTORIES) == sorted(metric.name for metric in METRICS if metric.name != "loss")

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch import Callback, Trainer
 
+from abreast.metrics.registry import measured
 from abreast.runs.directory import RunDirectory
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningModule
 
     from abreast.learner.module import Learner
-
-CLASSES = ("loss", "accuracy")
-REGRESSION = ("loss", "mae", "r2")
 
 
 class RunWriter(Callback):
@@ -57,9 +55,9 @@ class RunWriter(Callback):
         learner: Learner = pl_module  # type: ignore[assignment]
         samples, learner.samples = learner.samples, []
         norms = [sample.grad_norm.item() for sample in samples]
-        names = CLASSES if learner.classes else REGRESSION
+        measured_metrics = measured("classification" if learner.classes else "regression")
         stages = ("train", "val") if trainer.enable_validation else ("train",)
-        columns = [f"{stage}/{name}" for stage in stages for name in names]
+        columns = [f"{stage}/{metric.name}" for stage in stages for metric in measured_metrics]
         self.directory.append_metrics(
             {
                 "epoch": trainer.current_epoch + 1,

@@ -6,26 +6,33 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from abreast.metrics.registry import Mode, direction, worst_value
 
-def monitor(cfg: Mapping[str, Any]) -> tuple[str, str] | None:
-    """The metric that says which epoch is best, and `min` or `max`; None without validation rows."""
+DEFAULT_MONITOR = {"classification": "val/accuracy", "regression": "val/loss"}
+WITHOUT_VALIDATION = "train/loss"
+
+
+def monitor(cfg: Mapping[str, Any]) -> tuple[str, Mode] | None:
+    """The metric that says which epoch is best, and its direction; None without validation examples."""
     name = cfg.get("monitor")
     if name is None:
         if cfg["data"]["val_fraction"] == 0:
             return None
-        name = "val/accuracy" if cfg["data"]["task"] == "classification" else "val/loss"
-    return name, "max" if name.endswith(("accuracy", "r2")) else "min"
+        name = DEFAULT_MONITOR["classification" if cfg["data"]["task"] == "classification" else "regression"]
+    return name, direction(name)
+
+
+def ranked_by(cfg: Mapping[str, Any]) -> tuple[str, Mode]:
+    """What runs are compared by, and its direction: as `monitor`, or without validation the training loss."""
+    return monitor(cfg) or (WITHOUT_VALIDATION, direction(WITHOUT_VALIDATION))
 
 
 def objective(cfg: Mapping[str, Any], metrics: Mapping[str, float]) -> float:
-    """What a sweeper compares runs by: the monitored metric, or without validation the training loss."""
-    watched = monitor(cfg)
-    return float(metrics[watched[0] if watched else "train/loss"])
+    """The value that a sweeper compares runs by, from a run's metrics by key."""
+    return float(metrics[ranked_by(cfg)[0]])
 
 
 def worst(cfg: Mapping[str, Any]) -> float:
     """The worst value that the monitored metric can have: a diverged run's."""
-    watched = monitor(cfg)
-    if watched is None or watched[1] == "min":
-        return math.inf
-    return 0.0 if watched[0].endswith("accuracy") else -math.inf
+    monitored = monitor(cfg)
+    return math.inf if monitored is None else worst_value(monitored[0])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import torch
 from torch import Tensor
@@ -14,10 +15,21 @@ from torchmetrics.classification import (
     MulticlassConfusionMatrix,
 )
 
+from abreast.metrics.registry import measured
 from abreast.metrics.worst_examples import WorstExamples
 
 ROWS_HELD = 1 << 16  # rows of scores kept before they are folded into the metrics
 SUMS = ("losses", "weights")
+
+Options: TypeAlias = dict[str, Any]  # what torchmetrics' multiclass metrics take; empty for regression
+# How each metric of the registry but the loss is made.
+FACTORIES: dict[str, Callable[[Options], Metric]] = {
+    "accuracy": lambda options: MulticlassAccuracy(average="micro", **options),
+    # 15 bins: Guo et al. 2017, arXiv 1706.04599
+    "ece": lambda options: MulticlassCalibrationError(n_bins=15, **options),
+    "mae": lambda options: MeanAbsoluteError(),
+    "r2": lambda options: R2Score(),
+}
 
 
 @dataclass(frozen=True)
@@ -45,6 +57,7 @@ class StageMetrics:
         self.classes = classes
         self.ignore_index = ignore_index
         self.full = full
+        self.measured = measured("classification" if classes else "regression", test=full)
         self._made: dict[str, Metric] = {}
         self._device = torch.device("cpu")  # where they are: where the rows came last
         self._held: list[tuple[Tensor, Tensor | int, Tensor, Tensor]] = []
@@ -64,16 +77,14 @@ class StageMetrics:
         # Not torchmetrics' MeanMetric: with the check for nan off, which waits for the device, 1.9.0 drops
         # the weights.
         metrics: dict[str, Metric] = {name: SumMetric(nan_strategy="disable") for name in SUMS}
-        if not self.classes:
-            return {**metrics, "mae": MeanAbsoluteError(), "r2": R2Score()}
-        options: dict[str, Any] = {
-            "num_classes": len(self.classes),
-            "ignore_index": self.ignore_index,
-            "validate_args": False,
-        }
-        metrics["accuracy"] = MulticlassAccuracy(average="micro", **options)
-        if self.full:
-            metrics["ece"] = MulticlassCalibrationError(n_bins=15, **options)
+        options: Options = {}
+        if self.classes:
+            options = {"num_classes": len(self.classes), "ignore_index": self.ignore_index}
+            options["validate_args"] = False
+        for metric in self.measured:
+            if metric.name != "loss":
+                metrics[metric.name] = FACTORIES[metric.name](options)
+        if self.full and self.classes:
             metrics["confusion"] = MulticlassConfusionMatrix(**options)
         return metrics
 

@@ -8,14 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from abreast.config.types import Json
-
-NAMES = {
-    "loss": "loss",
-    "accuracy": "accuracy",
-    "ece": "calibration error",
-    "mae": "mean abs. error",
-    "r2": "R²",
-}
+from abreast.metrics.registry import METRICS, STAGES
 
 
 def _number(value: float) -> str:
@@ -25,15 +18,15 @@ def _number(value: float) -> str:
 def print_summary(path: Path, result: Json) -> None:
     """Print the tested metrics, the time and where the run is."""
     metrics = result["metrics"]
-    stages = [stage for stage in ("train", "val", "test") if f"{stage}/loss" in metrics]
+    stages = [stage for stage in STAGES if f"{stage}/loss" in metrics]
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column(f"epoch {result['epoch']}")
     for stage in stages:
         table.add_column(stage, justify="right")
-    for name, title in NAMES.items():
-        values = [metrics.get(f"{stage}/{name}") for stage in stages]
+    for metric in METRICS:
+        values = [metrics.get(f"{stage}/{metric.name}") for stage in stages]
         if any(value is not None for value in values):
-            table.add_row(title, *("" if value is None else _number(value) for value in values))
+            table.add_row(metric.short_title, *("" if value is None else _number(value) for value in values))
     console = Console(highlight=False)
     console.print(table)
     for name, value in result["facts"].items():

@@ -22,7 +22,7 @@ class StackMetrics:
     def __init__(self, losses: Sequence[Loss], meters: Sequence[StageMetrics]) -> None:
         self.losses = losses
         self.meters = meters
-        self.counts = bool(meters[0].classes) and not meters[0].full
+        self.counts = {metric.name for metric in meters[0].measured} == {"loss", "accuracy"}
         self._ignored = [loss.ignore_index if loss.ignores else None for loss in losses]
         self._held: list[tuple[Tensor, Tensor, Tensor]] = []
         self._rows = 0

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table as Grid
 
-from abreast.metrics.objective import monitor
+from abreast.metrics.objective import ranked_by
 
 if TYPE_CHECKING:
     from abreast.stacking.lane import Lane
@@ -90,7 +90,7 @@ def ranked(lanes: list[Lane]) -> list[tuple[Lane, str, float]]:
     """The lanes with a value of their monitored metric, best first."""
     found: list[tuple[float, Lane, str, float]] = []
     for lane in lanes:
-        name, mode = monitor(lane.cfg) or ("train/loss", "min")
+        name, mode = ranked_by(lane.cfg)
         if lane.state != "failed" and name in lane.learner.values:
             value = lane.learner.values[name]
             found.append((value if mode == "min" else -value, lane, name, value))

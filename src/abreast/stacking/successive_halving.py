@@ -14,7 +14,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from abreast.errors import ConfigError
 from abreast.loggers.hyperparameters import log_hyperparameters
-from abreast.metrics.objective import monitor
+from abreast.metrics.objective import monitor, ranked_by
 from abreast.stacking.lane import Lane
 from abreast.training.run import result_of
 
@@ -98,7 +98,7 @@ class Halving(Callback):
 
 def _value(lane: Lane) -> float | None:
     """What the lane is ranked by, the lower the better: the last value that was measured."""
-    name, mode = monitor(lane.cfg) or ("train/loss", "min")
+    name, mode = ranked_by(lane.cfg)
     value = lane.trainer.callback_metrics.get(name)
     return None if value is None else float(value if mode == "min" else -value)
 
@@ -107,7 +107,7 @@ def _drop(stack: Stack, lane: Lane, epoch: int, rank: str) -> None:
     lane.stop()
     lane.state = "dropped"
     lane.flush()
-    name = (monitor(lane.cfg) or ("train/loss", "min"))[0]
+    name, _ = ranked_by(lane.cfg)
     file, best = lane.load_chosen()
     result = result_of(lane.cfg, lane.directory, stack.data, lane.learner, file, best + 1)
     result["status"] = "dropped"

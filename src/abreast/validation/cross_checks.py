@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from abreast.config.options import groups, option
+from abreast.metrics.registry import TASKS, direction, monitored_keys
 from abreast.static.signatures import resolve
 from abreast.suggestions import did_you_mean, listed
 from abreast.validation.loss_forms import check_forms
 
-_SCORES = {"classification": ("loss", "accuracy"), "regression": ("loss", "mae", "r2")}
-_HIGHER_IS_BETTER = {"accuracy", "r2"}
 _CLOSURE = {"LBFGS"}
 _WATCHING = {"EarlyStopping", "ModelCheckpoint"}
 
@@ -51,7 +50,7 @@ def _class(node: Any) -> str:
 
 def _task(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[str]:
     task, tasks = _get(config, "data.task"), _get(config, "loss.tasks")
-    if task not in _SCORES or tasks is None:
+    if task not in TASKS or tasks is None:
         return
     tasks = [tasks] if isinstance(tasks, str) else tasks
     if task not in tasks:
@@ -88,16 +87,16 @@ def _monitors(config: Mapping[str, Any]) -> Iterator[str]:
         if _class(node) in _WATCHING:
             watched[f"callbacks.{name}.monitor"] = _get(node, "monitor")
             stopping.append(f"callbacks.{name}")
-    allowed = [f"{stage}/{score}" for stage in ("train", "val") for score in _SCORES.get(task, ())]
+    allowed = monitored_keys(str(task))
     for key, name in watched.items():
         if isinstance(name, str) and allowed and name not in allowed:
             near = did_you_mean(name, allowed)
             yield f"{key}: {name!r} is not measured. {task} has {listed(allowed)}{near}"
     for key, mode in _modes(config):
         best = watched.get(f"{key}.monitor") or (watched["schedule.monitor"] if "scheduler" in key else None)
-        wants = "max" if str(best).rpartition("/")[2] in _HIGHER_IS_BETTER else "min"
-        if best in allowed and mode in ("min", "max") and mode != wants:
-            yield f"{key}.mode: {mode} is the wrong way for {best}; write {key}.mode={wants}"
+        better = direction(str(best))
+        if best in allowed and mode in ("min", "max") and mode != better:
+            yield f"{key}.mode: {mode} is the wrong way for {best}; write {key}.mode={better}"
     yield from _unvalidated(config, watched, stopping)
 
 

@@ -79,9 +79,8 @@ def _direction(sweeper: SearchSweeper) -> StudyDirection:
     cfg: Any = OmegaConf.to_container(
         OmegaConf.masked_copy(sweeper.config, ["monitor", "data"]), resolve=False, throw_on_missing=False
     )
-    watched = monitor(cfg)
-    highest = watched is not None and watched[1] == "max"
-    return StudyDirection.MAXIMIZE if highest else StudyDirection.MINIMIZE
+    monitored = monitor(cfg)
+    return StudyDirection.MAXIMIZE if monitored and monitored[1] == "max" else StudyDirection.MINIMIZE
 
 
 def _count(study: optuna.Study) -> int:

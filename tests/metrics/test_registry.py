@@ -1,0 +1,63 @@
+"""The registry of metrics: directions, titles and worst values."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from abreast.metrics import registry
+from abreast.metrics.objective import monitor, objective, ranked_by, worst
+
+
+@pytest.mark.parametrize(
+    ("key", "mode", "worst_value", "title"),
+    [
+        ("val/loss", "min", math.inf, "loss"),
+        ("val/accuracy", "max", 0.0, "accuracy"),
+        ("test/accuracy/cat", "max", 0.0, "accuracy"),
+        ("test/ece", "min", 1.0, "calibration error"),
+        ("mae", "min", math.inf, "mean absolute error"),
+        ("train/r2", "max", -math.inf, "R²"),
+        ("val/my_error", "min", math.inf, "my_error"),
+        ("loss", "min", math.inf, "loss"),
+        ("val/loss/accuracy", "min", math.inf, "loss"),
+    ],
+)
+def test_a_key_has_its_metric(key: str, mode: str, worst_value: float, title: str) -> None:
+    assert (registry.direction(key), registry.worst_value(key)) == (mode, worst_value)
+    assert registry.title(key) == title
+
+
+def test_rows_are_sound() -> None:
+    names = [metric.name for metric in registry.METRICS]
+    assert len(set(names)) == len(names)
+    priorities = [metric.priority for metric in registry.METRICS]
+    assert len(set(priorities)) == len(priorities)
+    for metric in registry.METRICS:
+        assert "/" not in metric.name
+        assert set(metric.tasks) <= set(registry.TASKS)
+        assert len(metric.short_title) <= 17
+        assert metric.higher_is_better is (metric.mode == "max")
+        assert metric.is_bounded or math.copysign(1, metric.worst) == (-1 if metric.mode == "max" else 1)
+
+
+def test_each_task_has_a_default_monitor_that_is_measured() -> None:
+    for task in registry.TASKS:
+        config = {"data": {"task": task, "val_fraction": 0.1}}
+        monitored = monitor(config)
+        assert monitored is not None
+        assert monitored[0] in registry.monitored_keys(task)
+
+
+def test_the_objective_is_the_monitored_metric() -> None:
+    config = {"data": {"task": "classification", "val_fraction": 0.1}}
+    assert ranked_by(config) == ("val/accuracy", "max")
+    assert objective(config, {"val/accuracy": 0.5, "train/loss": 1.0}) == 0.5
+    assert worst(config) == 0.0
+    assert worst({"monitor": "val/r2"}) == -math.inf
+    without_validation = {"data": {"task": "classification", "val_fraction": 0}}
+    assert monitor(without_validation) is None
+    assert ranked_by(without_validation) == ("train/loss", "min")
+    assert objective(without_validation, {"train/loss": 1.0}) == 1.0
+    assert worst(without_validation) == math.inf
