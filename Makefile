@@ -3,6 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
+DIST_ARGS ?=
 TEST_ARGS ?= -n 2 --dist worksteal
 
 .PHONY: help
@@ -35,12 +36,25 @@ test: $(READY) ## Run the tests, but for those with many processes or machines
 test-all: $(READY) ## Run all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TEST_ARGS)
 
+.PHONY: test-long
+test-long: $(READY) ## Run the tests that `make test` leaves out: with it, they are `make test-all`
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long $(TEST_ARGS)
+
 .PHONY: check
 check: $(READY) ## Run the linter, the formatter's check and the type checker
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+.PHONY: docs
+docs: $(READY) ## Build the documentation into site/; warnings are errors (Python 3.11 or newer)
+	$(BIN)/python scripts/list_options.py --check
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+.PHONY: dist
+dist: $(READY) ## Rehearse a release: build, check, install and run it; DIST_ARGS="--tag v0.1.0" for a real one
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/rehearse_release.py $(DIST_ARGS)
+
 .PHONY: clean
-clean: ## Delete the environment and the caches; runs and data stay
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache build dist
+clean: ## Delete the environment, caches and build outputs; keep runs and data
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache build dist site
