@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from support.helpers import compose
+from support.helpers import allowed, compose
+from support.references import reference  # noqa: F401  a fixture
 from support.sweeps import sweep  # noqa: F401  a fixture
 
 
 def pytest_configure() -> None:
     """One thread a test process, as the tests run side by side; and Hydra with all its plugins."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    torch.set_num_threads(1)  # sums over several threads round differently
     from hydra.core.plugins import Plugins
 
     # Hydra's own launcher tests put its registries back to what they were before: let that be whole.
@@ -32,13 +34,11 @@ def _subnormal_numbers() -> Iterator[None]:
 @pytest.fixture
 def train(tmp_path: Path) -> Callable[..., Path]:
     """Train what the overrides say, on one thread without a logger; gives the run directory."""
-    from hydra.utils import execution_whitelist
-
     from abreast.training.run import run
 
     def trained(*overrides: str, name: str = "run") -> Path:
         cfg = compose("trainer=cpu", "logger=csv", "callbacks=none", *overrides)
-        with execution_whitelist(["torch.*", "abreast.*", "lightning.*", "schedulefree.*"]):
+        with allowed():
             run(cfg, tmp_path / name)
         return tmp_path / name
 

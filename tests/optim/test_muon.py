@@ -7,11 +7,11 @@ from copy import deepcopy
 
 import pytest
 import torch
-from hydra.utils import execution_whitelist, get_object, instantiate
+from hydra.utils import get_object, instantiate
 from torch import nn
 
 from abreast.optim.muon import MuonAdamW
-from support.helpers import compose, options
+from support.helpers import allowed, compose, options
 
 # What a file sets on purpose: `fused` is the same rule in one kernel; the others are what their name says.
 MEANT = {"momentum": {"momentum"}, "nesterov": {"momentum", "nesterov"}}
@@ -63,7 +63,7 @@ def test_every_optimizer_lowers_a_quadratic(name: str) -> None:
     torch.manual_seed(0)
     net = nn.Linear(3, 3)
     inputs, wanted = torch.randn(64, 3), torch.randn(64, 3)
-    with execution_whitelist(["torch.*", "abreast.*", "schedulefree.*"]):
+    with allowed():
         optimizer = instantiate(compose(f"optim={name}")["optim"], _convert_="all")(net.parameters())
     if hasattr(optimizer, "train"):
         optimizer.train()

@@ -6,11 +6,10 @@ import math
 
 import pytest
 import torch
-from hydra.utils import execution_whitelist
 
 from abreast.build.components import build_schedule
 from abreast.optim.schedules import warmup_cosine
-from support.helpers import compose, options
+from support.helpers import allowed, compose, options
 
 
 def rates(make: object, steps: int) -> list[float]:
@@ -44,7 +43,7 @@ def test_the_rate_stays_at_its_end_after_the_last_step() -> None:
 @pytest.mark.parametrize("name", options("schedule"))
 def test_every_schedule_is_made_and_moves(name: str) -> None:
     cfg = compose(f"schedule={name}", "optim=sgd", "optim.lr=0.5")
-    with execution_whitelist(["torch.*", "abreast.*"]):
+    with allowed():
         schedule = build_schedule(cfg, total_steps=40, total_epochs=10)
     if name == "constant":
         assert schedule is None

@@ -1,20 +1,20 @@
-"""Training the same runs both ways: as one stack, and plainly, one after the other."""
+"""Training the same runs both ways: as one stack, and individually."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from abreast.learner.checkpoint import load
 from abreast.runs.directory import RunDirectory
-from support.helpers import compose, same
+from support.helpers import allowed, compose, same
+from support.references import References
 
 Both = Callable[..., list[tuple[Path, Path]]]
-WHITELIST = ["torch.*", "abreast.*", "lightning.*", "schedulefree.*", "tests.*"]
 
 SMALL = (
     "data=random",
@@ -61,15 +61,6 @@ def check() -> Callable[[Path, Path], None]:
     return check_equal
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Sums over several threads round otherwise."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def configs() -> Callable[..., list[dict[str, Any]]]:
     """Small runs: what they have in common, then what each adds."""
@@ -82,25 +73,31 @@ def configs() -> Callable[..., list[dict[str, Any]]]:
 
 
 @pytest.fixture
-def both(tmp_path: Path) -> Both:
-    """Train configs as one stack and plainly; the directories of each run."""
-    from hydra.utils import execution_whitelist
+def both(tmp_path: Path, reference: References) -> Both:
+    """Train configs as one stack and individually; the directories of each run.
 
+    Every run has to finish, but for those whose numbers are in `diverge`: each of these fails both ways, with
+    one error of one message, which names the step.
+    """
     from abreast.stacking.build import Job
     from abreast.stacking.run import Options, train_stack
-    from abreast.training.run import run
 
-    def trained(configs: Sequence[dict[str, Any]], **options: Any) -> list[tuple[Path, Path]]:
-        pairs = [(tmp_path / f"lane{k}", tmp_path / f"plain{k}") for k in range(len(configs))]
-        with execution_whitelist(WHITELIST):
-            jobs = [Job(cfg, lane) for cfg, (lane, _) in zip(configs, pairs, strict=True)]
+    def trained(
+        configs: Sequence[dict[str, Any]], diverge: Collection[int] = (), **options: Any
+    ) -> list[tuple[Path, Path]]:
+        references = [reference(cfg) for cfg in configs]
+        jobs = [Job(cfg, tmp_path / f"lane{k}") for k, cfg in enumerate(configs)]
+        with allowed():
             outcomes = train_stack(jobs, Options(**options))
-            assert [outcome.left for outcome in outcomes] == [None] * len(jobs)
-            for cfg, (_, plain) in zip(configs, pairs, strict=True):
-                try:
-                    run(cfg, plain)
-                except Exception as error:  # noqa: PERF203
-                    print(error)
-        return pairs
+        assert [outcome.left for outcome in outcomes] == [None] * len(jobs)
+        for number, (outcome, alone) in enumerate(zip(outcomes, references, strict=True)):
+            if number in diverge:
+                assert alone.error == type(outcome.error).__name__ == "DivergedError"
+                assert alone.message == str(outcome.error)
+                assert re.search(r"diverged at step \d+", str(outcome.error))
+            else:
+                assert outcome.error is None
+                alone.finished()
+        return [(job.directory, alone.path) for job, alone in zip(jobs, references, strict=True)]
 
     return trained

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra.utils import execution_whitelist
 
 from abreast.errors import DiskError
 from abreast.learner.checkpoint import load
@@ -18,7 +17,7 @@ from abreast.stacking.chunk import Chunk
 from abreast.stacking.run import Options, train_stack
 from support.command_line import run_command
 from support.disks import mounted
-from support.helpers import ROOT, compose, jobs_of
+from support.helpers import ROOT, allowed, compose, jobs_of
 
 TINY = (
     "data=random",
@@ -39,7 +38,7 @@ Check = Callable[[Path, Path], None]
 
 def train(path: Path) -> list[Outcome]:
     jobs = [Job(compose(*TINY, f"seed={seed}"), path / str(seed)) for seed in range(LANES)]
-    with execution_whitelist(["torch.*", "abreast.*", "lightning.*"]):
+    with allowed():
         return train_stack(jobs, Options(save_every=0))
 
 
@@ -84,7 +83,7 @@ def test_one_lanes_disk(block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPa
             check(folder / str(lane), tmp_path / "whole" / str(lane))
         disk.empty()
         job = Job(RunDirectory(folder / "1").read_config(), folder / "1")
-        with execution_whitelist(["torch.*", "abreast.*", "lightning.*"]):
+        with allowed():
             train_stack([job])
         check(folder / "1", tmp_path / "whole" / "1")
 
@@ -120,7 +119,7 @@ def test_before_anything_is_trained(kib: int, tmp_path: Path, check: Check) -> N
         left = [lane for lane in range(LANES) if outcomes[lane].error is not None]
         jobs = [Job(compose(*TINY, f"seed={lane}"), disk.path / str(lane)) for lane in left]
         places = {(job.directory / "checkpoints" / "last.ckpt").exists() for job in jobs}
-        with execution_whitelist(["torch.*", "abreast.*", "lightning.*"]):
+        with allowed():
             for part in [jobs] if len(places) == 1 else [[job] for job in jobs]:
                 train_stack(part)
         for lane in range(LANES):

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from hydra.utils import execution_whitelist
 
 from abreast.errors import Interrupted
 from abreast.runs.directory import RunDirectory
@@ -18,7 +17,7 @@ from abreast.stacking.build import Job
 from abreast.stacking.chunk import Chunk
 from abreast.stacking.run import Options, train_stack
 from abreast.training.run import go_on
-from support.helpers import compose, options
+from support.helpers import allowed, compose, options
 
 TINY = (
     "data=random",
@@ -35,14 +34,13 @@ TINY = (
     "callbacks=none",
     "logger=csv",
 )
-WHITELIST = ["torch.*", "abreast.*", "lightning.*", "schedulefree.*"]
 BLOCKS = 3  # of 4, 4 and 1 mini-batches an epoch
 
 
 def stack(path: Path, *lanes: tuple[str, ...], **settings: Any) -> list[Path]:
     """Train, or go on with, a lane for each tuple of overrides; their directories."""
     jobs = [Job(compose(*TINY, *lane), path / str(n)) for n, lane in enumerate(lanes)]
-    with execution_whitelist(WHITELIST):
+    with allowed():
         outcomes = train_stack(jobs, Options(**settings))
     assert [outcome.left for outcome in outcomes] == [None] * len(lanes)
     return [job.directory for job in jobs]
@@ -147,7 +145,7 @@ def test_a_lane_goes_on_as_a_plain_run_and_the_other_way_round(
             stack(tmp_path / "stopped", *LANES)
     for n, path in enumerate(whole):
         directory = RunDirectory(tmp_path / "stopped" / str(n))
-        with execution_whitelist(WHITELIST):
+        with allowed():
             go_on(directory.read_config(), directory)
         check(directory.path, path)
 
@@ -169,7 +167,7 @@ def test_plain_runs_go_on_as_a_stack(
     with monkeypatch.context() as patch:
         patch.setattr(Learner, "due", told)
         for n, lane in enumerate(LANES):
-            with execution_whitelist(WHITELIST), pytest.raises(Interrupted):
+            with allowed(), pytest.raises(Interrupted):
                 run(compose(*TINY, *lane), tmp_path / "stopped" / str(n))
     for a, b in zip(stack(tmp_path / "stopped", *LANES), whole, strict=True):
         check(a, b)

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from hydra.utils import execution_whitelist
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from abreast.learner.checkpoint import load
@@ -16,6 +15,7 @@ from abreast.runs.directory import RunDirectory
 from abreast.stacking.build import Job
 from abreast.stacking.run import Options, train_stack
 from abreast.stacking.shared_batches import alike, spread
+from support.helpers import allowed
 
 Configs = Callable[..., list[dict[str, Any]]]
 Both = Callable[..., list[tuple[Path, Path]]]
@@ -89,7 +89,7 @@ class Gathers(TorchDispatchMode):
 def test_rows_are_gathered_once_a_seed(shared: bool, configs: Configs, tmp_path: Path) -> None:
     """Counted: 135 rows an epoch for each of two seeds instead of for each of six lanes."""
     jobs = configs(("optim=momentum", "trainer.max_epochs=1", "data.batch_size=45"), *EACH)
-    whitelist = execution_whitelist(["torch.*", "abreast.*", "lightning.*"])
+    whitelist = allowed()
     with whitelist, Gathers() as seen:
         options = Options(shared_batches=shared)
         train_stack([Job(cfg, tmp_path / str(n)) for n, cfg in enumerate(jobs)], options)

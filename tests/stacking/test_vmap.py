@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from hydra.utils import execution_whitelist
 from torch import Tensor, nn
 
 from abreast.learner.checkpoint import load
 from abreast.runs.directory import RunDirectory
 from abreast.stacking.build import Job
 from abreast.stacking.run import train_stack
+from support.helpers import allowed
 
 Configs = Callable[..., list[dict[str, Any]]]
 Both = Callable[..., list[tuple[Path, Path]]]
@@ -70,7 +70,7 @@ def test_a_network_by_vmap(configs: Configs, both: Both) -> None:
 
 def test_what_vmap_refuses_is_left_with_the_reason(configs: Configs, tmp_path: Path) -> None:
     jobs = networks(configs, "Choosy", ("seed=0",), ("seed=1",))
-    with execution_whitelist(["torch.*", "abreast.*", "lightning.*", f"{HERE}.*"]):
+    with allowed():
         outcomes = train_stack([Job(cfg, tmp_path / str(n)) for n, cfg in enumerate(jobs)])
     for outcome in outcomes:
         assert outcome.left is not None

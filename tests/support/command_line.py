@@ -81,13 +81,13 @@ def run_all(rows: list[tuple[Path, list[str]]], training: str = TRAINING, **modu
         capture_output=True,
         text=True,
         check=False,
-        env=_environment(),
+        env=environment(),
     )
     assert done.returncode == 0, done.stderr
     return [Outcome(**{**each, "heavy": tuple(each["heavy"])}) for each in json.loads(done.stdout)]
 
 
-def run_command(command: list[str], folder: Path, **environment: str) -> Outcome:
+def run_command(command: list[str], folder: Path, **more: str) -> Outcome:
     """The outcome of a command in a process of its own."""
     done = subprocess.run(
         command,
@@ -95,10 +95,11 @@ def run_command(command: list[str], folder: Path, **environment: str) -> Outcome
         capture_output=True,
         text=True,
         check=False,
-        env={**_environment(), **environment},
+        env={**environment(), **more},
     )
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """This process's, without what Hydra and Lightning have put there."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("HYDRA_", "PL_"))}

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import os
+from contextlib import AbstractContextManager
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from abreast.config.sweep_loader import SweepLoader
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf"
@@ -15,17 +23,47 @@ def program_environment(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT / "tests"), **more}
 
 
+# What the targets of the tests' configurations may be: Hydra instantiates nothing else without a warning.
+WHITELIST = ["torch.*", "abreast.*", "lightning.*", "schedulefree.*", "tests.*"]
+
+
+def allowed() -> AbstractContextManager[None]:
+    """Let Hydra instantiate what the tests' configurations name."""
+    from hydra.utils import execution_whitelist
+
+    return execution_whitelist(WHITELIST)
+
+
 def compose(*overrides: str) -> dict[str, Any]:
     """The configuration that the command line would give, as plain data."""
-    from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
+    return copy.deepcopy(_composed(overrides))
+
+
+@cache
+def _composed(overrides: tuple[str, ...]) -> dict[str, Any]:
     from omegaconf import OmegaConf
 
-    with initialize_config_dir(str(CONF)):
-        cfg = hydra_compose("train", overrides=list(overrides))
-    plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    main, loader = _loader()
+    cfg = loader.load_sweep_config(main, list(overrides))
+    task = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+    plain = OmegaConf.to_container(task, resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)
     return plain  # type: ignore[return-value]
+
+
+@cache
+def _loader() -> tuple[DictConfig, SweepLoader]:
+    """The quick loader of a sweep's jobs: tests/config proves that it composes what Hydra composes."""
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
+    from hydra._internal.utils import create_config_search_path
+    from hydra.core.utils import setup_globals
+    from hydra.types import RunMode
+
+    from abreast.config.sweep_loader import SweepLoader
+
+    setup_globals()
+    loader = ConfigLoaderImpl(create_config_search_path(str(CONF)))
+    return loader.load_configuration("train", [], RunMode.MULTIRUN), SweepLoader(loader)
 
 
 def jobs_of(sweep: Path) -> list[Path]:

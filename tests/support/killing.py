@@ -17,14 +17,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import execution_whitelist
-
 from abreast.build import components as build
 from abreast.cli.main import main
 from abreast.learner import checkpoint
 from abreast.runs.directory import RunDirectory
 from abreast.stacking import run as _stacks  # noqa: F401  imported before any process is forked
 from abreast.training import run as training
+from support.helpers import allowed
 
 
 def survives(begin: Callable[[], None], check: Callable[[], None], kills: int, longest: float) -> int:
@@ -67,7 +66,7 @@ def plain(folder: Path, cfg: dict[str, Any]) -> Callable[[], None]:
     def begin() -> None:
         done = [path for path in folder.glob("*") if (path / "result.json").exists()]
         directory = RunDirectory(folder / str(len(done)))
-        with execution_whitelist(["torch.*", "abreast.*", "lightning.*"]):
+        with allowed():
             if (directory.path / "status.json").exists():
                 training.go_on(directory.read_config(), directory)
             else:

@@ -10,7 +10,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from support.helpers import program_environment
+from support.helpers import allowed, program_environment
 
 
 def free_port() -> int:
@@ -52,7 +52,6 @@ def train_all(cases: dict[str, list[str]], folder: Path, world: int) -> None:
 
 def main(folder: Path) -> None:
     """Train the folder's cases as one rank."""
-    from hydra.utils import execution_whitelist
 
     from abreast.runs.directory import RunDirectory
     from abreast.training.run import train
@@ -66,7 +65,7 @@ def main(folder: Path) -> None:
         directory = RunDirectory(folder / name)
         if rank == 0:
             directory.write_config(cfg)
-        with execution_whitelist(["torch.*", "abreast.*", "lightning.*"]):
+        with allowed():
             train(cfg, directory)
 
 

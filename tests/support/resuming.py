@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hydra.utils import execution_whitelist
 
 from abreast.errors import Interrupted
 from abreast.learner import checkpoint
 from abreast.learner.module import Learner
 from abreast.runs.directory import RunDirectory
 from abreast.training.run import go_on, run
-from support.helpers import compose, same
+from support.helpers import allowed, compose, same
 
 # 9 mini-batches an epoch, the last one short; blocks of 4, 4 and 1.
 TINY = (
@@ -36,11 +35,10 @@ TINY = (
     "steps_per_execution=4",
 )
 STEPS = 27
-WHITELIST = ["torch.*", "abreast.*", "lightning.*", "schedulefree.*", "tests.*"]
 
 
 def begin(path: Path, *overrides: str) -> Path:
-    with execution_whitelist(WHITELIST):
+    with allowed():
         run(compose(*TINY, *overrides), path)
     return path
 
@@ -63,7 +61,7 @@ def go_on_with(path: Path) -> None:
     np.random.seed(99)
     random.seed(99)
     directory = RunDirectory(path)
-    with execution_whitelist(WHITELIST):
+    with allowed():
         go_on(directory.read_config(), directory)
 
 

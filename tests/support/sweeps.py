@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +11,7 @@ import pytest
 
 from abreast.learner.checkpoint import load
 from abreast.runs.directory import RunDirectory
-from support.helpers import ROOT
+from support.forks import run_forked
 
 
 @dataclass(frozen=True)
@@ -42,18 +39,9 @@ def sweep(tmp_path: Path) -> Callable[..., Swept]:
     """Runs `train.py -m` with the overrides; the sweep's directory is `name`."""
 
     def swept(*overrides: str, name: str = "sweep", code: int = 0) -> Swept:
-        done = subprocess.run(
-            [
-                *(sys.executable, str(ROOT / "train.py"), "-m", "trainer.accelerator=cpu", "logger=csv"),
-                *(*overrides, f"hydra.sweep.dir={tmp_path / name}"),
-            ],
-            cwd=tmp_path,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return Swept(tmp_path / name, done.stdout + done.stderr)
+        common = ("-m", "trainer.accelerator=cpu", "logger=csv")
+        done = run_forked([*common, *overrides, f"hydra.sweep.dir={tmp_path / name}"], tmp_path)
+        assert done.code == code, done.out + done.err
+        return Swept(tmp_path / name, done.out + done.err)
 
     return swept

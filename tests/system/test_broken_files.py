@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hydra.utils import execution_whitelist
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -25,8 +24,8 @@ from abreast.runs.directory import RunDirectory
 from abreast.runs.state import RunState, standing
 from abreast.training.run import go_on, run
 from support.command_line import run_command
-from support.helpers import ROOT, compose, jobs_of, same
-from support.resuming import WHITELIST, begin, check_equal
+from support.helpers import ROOT, allowed, compose, jobs_of, same
+from support.resuming import begin, check_equal
 
 CHOSEN = ("logger=csv", "trainer.max_epochs=2")
 
@@ -132,7 +131,7 @@ def test_a_sweep_that_is_run_again(
         assert file not in ("status.json", "result.json", "config.yaml")
         return
     assert Path(file).name in caplog.text or (file == "result.json" and status == "interrupted")
-    with execution_whitelist(WHITELIST):
+    with allowed():
         if found == RunState.NEW:
             run(cfg, own)
         else:
@@ -271,7 +270,7 @@ def test_data(kind: str, file: str, tmp_path: Path) -> None:
     given = [f"data.{name}={tmp_path / name}" for name in arrays]
     cfg = compose("data=idx", *given, "trainer=cpu", "logger=csv", "callbacks=none", "model.hidden=[4]")
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    with execution_whitelist(WHITELIST), pytest.raises(DataError) as error:
+    with allowed(), pytest.raises(DataError) as error:
         run(cfg, tmp_path / "runs" / "x")
     text = str(error.value)
     assert str(tmp_path / file) in text

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra.utils import execution_whitelist
 
 from abreast.cli.evaluate import main as evaluate
 from abreast.cli.export import main as export
@@ -21,8 +20,8 @@ from abreast.runs.directory import RunDirectory
 from abreast.training.run import go_on
 from support.command_line import run_command
 from support.disks import BALLAST, Disk, mounted
-from support.helpers import ROOT, compose
-from support.resuming import TINY, WHITELIST, begin, check_equal, go_on_with
+from support.helpers import ROOT, allowed, compose
+from support.resuming import TINY, begin, check_equal, go_on_with
 
 KIB = 4096
 FULL = "No space left on device"
@@ -63,7 +62,7 @@ def test_a_full_disk(kib: int, disk: Disk, whole: Path) -> None:
     disk.leave(kib)
     directory = RunDirectory(path)
     try:
-        with execution_whitelist(WHITELIST):
+        with allowed():
             go_on(cfg, directory)
     except DiskError as error:
         message = str(error)

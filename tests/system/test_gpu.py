@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-from hydra.utils import execution_whitelist
 
 from abreast.inference.evaluate import evaluate
 from abreast.learner import block_step as execution
 from abreast.learner import module
 from abreast.runs.directory import RunDirectory
 from abreast.training.run import run
-from support.helpers import compose
+from support.helpers import allowed, compose
 
 pytestmark = [
     pytest.mark.gpu,
@@ -23,7 +22,7 @@ pytestmark = [
 
 
 def trained(folder: Path, *overrides: str) -> dict[str, float]:
-    with execution_whitelist(["torch.*", "abreast.*", "lightning.*"]):
+    with allowed():
         run(compose("logger=csv", "callbacks=none", "trainer.max_epochs=3", *overrides), folder)
     metrics: dict[str, float] = RunDirectory(folder).read_result()["metrics"]
     return metrics

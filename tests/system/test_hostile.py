@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from hydra.utils import execution_whitelist
 
 from abreast.build.allowlist import check_places
 from abreast.cli.resume import main as resume
@@ -19,8 +18,8 @@ from abreast.errors import AbreastError, RunError
 from abreast.inference.evaluate import evaluate
 from abreast.learner import checkpoint
 from abreast.runs.directory import RunDirectory
-from abreast.training.run import run
 from support.helpers import compose
+from support.references import References
 
 TINY = (
     "data=random",
@@ -34,13 +33,11 @@ TINY = (
 
 
 @pytest.fixture
-def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A run that could be gone on with, beside where the command is given."""
+def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: References) -> Path:
+    """A copy of a run that could be resumed, beside where the command is given."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    path = tmp_path / "run"
-    with execution_whitelist(["torch.*", "abreast.*", "lightning.*"]):
-        run(compose(*TINY), path)
+    path = reference(compose(*TINY)).copy_to(tmp_path / "run")
     RunDirectory(path).write_status("interrupted", reason="stopped by SIGTERM")
     return path
 
@@ -48,7 +45,7 @@ def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def change(path: Path, edit: Callable[[dict[str, Any]], Any]) -> None:
     config = RunDirectory(path).read_config()
     edit(config)
-    (path / "config.yaml").write_text(yaml.safe_dump(config))
+    (path / "config.yaml").write_text(yaml.dump(config, Dumper=yaml.CSafeDumper))
 
 
 def snapshot(path: Path) -> dict[Path, bytes]:

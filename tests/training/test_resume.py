@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hydra.utils import execution_whitelist
 
 from abreast.errors import Interrupted, RunError
 from abreast.runs.directory import RunDirectory
 from abreast.runs.lock import locked
 from abreast.training.run import go_on
-from support.helpers import options
-from support.resuming import STEPS, WHITELIST, begin, check_equal, go_on_with, stop_and_go_on, stop_at
+from support.helpers import allowed, options
+from support.resuming import STEPS, begin, check_equal, go_on_with, stop_and_go_on, stop_at
 
 
 @pytest.mark.parametrize("at", range(STEPS))
@@ -92,7 +91,7 @@ def test_a_longer_training_goes_on_where_the_shorter_ended(tmp_path: Path) -> No
     directory = RunDirectory(short)
     config = directory.read_config()
     config["trainer"]["max_epochs"] = 3
-    with execution_whitelist(WHITELIST):
+    with allowed():
         go_on(config, directory)
     check_equal(whole, short)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra.utils import execution_whitelist
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from abreast.data.datamodule import DataModule
@@ -20,10 +19,9 @@ from abreast.learner.checkpoint import load
 from abreast.metrics.objective import objective, worst
 from abreast.runs.directory import RunDirectory
 from abreast.training.run import run
-from support.helpers import compose, options
+from support.helpers import allowed, compose, options
 
 TINY = ("data=random", "data.size=60", "data.test_size=30", "data.classes=3", "data.batch_size=20")
-WHITELIST = ["torch.*", "abreast.*", "lightning.*", "schedulefree.*"]
 
 
 def weights(run_dir: Path, name: str = "last") -> dict[str, torch.Tensor]:
@@ -32,7 +30,7 @@ def weights(run_dir: Path, name: str = "last") -> dict[str, torch.Tensor]:
 
 def test_the_run_directory(tmp_path: Path) -> None:
     cfg = compose("trainer=cpu", "trainer.max_epochs=3")
-    with execution_whitelist(WHITELIST):
+    with allowed():
         value = run(cfg, tmp_path)
     directory = RunDirectory(tmp_path)
     assert directory.read_config() == cfg
@@ -65,7 +63,7 @@ def test_the_run_directory(tmp_path: Path) -> None:
 
 def test_tensorboard_holds_the_results(tmp_path: Path) -> None:
     cfg = compose("trainer=cpu", "trainer.max_epochs=2", "trainer.log_every_n_steps=10")
-    with execution_whitelist(WHITELIST):
+    with allowed():
         run(cfg, tmp_path)
     metrics = RunDirectory(tmp_path).read_result()["metrics"]
     events = EventAccumulator(str(tmp_path), size_guidance={"images": 0})
@@ -117,7 +115,7 @@ def test_every_loss_with_every_optimizer(optim: str, tmp_path: Path) -> None:
             "model.hidden=[4]",
             "trainer.max_steps=1",
         )
-        with execution_whitelist(WHITELIST):
+        with allowed():
             run(cfg, tmp_path / loss)
         result = RunDirectory(tmp_path / loss).read_result()
         assert math.isfinite(result["metrics"]["train/loss"])
