@@ -66,8 +66,8 @@ class Turns(Callback):
             torch.cat(chunk.losses).isfinite().all(0).tolist()
             chunk.losses.clear()
             for lane, values in zip(chunk.lanes, chunk.train_meter.compute(), strict=True):
-                lane.learner.take("train", values)
-                lane.learner.samples.clear()
+                lane.learner.record("train", values)
+                lane.learner.epoch_progress.samples.clear()
 
     def _products(self, chunk: Chunk) -> list[tuple[torch.Tensor, ...]]:
         """Two factors and where their product goes, for every product of a chunk's step."""

@@ -14,8 +14,7 @@ import torch
 from lightning.pytorch import LightningModule
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from abreast.learner import block_step as execution
-from abreast.learner import module
+from abreast.learner import block_step, module
 
 # Python functions that a mini-batch of a block enters less than the hand-written loop below: what the loss's
 # checks, the metrics' lists and the step count add is less than what the fused optimizer's kernel saves.
@@ -75,10 +74,13 @@ def hand_calls_per_step() -> float:
 def test_python_calls_per_step(train: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     counted: list[tuple[int, int]] = []
 
-    def counting(learner: Any, block: Any, stepping: Any) -> None:
-        counted.append((len(block), calls(lambda: execution.execute(learner, block, stepping))))
+    def counting(learner: Any, block: Any, config: Any) -> int:
+        done: list[int] = []
+        entered = calls(lambda: done.append(block_step.train_block(learner, block, config)))
+        counted.append((len(block), entered))
+        return done[0]
 
-    monkeypatch.setattr(module, "execute", counting)
+    monkeypatch.setattr(module, "train_block", counting)
     train("trainer.max_epochs=3", "model.hidden=[32]", "trainer.log_every_n_steps=100000")
     steps, entered = counted[-1]
     assert steps == 41
@@ -106,11 +108,11 @@ def test_nothing_waits_for_the_device(
 ) -> None:
     waits = Waits()
 
-    def watched(learner: Any, block: Any, stepping: Any) -> None:
+    def watched(learner: Any, block: Any, config: Any) -> int:
         with waits:
-            execution.execute(learner, block, stepping)
+            return block_step.train_block(learner, block, config)
 
-    monkeypatch.setattr(module, "execute", watched)
+    monkeypatch.setattr(module, "train_block", watched)
     train("trainer.max_epochs=1", "model.norm=batch", f"loss={loss}", f"optim={optim}")
     assert not waits.seen
 

@@ -15,9 +15,9 @@ from PIL import Image
 
 from abreast.build.components import build_data
 from abreast.inference.load import rebuild, reopened
-from abreast.learner.worst_examples import COUNT, FILE
 from abreast.metrics.worst_examples import WorstExamples
 from abreast.runs.directory import RunDirectory
+from abreast.training.worst_examples import COUNT, FILE
 
 
 def test_the_least_probable_true_classes_come_first() -> None:

@@ -157,15 +157,15 @@ def test_plain_runs_go_on_as_a_stack(
     from abreast.training.run import run
 
     whole = stack(tmp_path / "whole", *LANES)
-    due = Learner.due
+    due = Learner.should_sample
 
     def told(self: Learner, step: int, last: bool) -> bool:
         if step == 13:
-            self.halt = signal.SIGTERM
+            self.stop_signal = signal.SIGTERM
         return due(self, step, last)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Learner, "due", told)
+        patch.setattr(Learner, "should_sample", told)
         for n, lane in enumerate(LANES):
             with allowed(), pytest.raises(Interrupted):
                 run(compose(*TINY, *lane), tmp_path / "stopped" / str(n))

@@ -45,14 +45,14 @@ def begin(path: Path, *overrides: str) -> Path:
 
 def stop_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a signal arrive while that optimizer step is taken."""
-    due = Learner.due
+    due = Learner.should_sample
 
     def told(self: Learner, number: int, last: bool) -> bool:
         if number == step:
-            self.halt = signal.SIGTERM
+            self.stop_signal = signal.SIGTERM
         return due(self, number, last)
 
-    monkeypatch.setattr(Learner, "due", told)
+    monkeypatch.setattr(Learner, "should_sample", told)
 
 
 def go_on_with(path: Path) -> None:

@@ -91,7 +91,7 @@ def test_a_disk_that_fills_up_on_the_way(
 ) -> None:
     chosen = ("logger=csv",)  # TensorBoard's open file would keep the disk from becoming read-only
     whole = begin(tmp_path / "whole", *chosen)
-    due = Learner.due
+    due = Learner.should_sample
 
     def fill(self: Learner, number: int, last: bool) -> bool:
         if number == step:
@@ -100,7 +100,7 @@ def test_a_disk_that_fills_up_on_the_way(
 
     path = disk.path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr(Learner, "due", fill)
+        patch.setattr(Learner, "should_sample", fill)
         with pytest.raises(DiskError) as error:
             begin(path, *chosen)
     said = FULL if how == "full" else "Read-only file system"
@@ -138,7 +138,7 @@ def test_an_error_of_the_disk_elsewhere_is_not_hidden(
     def refuse(self: Learner, *_: Any) -> bool:
         raise PermissionError(13, "Permission denied", "/data/of/mine")
 
-    monkeypatch.setattr(Learner, "due", refuse)
+    monkeypatch.setattr(Learner, "should_sample", refuse)
     with pytest.raises(PermissionError):
         begin(tmp_path / "run")
     status = RunDirectory(tmp_path / "run").read_status()

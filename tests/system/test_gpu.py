@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from abreast.inference.evaluate import evaluate
-from abreast.learner import block_step as execution
-from abreast.learner import module
+from abreast.learner import block_step, module
 from abreast.runs.directory import RunDirectory
 from abreast.training.run import run
 from support.helpers import allowed, compose
@@ -42,14 +41,14 @@ def test_the_gpu_trains_what_the_cpu_trains(tmp_path: Path) -> None:
 def test_a_block_never_waits_for_the_gpu(
     loss: str, optim: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def watched(learner: Any, block: Any, stepping: Any) -> None:
+    def watched(learner: Any, block: Any, config: Any) -> int:
         torch.cuda.set_sync_debug_mode("error")
         try:
-            execution.execute(learner, block, stepping)
+            return block_step.train_block(learner, block, config)
         finally:
             torch.cuda.set_sync_debug_mode("default")
 
-    monkeypatch.setattr(module, "execute", watched)
+    monkeypatch.setattr(module, "train_block", watched)
     trained(tmp_path, "trainer=gpu", f"loss={loss}", f"optim={optim}", "model.norm=batch")
 
 

@@ -23,7 +23,9 @@ from abreast.data.source import Source
 from abreast.errors import AbreastError, ConfigError
 from abreast.learner.block_step import StepConfig
 from abreast.learner.checkpoint import LAST, AtomicCheckpointIO
-from abreast.learner.module import Learner, Schedule
+from abreast.learner.data_spec import DataSpec
+from abreast.learner.module import Learner
+from abreast.learner.schedule import Schedule
 from abreast.losses import Loss
 from abreast.metrics.objective import monitor
 from abreast.runs.directory import RunDirectory
@@ -160,15 +162,10 @@ def build_learner(
     return Learner(
         net,
         loss,
+        DataSpec(data.in_shape, data.out_features, data.classes, data.peak, data.mean, data.std),
         optimizer,
         schedule,
-        in_shape=data.in_shape,
-        out_features=data.out_features,
-        classes=data.classes,
-        peak=data.peak,
-        mean=data.mean,
-        std=data.std,
-        stepping=stepping,
+        step_config=stepping,
         total_steps=total,
         log_every=trainer.get("log_every_n_steps", 50),
     )
@@ -273,7 +270,7 @@ def build_trainer(cfg: Config, directory: RunDirectory, learner: Learner, blocks
     node = trainer_node(cfg)
     if node.get("fast_dev_run"):
         raise ConfigError("trainer.fast_dev_run leaves no checkpoint to test: use debug=fast")
-    if learner.stepping is not None:  # done inside the block
+    if learner.step_config is not None:  # done inside the block
         for key in ("accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm"):
             node.pop(key, None)
     # Lightning warns where its own interval is longer than an epoch; the learner keeps the configured one.

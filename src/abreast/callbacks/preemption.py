@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from lightning.pytorch import Callback, Trainer
 
+from abreast.data.loader import ResumableLoader
 from abreast.errors import Interrupted
-from abreast.learner.resume_state import Resumable
+from abreast.learner.lightning_loops import waits_for_step
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningModule
@@ -43,9 +44,9 @@ class PreemptionCheckpoint(Callback):
             return
 
         def told(signum: int, frame: Any) -> None:
-            if learner.halt == signal.SIGINT == signum:
+            if learner.stop_signal == signal.SIGINT == signum:
                 raise KeyboardInterrupt
-            learner.halt = signum
+            learner.stop_signal = signum
 
         self._before = {each: signal.signal(each, told) for each in SIGNALS}
 
@@ -59,13 +60,13 @@ class PreemptionCheckpoint(Callback):
     ) -> None:
         """Save and stop, or save, within an epoch; its end saves anyway."""
         learner: Learner = pl_module  # type: ignore[assignment]
-        if learner.automatic_optimization and trainer.fit_loop._should_accumulate():
+        if learner.automatic_optimization and waits_for_step(trainer):
             return  # gradients that wait for their step are in no checkpoint
         if not self._agreed(
-            trainer, learner.halt is not None or time.monotonic() - self._saved > self.within
+            trainer, learner.stop_signal is not None or time.monotonic() - self._saved > self.within
         ):
             return
-        if learner.batches_done < cast(Resumable, trainer.train_dataloader).batches:
+        if learner.epoch_progress.batches_done < cast(ResumableLoader, trainer.train_dataloader).batches:
             self.save(trainer, pl_module)
             self._saved = time.monotonic()
             self._stop(trainer, learner)
@@ -91,8 +92,8 @@ class PreemptionCheckpoint(Callback):
 
     def _stop(self, trainer: Trainer, pl_module: LightningModule) -> None:
         learner: Learner = pl_module  # type: ignore[assignment]
-        if self._agreed(trainer, learner.halt is not None):
-            raise Interrupted(learner.halt or signal.SIGTERM)
+        if self._agreed(trainer, learner.stop_signal is not None):
+            raise Interrupted(learner.stop_signal or signal.SIGTERM)
 
     @staticmethod
     def _agreed(trainer: Trainer, wish: bool) -> bool:

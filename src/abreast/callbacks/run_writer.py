@@ -53,7 +53,8 @@ class RunWriter(Callback):
         if not trainer.is_global_zero:
             return
         learner: Learner = pl_module  # type: ignore[assignment]
-        samples, learner.samples = learner.samples, []
+        progress = learner.epoch_progress
+        samples, progress.samples = progress.samples, []
         norms = [sample.grad_norm.item() for sample in samples]
         measured_metrics = measured("classification" if learner.classes else "regression")
         stages = ("train", "val") if trainer.enable_validation else ("train",)

@@ -11,7 +11,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from abreast.learner.worst_examples import tested
+from abreast.learner.worst_examples import worst_examples
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningModule
@@ -41,7 +41,7 @@ class TestImages(Callback):
             pictures["test/confusion"] = confusion_picture(learner.confusion, learner.classes)
         split = trainer.datamodule.test  # type: ignore[attr-defined]
         if split.inputs.dtype == torch.uint8 and split.inputs.ndim == 4:
-            rows, _, guesses, chances = tested(learner, split.inputs, split.targets).rows(self.worst)
+            rows, _, guesses, chances = worst_examples(learner, split).rows(self.worst)
             titles = [
                 f"{learner.classes[label]} as {learner.classes[guess]} {chance:.2f}"
                 for label, guess, chance in zip(split.targets[rows].tolist(), guesses, chances, strict=True)

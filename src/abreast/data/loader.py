@@ -52,7 +52,7 @@ class Block:
                 yield inputs.index_select(0, indices), targets.index_select(0, indices)
 
 
-class Resumed:
+class ResumableLoader:
     """A loader of `batches` mini-batches an epoch, `steps` to a block, that can begin within an epoch.
 
     Its state is the place within the epoch, in mini-batches.
@@ -82,7 +82,7 @@ class Resumed:
         self._start = state["batches_done"]
 
 
-class TrainLoader(Resumed):
+class TrainLoader(ResumableLoader):
     """The training mini-batches, `steps` to a block; with `steps` 1 plain (inputs, targets) batches.
 
     `batch_size` is that of the whole batch, over all ranks. `limit` bounds the mini-batches of an epoch.

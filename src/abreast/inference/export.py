@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from abreast.errors import ConfigError, RunError
-from abreast.learner.module import Learner
+from abreast.learner.evaluator import Evaluator
 from abreast.runs.directory import write_atomically
 
 ROWS = 64  # real rows that the export is checked on
@@ -22,7 +22,7 @@ TOLERANCE = 1e-4  # of raw scores, absolute and relative: other kernels add in a
 class Network(nn.Module):
     """What is exported: inputs as stored to raw scores."""
 
-    def __init__(self, learner: Learner) -> None:
+    def __init__(self, learner: Evaluator) -> None:
         super().__init__()
         self.normalize = learner.normalize
         self.net = learner.net

@@ -16,7 +16,8 @@ from abreast.build.components import Config, build_loss, build_net
 from abreast.config.options import MAIN, conf_dir
 from abreast.errors import ConfigError, RunError
 from abreast.learner.checkpoint import load
-from abreast.learner.module import Learner
+from abreast.learner.data_spec import DataSpec
+from abreast.learner.evaluator import Evaluator
 from abreast.runs.directory import RunDirectory, check_shape
 
 
@@ -37,7 +38,7 @@ def reopened(
         yield directory, config
 
 
-def rebuild(directory: RunDirectory, config: Config, name: str = "best") -> Learner:
+def rebuild(directory: RunDirectory, config: Config, name: str = "best") -> Evaluator:
     """The learner with the weights of the checkpoint `best`, `last` or at a path, ready to use.
 
     Raises RunError where the checkpoint is missing, broken, or not one of this run's network.
@@ -49,16 +50,11 @@ def rebuild(directory: RunDirectory, config: Config, name: str = "best") -> Lear
         raise RunError(f"{error}. Another one can be chosen: --checkpoint last, best or a path") from None
     facts: dict[str, Any] = content.get("abreast", {})
     try:
-        in_shape, outputs = tuple(facts["in_shape"]), int(facts["out_features"])
-        learner = Learner(
-            build_net(config, in_shape, outputs),
-            build_loss(config, outputs),
-            optimizer=_never,
-            in_shape=in_shape,
-            out_features=outputs,
-            classes=tuple(facts["classes"]),
-            peak=facts["peak"],
+        data = DataSpec(
+            tuple(facts["in_shape"]), int(facts["out_features"]), tuple(facts["classes"]), facts["peak"]
         )
+        net = build_net(config, data.in_shape, data.out_features)
+        learner = Evaluator(net, build_loss(config, data.out_features), data)
         learner.load_state_dict(content["state_dict"])
     except (KeyError, TypeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
@@ -88,7 +84,3 @@ def plain(node: Any) -> Config:
     content = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
     assert isinstance(content, dict)
     return {str(key): value for key, value in content.items()}
-
-
-def _never(_: Any) -> Any:
-    raise AssertionError("a rebuilt run is not trained")

@@ -10,10 +10,10 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from abreast.errors import DataError
-from abreast.learner.module import Learner
+from abreast.learner.evaluator import Evaluator
 
 
-def read_inputs(path: Path, learner: Learner, invert: bool = False) -> Tensor:
+def read_inputs(path: Path, learner: Evaluator, invert: bool = False) -> Tensor:
     """A file's rows as the network's data are stored: `[N, *in_shape]`.
 
     For a network of images a picture in any format that Pillow reads, scaled to the network's size and
@@ -53,7 +53,7 @@ def _read_rows(path: Path, in_shape: tuple[int, ...]) -> Tensor:
     return torch.from_numpy(rows)
 
 
-def predict(learner: Learner, inputs: Tensor) -> Tensor:
+def predict(learner: Evaluator, inputs: Tensor) -> Tensor:
     """Probabilities `[N, C]` by softmax of the raw scores; for regression the scores themselves `[N, D]`."""
     with torch.inference_mode():
         scores: Tensor = learner(inputs)

@@ -11,94 +11,129 @@ import inspect
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import torch
+from lightning.pytorch import Trainer
 from lightning.pytorch.plugins import MixedPrecision
 from lightning.pytorch.strategies import SingleDeviceStrategy
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from abreast.data.loader import Batch, Block
+from abreast.learner.lightning_loops import step_progress
 from abreast.optim.fused_step import fused_step
-
-if TYPE_CHECKING:
-    from abreast.learner.module import Learner
 
 
 @dataclass(frozen=True)
 class StepConfig:
-    """How gradients become steps; in ordinary Lightning these are the Trainer's own arguments."""
+    """How gradients become optimizer steps; in ordinary Lightning these are arguments of the Trainer.
+
+    Attributes:
+        accumulate: Mini-batches whose gradients are accumulated for one optimizer step.
+        clip_value: Bound of the gradients, or None.
+        clip_algorithm: Whether `norm` or `value` is bounded.
+    """
 
     accumulate: int = 1
     clip_value: float | None = None
     clip_algorithm: str = "norm"
 
 
-def execute(learner: Learner, block: Block, stepping: StepConfig) -> None:
-    """Train on the block's mini-batches, up to the trainer's `max_steps` or a signal to stop."""
-    trainer = learner.trainer
+class BlockModule(Protocol):
+    """What the steps of a block call and read of the module that they train; they set none of it."""
+
+    stop_signal: int | None
+
+    @property
+    def trainer(self) -> Trainer: ...
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def train_loss(self, batch: Batch, *, measure: bool) -> Tensor: ...
+
+    def manual_backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None: ...
+
+    def should_sample(self, step: int, is_last: bool) -> bool: ...
+
+    def sample(self, step: int, optimizer: Optimizer) -> None: ...
+
+    def step_schedule(self, interval: str) -> None: ...
+
+
+def train_block(module: BlockModule, block: Block, config: StepConfig) -> int:
+    """Train on the block's mini-batches, up to the trainer's `max_steps` or a signal to stop.
+
+    Args:
+        module: The module in training, attached to its Trainer.
+        block: Consecutive mini-batches of one epoch.
+        config: How gradients become optimizer steps.
+
+    Returns:
+        The number of mini-batches that were trained on, from the block's first.
+    """
+    trainer = module.trainer
     optimizer = trainer.optimizers[0]
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    progress = trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
-    mixed = isinstance(trainer.precision_plugin, MixedPrecision)
-    alone = isinstance(trainer.strategy, SingleDeviceStrategy)
-    device = learner.device.type
-    closes = needs_closure(optimizer)
+    progress = step_progress(trainer)
+    is_mixed = isinstance(trainer.precision_plugin, MixedPrecision)
+    is_single = isinstance(trainer.strategy, SingleDeviceStrategy)
+    uses_closure = needs_closure(optimizer)
     ends_epoch = trainer.is_last_batch
     batches = len(block)
     step = trainer.global_step
     done = 0
     take_step = fused_step(optimizer) or optimizer.step
-    forgets = type(optimizer).zero_grad is Optimizer.zero_grad
+    zeroes_plainly = type(optimizer).zero_grad is Optimizer.zero_grad
 
-    def gradients(batch: Batch, *, measure: bool, zero: bool) -> Tensor:
-        with trainer.precision_plugin.forward_context() if mixed else nullcontext():
-            loss = learner.train_loss(batch, measure=measure)
-        if zero and forgets:
+    def backward(batch: Batch, *, measure: bool, zero: bool) -> Tensor:
+        with trainer.precision_plugin.forward_context() if is_mixed else nullcontext():
+            loss = module.train_loss(batch, measure=measure)
+        if zero and zeroes_plainly:
             for parameter in parameters:
-                parameter.grad = None  # as `zero_grad` does, and no more than that
+                parameter.grad = None  # as `zero_grad` does, without its overhead
         elif zero:
             optimizer.zero_grad()
-        share = loss / stepping.accumulate if stepping.accumulate > 1 else loss
-        if alone:
+        share = loss / config.accumulate if config.accumulate > 1 else loss
+        if is_single:
             share.backward()  # type: ignore[no-untyped-call]
         else:
-            learner.manual_backward(share)
+            module.manual_backward(share)
         return loss
 
     # Lightning wraps the whole call in autocast; only the forward pass is to have it.
-    with torch.autocast(device, enabled=False) if mixed else nullcontext():
+    with torch.autocast(module.device.type, enabled=False) if is_mixed else nullcontext():
         for number, batch in enumerate(block, start=1):
-            micro = (number - 1) % stepping.accumulate
-            last = number == batches
-            if micro + 1 < stepping.accumulate and not (last and ends_epoch):
-                gradients(batch, measure=True, zero=micro == 0)
+            micro = (number - 1) % config.accumulate
+            is_last = number == batches
+            if micro + 1 < config.accumulate and not (is_last and ends_epoch):
+                backward(batch, measure=True, zero=micro == 0)
                 continue
             if step == trainer.max_steps:
                 break
-            due = learner.due(step, last and ends_epoch)
-            if closes:
-                _step_with_closure(learner, optimizer, batch, gradients, step if due else None)
+            is_sampled = module.should_sample(step, is_last and ends_epoch)
+            if uses_closure:
+                _step_with_closure(module, optimizer, batch, backward, step if is_sampled else None)
             else:
-                gradients(batch, measure=True, zero=micro == 0)
-                if due:
-                    learner.sample(step, optimizer)
-                clip(parameters, stepping)
+                backward(batch, measure=True, zero=micro == 0)
+                if is_sampled:
+                    module.sample(step, optimizer)
+                clip(parameters, config)
                 take_step()
-            if mixed:
+            if is_mixed:
                 torch.clear_autocast_cache()  # it holds casts of the weights as they were
             progress.increment_ready()
             progress.increment_completed()
             step += 1
-            learner.move_schedule("step")
+            module.step_schedule("step")
             done = number
-            if learner.halt is not None and alone:  # several ranks agree on it after the block
+            if module.stop_signal is not None and is_single:  # several ranks agree on it after the block
                 break
-    cut = learner.halt is not None and done < batches
-    if ends_epoch and not cut:
-        learner.move_schedule("epoch")
-    learner.batches_done = block.start + done
+    is_cut_short = module.stop_signal is not None and done < batches
+    if ends_epoch and not is_cut_short:
+        module.step_schedule("epoch")
+    return done
 
 
 def needs_closure(optimizer: Optimizer) -> bool:
@@ -108,31 +143,31 @@ def needs_closure(optimizer: Optimizer) -> bool:
 
 
 def _step_with_closure(
-    learner: Learner,
+    module: BlockModule,
     optimizer: Optimizer,
     batch: Batch,
-    gradients: Callable[..., Tensor],
-    sampled: int | None,
+    backward: Callable[..., Tensor],
+    sampled_step: int | None,
 ) -> None:
     """One step of an optimizer that evaluates the batch several times; the first evaluation is measured."""
-    first = True
+    is_first = True
 
     def closure() -> float:
-        nonlocal first
-        loss = gradients(batch, measure=first, zero=True)
-        if first and sampled is not None:
-            learner.sample(sampled, optimizer)
-        first = False
+        nonlocal is_first
+        loss = backward(batch, measure=is_first, zero=True)
+        if is_first and sampled_step is not None:
+            module.sample(sampled_step, optimizer)
+        is_first = False
         return loss  # type: ignore[return-value]
 
     optimizer.step(closure)
 
 
-def clip(parameters: list[nn.Parameter], stepping: StepConfig) -> None:
+def clip(parameters: list[nn.Parameter], config: StepConfig) -> None:
     """Clip the parameters' gradients in place, as Lightning would."""
-    if stepping.clip_value is None:
+    if config.clip_value is None:
         return
-    if stepping.clip_algorithm == "value":
-        nn.utils.clip_grad_value_(parameters, stepping.clip_value)
+    if config.clip_algorithm == "value":
+        nn.utils.clip_grad_value_(parameters, config.clip_value)
     else:
-        nn.utils.clip_grad_norm_(parameters, stepping.clip_value)
+        nn.utils.clip_grad_norm_(parameters, config.clip_value)

@@ -1,177 +1,97 @@
-"""A mini-batch shared by ranks: loss, gradient and batch norm are those of the whole mini-batch.
+"""A mini-batch shared by several ranks: its loss and gradient are those of single-process training.
 
 DistributedDataParallel gives each rank the mean of the ranks' gradients. That is the whole mini-batch's only
-where all ranks hold rows that count for as much, so a rank's loss is weighted by what its rows count for.
+where the rows of all ranks have the same total weight, so a rank's loss is weighted by that of its rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
 from abreast.data.rank_shard import Part
-from abreast.learner.block_step import needs_closure
+from abreast.learner.shared_norm import absent, to_float32
+from abreast.losses import Loss
 from abreast.metrics.stage import StageMetrics
 
-if TYPE_CHECKING:
-    from abreast.learner.module import Learner
-
-TINY = 1e-30  # what rows that count for nothing are taken to count for, for a mean over the others as well
+TINY = 1e-30  # weight given to rows of weight 0, so that their mean over all ranks is defined
 
 
-def part_loss(learner: Learner, part: Part, *, measure: bool) -> Tensor:
-    """The loss of a rank's part, such that the mean of all ranks' gradients is the whole mini-batch's.
+class ShardModule(Protocol):
+    """What a shard's loss needs of the module in training; nothing of it is set."""
 
-    Its value is the rank's own, but the whole mini-batch's for optimizers that decide by it (LBFGS): they
-    would decide otherwise on each rank. With `measure` the part counts in the epoch's metrics.
+    net: nn.Module
+    loss: Loss
+
+    def forward(self, inputs: Tensor) -> Tensor: ...
+
+    def batch_loss(self, batch: Part, metrics: StageMetrics | None) -> Tensor: ...
+
+
+def shard_loss(module: ShardModule, shard: Part, metrics: StageMetrics | None, world: int) -> Tensor:
+    """A rank's loss, such that the mean of all ranks' gradients is the gradient of the whole mini-batch.
+
+    Args:
+        module: The module in training.
+        shard: This rank's rows of the mini-batch.
+        metrics: Where the rows are counted, or None.
+        world: The number of ranks.
+
+    Returns:
+        A 0-d tensor; its mean over the ranks is the mini-batch's loss.
     """
-    world = learner.trainer.world_size
-    meter = learner.train_meter if measure else None
-    if part.is_empty:
-        with _absent(learner.net):
-            loss = _raised(learner.forward(part.inputs)).sum() * 0.0
-    elif isinstance(learner.loss.weight(part.targets), Tensor) and hasattr(
-        learner.loss.criterion, "reduction"
-    ):
-        loss = _weighted(learner, part, meter) * world
-    else:
-        loss = learner._step(part, meter) * (world * len(part.targets) / len(part.whole))
-    if measure:
-        learner.losses.append(loss.detach() / world)  # their sum over the ranks is the mini-batch's loss
-    if needs_closure(learner.trainer.optimizers[0]):
-        whole = loss.detach() / world
-        dist.all_reduce(whole)
-        loss = loss + (whole - loss.detach())
-    return loss
+    if shard.is_empty:
+        with absent(module.net):
+            return to_float32(module.forward(shard.inputs)).sum() * 0.0
+    weighs_rows = isinstance(module.loss.weight(shard.targets), Tensor)
+    if weighs_rows and hasattr(module.loss.criterion, "reduction"):
+        return _weighted_loss(module, shard, metrics) * world
+    return module.batch_loss(shard, metrics) * (world * len(shard.targets) / len(shard.whole))
 
 
-def _weighted(learner: Learner, part: Part, meter: StageMetrics | None) -> Tensor:
-    """The part's share of a loss whose rows count for more or less, by class weights or `ignore_index`.
+def _weighted_loss(module: ShardModule, shard: Part, metrics: StageMetrics | None) -> Tensor:
+    """The shard's part of a loss whose rows have different weights, by class weights or `ignore_index`.
 
-    It is taken from the sum over the part: the mean over rows that count for nothing is nan.
+    It is computed from the sum over the shard, as the mean over rows of weight 0 is nan.
     """
-    loss: Any = learner.loss
-    scores = learner.forward(part.inputs)
+    loss: Any = module.loss
+    scores = module.forward(shard.inputs)
     loss.criterion.reduction = "sum"
     try:
-        total: Tensor = loss(scores, part.targets)
+        total: Tensor = loss(scores, shard.targets)
     finally:
         loss.criterion.reduction = "mean"
-    if meter is not None:
-        own = loss.weight(part.targets).clamp(min=TINY)
-        meter.update(total / own, own, scores, part.targets)
-    whole = loss.weight(part.whole).to(total.dtype)
-    return total / torch.where(part.whole.eq(loss.ignore_index).all(), 1.0, whole)
+    if metrics is not None:
+        weight = loss.weight(shard.targets).clamp(min=TINY)
+        metrics.update(total / weight, weight, scores, shard.targets)
+    weight = loss.weight(shard.whole).to(total.dtype)
+    return total / torch.where(shard.whole.eq(loss.ignore_index).all(), 1.0, weight)
 
 
-def _raised(values: Tensor) -> Tensor:
-    """16-bit values as float32, others as they are."""
-    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+def with_value_of_all(loss: Tensor, world: int) -> Tensor:
+    """The shard's loss with the value of the whole mini-batch's loss; its gradient is unchanged.
+
+    Optimizers that decide by the value (LBFGS) would otherwise decide differently on each rank.
+    """
+    value = loss.detach() / world
+    dist.all_reduce(value)
+    return loss + (value - loss.detach())
 
 
 def sum_losses(losses: list[Tensor]) -> Tensor:
-    """The mini-batches' losses `[S]` from every rank's shares of them, which are changed to them in place."""
-    whole = torch.stack(losses)
-    dist.all_reduce(whole)
-    for own, value in zip(losses, whole.unbind(), strict=True):
-        own.copy_(value)
-    return whole
+    """Sum each mini-batch's loss over the ranks, also in place.
 
+    Args:
+        losses: S tensors, 0-d: this rank's parts of the losses of S mini-batches.
 
-class _Sum(torch.autograd.Function):
-    """The sum over all ranks, forward and backward."""
-
-    @staticmethod
-    def forward(ctx: Any, values: Tensor) -> Tensor:
-        total = values.clone()
-        dist.all_reduce(total)
-        return total
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        total = gradients[0].clone(memory_format=torch.contiguous_format)
-        dist.all_reduce(total)
-        return total
-
-
-class SharedNorm(nn.modules.batchnorm._BatchNorm):
-    """Batch norm whose mean and variance are those of all ranks' rows, on any device.
-
-    torch's own SyncBatchNorm wants a GPU. While `absent`, this rank's rows do not count.
+    Returns:
+        The losses of the mini-batches, `[S]`.
     """
-
-    absent = False
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Same shape as the input."""
-        if not self.training and self.running_mean is not None:
-            return super().forward(input)
-        self._check_input_dim(input)  # type: ignore[no-untyped-call]
-        values = _raised(input)
-        over = [0, *range(2, input.dim())]
-        shape = [1, -1] + [1] * (input.dim() - 2)
-        mine = values[:0] if self.absent else values
-        count = values.new_tensor([mine.numel() / mine.shape[1]])
-        sums = _Sum.apply(torch.cat([mine.sum(over), count]))
-        mean, rows = sums[:-1] / sums[-1], sums[-1].detach()
-        centred = values - mean.view(shape)
-        spread = centred[:0] if self.absent else centred
-        variance = _Sum.apply(spread.square().sum(over)) / rows
-        if self.training and self.running_mean is not None and self.running_var is not None:
-            assert self.num_batches_tracked is not None
-            self.num_batches_tracked.add_(1)
-            factor = self.momentum
-            if factor is None:
-                factor = 1.0 / float(self.num_batches_tracked)
-            with torch.no_grad():
-                self.running_mean.lerp_(mean.to(self.running_mean.dtype), factor)
-                unbiased = variance * (rows / (rows - 1))
-                self.running_var.lerp_(unbiased.to(self.running_var.dtype), factor)
-        result = centred * (variance + self.eps).rsqrt().view(shape)
-        if self.weight is not None:
-            result = result * self.weight.view(shape)
-        if self.bias is not None:
-            result = result + self.bias.view(shape)
-        output: Tensor = result.to(input.dtype)
-        return output
-
-
-class _Shared1d(SharedNorm, nn.BatchNorm1d): ...
-
-
-class _Shared2d(SharedNorm, nn.BatchNorm2d): ...
-
-
-class _Shared3d(SharedNorm, nn.BatchNorm3d): ...
-
-
-SHARED: dict[type[nn.Module], type[nn.Module]] = {
-    nn.BatchNorm1d: _Shared1d,
-    nn.BatchNorm2d: _Shared2d,
-    nn.BatchNorm3d: _Shared3d,
-}
-
-
-def share_norms(net: nn.Module) -> None:
-    """Let the network's batch norms count all ranks' rows; the names in its state stay."""
-    for module in net.modules():
-        kind = SHARED.get(type(module))
-        if kind is not None:
-            module.__class__ = kind
-
-
-@contextmanager
-def _absent(net: nn.Module) -> Iterator[None]:
-    norms = [module for module in net.modules() if isinstance(module, SharedNorm)]
-    for norm in norms:
-        norm.absent = True
-    try:
-        yield
-    finally:
-        for norm in norms:
-            norm.absent = False
+    totals = torch.stack(losses)
+    dist.all_reduce(totals)
+    for loss, total in zip(losses, totals.unbind(), strict=True):
+        loss.copy_(total)
+    return totals

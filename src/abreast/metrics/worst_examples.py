@@ -1,4 +1,4 @@
-"""The test rows that a run got most wrong."""
+"""The test examples whose true class a network finds least probable."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def build_lane(
         raise NotStackableError(f"{learner.loss.name} has weights of its own")
     if not all(parameter.requires_grad for parameter in learner.net.parameters()):
         raise NotStackableError(f"{type(learner.net).__name__} has frozen parameters")
-    if needs_closure(learner._make_optimizer([*learner.net.parameters()])):
+    if needs_closure(learner.make_optimizer([*learner.net.parameters()])):
         raise NotStackableError(f"{cfg['optim']['_target_']} evaluates the loss itself")
     callbacks = build_callbacks(cfg, directory)
     for callback in callbacks:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from abreast.learner.block_step import clip
-from abreast.learner.resume_state import epoch_state
+from abreast.learner.epoch_progress import EpochState
 from abreast.losses import Loss
 from abreast.metrics.stage import Sample
 from abreast.models import MLP
@@ -66,11 +65,11 @@ class Chunk:
         self.normalize = self.learners[0].normalize
         self.criteria: list[Loss] = [learner.loss for learner in self.learners]
         self.loss = StackedLoss(self.criteria)
-        self.train_meter = StackMetrics(self.criteria, [learner.train_meter for learner in self.learners])
+        self.train_meter = StackMetrics(self.criteria, [learner.train_metrics for learner in self.learners])
         self.validation = Evaluation(self.lanes, "val")
         self.gathered, self.rooms = BufferPool(most=2), BufferPool(most=2)
         self.losses: list[Tensor] = []  # [S, K] each, of the epoch's steps
-        if self.lanes[0].content is not None and self.learners[0].losses:
+        if self.lanes[0].content is not None and self.learners[0].epoch_progress.losses:
             self._take_epoch_state()
 
     @torch.no_grad()
@@ -90,12 +89,12 @@ class Chunk:
             gradient, losses = self.loss.gradient(scores, targets)
             self.net.backward(gradient)
             kept.append((losses, scores, targets))
-            if learner.due(step, ends_epoch and number == batches):
+            if learner.should_sample(step, ends_epoch and number == batches):
                 rates = [float(lane.optimizer.param_groups[0]["lr"]) for lane in self.lanes]
                 sampled[number - 1] = step, rates, self.state.gradient_norms()
             for each in self.packs:
                 for lane, parameters in zip(each.lanes, each.parameters, strict=True):
-                    stepping = self.learners[lane].stepping
+                    stepping = self.learners[lane].step_config
                     if stepping is not None and stepping.clip_value is not None:
                         clip(parameters, stepping)
                 each.step()
@@ -117,17 +116,19 @@ class Chunk:
         room = self.rooms(*inputs.shape, like=self.normalize.mean)
         return room.copy_(inputs).sub_(self.normalize.mean).mul_(self.normalize.scale)
 
-    def epoch_state(self, number: int) -> dict[str, Any]:
+    def epoch_state(self, number: int) -> EpochState:
         """What has come of the epoch so far in one lane, as its plain run would save it."""
         losses = [step[number].clone() for block in self.losses for step in block]
-        return epoch_state(self.learners[number], losses, self.train_meter.state(number))
+        return self.learners[number].epoch_progress.state(self.train_meter.state(number), losses)
 
     def _take_epoch_state(self) -> None:
         """Go on within an epoch, as the learners say."""
-        self.losses.append(torch.stack([torch.stack(learner.losses) for learner in self.learners], 1))
-        self.train_meter.load_states([learner.train_meter.state() for learner in self.learners])
+        self.losses.append(
+            torch.stack([torch.stack(learner.epoch_progress.losses) for learner in self.learners], 1)
+        )
+        self.train_meter.load_states([learner.train_metrics.state() for learner in self.learners])
 
     def _sample(self, losses: Tensor, step: int, rates: list[float], norms: Tensor) -> None:
         for lane, rate, loss, norm in zip(self.lanes, rates, losses.unbind(), norms.unbind(), strict=True):
             if lane.running:
-                lane.learner.samples.append(Sample(step, rate, loss, norm))
+                lane.learner.epoch_progress.samples.append(Sample(step, rate, loss, norm))

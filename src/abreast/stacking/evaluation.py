@@ -20,7 +20,7 @@ class Evaluation:
         learners = [lane.learner for lane in lanes]
         self.meter = StackMetrics(
             [learner.loss for learner in learners],
-            [getattr(learner, f"{stage}_meter") for learner in learners],
+            [getattr(learner, f"{stage}_metrics") for learner in learners],
         )
 
     @torch.no_grad()

@@ -20,8 +20,9 @@ from lightning.pytorch.loggers import Logger
 from abreast.callbacks import RunWriter, TestImages
 from abreast.errors import disk_error
 from abreast.learner.checkpoint import LAST, load, write
+from abreast.learner.epoch_progress import EpochState
 from abreast.learner.module import Learner
-from abreast.learner.resume_state import fresh_state
+from abreast.learner.random_state import RandomState, fresh_random_state
 from abreast.loggers.tensorboard import TensorBoard
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.seeding import derive
@@ -105,11 +106,11 @@ class LaneTrainer:
     def should_stop(self, value: bool) -> None:
         self._told_to_stop = value
 
-    def random_state(self) -> dict[str, Any]:
+    def random_state(self) -> RandomState:
         """That of the plain run's process, in which nothing but dropout draws."""
         lane = self.lane
         if lane.random is None:
-            lane.random = fresh_state(lane.cfg["seed"], lane.stream)
+            lane.random = fresh_random_state(lane.cfg["seed"], lane.stream)
         return {**lane.random, "torch": lane.stream.get_state()}
 
     def freeze(self) -> None:
@@ -141,10 +142,10 @@ class Lane:
         self.pack: OptimizerGroup | None = None  # none before and after its time in a chunk
         self.optimizer: Any = None  # with the lane's settings
         self._weights: OrderedDict[str, torch.Tensor] | None = None  # views, while they stay where they are
-        self.random: dict[str, Any] | None = None  # of a process in which nothing was drawn
+        self.random: RandomState | None = None  # of a process in which nothing was drawn
         self.trainer: LaneTrainer
         self.content: dict[str, Any] | None = None  # of the checkpoint that the lane goes on from
-        self.epoch_state: Callable[[], dict[str, Any]]  # what has come of the epoch so far
+        self.epoch_state: Callable[[], EpochState]  # what has come of the epoch so far
         device = self.learner.device
         seed = derive(self.cfg["seed"], "dropout", 0)
         self.stream = torch.Generator(device).manual_seed(seed)
@@ -173,6 +174,7 @@ class Lane:
         """Let the learner and the callbacks see the stack's Trainer as their own."""
         self.trainer = LaneTrainer(self, trainer, loops)
         self.learner.trainer = cast(Trainer, self.trainer)
+        self.learner.random_state = self.trainer.random_state
 
     def begin(self, restore: Callable[[Lane], None]) -> None:
         """Begin the run: its loggers' files, its callbacks and what `restore` gives them from before."""
@@ -199,7 +201,7 @@ class Lane:
 
     def measure(self, stage: str, values: dict[str, torch.Tensor]) -> None:
         """Take a stage's metrics, as a plain run does."""
-        self.learner.take(stage, values)
+        self.learner.record(stage, values)
 
     def stop(self) -> None:
         """The lane's training is over, as a plain run's would be."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from abreast.data.loader import Resumed, epoch_order
+from abreast.data.loader import ResumableLoader, epoch_order
 from abreast.data.source import Split
 from abreast.stacking.parameters import BufferPool
 
@@ -49,7 +49,7 @@ class StackBlock:
             )
 
 
-class StackLoader(Resumed):
+class StackLoader(ResumableLoader):
     """Blocks of `steps` mini-batches, for lanes of these `seeds`, which may change between two epochs.
 
     The state is the place within the epoch, as in a plain run's loader.

@@ -16,6 +16,8 @@ from abreast.data.datamodule import DataModule
 from abreast.data.loader import Batch, Block, EvalLoader, batches
 from abreast.errors import DivergedError
 from abreast.learner.checkpoint import LAST
+from abreast.learner.epoch_progress import EpochProgress
+from abreast.learner.lightning_loops import loops_state, step_progress
 from abreast.stacking.chunk import Chunk
 from abreast.stacking.compaction import compact, pays
 from abreast.stacking.lane import Lane
@@ -58,8 +60,8 @@ class Stack(LightningModule):
         self._loops: dict[str, Any] | None = None
         self._saved = time.perf_counter()
         self._first_step = 0
-        self.batches_done = 0  # of the epoch
-        self.halt: int | None = None  # the signal to stop at the block's end
+        self.epoch_progress = EpochProgress()
+        self.stop_signal: int | None = None  # the signal to stop at the block's end
 
     @property
     def running(self) -> list[Lane]:
@@ -75,7 +77,7 @@ class Stack(LightningModule):
     def loops(self) -> dict[str, Any]:
         """The state of the Trainer's loops, as Lightning saves it; the same for all lanes at one moment."""
         if self._loops is None:
-            self._loops = self.trainer._checkpoint_connector._get_loops_state_dict()
+            self._loops = loops_state(self.trainer)
         return self._loops
 
     # Data
@@ -117,8 +119,9 @@ class Stack(LightningModule):
             lane.guarded(lane.begin, restore_callbacks)
             lane.learner.net.train()
         first = self.lanes[0].learner  # all go on at one place
-        self.batches_done = first.batches_done
-        self._begin_epoch(first.first_step if first.batches_done else self.trainer.global_step)
+        progress = first.epoch_progress
+        self.epoch_progress.batches_done = progress.batches_done
+        self._begin_epoch(progress.first_step if progress.batches_done else self.trainer.global_step)
 
     def on_train_epoch_start(self) -> None:
         """Forget the last epoch's values."""
@@ -132,12 +135,12 @@ class Stack(LightningModule):
     def _begin_epoch(self, first_step: int) -> None:
         self._first_step = first_step
         for lane in self.running:
-            _set(lane, first_step=first_step)
+            lane.learner.epoch_progress.first_step = first_step
 
     def _stand_at(self, batches_done: int) -> None:
-        self.batches_done = batches_done
+        self.epoch_progress.batches_done = batches_done
         for lane in self.running:
-            _set(lane, batches_done=batches_done)
+            lane.learner.epoch_progress.batches_done = batches_done
 
     def training_step(self, block: StackBlock, batch_idx: int) -> None:
         """Train all lanes on a block of mini-batches."""
@@ -154,7 +157,7 @@ class Stack(LightningModule):
 
         each(train, self.chunks, self.workers)
         self._stand_at(block.start + len(block))
-        progress = trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
+        progress = step_progress(trainer)
         for _ in range(len(block)):
             progress.increment_ready()
             progress.increment_completed()
@@ -176,7 +179,7 @@ class Stack(LightningModule):
             for lane, is_whole, first, values in zip(chunk.lanes, whole, firsts, found, strict=True):
                 if lane.running and is_whole:
                     lane.measure("train", values)
-                    lane.learner.first_step = self.trainer.global_step
+                    lane.learner.epoch_progress.first_step = self.trainer.global_step
                 elif lane.running:
                     lane.fail(DivergedError(self._first_step + first))
         self._end_if_idle()

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from abreast.learner.module import Learner, Schedule
+from abreast.learner.module import Learner
+from abreast.learner.schedule import Schedule
 from abreast.optim.fused_step import Step, fused_step
 from abreast.stacking.parameters import State
 
@@ -79,7 +80,7 @@ class OptimizerGroup:
                     parameter = learners[lane].net.get_parameter(name)
                     parameters.append(parameter)
                     self._own[lane].append((parameter, None))
-        return learners[group.start]._make_optimizer(parameters)
+        return learners[group.start].make_optimizer(parameters)
 
     def step(self) -> None:
         """One step of the optimizer."""
@@ -169,7 +170,7 @@ def _kind(learner: Learner) -> type[Optimizer] | None:
     """The class of the lane's optimizer, if lanes can share one."""
     if learner.schedule is not None and learner.schedule.monitor is not None:
         return None
-    kind = type(learner._make_optimizer([*learner.net.parameters()]))
+    kind = type(learner.make_optimizer([*learner.net.parameters()]))
     return kind if kind in ELEMENTWISE else None
 
 

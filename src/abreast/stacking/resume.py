@@ -9,7 +9,6 @@ from lightning.pytorch import LightningModule, Trainer
 
 from abreast.callbacks import PreemptionCheckpoint
 from abreast.learner.checkpoint import LAST, AtomicCheckpointIO
-from abreast.learner.resume_state import take_epoch_state
 from abreast.loggers.tensorboard import TensorBoard
 from abreast.runs.state import tidy
 from abreast.stacking.lane import Lane
@@ -39,9 +38,11 @@ def load(lanes: Sequence[Lane]) -> dict[Lane, OptimizerSnapshot] | None:
         }
         stands = content["abreast"]["position"]
         lane.stream.set_state(stands["ranks"][0]["random"]["torch"])
-        lane.learner.batches_done = stands["batches"]
+        lane.learner.epoch_progress.batches_done = stands["batches"]
         if "epoch" in stands["ranks"][0]:
-            take_epoch_state(lane.learner, stands["ranks"][0]["epoch"])
+            epoch = stands["ranks"][0]["epoch"]
+            lane.learner.epoch_progress.load_state(epoch)
+            lane.learner.train_metrics.load_state(epoch["meter"])
         for logger in lane.loggers:
             if isinstance(logger, TensorBoard):
                 logger.forget_after(content["global_step"])

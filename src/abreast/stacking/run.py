@@ -16,7 +16,7 @@ from lightning.pytorch import Callback
 from abreast.callbacks.preemption import WITHIN
 from abreast.data.datamodule import DataModule
 from abreast.errors import DivergedError, Interrupted, disk_error
-from abreast.learner.worst_examples import write_hardest
+from abreast.learner.lightning_loops import load_loops
 from abreast.loggers.hyperparameters import log_hyperparameters
 from abreast.metrics.objective import objective, worst
 from abreast.runs.directory import RunDirectory
@@ -40,6 +40,7 @@ from abreast.stacking.resume import StackPreemptionCheckpoint, are_over, load, l
 from abreast.stacking.test_module import StackTest
 from abreast.stacking.vmap import Vmapped
 from abreast.training.run import result_of
+from abreast.training.worst_examples import write_worst_examples
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +130,7 @@ def _train(
     chunks = chunked(lanes, plan, load(lanes))
     place = loops(lanes)
     if place is not None:
-        trainer.fit_loop.load_state_dict(place["fit_loop"])
+        load_loops(trainer, place)
     _probe(chunks[0], data, trainer.strategy.root_device)
     table = Table({str(job.directory): job.title for job in jobs})
     with workers(plan.threads) as pool:
@@ -199,7 +200,7 @@ def _probe(chunk: Chunk, data: DataModule, device: torch.device) -> None:
 def _finish(lane: Lane, data: DataModule, file: Path, epoch: int, seconds: float) -> None:
     result = result_of(lane.cfg, lane.directory, data, lane.learner, file, epoch + 1)
     result["seconds"] = seconds
-    write_hardest(lane.directory, data, lane.learner)
+    write_worst_examples(lane.directory, lane.learner, data.test)
     lane.directory.write_result(result)
     log_hyperparameters(lane.trainer, lane.cfg, result)  # type: ignore[arg-type]
     lane.directory.write_status("finished")

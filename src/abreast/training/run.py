@@ -35,9 +35,8 @@ from abreast.data.datamodule import DataModule
 from abreast.errors import AbreastError, ConfigError, DivergedError, Interrupted, RunError, disk_error
 from abreast.learner import checkpoint
 from abreast.learner.checkpoint import AtomicCheckpointIO
-from abreast.learner.data_parallel import share_norms
 from abreast.learner.module import Learner
-from abreast.learner.worst_examples import write_hardest
+from abreast.learner.shared_norm import share_norms
 from abreast.loggers.hyperparameters import log_hyperparameters
 from abreast.loggers.tensorboard import TensorBoard
 from abreast.metrics.objective import objective
@@ -50,6 +49,7 @@ from abreast.runtime.matmul_precision import matmul_precision
 from abreast.runtime.seeding import derive, seed_everything
 from abreast.training.external_ranks import resumed, shared
 from abreast.training.ranks import ranks_to_start, start_ranks
+from abreast.training.worst_examples import write_worst_examples
 
 log = logging.getLogger(__name__)
 
@@ -176,7 +176,7 @@ def train(cfg: Config, directory: RunDirectory) -> None:
         watchers: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
         recorder = next(each for each in watchers if isinstance(each, RunWriter))
         result["seconds"] = round(recorder.before + time.perf_counter() - began, 3)
-        write_hardest(directory, data, learner)
+        write_worst_examples(directory, learner, data.test)
         directory.write_result(result)
         log_hyperparameters(trainer, cfg, result)
         print_summary(directory.path, result)

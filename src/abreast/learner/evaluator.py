@@ -1,0 +1,111 @@
+"""The LightningModule that measures: a network, its loss and the metrics of each stage."""
+
+from __future__ import annotations
+
+import math
+from typing import cast
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+
+from abreast.data.loader import Batch, Block, batches
+from abreast.errors import DivergedError
+from abreast.learner.data_spec import DataSpec
+from abreast.learner.normalize import Normalize
+from abreast.losses import Loss
+from abreast.metrics.stage import StageMetrics
+
+
+class Evaluator(LightningModule):
+    """A network with its loss, ready to validate, to test and to predict; `Learner` adds its training.
+
+    Args:
+        net: Takes normalised inputs `[B, *in_shape]`, gives raw scores `[B, out_features]`.
+        loss: Takes raw scores and targets, gives their mean loss.
+        data: Shape and meaning of the data.
+
+    Attributes:
+        values: The last epoch's metrics by name (`train/loss`), after a test also the test's.
+        confusion: The test's confusion matrix, `confusion[label][prediction]`.
+    """
+
+    def __init__(self, net: nn.Module, loss: Loss, data: DataSpec) -> None:
+        super().__init__()
+        self.normalize = Normalize(data.mean, data.std)
+        self.net = net
+        self.loss = loss
+        self.in_shape = data.in_shape
+        self.out_features = data.out_features
+        self.classes = classes = data.classes
+        self.peak = data.peak
+        self.train_metrics = StageMetrics(classes, ignore_index=loss.ignore_index)
+        self.val_metrics = StageMetrics(classes, ignore_index=loss.ignore_index)
+        self.test_metrics = StageMetrics(classes, ignore_index=loss.ignore_index, full=True)
+        self.values: dict[str, float] = {}
+        self.confusion: list[list[int]] | None = None
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Raw scores `[B, out_features]` of inputs `[B, *in_shape]` as stored."""
+        scores: Tensor = self.net(self.normalize(inputs))
+        return scores
+
+    def batch_loss(self, batch: Batch, metrics: StageMetrics | None) -> Tensor:
+        """The mean loss of a mini-batch, a 0-d tensor; counted in `metrics`, unless None."""
+        inputs, targets = batch
+        scores = self.forward(inputs)
+        loss: Tensor = self.loss(scores, targets)
+        if metrics is not None:
+            metrics.update(loss, self.loss.weight(targets), scores, targets)
+        return loss
+
+    def _end_stage(self, stage: str, metrics: StageMetrics) -> None:
+        if self.trainer.world_size > 1:
+            metrics.take_part(self.out_features, cast(torch.dtype, self.dtype), self.device)
+        self.record(stage, metrics.compute())
+
+    def record(self, stage: str, metrics: dict[str, Tensor]) -> None:
+        """Keep a stage's metrics, and show them to the callbacks that monitor one.
+
+        Args:
+            stage: `train`, `val` or `test`.
+            metrics: 0-d tensors by name, without the stage; `confusion` may be among them, `[C, C]`.
+
+        Raises:
+            DivergedError: The stage's loss is not finite.
+        """
+        confusion = metrics.pop("confusion", None)
+        tensors = {f"{stage}/{name}": value for name, value in metrics.items()}
+        if not tensors[f"{stage}/loss"].isfinite():
+            raise DivergedError(self.trainer.global_step)
+        self.trainer.callback_metrics.update(tensors)
+        values = {name: _rounded(value) for name, value in tensors.items()}
+        self.values.update({name: value for name, value in values.items() if math.isfinite(value)})
+        if confusion is not None:
+            self.confusion = confusion.tolist()
+            for name, row, hits in zip(self.classes, confusion, confusion.diagonal(), strict=True):
+                if row.sum() > 0:
+                    self.values[f"{stage}/accuracy/{name}"] = _rounded(hits / row.sum())
+
+    def validation_step(self, batch: Batch | Block, batch_idx: int) -> None:
+        """Measure validation examples."""
+        for mini_batch in batches(batch):
+            self.batch_loss(mini_batch, self.val_metrics)
+
+    def on_validation_epoch_end(self) -> None:
+        """Record the validation's metrics."""
+        self._end_stage("val", self.val_metrics)
+
+    def test_step(self, batch: Batch | Block, batch_idx: int) -> None:
+        """Measure test examples."""
+        for mini_batch in batches(batch):
+            self.batch_loss(mini_batch, self.test_metrics)
+
+    def on_test_epoch_end(self) -> None:
+        """Record the test's metrics."""
+        self._end_stage("test", self.test_metrics)
+
+
+def _rounded(value: Tensor) -> float:
+    """The shortest decimal that float32 can tell apart: 0.9833333, not 0.9833333492279053."""
+    return float(f"{value.item():.7g}")

@@ -1,0 +1,60 @@
+"""The worst-classified test images in a run's directory, for reports."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from abreast.data.source import Split
+from abreast.learner.evaluator import Evaluator
+from abreast.learner.worst_examples import worst_examples
+from abreast.runs.directory import RunDirectory, write_atomically
+
+FILE = "worst.json"
+COUNT = 24
+
+
+def write_worst_examples(directory: RunDirectory, evaluator: Evaluator, test: Split) -> None:
+    """Write `worst.json`: the worst-classified images, with one PNG that holds them side by side.
+
+    Writes nothing where the data are no images of classes, or the run was not tested.
+
+    Args:
+        directory: The run's directory.
+        evaluator: The module that was tested.
+        test: All test examples; images are uint8 `[N, C, H, W]`.
+    """
+    inputs, targets = test.inputs, test.targets
+    if evaluator.confusion is None or inputs.dtype != torch.uint8 or inputs.ndim != 4:
+        return
+    rows, chances, guesses, confidences = worst_examples(evaluator, test).rows(COUNT)
+    images = inputs[rows].cpu()
+    labels = targets[rows].tolist()
+    described = [
+        {"row": row, "label": label, "guess": guess, "chance": round(chance, 6), "confidence": round(sure, 6)}
+        for row, label, guess, chance, sure in zip(
+            rows.tolist(), labels, guesses, chances, confidences, strict=True
+        )
+    ]
+    content = {
+        "classes": list(evaluator.classes),
+        "height": images.shape[2],
+        "width": images.shape[3],
+        "images": described,
+        "png": base64.b64encode(_strip(images, evaluator.peak or 255)).decode(),
+    }
+    write_atomically(directory.path / FILE, json.dumps(content, ensure_ascii=False).encode())
+
+
+def _strip(images: Tensor, peak: int) -> bytes:
+    """A PNG of the uint8 images `[N, C, H, W]` side by side; `peak` is white."""
+    pixels = (images.float() * (255 / peak)).round().clamp(0, 255).byte()
+    strip = pixels.permute(2, 0, 3, 1).flatten(1, 2).numpy()  # [H, N * W, C]
+    file = io.BytesIO()
+    Image.fromarray(strip[..., :3] if strip.shape[2] >= 3 else strip[..., 0]).save(file, "PNG")
+    return file.getvalue()
