@@ -14,7 +14,7 @@ from abreast.learner.checkpoint import load
 from abreast.runs.directory import RunDirectory
 from abreast.stacking.build import Job
 from abreast.stacking.run import Options, train_stack
-from abreast.stacking.shared_batches import alike, spread
+from abreast.stacking.shared_batches import equal_neighbours, repeat_by_lane
 from support.helpers import allowed
 
 Configs = Callable[..., list[dict[str, Any]]]
@@ -28,12 +28,12 @@ EACH = [
 ]
 
 
-def test_alike() -> None:
-    assert alike([3, 3, 1, 2, 2]) == [slice(0, 2), slice(2, 3), slice(3, 5)]
-    assert alike([7]) == [slice(0, 1)]
+def test_equal_neighbours() -> None:
+    assert equal_neighbours([3, 3, 1, 2, 2]) == [slice(0, 2), slice(2, 3), slice(3, 5)]
+    assert equal_neighbours([7]) == [slice(0, 1)]
     values = torch.arange(6).view(3, 2)
     expected = torch.tensor([[0, 1], [0, 1], [2, 3], [4, 5], [4, 5]])
-    assert spread(values, alike([3, 3, 1, 2, 2])).equal(expected)
+    assert repeat_by_lane(values, equal_neighbours([3, 3, 1, 2, 2])).equal(expected)
 
 
 @pytest.mark.parametrize(

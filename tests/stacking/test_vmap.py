@@ -76,3 +76,74 @@ def test_what_vmap_refuses_is_left_with_the_reason(configs: Configs, tmp_path: P
         assert outcome.left is not None
         assert outcome.left.startswith("Choosy cannot be batched")
         assert outcome.error is None
+
+
+class Hooked(Skipping):
+    """A hook that one lane alone would call."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features)
+        self.wide.register_forward_hook(lambda module, inputs, output: output * 2)
+
+
+class Frozen(Skipping):
+    """Weights that are not trained."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features)
+        self.wide.requires_grad_(False)
+
+
+class Evaluated(Skipping):
+    """A norm that keeps its statistics."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features)
+        self.norm.eval()
+
+
+class Tied(Skipping):
+    """Two parameters in one memory."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features)
+        self.other = nn.Parameter(self.wide.weight.data)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + x.flatten(1) @ self.other.t()  # type: ignore[no-any-return]
+
+
+class Drawn(nn.Sequential):
+    """Another architecture for another seed."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(nn.Dropout(float(torch.rand(()))), nn.Linear(in_features, out_features))
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("Hooked", "Hooked has hooks (Linear)"),
+        ("Frozen", "Frozen has frozen parameters (wide.weight)"),
+        ("Evaluated", "Evaluated is in evaluation mode (BatchNorm1d)"),
+        ("Tied", "Tied has tensors that share memory (wide.weight)"),
+    ],
+)
+def test_what_a_stack_would_miss_is_trained_individually(
+    name: str, reason: str, configs: Configs, tmp_path: Path
+) -> None:
+    jobs = networks(configs, name, ("seed=0",), ("seed=1",))
+    with execution_whitelist(["torch.*", "abreast.*", "lightning.*", f"{HERE}.*"]):
+        outcomes = train_stack([Job(cfg, tmp_path / str(n)) for n, cfg in enumerate(jobs)])
+    assert [outcome.left for outcome in outcomes] == [reason, reason]
+
+
+def test_another_architecture_is_trained_individually(configs: Configs, tmp_path: Path) -> None:
+    jobs = networks(configs, "Drawn", ("seed=0",), ("seed=1",), ("seed=0", "loss=mse"))
+    with execution_whitelist(["torch.*", "abreast.*", "lightning.*", f"{HERE}.*"]):
+        outcomes = train_stack([Job(cfg, tmp_path / str(n)) for n, cfg in enumerate(jobs)])
+    assert [outcome.left for outcome in outcomes] == [
+        None,
+        "Drawn differs in architecture from the stack's first run",
+        None,
+    ]

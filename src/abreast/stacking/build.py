@@ -29,6 +29,7 @@ from abreast.data.datamodule import DataModule
 from abreast.data.source import check_labels
 from abreast.learner.block_step import needs_closure
 from abreast.runs.directory import RunDirectory
+from abreast.stacking.eligibility import is_same_architecture, why_ineligible
 from abreast.stacking.grouping import Config
 from abreast.stacking.lane import Lane
 from abreast.training.run import prepare
@@ -106,8 +107,14 @@ def build_lane(
     learner = build_learner(cfg, data, stepping, parts)
     if [*learner.loss.parameters()]:
         raise NotStackableError(f"{learner.loss.name} has weights of its own")
-    if not all(parameter.requires_grad for parameter in learner.net.parameters()):
-        raise NotStackableError(f"{type(learner.net).__name__} has frozen parameters")
+    reason = why_ineligible(learner.net)
+    if reason is not None:
+        raise NotStackableError(reason)
+    first: nn.Module = parts.setdefault("first net", learner.net)
+    if not is_same_architecture(learner.net, first):
+        raise NotStackableError(
+            f"{type(learner.net).__name__} differs in architecture from the stack's first run"
+        )
     if needs_closure(learner.make_optimizer([*learner.net.parameters()])):
         raise NotStackableError(f"{cfg['optim']['_target_']} evaluates the loss itself")
     callbacks = build_callbacks(cfg, directory)

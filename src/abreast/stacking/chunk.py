@@ -12,18 +12,18 @@ from abreast.learner.block_step import clip
 from abreast.learner.epoch_progress import EpochState
 from abreast.losses import Loss
 from abreast.metrics.stage import Sample
-from abreast.models import MLP
 from abreast.stacking.evaluation import Evaluation
 from abreast.stacking.grouping import optimizer_key
 from abreast.stacking.lane import Lane
+from abreast.stacking.layers import UnsupportedLayerError
 from abreast.stacking.loader import StackBlock
 from abreast.stacking.losses import StackedLoss
 from abreast.stacking.metrics import StackMetrics
 from abreast.stacking.optimizers import OptimizerSnapshot, pack
-from abreast.stacking.parameters import BufferPool, State
-from abreast.stacking.sequential import StackedMLP
-from abreast.stacking.shared_batches import alike, share, spread
-from abreast.stacking.vmap import Vmapped
+from abreast.stacking.parameters import BufferPool, StackedState
+from abreast.stacking.sequential import StackedSequential
+from abreast.stacking.shared_batches import equal_neighbours, repeat_by_lane, share_first_product
+from abreast.stacking.vmap import VmappedNet
 
 
 class Chunk:
@@ -45,16 +45,18 @@ class Chunk:
         self.place = slice(first, first + len(self.lanes))
         self.learners = [lane.learner for lane in self.lanes]
         nets = [learner.net for learner in self.learners]
-        self.state = State(nets)
-        streams = [lane.stream for lane in self.lanes]
-        is_mlp = type(nets[0]) is MLP
-        self.net: StackedMLP | Vmapped = (
-            StackedMLP(nets, self.state, streams) if is_mlp else Vmapped(nets, self.state)
-        )
-        self.groups = alike([lane.cfg["seed"] for lane in self.lanes]) if shares else None
+        self.state = StackedState(nets)
+        self.net: StackedSequential | VmappedNet
+        self.why_vmap: str | None = None  # why the network has no bitwise exact batched form
+        try:
+            generators = [lane.stream for lane in self.lanes]
+            self.net = StackedSequential(nets, self.state, generators, self.learners[0].in_shape)
+        except UnsupportedLayerError as reason:
+            self.net, self.why_vmap = VmappedNet(nets, self.state), str(reason)
+        self.groups = equal_neighbours([lane.cfg["seed"] for lane in self.lanes]) if shares else None
         self.multiplies_once = False
-        if self.groups is not None and isinstance(self.net, StackedMLP):
-            self.multiplies_once = share(self.net, self.groups)
+        if self.groups is not None and isinstance(self.net, StackedSequential):
+            self.multiplies_once = share_first_product(self.net, self.groups)
         self.packs = pack(self.learners, [optimizer_key(lane.cfg) for lane in self.lanes], self.state)
         for each in self.packs:
             if carried is not None:
@@ -83,8 +85,8 @@ class Chunk:
         for number, (inputs, targets) in enumerate(block.of(self.place, self.gathered, firsts), start=1):
             x = self._normalized(inputs)
             if self.groups is not None:
-                targets = spread(targets, self.groups)
-                x = x if self.multiplies_once else spread(x, self.groups)
+                targets = repeat_by_lane(targets, self.groups)
+                x = x if self.multiplies_once else repeat_by_lane(x, self.groups)
             scores = self.net.forward(x)
             gradient, losses = self.loss.gradient(scores, targets)
             self.net.backward(gradient)
@@ -113,7 +115,7 @@ class Chunk:
 
     def _normalized(self, inputs: Tensor) -> Tensor:
         """As the learners' `normalize` has it, always in the same memory."""
-        room = self.rooms(*inputs.shape, like=self.normalize.mean)
+        room = self.rooms.aligned(*inputs.shape, like=self.normalize.mean)
         return room.copy_(inputs).sub_(self.normalize.mean).mul_(self.normalize.scale)
 
     def epoch_state(self, number: int) -> EpochState:

@@ -28,7 +28,7 @@ from abreast.runs.directory import RunDirectory
 from abreast.runtime.seeding import derive
 from abreast.stacking.grouping import Config
 from abreast.stacking.optimizers import OptimizerGroup, OptimizerSnapshot, cloned
-from abreast.stacking.parameters import own_memory
+from abreast.stacking.parameters import detach_from_stack
 
 GLOBAL_GENERATOR = Lock()  # there is one for all threads of chunks
 OF_A_RUN = (RunWriter, TestImages, EarlyStopping, Checkpoint)  # others watch the process
@@ -241,7 +241,7 @@ class Lane:
 
     def leave(self) -> None:
         """Take the weights, as they are, out of the memory that is shared with the other lanes."""
-        own_memory(self.learner.net)
+        detach_from_stack(self.learner.net)
         self.pack = self.optimizer = self._weights = None
 
     def checkpoint(self, loops: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from abreast.learner.module import Learner
 from abreast.learner.schedule import Schedule
 from abreast.optim.fused_step import Step, fused_step
-from abreast.stacking.parameters import State
+from abreast.stacking.parameters import StackedState
 
 # Each value of a parameter is updated from that value's own history alone.
 ELEMENTWISE = (
@@ -41,7 +41,7 @@ class OptimizerGroup:
     vectors, and n parameters otherwise: to the optimizer both are just parameters.
     """
 
-    def __init__(self, learners: Sequence[Learner], state: State, groups: Sequence[range]) -> None:
+    def __init__(self, learners: Sequence[Learner], state: StackedState, groups: Sequence[range]) -> None:
         self.lanes = range(groups[0].start, groups[-1].stop)
         self.groups = list(groups)
         own = [learners[lane] for lane in self.lanes]
@@ -66,7 +66,7 @@ class OptimizerGroup:
         _check_memory(self.optimizer)
         self.parameters = [_plain_parameters(self.optimizer, learner) for learner in own]
 
-    def _optimizer(self, learners: Sequence[Learner], state: State, group: range) -> Optimizer:
+    def _optimizer(self, learners: Sequence[Learner], state: StackedState, group: range) -> Optimizer:
         parameters: list[nn.Parameter] = []
         for name, whole in state.parameters.items():
             if whole[0].numel() % VECTOR == 0:
@@ -143,7 +143,7 @@ class OptimizerGroup:
             }
 
 
-def pack(learners: Sequence[Learner], keys: Sequence[str], state: State) -> list[OptimizerGroup]:
+def pack(learners: Sequence[Learner], keys: Sequence[str], state: StackedState) -> list[OptimizerGroup]:
     """The fewest packs of neighbours. Lanes share one where their optimizer works value by value.
 
     Lanes of equal key are one parameter group. Those of one class join with other settings, if no schedule

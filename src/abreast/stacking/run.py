@@ -38,7 +38,7 @@ from abreast.stacking.module import Stack
 from abreast.stacking.progress import Table
 from abreast.stacking.resume import StackPreemptionCheckpoint, are_over, load, loops
 from abreast.stacking.test_module import StackTest
-from abreast.stacking.vmap import Vmapped
+from abreast.stacking.vmap import VmappedNet
 from abreast.training.run import result_of
 from abreast.training.worst_examples import write_worst_examples
 
@@ -186,15 +186,20 @@ def _begin(begun: tuple[RunDirectory, Job, Outcome]) -> None:
 
 def _probe(chunk: Chunk, data: DataModule, device: torch.device) -> None:
     """See whether the networks can be batched at all, before anything is trained."""
-    if not isinstance(chunk.net, Vmapped):
+    if not isinstance(chunk.net, VmappedNet):
         return
+    name = type(chunk.net.base).__name__
     rows = data.train.inputs[: data.batch_size].to(device)
     try:
         chunk.net.probe(chunk.normalize(rows.expand(len(chunk.lanes), *rows.shape)))
     except Exception as error:
-        name = type(chunk.net.base).__name__
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise NotStackableError(f"{name} cannot be batched ({reason})") from error
+    log.info(
+        "%s is batched by torch.func.vmap, equal to individual training within rounding: %s",
+        name,
+        chunk.why_vmap,
+    )
 
 
 def _finish(lane: Lane, data: DataModule, file: Path, epoch: int, seconds: float) -> None:

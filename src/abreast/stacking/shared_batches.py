@@ -1,4 +1,4 @@
-"""Lanes of one seed have their mini-batches in common: gathered once, multiplied by all weights at once."""
+"""Lanes of one seed share their mini-batches: gathered once, multiplied by all their weights at once."""
 
 from __future__ import annotations
 
@@ -8,65 +8,78 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from abreast.stacking.layers import Linear
-from abreast.stacking.sequential import StackedMLP
+from abreast.stacking.layers.dropout import StackedIdentity
+from abreast.stacking.layers.flatten import StackedFlatten
+from abreast.stacking.layers.linear import StackedLinear
+from abreast.stacking.sequential import StackedSequential
 
 
-def alike(seeds: Sequence[int]) -> list[slice]:
-    """The runs of neighbouring lanes that have one seed, and so one order of the rows."""
-    found: list[slice] = []
+def equal_neighbours(seeds: Sequence[int]) -> list[slice]:
+    """The longest ranges of neighbouring lanes of one seed, which have their examples in one order.
+
+    >>> equal_neighbours([3, 3, 1])
+    [slice(0, 2, None), slice(2, 3, None)]
+    """
+    groups: list[slice] = []
     for _, lanes in groupby(range(len(seeds)), lambda lane: seeds[lane]):
-        own = list(lanes)
-        found.append(slice(own[0], own[-1] + 1))
-    return found
+        first, *others = lanes
+        groups.append(slice(first, first + 1 + len(others)))
+    return groups
 
 
-def spread(values: Tensor, groups: Sequence[slice]) -> Tensor:
-    """Each group's `[G, ...]` for each of its lanes: `[K, ...]`."""
+def repeat_by_lane(values: Tensor, groups: Sequence[slice]) -> Tensor:
+    """Repeat each group's values `[G, ...]` for each of its lanes: `[K, ...]`."""
     counts = torch.tensor([lanes.stop - lanes.start for lanes in groups], device=values.device)
     return values.repeat_interleave(counts, 0)
 
 
 class SharedLinear:
-    """The first layer, for inputs `[G, B, in]` that the lanes of each of the `groups` have in common.
+    """The first linear layer, for inputs `[G, B, in]` that the lanes of each of the G groups have in common.
 
-    One product with all their weights. It may add up in another order than a lane's own product: equal to it
-    within rounding, not to the bit.
+    One product with all their weights. It may add up in another order than a lane's product alone: equal to
+    it within rounding, not bitwise.
     """
 
-    def __init__(self, layer: Linear, groups: Sequence[slice]) -> None:
+    def __init__(self, layer: StackedLinear, groups: Sequence[slice]) -> None:
         self.layer = layer
         self.groups = groups
         self._x: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
-        """Hidden values `[K, B, out]`."""
+        """`[G, B, in]` to `[K, B, out]`."""
         self._x = x
-        lanes, outputs, inputs = self.layer.weight.shape
-        out = self.layer.outs(lanes, x.shape[1], outputs, like=x)
-        for rows, own in zip(x, self.groups, strict=True):
-            found = torch.mm(rows, self.layer.weight[own].view(-1, inputs).t())
-            out[own] = found.view(len(rows), -1, outputs).transpose(0, 1)
-        if self.layer.bias is not None:
-            out += self.layer.bias[:, None]
+        weight, bias = self.layer.weight, self.layer.bias
+        lanes, outputs, inputs = weight.shape
+        out = self.layer.outputs.aligned(lanes, x.shape[1], outputs, like=x)
+        for shared, group in zip(x, self.groups, strict=True):
+            products = torch.mm(shared, weight[group].view(-1, inputs).t())
+            out[group] = products.view(len(shared), -1, outputs).transpose(0, 1)
+        if bias is not None:
+            out += bias[:, None]
         return out
 
     def backward(self, grad: Tensor) -> Tensor:
-        """Only the parameters' gradients: nobody asks for the inputs'."""
+        """Fill the parameters' gradients; first layer: no input gradient."""
         if self.layer.bias_grad is not None:
-            torch.sum(self.layer.dense(grad), 1, out=self.layer.bias_grad)
-        for rows, own in zip(self._x, self.groups, strict=True):
-            side_by_side = grad[own].transpose(0, 1).reshape(len(rows), -1)
-            torch.mm(side_by_side.t(), rows, out=self.layer.grad[own].view(-1, rows.shape[1]))
+            torch.sum(self.layer.lane_major(grad), 1, out=self.layer.bias_grad)
+        for shared, group in zip(self._x, self.groups, strict=True):
+            side_by_side = grad[group].transpose(0, 1).reshape(len(shared), -1)
+            weight_grad = self.layer.weight_grad[group].view(-1, shared.shape[1])
+            torch.mm(side_by_side.t(), shared, out=weight_grad)
         del self._x
         return grad
 
 
-def share(net: StackedMLP, groups: Sequence[slice]) -> bool:
-    """Let the network take `[G, B, *shape]`, one input for each group of lanes; whether that is possible."""
-    first = net.layers[1]
-    assert isinstance(first, Linear)
-    if not first.weight.is_contiguous():  # lanes with gaps between them are not one matrix
-        return False
-    net.layers[1] = SharedLinear(first, groups)
-    return True
+def share_first_product(net: StackedSequential, groups: Sequence[slice]) -> bool:
+    """Let the network take one input `[G, B, *shape]` for each group of lanes, where that is possible.
+
+    Returns:
+        Whether it is: the first layer but for views is linear, and its weights lie without padding.
+    """
+    for position, layer in enumerate(net.layers):
+        if isinstance(layer, StackedLinear) and layer.weight.is_contiguous():
+            net.layers[position] = SharedLinear(layer, groups)
+            return True
+        if not isinstance(layer, (StackedFlatten, StackedIdentity)):
+            return False
+    return False

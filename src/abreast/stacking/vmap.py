@@ -1,4 +1,4 @@
-"""A stack of any networks, by `torch.func.vmap`: equal to the lanes' own within rounding, not to the bit."""
+"""A stack of any networks by `torch.func.vmap`: equal to individual training within rounding, not bitwise."""
 
 from __future__ import annotations
 
@@ -7,58 +7,62 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from abreast.stacking.parameters import State
+from abreast.stacking.parameters import StackedState
 
 
-class Vmapped:
+class VmappedNet:
     """The lanes' networks as one function, in training.
 
-    Dropout draws from torch's global generator, another mask for each lane, so a lane with dropout is another
-    sample of its plain run. Raises RuntimeError from `forward` for networks that vmap cannot batch: control
-    flow that hangs on values, operations without a batched form.
+    Dropout draws a mask for each lane from torch's global generator, so a lane with dropout is another
+    sample of its individual run. `forward` raises RuntimeError for networks that vmap cannot batch:
+    control flow that depends on values, operations without a batched form.
     """
 
-    def __init__(self, nets: Sequence[nn.Module], state: State) -> None:
+    def __init__(self, nets: Sequence[nn.Module], state: StackedState) -> None:
         self.base = nets[0]
         self.state = state
         self._scores: Tensor
 
     def train(self) -> None:
-        """Let the network that stands for all of them behave as in training."""
+        """Put the network that is called for all lanes in training mode."""
         self.base.train()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Scores `[K, B, out]` of normalised inputs `[K, B, *shape]`."""
+        """Return scores `[K, B, out]` of normalised inputs `[K, B, *shape]`."""
         state = self.state
 
-        def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor], rows: Tensor) -> Tensor:
-            scores: Tensor = torch.func.functional_call(self.base, (parameters, buffers), (rows,))
+        def call(parameters: dict[str, Tensor], buffers: dict[str, Tensor], inputs: Tensor) -> Tensor:
+            scores: Tensor = torch.func.functional_call(self.base, (parameters, buffers), (inputs,))
             return scores
 
-        batched = torch.func.vmap(one, in_dims=(0, 0, 0), randomness="different")
-        # In-place changes reach dense buffers alone; the state's lanes may have gaps between them.
-        dense = {
+        batched = torch.func.vmap(call, in_dims=(0, 0, 0), randomness="different")
+        # vmap changes dense buffers alone in place; the state's lanes may be padded.
+        buffers = {
             name: buffer.clone(memory_format=torch.contiguous_format)
             for name, buffer in state.buffers.items()
         }
         with torch.enable_grad():
-            self._scores = batched(dict(state.parameters), dense, x)
-        for name, buffer in dense.items():
+            self._scores = batched(dict(state.parameters), buffers, x)
+        for name, buffer in buffers.items():
             state.buffers[name].copy_(buffer)
         return self._scores.detach()
 
     def backward(self, grad: Tensor) -> None:
-        """Fill the state's gradients from that of the scores."""
-        found = torch.autograd.grad(self._scores, [*self.state.parameters.values()], grad)
+        """Fill the state's gradients, given that of the scores."""
+        gradients = torch.autograd.grad(self._scores, [*self.state.parameters.values()], grad)
         del self._scores
-        for gradient, value in zip(self.state.gradients.values(), found, strict=True):
-            gradient.copy_(value)
+        for memory, gradient in zip(self.state.gradients.values(), gradients, strict=True):
+            memory.copy_(gradient)
 
-    def probe(self, rows: Tensor) -> None:
-        """Try the networks on some rows `[K, B, *shape]` and leave everything as it was."""
+    def probe(self, x: Tensor) -> None:
+        """Try forward and backward on inputs `[K, B, *shape]`; the buffers are restored.
+
+        Raises:
+            Exception: Whatever vmap, or the network under it, raises.
+        """
         before = {name: buffer.clone() for name, buffer in self.state.buffers.items()}
         try:
-            self.backward(torch.ones_like(self.forward(rows)))
+            self.backward(torch.ones_like(self.forward(x)))
         finally:
             for name, buffer in before.items():
                 self.state.buffers[name].copy_(buffer)

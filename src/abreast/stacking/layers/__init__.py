@@ -1,0 +1,35 @@
+"""Layers of many lanes at once, forward and backward, bitwise equal to each lane's own (CPU, one thread).
+
+A layer is made stackable by a subclass of `StackedLayer`, a row here, and a row in
+`tests/stacking/test_layers.py`, which compares it with individual training. Networks with a layer that is
+not registered are batched by `torch.func.vmap`.
+"""
+
+from torch import nn
+
+from abreast.stacking.layers.activations import StackedActivation, StackedExactActivation, StackedReLU
+from abreast.stacking.layers.batch_norm import StackedBatchNorm
+from abreast.stacking.layers.dropout import StackedDropout, StackedIdentity
+from abreast.stacking.layers.flatten import StackedFlatten
+from abreast.stacking.layers.layer import (
+    STACKED_LAYERS,
+    LayerContext,
+    StackedLayer,
+    UnsupportedLayerError,
+    register,
+)
+from abreast.stacking.layers.layer_norm import StackedLayerNorm
+from abreast.stacking.layers.linear import StackedLinear
+
+register(nn.Linear)(StackedLinear)
+register(nn.Flatten)(StackedFlatten)
+register(nn.Identity)(StackedIdentity)
+register(nn.Dropout)(StackedDropout)
+register(nn.BatchNorm1d)(StackedBatchNorm)
+register(nn.LayerNorm)(StackedLayerNorm)
+register(nn.ReLU)(StackedReLU)
+register(nn.LeakyReLU, nn.ReLU6, nn.Hardtanh)(StackedExactActivation)
+register(nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish)(StackedActivation)
+register(nn.Tanh, nn.Sigmoid, nn.Softplus, nn.Softsign, nn.LogSigmoid, nn.Hardswish)(StackedActivation)
+
+__all__ = ["STACKED_LAYERS", "LayerContext", "StackedLayer", "UnsupportedLayerError", "register"]

@@ -1,0 +1,101 @@
+"""`nn.Linear` in every lane, by batched matrix products."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from abreast.stacking.layers.layer import LayerContext, StackedLayer, UnsupportedLayerError
+from abreast.stacking.parameters import ALIGNED_FLOATS, BufferPool, align
+
+BMM_CUTOFF = (
+    400  # torch multiplies batches of smaller matrices in a loop of its own, which rounds differently
+)
+
+
+class StackedLinear(StackedLayer):
+    """`x @ weight.T + bias` in every lane, with weight `[K, out, in]` and bias `[K, out]`.
+
+    Lanes are multiplied one by one where a batched product would round differently; the conditions were
+    found by comparing both forms over sizes from 1 to 784.
+    """
+
+    keeps_output = False
+
+    def __init__(self, layer: nn.Module, context: LayerContext) -> None:
+        assert isinstance(layer, nn.Linear)
+        if context.in_shape != (layer.in_features,):
+            raise UnsupportedLayerError(
+                f"nn.Linear with in_features={layer.in_features} on examples of shape {context.in_shape}"
+            )
+        self.out_shape = (layer.out_features,)
+        weight, bias = context.parameters["weight"], context.parameters.get("bias")
+        assert weight.grad is not None
+        self.weight, self.weight_grad = weight.detach(), weight.grad
+        self.bias = None if bias is None else bias.detach()
+        self.bias_grad = None if bias is None else bias.grad
+        self.needs_input_grad = context.needs_input_grad
+        feeds_batch_norm = isinstance(context.next_layer, nn.BatchNorm1d)
+        self.batch_major = feeds_batch_norm and layer.out_features % ALIGNED_FLOATS == 0
+        self.outputs = BufferPool(most=0 if context.output_escapes else 2)
+        self._input_grads = BufferPool(most=2)
+        self._lane_major_grads = BufferPool(most=2)
+        self._x: Tensor
+
+    def lane_major(self, grad: Tensor) -> Tensor:
+        """Return the gradient with each lane contiguous: sums over the examples would round differently."""
+        if grad[0].is_contiguous():
+            return grad
+        return self._lane_major_grads.aligned(*grad.shape, like=grad).copy_(grad)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[K, B, in]` to `[K, B, out]`."""
+        if x.stride(0) % ALIGNED_FLOATS:
+            x = align(x)
+        self._x = x
+        lanes, examples, _ = x.shape
+        out = self.outputs.aligned(
+            lanes, examples, self.weight.shape[1], like=x, batch_major=self.batch_major
+        )
+        weight_t = self.weight.transpose(1, 2)
+        if rounds_differently(self.weight, examples):
+            for k in range(lanes):
+                if self.bias is None:
+                    torch.mm(x[k], weight_t[k], out=out[k])
+                else:
+                    torch.addmm(self.bias[k], x[k], weight_t[k], out=out[k])
+        elif self.bias is None:
+            torch.bmm(x, weight_t, out=out)
+        else:
+            torch.baddbmm(self.bias[:, None], x, weight_t, out=out)
+        return out
+
+    def backward(self, grad: Tensor) -> Tensor:
+        """`[K, B, out]` to `[K, B, in]`; first layer: no input gradient."""
+        x, weight = self._x, self.weight
+        del self._x
+        grad = align(grad)
+        if self.bias_grad is not None:
+            torch.sum(self.lane_major(grad), 1, out=self.bias_grad)
+        lane_by_lane = rounds_differently(weight, grad.shape[1])
+        lanes = range(len(grad))
+        if lane_by_lane:
+            for k in lanes:
+                torch.mm(grad[k].t(), x[k], out=self.weight_grad[k])
+        else:
+            torch.bmm(grad.transpose(1, 2), x, out=self.weight_grad)
+        if not self.needs_input_grad:
+            return grad
+        grad_input = self._input_grads.aligned(*x.shape, like=x, batch_major=x.stride(1) > x.stride(0))
+        if lane_by_lane:
+            for k in lanes:
+                torch.mm(grad[k], weight[k], out=grad_input[k])
+        else:
+            torch.bmm(grad, weight, out=grad_input)
+        return grad_input
+
+
+def rounds_differently(weight: Tensor, examples: int) -> bool:
+    """Whether a batched product with weight `[K, out, in]` would round differently from each lane's own."""
+    _, outputs, inputs = weight.shape
+    return examples * inputs * outputs < BMM_CUTOFF or outputs == 1 or inputs == 1

@@ -1,0 +1,281 @@
+"""Every stackable layer, in networks that are trained as a stack and individually: bitwise the same.
+
+A new layer needs a row in `NETWORKS`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from abreast.stacking.layers import STACKED_LAYERS, UnsupportedLayerError
+from abreast.stacking.parameters import StackedState
+from abreast.stacking.sequential import StackedSequential
+
+Configs = Callable[..., list[dict[str, Any]]]
+Both = Callable[..., list[tuple[Path, Path]]]
+Check = Callable[[Path, Path], None]
+
+LANES = 3
+
+
+class Custom(nn.Sequential):
+    """A network class of a user's, with the forward of nn.Sequential."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(nn.Linear(20, width), nn.Tanh(), nn.Linear(width, 10))
+
+
+def after_linear(layer: Callable[[int], nn.Module]) -> Callable[[int], nn.Module]:
+    """A row's network of some width: the layer after a linear one, which needs its input gradient."""
+    return lambda width: nn.Sequential(nn.Linear(20, width), layer(width), nn.Linear(width, 10))
+
+
+def activation(layer: Callable[[], nn.Module]) -> Callable[[int], nn.Module]:
+    """The activation after a linear layer."""
+    return after_linear(lambda _: layer())
+
+
+def repeated(width: int) -> nn.Module:
+    """One activation at two places."""
+    relu = nn.ReLU()
+    return nn.Sequential(nn.Linear(20, width), relu, nn.Linear(width, width), relu, nn.Linear(width, 10))
+
+
+# A layer's name, and the network for a number of hidden units in which it stands.
+NETWORKS: dict[str, Callable[[int], nn.Module]] = {
+    "Linear": lambda width: nn.Sequential(nn.Linear(20, width), nn.Linear(width, 10)),
+    "Linear without bias": after_linear(lambda width: nn.Linear(width, width, bias=False)),
+    "Linear alone": lambda _: nn.Sequential(nn.Linear(20, 10)),
+    "Linear with one output": lambda width: nn.Sequential(nn.Linear(20, 1), nn.Linear(1, 10)),
+    "Flatten": lambda width: nn.Sequential(nn.Flatten(), nn.Linear(20, width), nn.Linear(width, 10)),
+    "Flatten in the middle": activation(nn.Flatten),
+    "Identity": activation(nn.Identity),
+    "Dropout": activation(lambda: nn.Dropout(0.3)),
+    "Dropout p=0": activation(lambda: nn.Dropout(0.0)),
+    "Dropout p=1": activation(lambda: nn.Dropout(1.0)),
+    "Dropout in place": activation(lambda: nn.Dropout(0.5, inplace=True)),
+    "Dropout of the inputs": lambda _: nn.Sequential(nn.Dropout(0.2), nn.Linear(20, 10)),
+    "BatchNorm1d": after_linear(nn.BatchNorm1d),
+    "BatchNorm1d of the inputs": lambda _: nn.Sequential(nn.BatchNorm1d(20), nn.Linear(20, 10)),
+    "BatchNorm1d last": lambda _: nn.Sequential(nn.Linear(20, 10), nn.BatchNorm1d(10)),
+    "LayerNorm": after_linear(nn.LayerNorm),
+    "LayerNorm without bias": after_linear(lambda width: nn.LayerNorm(width, bias=False)),
+    "LayerNorm without weights": after_linear(lambda width: nn.LayerNorm(width, elementwise_affine=False)),
+    "LayerNorm of the inputs": lambda _: nn.Sequential(nn.LayerNorm(20), nn.Linear(20, 10)),
+    "ReLU": activation(nn.ReLU),
+    "ReLU in place": activation(lambda: nn.ReLU(inplace=True)),
+    "ReLU last": lambda _: nn.Sequential(nn.Linear(20, 10), nn.ReLU()),
+    "ReLU of the inputs": lambda _: nn.Sequential(nn.ReLU(), nn.Linear(20, 10)),
+    "ReLU twice": repeated,
+    "LeakyReLU": activation(nn.LeakyReLU),
+    "LeakyReLU negative": activation(lambda: nn.LeakyReLU(-0.3)),
+    "ReLU6": activation(nn.ReLU6),
+    "Hardtanh": activation(nn.Hardtanh),
+    "ELU": activation(nn.ELU),
+    "CELU": activation(nn.CELU),
+    "SELU": activation(nn.SELU),
+    "GELU": activation(nn.GELU),
+    "GELU by tanh": activation(lambda: nn.GELU("tanh")),
+    "SiLU": activation(nn.SiLU),
+    "Mish": activation(nn.Mish),
+    "Tanh": activation(nn.Tanh),
+    "Sigmoid": activation(nn.Sigmoid),
+    "Softplus": activation(nn.Softplus),
+    "Softsign": activation(nn.Softsign),
+    "LogSigmoid": activation(nn.LogSigmoid),
+    "Hardswish": activation(nn.Hardswish),
+    # Neighbours that must leave each other's memory alone.
+    "Tanh, ReLU": after_linear(lambda _: nn.Sequential(nn.Tanh(), nn.ReLU())),
+    "Tanh, Identity, ReLU": after_linear(lambda _: nn.Sequential(nn.Tanh(), nn.Identity(), nn.ReLU())),
+    "ReLU, Dropout": after_linear(lambda _: nn.Sequential(nn.ReLU(), nn.Dropout(0.3))),
+    "GELU, BatchNorm1d": after_linear(lambda width: nn.Sequential(nn.GELU(), nn.BatchNorm1d(width))),
+    "BatchNorm1d, SiLU": after_linear(lambda width: nn.Sequential(nn.BatchNorm1d(width), nn.SiLU())),
+    "BatchNorm1d, Dropout, Tanh": after_linear(
+        lambda width: nn.Sequential(nn.BatchNorm1d(width), nn.Dropout(0.3), nn.Tanh())
+    ),
+    "custom": Custom,
+}
+
+
+def network(name: str, width: int) -> nn.Module:
+    """The network of a row, as Hydra builds it for a run."""
+    return NETWORKS[name](width)
+
+
+def test_every_registered_layer_has_a_row() -> None:
+    layers = {type(layer) for build in NETWORKS.values() for layer in build(16).modules()}
+    assert layers - {nn.Sequential, Custom} == {*STACKED_LAYERS}
+
+
+def lanes_of(build: Callable[[], nn.Module]) -> list[nn.Module]:
+    """The network as three seeds draw it."""
+    nets = []
+    for seed in range(LANES):
+        torch.manual_seed(seed)
+        nets.append(build())
+    return nets
+
+
+def stacked(nets: list[nn.Module], shape: tuple[int, ...] = (20,)) -> StackedSequential:
+    generators = [torch.Generator().manual_seed(100 + lane) for lane in range(len(nets))]
+    return StackedSequential(nets, StackedState(nets), generators, shape)
+
+
+def train_individually(net: nn.Module, seed: int, batches: list[Tensor]) -> list[Tensor]:
+    """Scores and gradients of several steps of momentum."""
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.02, momentum=0.9)
+    seen = []
+    torch.manual_seed(seed)
+    for x in batches:
+        optimizer.zero_grad()
+        scores = net(x.clone())
+        seen.append(scores.detach().clone())
+        scores.backward(gradient_of(scores))
+        seen += [parameter.grad.clone() for parameter in net.parameters() if parameter.grad is not None]
+        optimizer.step()
+    return [*seen, *[value.clone() for value in net.state_dict().values()]]
+
+
+def gradient_of(scores: Tensor) -> Tensor:
+    """That of half the squared distance from 0, 1, 2, ..., a mean over the examples; scores `[..., B, C]`."""
+    return (scores.detach() - torch.arange(scores.shape[-1])) / scores.shape[-2]
+
+
+@pytest.mark.parametrize("examples", [7, 16])
+@pytest.mark.parametrize("width", [1, 5, 12, 16, 32])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_bitwise_as_each_alone(name: str, width: int, examples: int) -> None:
+    nets = lanes_of(lambda: network(name, width))
+    generator = torch.Generator().manual_seed(1)
+    batches = [torch.randn(LANES, examples, 20, generator=generator) for _ in range(5)]
+    copies = copy.deepcopy(nets)
+    alone = [
+        train_individually(net, 100 + lane, [x[lane] for x in batches]) for lane, net in enumerate(copies)
+    ]
+    stack = stacked(nets)
+    optimizers = [torch.optim.SGD(net.parameters(), lr=0.02, momentum=0.9) for net in nets]
+    together: list[list[Tensor]] = [[] for _ in nets]
+    for x in batches:
+        scores = stack.forward(x.clone())
+        kept = scores.clone()
+        stack.backward(gradient_of(scores))
+        assert scores.equal(kept)
+        for seen, net, optimizer, lane_scores in zip(together, nets, optimizers, scores, strict=True):
+            seen.append(lane_scores)  # not a copy: a later step must not write there
+            seen += [parameter.grad.clone() for parameter in net.parameters() if parameter.grad is not None]
+            optimizer.step()
+    for seen, expected, net in zip(together, alone, nets, strict=True):
+        seen += net.state_dict().values()
+        assert len(seen) == len(expected)
+        for value, reference in zip(seen, expected, strict=True):
+            assert reference.isfinite().all()
+            assert value.equal(reference)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Linear alone",
+        "Dropout of the inputs",
+        "LayerNorm of the inputs",
+        "BatchNorm1d, Dropout, Tanh",
+        "custom",
+    ],
+)
+def test_runs_bitwise_as_each_alone(name: str, configs: Configs, both: Both, check: Check) -> None:
+    jobs = configs(("trainer.max_epochs=2",), ("seed=0",), ("seed=1", "optim=momentum"), ("seed=2",))
+    for config in jobs:
+        config["model"] = {"_target_": "tests.stacking.test_layers.network", "name": name, "width": 16}
+    for lane, alone in both(jobs):
+        check(lane, alone)
+
+
+def with_convolution(width: int) -> nn.Module:
+    return nn.Sequential(nn.Unflatten(1, (1, 20)), nn.Conv1d(1, 2, 3), nn.Flatten(), nn.Linear(36, 10))
+
+
+def shared(width: int) -> nn.Module:
+    linear = nn.Linear(20, 20)
+    return nn.Sequential(linear, nn.ReLU(), linear)
+
+
+class Scaled(nn.Sequential):
+    """A forward of its own."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) * 2  # type: ignore[no-any-return]
+
+
+class Unused(nn.Sequential):
+    """A parameter that no layer has."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(20, 10))
+        self.scale = nn.Parameter(torch.ones(()))
+
+
+@pytest.mark.parametrize(
+    ("build", "shape", "reason"),
+    [
+        (with_convolution, (20,), "layer 0, Unflatten, is not registered"),
+        (shared, (20,), "its layers share parameters"),
+        (lambda _: Scaled(nn.Linear(20, 10)), (20,), "Scaled is not an nn.Sequential"),
+        (lambda _: nn.Linear(20, 10), (20,), "Linear is not an nn.Sequential"),
+        (lambda _: Unused(), (20,), "layer scale|parameters outside its layers"),
+        (lambda _: nn.Sequential(nn.Flatten()), (20,), "share parameters, or"),
+        (lambda _: nn.Sequential(nn.Linear(20, 10)), (4, 20), r"in_features=20 .* \(4, 20\)"),
+        (lambda _: nn.Sequential(nn.Flatten(0), nn.Linear(20, 10)), (20,), r"nn.Flatten\(0, -1\)"),
+        (lambda _: nn.Sequential(nn.BatchNorm1d(4), nn.Flatten(), nn.Linear(80, 10)), (4, 20), "BatchNorm1d"),
+        (lambda _: nn.Sequential(nn.BatchNorm1d(20, momentum=None), nn.Linear(20, 10)), (20,), "None"),
+        (lambda _: nn.Sequential(nn.BatchNorm1d(20, affine=False), nn.Linear(20, 10)), (20,), "affine=F"),
+        (
+            lambda _: nn.Sequential(nn.BatchNorm1d(20, track_running_stats=False), nn.Linear(20, 10)),
+            (20,),
+            "=",
+        ),
+        (lambda _: nn.Sequential(nn.Linear(20, 10), nn.ELU(inplace=True)), (20,), "ELU.inplace=True"),
+        (lambda _: nn.Sequential(nn.Linear(20, 10), nn.Tanh(), nn.ReLU(inplace=True)), (20,), "overwrites"),
+        (lambda _: nn.Sequential(nn.Linear(20, 10), nn.Softmax(1)), (20,), "Softmax, is not registered"),
+        (lambda _: nn.Sequential(nn.Linear(20, 10)).double(), (20,), "float64, not float32"),
+        (
+            lambda _: nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(20, 10))),
+            (20,),
+            "ParametrizedLinear, is not registered",
+        ),
+    ],
+)
+def test_what_has_no_bitwise_form_says_why(
+    build: Callable[[int], nn.Module], shape: tuple[int, ...], reason: str
+) -> None:
+    with pytest.raises(UnsupportedLayerError, match=reason):
+        stacked(lanes_of(lambda: build(16)), shape)
+
+
+@pytest.mark.parametrize("examples", [7, 16])
+def test_examples_of_several_dimensions(examples: int) -> None:
+    """LayerNorm and activations before Flatten, whose gradient has to be unflattened."""
+    nets = lanes_of(
+        lambda: nn.Sequential(
+            nn.LayerNorm([4, 6]), nn.ReLU(), nn.LayerNorm(6), nn.Flatten(), nn.Linear(24, 3)
+        )
+    )
+    x = torch.randn(LANES, examples, 4, 6)
+    copies = copy.deepcopy(nets)
+    stack = stacked(nets, (4, 6))
+    scores = stack.forward(x.clone())
+    stack.backward(gradient_of(scores))
+    for net, reference, lane, inputs in zip(nets, copies, scores, x, strict=True):
+        expected = reference(inputs)
+        expected.backward(gradient_of(expected))
+        assert lane.equal(expected)
+        for parameter, other in zip(net.parameters(), reference.parameters(), strict=True):
+            assert parameter.grad is not None
+            assert other.grad is not None
+            assert parameter.grad.equal(other.grad)
