@@ -185,7 +185,7 @@ def test_bitwise_as_each_alone(name: str, width: int, examples: int) -> None:
         "Linear alone",
         "Dropout of the inputs",
         "LayerNorm of the inputs",
-        "BatchNorm1d, Dropout, Tanh",
+        "BatchNorm1d, SiLU",
         "custom",
     ],
 )
@@ -204,6 +204,10 @@ def with_convolution(width: int) -> nn.Module:
 def shared(width: int) -> nn.Module:
     linear = nn.Linear(20, 20)
     return nn.Sequential(linear, nn.ReLU(), linear)
+
+
+def norm_of_inputs(**settings: Any) -> nn.Module:
+    return nn.Sequential(nn.BatchNorm1d(20, **settings), nn.Linear(20, 10))
 
 
 class Scaled(nn.Sequential):
@@ -233,13 +237,9 @@ class Unused(nn.Sequential):
         (lambda _: nn.Sequential(nn.Linear(20, 10)), (4, 20), r"in_features=20 .* \(4, 20\)"),
         (lambda _: nn.Sequential(nn.Flatten(0), nn.Linear(20, 10)), (20,), r"nn.Flatten\(0, -1\)"),
         (lambda _: nn.Sequential(nn.BatchNorm1d(4), nn.Flatten(), nn.Linear(80, 10)), (4, 20), "BatchNorm1d"),
-        (lambda _: nn.Sequential(nn.BatchNorm1d(20, momentum=None), nn.Linear(20, 10)), (20,), "None"),
-        (lambda _: nn.Sequential(nn.BatchNorm1d(20, affine=False), nn.Linear(20, 10)), (20,), "affine=F"),
-        (
-            lambda _: nn.Sequential(nn.BatchNorm1d(20, track_running_stats=False), nn.Linear(20, 10)),
-            (20,),
-            "=",
-        ),
+        (lambda _: norm_of_inputs(momentum=None), (20,), "momentum=None"),
+        (lambda _: norm_of_inputs(affine=False), (20,), "affine=False"),
+        (lambda _: norm_of_inputs(track_running_stats=False), (20,), "track_running_stats=False"),
         (lambda _: nn.Sequential(nn.Linear(20, 10), nn.ELU(inplace=True)), (20,), "ELU.inplace=True"),
         (lambda _: nn.Sequential(nn.Linear(20, 10), nn.Tanh(), nn.ReLU(inplace=True)), (20,), "overwrites"),
         (lambda _: nn.Sequential(nn.Linear(20, 10), nn.Softmax(1)), (20,), "Softmax, is not registered"),

@@ -133,14 +133,14 @@ def test_what_a_stack_would_miss_is_trained_individually(
     name: str, reason: str, configs: Configs, tmp_path: Path
 ) -> None:
     jobs = networks(configs, name, ("seed=0",), ("seed=1",))
-    with execution_whitelist(["torch.*", "abreast.*", "lightning.*", f"{HERE}.*"]):
+    with allowed():
         outcomes = train_stack([Job(cfg, tmp_path / str(n)) for n, cfg in enumerate(jobs)])
     assert [outcome.left for outcome in outcomes] == [reason, reason]
 
 
 def test_another_architecture_is_trained_individually(configs: Configs, tmp_path: Path) -> None:
     jobs = networks(configs, "Drawn", ("seed=0",), ("seed=1",), ("seed=0", "loss=mse"))
-    with execution_whitelist(["torch.*", "abreast.*", "lightning.*", f"{HERE}.*"]):
+    with allowed():
         outcomes = train_stack([Job(cfg, tmp_path / str(n)) for n, cfg in enumerate(jobs)])
     assert [outcome.left for outcome in outcomes] == [
         None,

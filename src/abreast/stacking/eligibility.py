@@ -1,4 +1,4 @@
-"""Which networks can be trained in a stack at all, bitwise exact or by vmap. Others are trained individually."""
+"""Which networks can be trained in a stack at all; the others are trained individually."""
 
 from __future__ import annotations
 

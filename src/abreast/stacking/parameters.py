@@ -19,7 +19,7 @@ def _padded(values: int, like: Tensor) -> int:
 
 
 def aligned_empty(lanes: int, *shape: int, like: Tensor) -> Tensor:
-    """Uninitialised `[lanes, *shape]`; each lane is contiguous, and aligned as a tensor of its own would be."""
+    """Uninitialised `[lanes, *shape]`; each lane is contiguous, and aligned as a separate tensor is."""
     values = math.prod(shape)
     padded = _padded(values, like)
     if values == padded:
@@ -56,7 +56,7 @@ class BufferPool:
         self._buffers: dict[tuple[int, ...], Tensor] = {}
 
     def aligned(self, *shape: int, like: Tensor, batch_major: bool = False) -> Tensor:
-        """As `aligned_empty`; with `batch_major` an example's lanes are neighbours in memory, `[B, K, ...]`."""
+        """As `aligned_empty`; with `batch_major` the lanes of an example are neighbours in memory."""
 
         def allocate() -> Tensor:
             if batch_major:
