@@ -13,6 +13,9 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
 
 from abreast.optim.fused_step import fused_step
 from support.helpers import same
+from support.patches import needs_patch
+
+pytestmark = needs_patch("fused_step")
 
 GROUPS = (0.01, 0.3)  # learning rates
 

@@ -8,6 +8,9 @@ import sys
 import pytest
 
 from support.helpers import ROOT
+from support.patches import needs_patch
+
+pytestmark = needs_patch("fast_import", "lazy_dynamo")
 
 BEGIN = """
 import sys

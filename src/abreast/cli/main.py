@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
 import importlib
 import logging
 import os
@@ -15,6 +13,7 @@ from typing import NoReturn
 from abreast import __version__
 from abreast.cli import train
 from abreast.errors import AbreastError, disk_error
+from abreast.runtime import garbage
 from abreast.training import external_ranks
 
 COMMANDS = ("evaluate", "predict", "export", "report", "rank")  # a module of this package each
@@ -24,7 +23,7 @@ INTERRUPTED = 130
 def main(command: Sequence[str] = ()) -> NoReturn:
     """Run the command line, with `command` before it. Exit code 2 for a mistake in it, 130 for Ctrl-C."""
     arguments = [*command, *sys.argv[1:]]
-    atexit.register(gc.freeze)  # else the process's end looks for garbage in a million objects: a second
+    garbage.freeze_at_exit()
     logging.raiseExceptions = False  # a log on a full disk is no reason for a traceback
     here = str(Path.cwd())
     if here not in sys.path:
@@ -45,7 +44,7 @@ def main(command: Sequence[str] = ()) -> NoReturn:
     if external_ranks.follows():
         importlib.import_module("abreast.runtime.fast_import")
         sys.exit(_reported(importlib.import_module("abreast.cli.rank").follow))
-    gc.disable()  # until the checks are through: they make many small objects that are kept
+    garbage.pause()  # until the checks are through: they make many small objects that are kept
     sys.exit(external_ranks.lead(lambda: _reported(train.main)))
 
 

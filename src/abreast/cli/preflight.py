@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 from abreast.config.sweep_loader import SweepLoader
 from abreast.errors import ConfigError
+from abreast.runtime.patches import is_on
 from abreast.validation.preflight import (
     Stop,
     check,
@@ -46,7 +47,8 @@ class Preflight(Callback):
         """
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
-        hydra.config_loader = SweepLoader(hydra.config_loader)  # type: ignore[assignment]
+        if is_on("sweep_loader"):
+            hydra.config_loader = SweepLoader(hydra.config_loader)  # type: ignore[assignment]
         try:
             message = ""
             if config.hydra.runtime.choices.get("hydra/sweeper") == "abreast_study":

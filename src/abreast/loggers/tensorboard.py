@@ -10,19 +10,21 @@ from typing import Any
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from abreast.runs.directory import naming
+from abreast.runtime.patches import is_on
 
 FILE = "events.out.tfevents.*"
-_others = threading.excepthook
+_default_hook = threading.excepthook
 
 
 def _quiet(args: threading.ExceptHookArgs) -> None:
-    """Say nothing of a disk's error in the thread that writes events: the next call raises it again."""
-    home = type(args.thread).__module__
-    if not (home.startswith("tensorboard.summary.writer") and issubclass(args.exc_type, OSError)):
-        _others(args)
+    """Leave out errors of the disk in the thread that writes events: the next call raises them again."""
+    module = type(args.thread).__module__
+    if not (module.startswith("tensorboard.summary.writer") and issubclass(args.exc_type, OSError)):
+        _default_hook(args)
 
 
-threading.excepthook = _quiet
+if is_on("writer_thread"):
+    threading.excepthook = _quiet
 
 
 class TensorBoard(TensorBoardLogger):

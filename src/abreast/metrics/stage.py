@@ -15,6 +15,7 @@ from torchmetrics.classification import (
     MulticlassConfusionMatrix,
 )
 
+from abreast.metrics import torchmetrics_state
 from abreast.metrics.registry import measured
 from abreast.metrics.worst_examples import WorstExamples
 
@@ -99,7 +100,7 @@ class StageMetrics:
         """What has been taken since the last `compute`, as tensors and plain values."""
         return {
             "held": [list(each) for each in self._held],
-            "metrics": {name: _metric_state(metric) for name, metric in self._metrics().items()},
+            "metrics": {name: torchmetrics_state.save(metric) for name, metric in self._metrics().items()},
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -108,10 +109,7 @@ class StageMetrics:
         self._rows = sum(len(targets) for *_, targets in self._held)
         for name, values in state["metrics"].items():
             (total, *_) = values["state"].values()
-            metric = self._metrics(total.device)[name]
-            metric._update_count = values["updates"]
-            for key, value in values["state"].items():
-                setattr(metric, key, value)
+            torchmetrics_state.restore(self._metrics(total.device)[name], values)
 
     def take_part(self, outputs: int, dtype: torch.dtype, device: torch.device) -> None:
         """On a rank that had no row: stand by with none, of `outputs` scores, as all ranks add up."""
@@ -135,7 +133,7 @@ class StageMetrics:
         rows, labels = torch.cat(scores).float(), torch.cat(targets)
         for name in [each for each in metrics if each not in SUMS]:
             if name == "accuracy" and not len(rows):
-                metrics[name]._update_count = 1  # it can't take no rows, and would warn of none
+                torchmetrics_state.mark_updated(metrics[name])  # its `update` raises for no examples
                 continue
             # torchmetrics takes scores that all lie in [0, 1] for probabilities.
             metrics[name].update(rows.softmax(1) if name == "ece" else rows, labels)
@@ -157,7 +155,3 @@ class StageMetrics:
         for metric in metrics.values():
             metric.reset()
         return values
-
-
-def _metric_state(metric: Metric) -> dict[str, Any]:
-    return {"updates": metric._update_count, "state": dict(metric.metric_state)}

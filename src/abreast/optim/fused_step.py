@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim import optimizer as of_torch
 
+from abreast.runtime.patches import is_on
+
 Step = Callable[[], None]
 Call = Callable[[list[Tensor]], None]
 ODD = ("amsgrad", "capturable", "differentiable")
@@ -28,7 +30,7 @@ def fused_step(optimizer: Optimizer, *, one_count: bool = False) -> Step | None:
     """
     groups = [group for group in optimizer.param_groups if group["params"]]
     parameters = [p for group in groups for p in group["params"]]
-    known = type(optimizer) in (Adam, AdamW, SGD) and not _is_watched(optimizer)
+    known = is_on("fused_step") and type(optimizer) in (Adam, AdamW, SGD) and not _is_watched(optimizer)
     if not (known and all(map(_is_plain, groups)) and len({(p.device, p.dtype) for p in parameters}) == 1):
         return None
     counts: list[Tensor] = []

@@ -1,19 +1,22 @@
-"""Memory that the process keeps for its next step."""
+"""Freed memory that the process keeps for its next step."""
 
 from __future__ import annotations
 
 import ctypes
 import platform
 
-# glibc's <malloc.h>. What is freed at the heap's top goes back to the system from TRIM on, and blocks from
-# MMAP on (the most that it takes) always do: then every step takes its pages anew, at microseconds a page.
-TRIM, TRIM_BYTES = -1, 256 << 20
-MMAP, MMAP_BYTES = -3, 32 << 20
+from abreast.runtime.patches import is_on
+
+# M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's <malloc.h>. By default freed memory at the top of the heap
+# returns to the system above 128 KiB, and so does every block above the mmap threshold (32 MiB is the highest
+# that glibc takes). The next step then takes its pages again, at a microsecond or so a page.
+TRIM_THRESHOLD, TRIM_BYTES = -1, 256 << 20
+MMAP_THRESHOLD, MMAP_BYTES = -3, 32 << 20
 
 
 def keep_freed_memory() -> bool:
-    """Let glibc keep what is freed; whether it does. Elsewhere nothing is changed."""
-    if platform.libc_ver()[0] != "glibc":
+    """Let glibc keep what is freed; whether it does. With another C library nothing is changed."""
+    if not is_on("allocator") or platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    return bool(mallopt(TRIM, TRIM_BYTES) and mallopt(MMAP, MMAP_BYTES))
+    return bool(mallopt(TRIM_THRESHOLD, TRIM_BYTES) and mallopt(MMAP_THRESHOLD, MMAP_BYTES))

@@ -1,8 +1,9 @@
-"""A quicker import of Lightning: importing this module is what does it, before anything imports Lightning.
+"""A faster import of Lightning. Import this module before anything else imports Lightning.
 
 Lightning imports all of torchmetrics, whose image and audio metrics import torchvision and scipy.signal if
-they are installed, and torch's compiler: most of the time that it takes, for nothing that is used here. While
-Lightning is imported, torchmetrics is told that the former are not, and the latter is put off.
+these are installed, and torch's compiler. That is most of its import time, and nothing of it is used here.
+During the import torchmetrics is told that neither package is installed, and the compiler is replaced by a
+stand-in (see `abreast.runtime.lazy_dynamo`).
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from importlib.metadata import PackageNotFoundError
 from typing import Any
 
 from abreast.runtime.lazy_dynamo import defer
+from abreast.runtime.patches import is_on
 
-imports: Any = import_module("lightning_utilities.core.imports")
 UNUSED = frozenset({"scipy", "torchvision"})
 
 
 @contextmanager
-def _found_missing(packages: frozenset[str]) -> Iterator[None]:
-    """Let the checks of `lightning_utilities` for an installed package miss these, for a while."""
+def _reported_missing(packages: frozenset[str]) -> Iterator[None]:
+    """Let the checks of `lightning_utilities` for an installed package miss these inside."""
+    imports: Any = import_module("lightning_utilities.core.imports")
     find_spec, version = imports.find_spec, imports._version
 
     def find_spec_but(name: str) -> ModuleSpec | None:
@@ -44,19 +46,24 @@ def _found_missing(packages: frozenset[str]) -> Iterator[None]:
 
 
 def _import() -> None:
-    with _found_missing(UNUSED):
+    with _reported_missing(UNUSED):
         import_module("lightning.pytorch")
 
 
-compiler = defer()
-try:
-    _import()
-except ImportError:  # a Lightning that wants more of the compiler
-    if compiler is None:
-        raise
-    compiler.make_way()
-    for name in [each for each in sys.modules if each.partition(".")[0] == "lightning"]:
-        del sys.modules[name]
-    _import()
-if compiler is not None:
-    compiler.is_open = True
+def _import_with_stand_in() -> None:
+    stand_in = defer()
+    try:
+        _import()
+    except ImportError:  # a Lightning that needs more of the compiler
+        if stand_in is None:
+            raise
+        stand_in.make_way()
+        for name in [module for module in sys.modules if module.partition(".")[0] == "lightning"]:
+            del sys.modules[name]
+        _import()
+    if stand_in is not None:
+        stand_in.is_open = True
+
+
+if is_on("fast_import"):
+    _import_with_stand_in()

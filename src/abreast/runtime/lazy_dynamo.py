@@ -1,7 +1,7 @@
-"""torch's compiler, imported when something compiles: it is half of the time that a run takes to start.
+"""torch's compiler, imported when something compiles: its import is half of the start-up time of a run.
 
-Lightning imports it to know compiled modules, and every optimizer to say that it is not to be compiled. A
-stand-in answers both; for anything else it makes way for the real module.
+Lightning imports it to recognise compiled modules, and every optimizer to mark its `step` as not to be
+compiled. A stand-in answers both; for anything else it is replaced by the real module.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from typing import Any
 
 import torch
 
+from abreast.runtime.patches import is_on
+
 NAME = "torch._dynamo"
 
 
-class _Kind(type):
+class _CompiledCheck(type):
     def __instancecheck__(cls, instance: object) -> bool:
         real = sys.modules.get(NAME)
         return (
@@ -24,25 +26,25 @@ class _Kind(type):
         )
 
 
-class OptimizedModule(metaclass=_Kind):
+class OptimizedModule(metaclass=_CompiledCheck):
     """What `torch.compile` gives, for `isinstance`."""
 
 
 class Deferred(ModuleType):
-    """Stands for the compiler's module until more is asked of it.
+    """The compiler's module until more of it is used.
 
-    Until it `is_open` whatever is asked for is answered without the real module, for a library that does no
-    more than import it.
+    While `is_open` is False, `disable` never imports the real module: the importing library only marks its
+    own functions.
     """
 
     OptimizedModule = OptimizedModule
     is_open = False
 
     def graph_break(self) -> None:
-        """Nothing: what is not compiled has no graph."""
+        """Do nothing: code that is not compiled has no graph."""
 
     def disable(self, fn: Any = None, recursive: bool = True, **options: Any) -> Any:
-        """The function as it is, where torch (with `wrapping`) or the importing library marks its own."""
+        """The unchanged function, where torch (with `wrapping`) or the importing library marks its own."""
         if self.is_open and "wrapping" not in options:
             return self.make_way().disable(fn, recursive, **options)
         return fn if fn is not None else lambda function: function
@@ -53,7 +55,7 @@ class Deferred(ModuleType):
         return getattr(self.make_way(), name)
 
     def make_way(self) -> Any:
-        """Import the real module in this one's place."""
+        """Replace this module by the real one, and return it."""
         if sys.modules.get(NAME) is self:
             del sys.modules[NAME]
             vars(torch).pop(NAME.rpartition(".")[2], None)  # torch imports it by itself when it is asked for
@@ -61,8 +63,8 @@ class Deferred(ModuleType):
 
 
 def defer() -> Deferred | None:
-    """Put the stand-in in its place; None where the compiler is imported already."""
-    if NAME in sys.modules:
+    """Put the stand-in in its place; None where the compiler is imported already or the patch is off."""
+    if NAME in sys.modules or not is_on("lazy_dynamo"):
         return None
     stand_in = Deferred(NAME)
     sys.modules[NAME] = stand_in

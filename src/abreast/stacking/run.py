@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from abreast.learner.lightning_loops import load_loops
 from abreast.loggers.hyperparameters import log_hyperparameters
 from abreast.metrics.objective import objective, worst
 from abreast.runs.directory import RunDirectory
+from abreast.runtime.garbage import existing_objects_frozen
 from abreast.runtime.matmul_precision import matmul_precision
 from abreast.stacking.build import (
     Job,
@@ -73,7 +72,7 @@ def train_stack(
             parts = split(list(jobs), most)
             whole = replace(options, memory_gib=None)
             return [outcome for part in parts for outcome in train_stack(part, whole, callbacks)]
-    with _old_objects_left_alone():
+    with existing_objects_frozen():
         return _outcomes(jobs, options, callbacks)
 
 
@@ -159,20 +158,6 @@ def _train(
         lane.guarded(_finish, lane, data, *files[lane], seconds)
 
     side_by_side(finish, [lane for lane in files if lane.state == "stopped"])
-
-
-@contextmanager
-def _old_objects_left_alone() -> Iterator[None]:
-    """Let the garbage collector pass over what is there already: a million objects of the libraries.
-
-    What came meanwhile is collected in the end: beside so many it would never be time for it.
-    """
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.collect()
-        gc.unfreeze()
 
 
 def _begin(begun: tuple[RunDirectory, Job, Outcome]) -> None:

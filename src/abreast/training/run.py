@@ -7,11 +7,9 @@ from abreast.runtime import fast_import  # noqa: F401  before anything imports L
 # isort: split
 import logging
 import math
-import os
 import platform
 import time
 import traceback
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -44,8 +42,8 @@ from abreast.runs.directory import RunDirectory
 from abreast.runs.lock import locked
 from abreast.runs.state import tidy
 from abreast.runs.summary import print_summary
-from abreast.runtime.allocator import keep_freed_memory
 from abreast.runtime.matmul_precision import matmul_precision
+from abreast.runtime.process import prepare_process
 from abreast.runtime.seeding import derive, seed_everything
 from abreast.training.external_ranks import resumed, shared
 from abreast.training.ranks import ranks_to_start, start_ranks
@@ -135,20 +133,7 @@ def status_kept(directory: RunDirectory) -> Iterator[None]:
 
 def prepare(cfg: Config) -> None:
     """Set up this process for a run: threads' denormals, memory, random streams, quiet libraries."""
-    torch.set_flush_denormal(True)  # one collapsed network would stall every product it is in
-    keep_freed_memory()
-    if not torch.cuda.is_available():
-        # Lightning turns this check on; without a driver each optimizer step then looks for one again.
-        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logger = logging.getLogger(name)
-        logger.handlers.clear()  # else everything is printed twice under Hydra
-        logger.propagate = True
-        logger.setLevel(logging.WARNING)
-    # lightning 2.6.6 asks torch 2.14 for a class that is deprecated there.
-    warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
-    # A run that is gone on with finds its own checkpoints there.
-    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
+    prepare_process()
     seed_everything(cfg["seed"])
 
 

@@ -1,0 +1,228 @@
+"""Every change that is made to a library or to this process, with the versions it was tested with. No torch.
+
+None of them changes a result: a run gives bitwise the same weights without them, only later or with more
+messages. `ABREAST_NO_PATCHES=1` turns all of them off, and one turns itself off where its library no longer
+has what it relies on. What replaces a kernel's result or a default of the arithmetic is not a patch.
+
+To add one, write a row of `PATCHES` and ask `is_on(name)` where it is applied.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+
+log = logging.getLogger(__name__)
+
+SWITCH = "ABREAST_NO_PATCHES"
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One change, and how to tell whether it still fits its library.
+
+    Attributes:
+        name: what `is_on` is asked for.
+        home: the module that applies it.
+        library: the distribution that it changes or whose private names it uses; `python` or `glibc`.
+        tested: the first and the last version that it was tested with, as `major.minor`.
+        what: what it does.
+        without: what happens without it.
+        private: what it relies on in the library and no documentation promises, as `module:attribute`. Where
+            one is missing, the patch is off.
+        required: it restores state that the library gives no public way to restore, so it cannot be off.
+    """
+
+    name: str
+    home: str
+    library: str
+    tested: tuple[str, str]
+    what: str
+    without: str
+    private: tuple[str, ...] = ()
+    required: bool = False
+
+
+PATCHES = (
+    Patch(
+        "fast_import",
+        home="abreast.runtime.fast_import",
+        library="lightning",
+        tested=("2.6", "2.6"),
+        what="imports Lightning without torchvision, scipy.signal and torch's compiler",
+        without="a command starts later, by the time that importing these takes",
+        private=("lightning_utilities.core.imports:find_spec", "lightning_utilities.core.imports:_version"),
+    ),
+    Patch(
+        "lazy_dynamo",
+        home="abreast.runtime.lazy_dynamo",
+        library="torch",
+        tested=("2.10", "2.14"),
+        what="imports torch's compiler when something compiles",
+        without="a command starts later, by the time that importing torch._dynamo takes",
+        private=("torch:_lazy_modules", "torch:compile"),
+    ),
+    Patch(
+        "fused_step",
+        home="abreast.optim.fused_step",
+        library="torch",
+        tested=("2.10", "2.14"),
+        what="calls the kernels of Adam, AdamW and SGD without the work around them in `step`",
+        without="each optimizer step calls `optimizer.step`, which calls the same kernels",
+        private=(
+            "torch:_fused_adam_",
+            "torch:_fused_adamw_",
+            "torch:_fused_sgd_",
+            "torch:_foreach_add_",
+            "torch.optim.optimizer:_global_optimizer_pre_hooks",
+            "torch.optim.optimizer:_global_optimizer_post_hooks",
+        ),
+    ),
+    Patch(
+        "allocator",
+        home="abreast.runtime.allocator",
+        library="glibc",
+        tested=("2.17", "2.43"),
+        what="lets malloc keep freed memory for the next step",
+        without="each step takes its memory from the system again",
+    ),
+    Patch(
+        "nvml_check",
+        home="abreast.runtime.process",
+        library="torch",
+        tested=("2.10", "2.14"),
+        what="sets PYTORCH_NVML_BASED_CUDA_CHECK=0 on machines without CUDA, where Lightning sets it to 1",
+        without="each optimizer step looks for a driver again",
+    ),
+    Patch(
+        "log_handlers",
+        home="abreast.runtime.process",
+        library="lightning",
+        tested=("2.6", "2.6"),
+        what="lets Lightning's log messages pass through Hydra's handlers alone, from WARNING on",
+        without="Lightning's messages are printed twice, with the notices among them",
+    ),
+    Patch(
+        "warning_filters",
+        home="abreast.runtime.process",
+        library="lightning",
+        tested=("2.6", "2.6"),
+        what="hides two of Lightning's warnings: of a deprecated class in torch, of a checkpoint directory",
+        without="both warnings are printed",
+    ),
+    Patch(
+        "garbage",
+        home="abreast.runtime.garbage",
+        library="python",
+        tested=("3.10", "3.13"),
+        what="keeps the garbage collector from the libraries' objects during checks, in a stack and at exit",
+        without="it searches about a million objects that stay, at times and at exit",
+    ),
+    Patch(
+        "sweep_loader",
+        home="abreast.config.sweep_loader",
+        library="hydra-core",
+        tested=("1.4", "1.4"),
+        what="composes the jobs of a sweep from the configuration that they share",
+        without="Hydra reads and merges all files again for each job",
+        private=("hydra._internal.config_loader_impl:ConfigLoaderImpl.load_sweep_config",),
+    ),
+    Patch(
+        "writer_thread",
+        home="abreast.loggers.tensorboard",
+        library="tensorboard",
+        tested=("2.18", "2.21"),
+        what="keeps the thread that writes events from printing an error of the disk that the run reports",
+        without="the error is printed twice, once with a traceback",
+    ),
+    Patch(
+        "metric_state",
+        home="abreast.metrics.torchmetrics_state",
+        library="torchmetrics",
+        tested=("1.6", "1.9"),
+        what="saves and restores how often a metric was updated, so that an epoch resumes within",
+        without="an epoch cannot be resumed within: torchmetrics has no public way to set the count",
+        private=("torchmetrics:Metric.metric_state", "torchmetrics:Metric.update_called"),
+        required=True,
+    ),
+)
+_BY_NAME = {patch.name: patch for patch in PATCHES}
+
+
+def is_on(name: str) -> bool:
+    """Whether a patch is to be applied. KeyError for a name that has no row.
+
+    The environment is read each time. A patch whose self-check fails is off, and a warning says so once.
+    """
+    patch = _BY_NAME[name]
+    if patch.required:
+        return True
+    return os.environ.get(SWITCH) != "1" and _fits(patch)
+
+
+@lru_cache
+def _fits(patch: Patch) -> bool:
+    missing = missing_names(patch)
+    if missing:
+        log.warning(
+            "%s %s has no %s: continuing without the patch %s (%s)",
+            patch.library,
+            installed_version(patch.library),
+            ", ".join(missing),
+            patch.name,
+            patch.without,
+        )
+    return not missing
+
+
+def missing_names(patch: Patch) -> list[str]:
+    """The private names that a patch relies on and the installed library does not have."""
+    return [name for name in patch.private if not _exists(name)]
+
+
+def _exists(name: str) -> bool:
+    module, _, path = name.partition(":")
+    try:
+        value: object = import_module(module)
+        for attribute in path.split("."):
+            value = getattr(value, attribute)
+    except (ImportError, AttributeError):
+        return False
+    return True
+
+
+def installed_version(library: str) -> str | None:
+    """The version of a distribution, of `python` or of `glibc`; None where it is not installed."""
+    import platform  # with the next one slow to import, and needed for messages alone
+    from importlib.metadata import PackageNotFoundError, version
+
+    if library == "python":
+        return platform.python_version()
+    if library == "glibc":
+        name, release = platform.libc_ver()
+        return release if name == "glibc" else None
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return None
+
+
+def version_problem(patch: Patch, installed: str) -> str | None:
+    """What to do where a version is outside the tested range; None inside it."""
+    first, last = patch.tested
+    if _release(first) <= _release(installed) <= _release(last):
+        return None
+    relation = "newer" if _release(installed) > _release(last) else "older"
+    return (
+        f"{patch.library} {installed} is {relation} than the versions that {patch.name} was tested with "
+        f"({first} to {last}): check that {patch.home} still does what its docstring says, then "
+        f"{'raise' if relation == 'newer' else 'lower'} the range in {__name__}"
+    )
+
+
+def _release(text: str) -> tuple[int, int]:
+    major, minor = text.split(".")[:2]
+    return int(major), int("".join(digit for digit in minor if digit.isdigit()))
