@@ -17,7 +17,12 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ROOT / "src" / "abreast"
 # What most readers look for comes first: the components that a configuration names.
 COMPONENTS = ("losses", "models", "optim", "data", "metrics", "callbacks", "loggers")
-PAGES = {"index.md": "README.md", "contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
+PAGES = {
+    "index.md": "README.md",
+    "contributing.md": "CONTRIBUTING.md",
+    "changelog.md": "CHANGELOG.md",
+    "security.md": "SECURITY.md",
+}
 # A tag that makes the browser load something, with an address on another host.
 LOADS = re.compile(
     r"<(?:script|link|img|iframe|source|video|object|embed)\b[^>]*?\b(?:src|href|data)=[\"']?(https?:)?//[^>]*>"
@@ -68,6 +73,13 @@ def relink(text: str) -> str:
     for page, name in PAGES.items():
         text = text.replace(f"]({name})", f"]({page})")
     return text
+
+
+def on_page_markdown(markdown: str, /, **_: object) -> str:
+    """Turn links from docs/ to pages at the root of the repository into links within the site."""
+    for page, name in PAGES.items():
+        markdown = markdown.replace(f"](../{name})", f"]({page})")
+    return markdown
 
 
 def summary(package: str) -> str:

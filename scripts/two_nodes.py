@@ -1,4 +1,4 @@
-"""Train a run on two nodes, kill one of them, give it back, and compare with a run that was left alone.
+"""Train a run on two nodes, kill one, bring it back, and compare with an uninterrupted run.
 
     sudo python scripts/two_nodes.py
 
@@ -150,7 +150,7 @@ class Story:
 
 
 def go(folder: Path, epochs: int, seconds: float) -> float:
-    """The whole story; the largest difference between the weights and those of a run that was left alone."""
+    """Run all of it; the largest difference between the weights and those of an uninterrupted run."""
     story = Story(seconds)
     run = folder / "run"
     (folder / "slow.py").write_text(SLOW)
@@ -164,12 +164,14 @@ def go(folder: Path, epochs: int, seconds: float) -> float:
             left = rows(run)
             story.tell(f"the second node is killed after epoch {left}")
             story.wait_for(run, left + 2, nodes[:1])
-            story.tell(f"the first node goes on alone; epoch {rows(run)} is over")
+            story.tell(f"the first node continues alone; epoch {rows(run)} is over")
             nodes[1] = start_node(names[1], ADDRESSES[1], run, epochs)
             for node in nodes:
                 node.wait(timeout=max(1.0, story.end - time.monotonic()))
             rounds = re.findall(r"group_world_size=(\d)", (folder / f"node-{ADDRESSES[0]}.log").read_text())
-            story.tell(f"the second node was back; the run is over. Nodes, by and by: {', '.join(rounds)}")
+            story.tell(
+                f"the second node was back; the run is over. Number of nodes over time: {', '.join(rounds)}"
+            )
         finally:
             for name in names:
                 kill_node(name)
@@ -185,9 +187,9 @@ def go(folder: Path, epochs: int, seconds: float) -> float:
     subprocess.run(
         [*command, f"hydra.run.dir={alone}"], check=True, stdout=subprocess.DEVNULL, cwd=folder, env=QUIET
     )
-    story.tell("the same run, left alone, is over")
-    found, expected = (weights(path / "checkpoints" / "last.ckpt") for path in (run, alone))
-    return max(float((found[name] - value).abs().max()) for name, value in expected.items() if value.numel())
+    story.tell("the same run without an interruption is over")
+    actual, expected = (weights(path / "checkpoints" / "last.ckpt") for path in (run, alone))
+    return max(float((actual[name] - value).abs().max()) for name, value in expected.items() if value.numel())
 
 
 def main() -> int:

@@ -20,4 +20,4 @@ def test_a_node_is_lost_and_comes_back(tmp_path: Path) -> None:
     if done.returncode == 77:
         pytest.skip(done.stdout.strip())
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Nodes, by and by: 2, 1, 2" in done.stdout
+    assert "Number of nodes over time: 2, 1, 2" in done.stdout
