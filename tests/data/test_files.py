@@ -15,6 +15,7 @@ import pytest
 from abreast.data import files
 from abreast.data.files import NAMES, expand, obtain
 from abreast.errors import ConfigError, DataError
+from abreast.runtime.directory_lock import locked
 
 
 def put(folder, contents, suffix="", dotted=False):
@@ -140,12 +141,10 @@ def test_read_only_folder(tmp_path, contents, monkeypatch):
 
 
 def test_a_lock_that_is_not_given_back(tmp_path, monkeypatch):
-    from filelock import FileLock
-
     monkeypatch.setattr(files, "_LOCK_SECONDS", 0.1)
     home = tmp_path / "MNIST" / "raw"
     home.mkdir(parents=True)
-    with FileLock(home / ".lock"), pytest.raises(DataError, match="Cannot lock"):
+    with locked(home), pytest.raises(DataError, match="Cannot lock"):
         obtain("MNIST", tmp_path)
 
 

@@ -145,7 +145,7 @@ ATTACKS = {
     "pathlib.Path.touch": {"_args_": ["{mark}"]},
     "abreast.runs.directory.os.system": {"command": "touch {mark}"},
     "abreast.data.download.download": {"name": "x", "md5": "", "mirrors": [], "target": "{mark}"},
-    "abreast.runs.directory.write_atomically": {"path": "{mark}", "content": "x"},
+    "abreast.runs.atomic.write_atomically": {"path": "{mark}", "content": "x"},
     "torch.load": {"f": "{mark}", "weights_only": False},
     "torch.hub.load": {"repo_or_dir": "{mark}", "model": "x", "source": "local"},
     "torch.nn.functional.torch.save": {"obj": "x", "f": "{mark}"},

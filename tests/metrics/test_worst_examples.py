@@ -17,7 +17,8 @@ from abreast.build.components import build_data
 from abreast.inference.load import rebuild, reopened
 from abreast.metrics.worst_examples import WorstExamples
 from abreast.runs.directory import RunDirectory
-from abreast.training.worst_examples import COUNT, FILE
+from abreast.runs.files import WORST
+from abreast.training.worst_examples import COUNT
 
 
 def test_the_least_probable_true_classes_come_first() -> None:
@@ -39,7 +40,7 @@ def test_the_least_probable_true_classes_come_first() -> None:
 
 def test_a_run_keeps_its_worst_images(train: Callable[..., Path]) -> None:
     run = train("data=digits", "trainer.max_epochs=1", "seed=3")
-    kept = json.loads((run / FILE).read_text())
+    kept = json.loads((run / WORST).read_text())
     with reopened(run, (), ()) as (directory, cfg):
         learner = rebuild(directory, cfg, "best")
         data = build_data(cfg)
@@ -66,4 +67,4 @@ def test_what_is_no_image_is_not_kept(train: Callable[..., Path], data: str) -> 
         f"data={data}", "trainer.max_epochs=1", *(["loss=mse"] if data == "random_regression" else [])
     )
     assert (run / "result.json").exists()
-    assert not (run / FILE).exists()
+    assert not (run / WORST).exists()

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from abreast.errors import RunError
-from abreast.runs.directory import RunDirectory, write_atomically
+from abreast.runs.atomic import write_atomically
+from abreast.runs.directory import RunDirectory
+from abreast.runs.format import FORMAT, NewerFormatError
+from abreast.runs.state import run_state
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -68,4 +71,40 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
 
 def test_json_is_strict_where_it_can_be(tmp_path: Path) -> None:
     RunDirectory(tmp_path).write_status("finished")
-    assert json.loads((tmp_path / "status.json").read_text()) == {"status": "finished"}
+    assert json.loads((tmp_path / "status.json").read_text()) == {"format": 1, "status": "finished"}
+
+
+@pytest.mark.parametrize("name", ["status.json", "result.json", "config.yaml"])
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [(FORMAT + 1, "reads formats up to"), (0, "is not a format version"), (True, "is not a format version")],
+)
+def test_a_newer_format_is_refused_and_kept(name: str, version: object, message: str, tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    run.write_status("finished")
+    run.write_config({"seed": 0})
+    run.write_result({"metrics": {}})
+    read = {"status.json": run.read_status, "result.json": run.read_result, "config.yaml": run.read_config}
+    path = tmp_path / name
+    text = path.read_text()
+    assert text.count(f"{FORMAT}") >= 1
+    written = json.dumps(version)
+    changed = text.replace(f'"format": {FORMAT}', f'"format": {written}').replace(
+        f"format: {FORMAT}", f"format: {written}"
+    )
+    assert changed != text
+    path.write_text(changed)
+    with pytest.raises(RunError, match=message) as caught:
+        read[name]()
+    assert str(path) in str(caught.value)
+    if version == FORMAT + 1:
+        config: dict[str, object] = {"seed": 0}
+        if name == "config.yaml":
+            with pytest.raises(NewerFormatError):  # and nothing is removed, as for a broken file
+                run_state(run, config)
+        assert path.read_text() == changed
+
+
+def test_a_file_without_a_format_has_the_first(tmp_path: Path) -> None:
+    (tmp_path / "status.json").write_text('{"status": "finished"}')
+    assert RunDirectory(tmp_path).read_status() == {"status": "finished"}

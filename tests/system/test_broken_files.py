@@ -21,7 +21,7 @@ from abreast.errors import AbreastError, ConfigError, DataError, RunError
 from abreast.inference.evaluate import evaluate
 from abreast.learner import checkpoint
 from abreast.runs.directory import RunDirectory
-from abreast.runs.state import RunState, standing
+from abreast.runs.state import RunState, run_state
 from abreast.training.run import go_on, run
 from support.command_line import run_command
 from support.helpers import ROOT, allowed, compose, jobs_of, same
@@ -123,7 +123,7 @@ def test_a_sweep_that_is_run_again(
     directory.write_status(status)
     damage(own, file, how)
     with caplog.at_level("WARNING"):
-        found = standing(directory, cfg)
+        found = run_state(directory, cfg)
         if found == RunState.BEGUN:
             checkpoint.place(directory)
     if found == RunState.FINISHED:  # and what is broken is not needed any more
@@ -164,7 +164,7 @@ def test_a_sweep_from_the_command_line(file: str, tmp_path: Path) -> None:
 def test_a_directory_that_holds_another_run(own: Path, kept: Path) -> None:
     cfg = {**RunDirectory(kept).read_config(), "seed": 5}
     with pytest.raises(ConfigError, match=r"another configuration.*hydra\.sweep\.dir"):
-        standing(RunDirectory(own), cfg)
+        run_state(RunDirectory(own), cfg)
     assert (own / "result.json").exists()
 
 

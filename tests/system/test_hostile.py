@@ -101,7 +101,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "builtins.eval": {"_args_": [f"open('{MARK}', 'w')"]},
     "pathlib.Path.touch": {"_args_": [MARK]},
     "abreast.runs.directory.os.system": {"command": f"touch {MARK}"},
-    "abreast.runs.directory.write_atomically": {"path": MARK, "content": "x"},
+    "abreast.runs.atomic.write_atomically": {"path": MARK, "content": "x"},
     "abreast.training.run.run": {"cfg": {}, "run_dir": MARK},
     "torch.utils.cpp_extension.load": {"name": "x", "sources": [MARK]},
     "torch.hub.load": {"repo_or_dir": MARK, "model": "x", "source": "local"},

@@ -8,7 +8,7 @@ import pytest
 
 from abreast.errors import Interrupted, RunError
 from abreast.runs.directory import RunDirectory
-from abreast.runs.lock import locked
+from abreast.runtime.directory_lock import locked
 from abreast.training.run import go_on
 from support.helpers import allowed, options
 from support.resuming import STEPS, begin, check_equal, go_on_with, stop_and_go_on, stop_at

@@ -21,6 +21,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from abreast.config.targets import targets
 from abreast.data.source import Source
 from abreast.errors import RunError
+from abreast.runs.files import LOG, METRICS
 
 PLACES = ("dir", "path", "file", "root", "folder")  # how keys of files and folders end
 LOCAL = (
@@ -74,7 +75,7 @@ def check_places(config: Mapping[str, Any], run: Path, trusted: Sequence[str] = 
 
     `trusted` may name other folders, and packages of loggers (`wandb`). Raises RunError.
     """
-    for name in ("train.log", "metrics.csv"):
+    for name in (LOG, METRICS):
         if (run / name).is_symlink():
             raise RunError(f"{run / name}: not written to, as it is a link to elsewhere: put a file there")
     for name, node in config["logger"].items():

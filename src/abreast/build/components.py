@@ -22,13 +22,14 @@ from abreast.data.datamodule import DataModule
 from abreast.data.source import Source
 from abreast.errors import AbreastError, ConfigError
 from abreast.learner.block_step import StepConfig
-from abreast.learner.checkpoint import LAST, AtomicCheckpointIO
+from abreast.learner.checkpoint import AtomicCheckpointIO
 from abreast.learner.data_spec import DataSpec
 from abreast.learner.module import Learner
 from abreast.learner.schedule import Schedule
 from abreast.losses import Loss
 from abreast.metrics.objective import monitor
 from abreast.runs.directory import RunDirectory
+from abreast.runs.files import LAST
 
 Config = dict[str, Any]
 log = logging.getLogger(__name__)

@@ -13,7 +13,8 @@ from abreast.cli.arguments import parse
 from abreast.config.types import Json
 from abreast.errors import RunError
 from abreast.inference.evaluate import evaluate
-from abreast.runs.directory import RunDirectory, write_atomically
+from abreast.runs.atomic import write_atomically
+from abreast.runs.directory import RunDirectory
 
 
 def main(argv: Sequence[str] | None = None) -> int:

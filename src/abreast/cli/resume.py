@@ -15,8 +15,10 @@ from omegaconf.errors import OmegaConfBaseException
 from abreast.config.options import conf_dir, top_level
 from abreast.config.types import Config
 from abreast.errors import ConfigError, RunError
-from abreast.runs.directory import TRAINED, RunDirectory, check_shape
-from abreast.runs.state import status_of
+from abreast.runs.config_file import TRAINED_GROUPS, check_shape
+from abreast.runs.directory import RunDirectory
+from abreast.runs.files import CONFIG, LAST, LOG, STATUS
+from abreast.runs.state import readable_status
 from abreast.validation.validate import validate
 
 CHANGES = (
@@ -37,10 +39,10 @@ def main(overrides: Sequence[str]) -> int:
     named, changes, trust = _parse(overrides)
     directory = RunDirectory(named)
     config = directory.read_config()
-    check_shape(config, named / "config.yaml", TRAINED)
+    check_shape(config, named / CONFIG, TRAINED_GROUPS)
     _change(config, changes)
     _check(config, named)
-    status = status_of(directory) if (named / "status.json").exists() else {}
+    status = readable_status(directory) if (named / STATUS).exists() else {}
     is_finished = status.get("status") == "finished"
     if is_finished and not any(change.startswith("trainer.max_epochs=") for change in changes):
         return _nothing_to_do(named)
@@ -57,7 +59,7 @@ def _go_on(config: Config, directory: RunDirectory, trust: Sequence[str], is_fin
 
     # isort: split
     from abreast.build.allowlist import check_places, training_targets
-    from abreast.learner.checkpoint import LAST, stands
+    from abreast.learner.checkpoint import stands
     from abreast.training.run import go_on
 
     gc.enable()
@@ -74,7 +76,7 @@ def _go_on(config: Config, directory: RunDirectory, trust: Sequence[str], is_fin
             return _nothing_to_do(directory.path)
     else:
         print(f"{directory.path} has no checkpoint yet: it begins anew")
-    _log_into(directory.path / "train.log")
+    _log_into(directory.path / LOG)
     with execution_whitelist(allowed, reset=True):
         go_on(config, directory)
     return 0
@@ -105,7 +107,7 @@ def _change(config: Config, changes: Sequence[str]) -> None:
         key, _, value = change.partition("=")
         group, _, name = key.partition(".")
         if not isinstance(config.get(group), dict):
-            raise RunError(f"the run's config.yaml has no `{group}`")
+            raise RunError(f"the run's {CONFIG} has no `{group}`")
         try:
             config[group][name] = OmegaConf.from_dotlist([f"value={value}"]).value
         except OmegaConfBaseException as error:
@@ -120,7 +122,7 @@ def _check(config: Config, path: Path) -> None:
     try:
         validate({**top, **plain})
     except ConfigError as error:
-        raise ConfigError(f"{path / 'config.yaml'}:\n{error}") from None
+        raise ConfigError(f"{path / CONFIG}:\n{error}") from None
 
 
 def _log_into(file: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any, cast
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from abreast.runs.lock import hold
+from abreast.runtime.directory_lock import lock
 from abreast.validation.preflight import Stop
 
 SUFFIX = "_sweep-"
@@ -49,7 +49,7 @@ def command_id(config: DictConfig) -> str:
 def choose(root: Path, command: str) -> Path:
     """The newest directory of the command that no process works in, or a new one; locked from then on."""
     for folder in sorted(root.glob(f"*/*{SUFFIX}{command}"), reverse=True):
-        if hold(folder) is not None:
+        if lock(folder) is not None:
             return folder
     while True:
         now = datetime.now()
@@ -58,5 +58,5 @@ def choose(root: Path, command: str) -> Path:
             folder.mkdir(parents=True)
         except FileExistsError:
             continue
-        if hold(folder) is not None:
+        if lock(folder) is not None:
             return folder

@@ -47,10 +47,10 @@ def task(config: DictConfig) -> Any:
 def _run(values: Config, run_dir: Path, *, in_sweep: bool) -> float:
     """Train; for a sweeper a run that diverged is not an error but the worst there can be."""
     from abreast.runs.directory import RunDirectory
-    from abreast.runs.state import RunState, standing
+    from abreast.runs.state import RunState, run_state
 
     directory = RunDirectory(run_dir)
-    state = standing(directory, values) if in_sweep else RunState.NEW
+    state = run_state(directory, values) if in_sweep else RunState.NEW
     try:
         if state == RunState.FINISHED:
             from abreast.metrics.objective import objective
@@ -77,6 +77,7 @@ def _run(values: Config, run_dir: Path, *, in_sweep: bool) -> float:
 def _record(run_dir: Path, error: Exception) -> None:
     """Leave the reason in the directory of a job that did not come to be a run."""
     from abreast.runs.directory import RunDirectory
+    from abreast.runs.files import STATUS
 
-    if not (run_dir / "status.json").exists():
+    if not (run_dir / STATUS).exists():
         RunDirectory(run_dir).write_failure(error)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from abreast.data.download import download
-from abreast.errors import ConfigError, DataError
+from abreast.errors import ConfigError, DataError, RunError
+from abreast.runtime.directory_lock import locked
 
 NAMES = (
     "train-images-idx3-ubyte",
@@ -71,17 +72,15 @@ def _variant(folder: Path, name: str) -> Path | None:
 
 
 def _download(root: Path, name: str, mirrors: str | Sequence[str] | None) -> list[Path]:
-    from filelock import FileLock, Timeout  # not needed where the files are there
-
     home = root / name / "raw"
     home.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(home / ".lock", timeout=_LOCK_SECONDS):
+        with locked(home, _LOCK_SECONDS):
             found = _find(root, name)  # another process may have been faster
             if found is None:
                 _fetch_missing(root, name, mirrors)
                 found = _find(root, name)
-    except (Timeout, NotImplementedError) as error:
+    except RunError as error:
         raise DataError(f"Cannot lock {home} to download {name}: {error} {_by_hand(home)}") from error
     assert found is not None
     return found

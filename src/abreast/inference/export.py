@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from abreast.errors import ConfigError, RunError
 from abreast.learner.evaluator import Evaluator
-from abreast.runs.directory import write_atomically
+from abreast.runs.atomic import write_atomically
 
 ROWS = 64  # real rows that the export is checked on
 TOLERANCE = 1e-4  # of raw scores, absolute and relative: other kernels add in another order

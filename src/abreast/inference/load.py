@@ -18,7 +18,9 @@ from abreast.errors import ConfigError, RunError
 from abreast.learner.checkpoint import load
 from abreast.learner.data_spec import DataSpec
 from abreast.learner.evaluator import Evaluator
-from abreast.runs.directory import RunDirectory, check_shape
+from abreast.runs.config_file import check_shape
+from abreast.runs.directory import RunDirectory
+from abreast.runs.files import CONFIG
 
 
 @contextmanager
@@ -31,7 +33,7 @@ def reopened(
     """
     directory = RunDirectory(run)
     config = directory.read_config()
-    check_shape(config, run / "config.yaml")
+    check_shape(config, run / CONFIG)
     if overrides:
         config["data"] = _other_data(config["data"], overrides)
     with execution_whitelist(trusted_targets(config, trust), reset=True):

@@ -17,13 +17,14 @@ from lightning.fabric.plugins import CheckpointIO
 from torch import Tensor
 
 from abreast.errors import RunError
-from abreast.runs.directory import RunDirectory, write_atomically
+from abreast.runs.atomic import write_atomically
+from abreast.runs.directory import RunDirectory
+from abreast.runs.files import BEST, LAST
 from abreast.runs.state import clear
 
 log = logging.getLogger(__name__)
 
 SAVE_EVERY = 5.0  # seconds between two writings
-BEST, LAST = "best.ckpt", "last.ckpt"
 MOVED = {"best_model_path", "last_model_path", "kth_best_model_path"}
 # What a training is taken up from, beside its own position.
 KEYS: dict[str, type] = {

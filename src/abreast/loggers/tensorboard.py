@@ -9,10 +9,10 @@ from typing import Any
 
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from abreast.runs.directory import naming
+from abreast.runs.atomic import naming_file
+from abreast.runs.files import EVENTS
 from abreast.runtime.patches import is_on
 
-FILE = "events.out.tfevents.*"
 _default_hook = threading.excepthook
 
 
@@ -46,17 +46,17 @@ class TensorBoard(TensorBoardLogger):
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Lightning's own; an error of the disk names the file."""
-        with naming(Path(self.log_dir) / FILE):
+        with naming_file(Path(self.log_dir) / EVENTS):
             super().log_metrics(metrics, step)
 
     def finalize(self, status: str) -> None:
         """Let what was logged be seen."""
         if self._experiment is not None:
-            with naming(Path(self.log_dir) / FILE):
+            with naming_file(Path(self.log_dir) / EVENTS):
                 self._experiment.flush()
 
     def close(self) -> None:
         """Close the file."""
         if self._experiment is not None:
-            with naming(Path(self.log_dir) / FILE):
+            with naming_file(Path(self.log_dir) / EVENTS):
                 self._experiment.close()

@@ -15,9 +15,21 @@ from typing import Any
 from abreast.errors import RunError
 from abreast.report.settings import Flat, flatten, what_varied
 from abreast.runs.directory import RunDirectory
+from abreast.runs.files import (
+    CHECKPOINTS,
+    CONFIG,
+    HYDRA,
+    METRICS,
+    OVERRIDES,
+    REPORT,
+    RESULT,
+    STATUS,
+    STUDY,
+    SWEEP,
+)
 
-MARKS = ("config.yaml", "status.json", "result.json", "metrics.csv")  # of a run's directory
-SKIPPED = ("checkpoints", "report")
+MARKS = (CONFIG, STATUS, RESULT, METRICS)  # of a run's directory
+SKIPPED = (CHECKPOINTS, REPORT)
 STATUSES = ("finished", "running", "interrupted", "dropped", "failed", "unreadable", "not started")
 _SEED = re.compile(r"^seed: *(-?\d+) *$", re.MULTILINE)
 
@@ -106,7 +118,7 @@ def _find(directory: Path) -> Iterator[Path]:
         if any(name in found for name in MARKS):
             yield directory
             return
-        if ".hydra" in found and "multirun.yaml" not in found and "study.json" not in found:
+        if HYDRA in found and SWEEP not in found and STUDY not in found:
             yield directory  # made for a run that never wrote anything
             return
         below = [name for name, entry in found.items() if entry.is_dir() and not name.startswith(".")]
@@ -121,7 +133,7 @@ def _read(path: Path, base: Path, shared: dict[str, Flat]) -> Run:
     directory = RunDirectory(path)
     name = os.path.relpath(path.resolve(), base)
     run = Run(path, path.name if name == "." else name, "unreadable")
-    run.overrides = tuple(_overrides(path / ".hydra" / "overrides.yaml"))
+    run.overrides = tuple(_overrides(path / HYDRA / OVERRIDES))
     if not any((path / mark).exists() for mark in MARKS):
         run.status, run.reason = "not started", "wrote nothing: it waits, or its command was refused"
         return run
@@ -131,7 +143,7 @@ def _read(path: Path, base: Path, shared: dict[str, Flat]) -> Run:
         run.status = str(status.get("status"))
         run.reason = (str(status.get("reason") or "").strip().splitlines() or [""])[0]
         if run.status not in STATUSES:
-            raise RunError(f"{path / 'status.json'}: an unknown status, {run.status!r}")
+            raise RunError(f"{path / STATUS}: an unknown status, {run.status!r}")
         if run.status == "finished":
             run.result = directory.read_result()
             run.metrics = _metrics(run.result, path)
@@ -139,7 +151,7 @@ def _read(path: Path, base: Path, shared: dict[str, Flat]) -> Run:
         run.status, run.reason = "unreadable", str(error).replace(f"{path}{os.sep}", "")
     except (OSError, RecursionError) as error:
         run.status, run.reason = "unreadable", f"{type(error).__name__}: {error}"
-    run.curve = read_curve(path / "metrics.csv")
+    run.curve = read_curve(path / METRICS)
     if run.status == "running":
         run.quiet = _quiet(path)
     return run
@@ -147,7 +159,7 @@ def _read(path: Path, base: Path, shared: dict[str, Flat]) -> Run:
 
 def _config(directory: RunDirectory, shared: dict[str, Flat]) -> tuple[Flat, int | None]:
     """The flat configuration and the seed. Runs that differ in the seed alone share one: parsing is slow."""
-    path = directory.path / "config.yaml"
+    path = directory.path / CONFIG
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -177,7 +189,7 @@ def _mark_repeats(runs: Sequence[Run]) -> None:
 def _metrics(result: Mapping[str, Any], path: Path) -> dict[str, float]:
     found = result.get("metrics")
     if not isinstance(found, Mapping):
-        raise RunError(f"{path / 'result.json'}: holds no metrics")
+        raise RunError(f"{path / RESULT}: holds no metrics")
     numbers = {str(name): _number(value) for name, value in found.items()}
     return {name: value for name, value in numbers.items() if value is not None}
 
@@ -228,7 +240,7 @@ def read_curve(path: Path) -> dict[str, list[float]]:
 
 
 def _quiet(path: Path) -> float | None:
-    files = [path / "status.json", path / "metrics.csv"]
+    files = [path / STATUS, path / METRICS]
     times = [file.stat().st_mtime for file in files if file.exists()]
     return max(0.0, time.time() - max(times)) if times else None
 

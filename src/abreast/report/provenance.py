@@ -11,6 +11,7 @@ from typing import Any
 from abreast import __version__
 from abreast.report.collect import Sweep
 from abreast.report.tables import command
+from abreast.runs.files import SWEEP
 
 MOST = 3  # commands of single runs; all are in runs.csv
 PACKAGES = ("scipy", "statsmodels", "numpy", "plotly")
@@ -23,7 +24,7 @@ def commands(sweep: Sweep) -> list[tuple[str, str]]:
         for path in sorted(
             {directory, *(run.path.parent for run in sweep.runs if _is_below(run.path, directory))}
         ):
-            overrides = _task_overrides(path / "multirun.yaml")
+            overrides = _task_overrides(path / SWEEP)
             if overrides is not None:
                 found.append((str(path), command(overrides, multirun=True)))
     if not found:

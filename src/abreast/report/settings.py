@@ -8,6 +8,7 @@ from typing import Any
 
 from abreast.errors import RunError
 from abreast.metrics.objective import monitor
+from abreast.runs.files import CONFIG
 
 Flat = Mapping[str, Any]
 
@@ -33,7 +34,7 @@ def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
         key, value = nodes.pop()
         seen += 1
         if seen > MOST:  # YAML's aliases can make a small file endless
-            raise RunError(f"config.yaml: more than {MOST} keys")
+            raise RunError(f"{CONFIG}: more than {MOST} keys")
         if isinstance(value, Mapping):
             nodes += [(f"{key}.{name}", each) for name, each in value.items()]
         elif isinstance(value, list) and any(isinstance(each, (list, dict)) for each in value):

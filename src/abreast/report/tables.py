@@ -16,7 +16,7 @@ from rich.text import Text
 from abreast.report import text as words
 from abreast.report.groups import Answer, Group, left_out
 from abreast.report.settings import text
-from abreast.runs.directory import write_atomically
+from abreast.runs.atomic import write_atomically
 
 SHOWN = 30  # groups and failures in the terminal
 RUN = ("run", "status", "reason")

@@ -13,7 +13,8 @@ from abreast.report.figures.image_files import browser, export
 from abreast.report.groups import Answer, answer
 from abreast.report.html.contents import contents, render
 from abreast.report.tables import runs_table, summary_table, write_csv
-from abreast.runs.directory import write_atomically
+from abreast.runs.atomic import write_atomically
+from abreast.runs.files import REPORT_PAGE, REPORT_RUNS, REPORT_SUMMARY, STUDY
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def write_report(
     found = answer(collect(directories), metric)
     folder = out or Path(directories[0]) / "report"
     made = contents(found, target=target, extra=extra)
-    files = [folder / "report.html", folder / "summary.csv", folder / "runs.csv"]
+    files = [folder / name for name in (REPORT_PAGE, REPORT_SUMMARY, REPORT_RUNS)]
     try:
         write_atomically(files[0], render(found, made).encode())
         write_csv(files[1], *summary_table(found))
@@ -65,4 +66,4 @@ def write_report(
 def _repeats(directory: Path) -> Path:
     """A study's tuning is not to be compared with what it chose: other seeds, and no test."""
     repeats = directory / "repeat"
-    return repeats if (directory / "study.json").exists() and repeats.is_dir() else directory
+    return repeats if (directory / STUDY).exists() and repeats.is_dir() else directory

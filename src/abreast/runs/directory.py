@@ -1,11 +1,6 @@
-"""The run directory: the contract between what trains and what reads. No torch here.
+"""The run directory: the contract between what trains and what reads. No torch.
 
-config.yaml          the resolved configuration, plain data, written before training
-status.json          running / finished / failed and why; replaced as a whole
-metrics.csv          a row an epoch
-result.json          final metrics, seconds, versions
-checkpoints/         best.ckpt and last.ckpt
-events.out.tfevents* TensorBoard
+`abreast.runs.files` lists the files.
 """
 
 from __future__ import annotations
@@ -16,19 +11,18 @@ import os
 import re
 import signal
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from abreast.config.types import Config, Json
 from abreast.errors import DivergedError, Interrupted, RunError, disk_error
-
-COPY = "Put a good copy there: without it the run cannot be rebuilt"
-DEPTH = 200  # of lists and keys within each other: loading recurses, and might overrun the stack
-GROUPS = ("data", "model", "loss", "trainer")  # what a run is tested from
-TRAINED = (*GROUPS, "optim", "schedule", "callbacks", "logger")
+from abreast.runs.atomic import naming_file, write_atomically
+from abreast.runs.config_file import RESTORE, dump_config, parse_config
+from abreast.runs.files import CHECKPOINTS, CONFIG, METRICS, RESULT, STATUS
+from abreast.runs.format import with_format, without_format
 
 
 @dataclass(frozen=True)
@@ -40,43 +34,24 @@ class RunDirectory:
     @property
     def checkpoints(self) -> Path:
         """The folder of `best.ckpt` and `last.ckpt`."""
-        return self.path / "checkpoints"
+        return self.path / CHECKPOINTS
 
-    def write_config(self, config: Json) -> None:
-        """Keep the resolved configuration."""
-        import yaml
+    def write_config(self, config: Config) -> None:
+        """Write the resolved configuration."""
+        write_atomically(self.path / CONFIG, dump_config(config))
 
-        dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # the same text, six times as fast
-        text = yaml.dump(config, Dumper=dumper, sort_keys=False, allow_unicode=True)
-        write_atomically(self.path / "config.yaml", text.encode())
-
-    def read_config(self) -> Json:
+    def read_config(self) -> Config:
         """The resolved configuration."""
-        import yaml
-
-        text = self._text("config.yaml")
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same data, seven times as fast
-        try:
-            if max(map(text.count, "[{-?")) > DEPTH and _depth(yaml.parse(text, Loader=loader)) > DEPTH:
-                raise RunError(f"{self.path / 'config.yaml'}: is nested too deeply. {COPY}")
-            config = yaml.load(text, Loader=loader)
-        except (yaml.YAMLError, RecursionError, ValueError) as error:
-            reason = " ".join(str(error).split())
-            raise RunError(f"{self.path / 'config.yaml'}: not valid YAML ({reason}). {COPY}") from None
-        if not isinstance(config, dict):
-            raise RunError(f"{self.path / 'config.yaml'}: holds no configuration. {COPY}")
-        if "${" in text:  # which might come to be anything
-            raise RunError(f"{self.path / 'config.yaml'}: is not resolved: it holds a ${{...}}. {COPY}")
-        return config
+        return parse_config(self._text(CONFIG), self.path / CONFIG)
 
     def write_status(self, status: str, **more: Any) -> None:
-        """Say how the run stands: `running`, `finished`, `failed` or `interrupted`, and why."""
-        self._write_json("status.json", {"status": status, **more})
+        """Record the run's status: `running`, `finished`, `failed`, `interrupted` or `dropped`, and why."""
+        self._write_json(STATUS, {"status": status, **more})
 
     def write_failure(self, error: BaseException) -> None:
-        """Say that the run ended early, and why: for one that diverged the step, else the traceback.
+        """Record that the run ended early, and why: the step for one that diverged, else the traceback.
 
-        On a disk that is full, what is said goes where the old status was.
+        On a full disk the new status overwrites the old one in place.
         """
         if isinstance(error, (Interrupted, KeyboardInterrupt)):
             name = signal.Signals(getattr(error, "signum", signal.SIGINT)).name
@@ -86,24 +61,24 @@ class RunDirectory:
             self.write_status("failed", reason=str(error), diverged_at=error.step)
             return
         full = disk_error(error, self.path)
-        if full is not None:  # what is there can be gone on with
-            self._say_in_place({"status": "interrupted", "reason": str(full)})
+        if full is not None:  # the run can be resumed from what has been written
+            self._overwrite_status({"status": "interrupted", "reason": str(full)})
             return
         trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         self.write_status("failed", reason=f"{type(error).__name__}: {error}", traceback=trace)
 
     def note_failure(self, error: BaseException) -> None:
-        """As `write_failure`, unless something else has ended the run before, or the disk takes nothing."""
+        """As `write_failure`, unless the run has ended already or the disk cannot be written to."""
         with suppress(OSError, RunError):
             if self.read_status()["status"] == "running":
                 self.write_failure(error)
 
-    def _say_in_place(self, content: Json) -> None:
+    def _overwrite_status(self, content: Json) -> None:
         with suppress(OSError):
-            self._write_json("status.json", content)
+            self._write_json(STATUS, content)
             return
-        text = json.dumps(content, ensure_ascii=False).encode()
-        with (self.path / "status.json").open("r+b", buffering=0) as file:
+        text = json.dumps(with_format(content), ensure_ascii=False).encode()
+        with (self.path / STATUS).open("r+b", buffering=0) as file:
             missing = len(text) - file.seek(0, os.SEEK_END)
             if missing > 0 and file.write(b" " * missing) < missing:  # so that it is JSON at any time
                 return
@@ -113,69 +88,75 @@ class RunDirectory:
 
     def read_status(self) -> Json:
         """What `write_status` wrote."""
-        return self._read_json("status.json")
+        return self._read_json(STATUS)
 
     def write_result(self, result: Json) -> None:
-        """Keep the final metrics."""
-        self._write_json("result.json", result)
+        """Write the final metrics."""
+        self._write_json(RESULT, result)
 
     def read_result(self) -> Json:
         """What `write_result` wrote."""
-        return self._read_json("result.json")
+        return self._read_json(RESULT)
 
     def append_metrics(self, row: Mapping[str, float | None]) -> None:
-        """Add an epoch's row; the first row's keys are the columns of all."""
-        path = self.path / "metrics.csv"
-        fresh = not path.exists()
-        whole = 0 if fresh else path.stat().st_size
+        """Append an epoch's row; the first row's keys are the columns of all."""
+        path = self.path / METRICS
+        is_new = not path.exists()
+        size = 0 if is_new else path.stat().st_size
         try:
-            with naming(path), path.open("a", newline="", encoding="utf-8") as file:
+            with naming_file(path), path.open("a", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, list(row), lineterminator="\n")
-                if fresh:
+                if is_new:
                     writer.writeheader()
                 writer.writerow(row)
         except OSError:
-            with suppress(OSError):  # no half row
-                path.unlink() if fresh else os.truncate(path, whole)
+            with suppress(OSError):  # leave no half-written row
+                path.unlink() if is_new else os.truncate(path, size)
             raise
 
     def read_metrics(self) -> list[dict[str, float]]:
-        """The rows, an epoch each, without the cells that hold nothing."""
-        rows = csv.DictReader(self._text("metrics.csv").splitlines())
+        """One dictionary per epoch, without the cells that are empty."""
+        rows = csv.DictReader(self._text(METRICS).splitlines())
         try:
             return [{k: float(v) for k, v in row.items() if v} for row in rows]
         except (TypeError, ValueError) as error:
-            raise RunError(f"{self.path / 'metrics.csv'}: a cell is not a number ({error})") from None
+            raise RunError(f"{self.path / METRICS}: a cell is not a number ({error})") from None
 
     def keep_metrics(self, epochs: int) -> None:
-        """Forget the rows after that many epochs. Raises RunError where some of those before are missing."""
-        path = self.path / "metrics.csv"
+        """Remove the rows after that many epochs.
+
+        Raises:
+            RunError: if some of the rows to keep are missing.
+        """
+        path = self.path / METRICS
         if not epochs:
             path.unlink(missing_ok=True)
             return
         kept = "".join(self.rows_until(epochs))
-        if kept != self._text("metrics.csv"):
+        if kept != self._text(METRICS):
             write_atomically(path, kept.encode())
 
     def rows_until(self, epochs: int) -> list[str]:
-        """The header and the rows of that many epochs. Raises RunError where some are missing or broken."""
+        """The header and the rows of that many epochs, as lines.
+
+        Raises:
+            RunError: if some are missing or broken.
+        """
         if not epochs:
             return []
-        header, *rows = self._text("metrics.csv").splitlines(keepends=True) or [""]
-        wanted = {str(epoch) for epoch in range(1, epochs + 1)}
-        kept = [row for row in rows if row.endswith("\n") and row.partition(",")[0] in wanted]
+        header, *rows = self._text(METRICS).splitlines(keepends=True) or [""]
+        numbers = {str(epoch) for epoch in range(1, epochs + 1)}
+        kept = [row for row in rows if row.endswith("\n") and row.partition(",")[0] in numbers]
         kept = [row for row in kept if row.count(",") == header.count(",") and _are_numbers(row)]
         if len(kept) != epochs:
-            path = self.path / "metrics.csv"
-            raise RunError(
-                f"{path}: holds {len(kept)} of the {epochs} epochs that the checkpoint has behind it"
-            )
+            path = self.path / METRICS
+            raise RunError(f"{path}: holds {len(kept)} of the {epochs} epochs the checkpoint has trained")
         return [header, *kept]
 
     def _write_json(self, name: str, content: Json) -> None:
-        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        text = json.dumps(with_format(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         # Lists of numbers on one line: a confusion matrix would fill pages. No text holds a raw line break.
-        text = re.sub(r"\[\n([^\[\]{}\"]*)\n *\]", lambda found: f"[{' '.join(found[1].split())}]", text)
+        text = re.sub(r"\[\n([^\[\]{}\"]*)\n *\]", lambda match: f"[{' '.join(match[1].split())}]", text)
         write_atomically(self.path / name, text.encode())
 
     def _read_json(self, name: str) -> Json:
@@ -185,7 +166,7 @@ class RunDirectory:
             raise RunError(f"{self.path / name}: not valid JSON ({error})") from None
         if not isinstance(content, dict):
             raise RunError(f"{self.path / name}: holds no JSON object")
-        return content
+        return without_format(content, self.path / name)
 
     def _text(self, name: str) -> str:
         path = self.path / name
@@ -194,33 +175,10 @@ class RunDirectory:
         except FileNotFoundError:
             if not self.path.is_dir():
                 raise RunError(f"{self.path}: no such run directory") from None
-            raise RunError(f"{path}: missing; {self.path} is no whole run directory") from None
+            raise RunError(f"{path}: missing; {self.path} is not a complete run directory") from None
         except (OSError, UnicodeDecodeError) as error:
-            more = f". {COPY}" if name == "config.yaml" else ""
+            more = f". {RESTORE}" if name == CONFIG else ""
             raise RunError(f"{path}: cannot be read ({error}){more}") from None
-
-
-def check_shape(config: Mapping[str, Any], file: Path, groups: Sequence[str] = GROUPS) -> None:
-    """That the configuration of `file` has what a run is made of. Raises RunError."""
-    kinds: Config = {**dict.fromkeys(groups, dict), "seed": int, "checkpoint": str}
-    found = {"monitor": "", **{key: value for key, value in config.items() if value is not None}}
-    for key, kind in {**kinds, "monitor": str}.items():
-        if key not in found:
-            raise RunError(f"{file}: has no `{key}`. {COPY}")
-        if not isinstance(found[key], kind):
-            raise RunError(f"{file}: {key}={found[key]!r} cannot be. {COPY}")
-
-
-def _depth(events: Iterable[Any]) -> int:
-    """How deeply the collections of a YAML text lie within each other."""
-    depth = most = 0
-    for event in events:
-        name = type(event).__name__
-        depth += name.endswith("StartEvent") - name.endswith("EndEvent")
-        most = max(most, depth)
-        if most > DEPTH:
-            break
-    return most
 
 
 def _are_numbers(row: str) -> bool:
@@ -228,28 +186,3 @@ def _are_numbers(row: str) -> bool:
         return all(float(cell) is not None for cell in row.strip().split(",") if cell)
     except ValueError:
         return False
-
-
-def write_atomically(path: Path, content: bytes | memoryview) -> None:
-    """Write the whole file or leave it as it was, whenever the process or the machine stops."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with naming(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        finally:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
-
-
-@contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Let an error of the disk name the file, which that of a full one does not."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from error

@@ -1,4 +1,4 @@
-"""What a sweep that is run again finds in a run's directory, and what it does about it. No torch."""
+"""What a repeated sweep finds in a run's directory, and what it does about it. No torch."""
 
 from __future__ import annotations
 
@@ -8,105 +8,101 @@ from enum import Enum
 from pathlib import Path
 
 from abreast.config.run_id import run_id
-from abreast.config.types import Json
+from abreast.config.types import Config, Json
 from abreast.errors import ConfigError, RunError
 from abreast.metrics.objective import objective
+from abreast.runs.atomic import remove_partial_files
 from abreast.runs.directory import RunDirectory
+from abreast.runs.files import CONFIG, LAST, OUTPUTS, RESULT, STATUS
+from abreast.runs.format import NewerFormatError
 
 log = logging.getLogger(__name__)
 
-FILES = (
-    "status.json",
-    "metrics.csv",
-    "result.json",
-    "worst.json",
-    "checkpoints",
-    "events.out.tfevents.*",
-)
-
 
 class RunState(Enum):
-    """How far a run has come: nothing is there, it can be gone on with, or there is nothing left to do."""
+    """How far a run has come."""
 
-    NEW = "new"
-    BEGUN = "begun"
-    DIVERGED = "diverged"
-    FINISHED = "finished"
+    NEW = "new"  # nothing to resume from
+    BEGUN = "begun"  # it can be resumed
+    DIVERGED = "diverged"  # nothing left to do
+    FINISHED = "finished"  # nothing left to do
 
 
-def standing(directory: RunDirectory, cfg: Json) -> RunState:
-    """How far the run of this configuration has come in the directory; clears away what is of no use.
+def run_state(directory: RunDirectory, config: Config) -> RunState:
+    """How far the run of this configuration has come in the directory; removes what cannot be used.
 
-    A run that failed, other than by diverging, is tried again from the start. Raises ConfigError where the
-    directory holds a run of another configuration.
+    A run that failed, other than by diverging, restarts from scratch.
+
+    Raises:
+        ConfigError: if the directory holds a run of another configuration.
     """
-    if not (directory.path / "status.json").exists():
+    if not (directory.path / STATUS).exists():
         clear(directory.path)
         return RunState.NEW
     try:
-        kept = run_id(directory.read_config())
+        existing = run_id(directory.read_config())
+    except NewerFormatError:
+        raise
     except (RunError, KeyError, TypeError, AttributeError) as error:
-        log.warning("%s: %s; the run begins anew", directory.path / "config.yaml", error)
+        log.warning("%s: %s; the run restarts from scratch", directory.path / CONFIG, error)
         clear(directory.path)
         return RunState.NEW
-    if kept != run_id(cfg):
+    if existing != run_id(config):
         raise ConfigError(
             f"{directory.path} holds a run of another configuration: choose another directory "
             "(hydra.sweep.dir=...) or remove that one"
         )
-    status = status_of(directory)
+    status = readable_status(directory)
     if status.get("status") == "failed":
         if "diverged_at" in status:
             return RunState.DIVERGED
         clear(directory.path)
         return RunState.NEW
-    if status.get("status") == "finished" and _is_whole(directory, cfg):
+    if status.get("status") == "finished" and _has_result(directory, config):
         return RunState.FINISHED
-    if not (directory.checkpoints / "last.ckpt").exists():
+    if not (directory.checkpoints / LAST).exists():
         clear(directory.path)
         return RunState.NEW
     return RunState.BEGUN
 
 
-def status_of(directory: RunDirectory) -> Json:
-    """The run's status; nothing, with a warning, where it cannot be read: the checkpoints say enough."""
+def readable_status(directory: RunDirectory) -> Json:
+    """The run's status; {}, with a warning, if it cannot be read: the checkpoints are enough to resume."""
     try:
         return directory.read_status()
+    except NewerFormatError:
+        raise
     except RunError as error:
-        log.warning("%s; going by what else is there", error)
+        log.warning("%s; using the other files of the run", error)
         return {}
 
 
 def was_dropped(directory: RunDirectory) -> bool:
-    """Whether successive halving has ended the run before its time; without it, there is more to train."""
+    """Whether successive halving stopped the run early; a sweep without halving trains it to the end."""
     try:
         status = directory.read_status().get("status")
-        return status == "dropped" and _is_whole(directory, directory.read_config())
+        return status == "dropped" and _has_result(directory, directory.read_config())
     except RunError:
         return False
 
 
-def _is_whole(directory: RunDirectory, cfg: Json) -> bool:
+def _has_result(directory: RunDirectory, config: Config) -> bool:
     try:
-        objective(cfg, directory.read_result()["metrics"])
+        objective(config, directory.read_result()["metrics"])
+    except NewerFormatError:
+        raise
     except (RunError, KeyError, TypeError) as error:
-        log.warning("%s: %s; it is made again", directory.path / "result.json", error)
+        log.warning("%s: %s; it is written again", directory.path / RESULT, error)
         return False
     return True
 
 
-def tidy(path: Path) -> None:
-    """Remove the files that a process was writing when it was killed."""
-    for part in [*path.glob(".*.part"), *path.glob("checkpoints/.*.part")]:
-        part.unlink()
-
-
 def clear(path: Path) -> None:
-    """Remove what a run has left in its directory, for it to begin anew."""
-    tidy(path)
-    for pattern in FILES:
-        for found in path.glob(pattern):
-            if found.is_dir():
-                shutil.rmtree(found)
+    """Remove a run's outputs from its directory, so that it restarts from scratch."""
+    remove_partial_files(path)
+    for pattern in OUTPUTS:
+        for output in path.glob(pattern):
+            if output.is_dir():
+                shutil.rmtree(output)
             else:
-                found.unlink()
+                output.unlink()

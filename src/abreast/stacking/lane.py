@@ -19,12 +19,13 @@ from lightning.pytorch.loggers import Logger
 
 from abreast.callbacks import RunWriter, TestImages
 from abreast.errors import disk_error
-from abreast.learner.checkpoint import LAST, load, write
+from abreast.learner.checkpoint import load, write
 from abreast.learner.epoch_progress import EpochState
 from abreast.learner.module import Learner
 from abreast.learner.random_state import RandomState, fresh_random_state
 from abreast.loggers.tensorboard import TensorBoard
 from abreast.runs.directory import RunDirectory
+from abreast.runs.files import LAST
 from abreast.runtime.seeding import derive
 from abreast.stacking.grouping import Config
 from abreast.stacking.optimizers import OptimizerGroup, OptimizerSnapshot, cloned

@@ -15,9 +15,9 @@ from torch import nn
 from abreast.data.datamodule import DataModule
 from abreast.data.loader import Batch, Block, EvalLoader, batches
 from abreast.errors import DivergedError
-from abreast.learner.checkpoint import LAST
 from abreast.learner.epoch_progress import EpochProgress
 from abreast.learner.lightning_loops import loops_state, step_progress
+from abreast.runs.files import LAST
 from abreast.stacking.chunk import Chunk
 from abreast.stacking.compaction import compact, pays
 from abreast.stacking.lane import Lane

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 from lightning.pytorch import LightningModule, Trainer
 
 from abreast.callbacks import PreemptionCheckpoint
-from abreast.learner.checkpoint import LAST, AtomicCheckpointIO
+from abreast.learner.checkpoint import AtomicCheckpointIO
 from abreast.loggers.tensorboard import TensorBoard
-from abreast.runs.state import tidy
+from abreast.runs.atomic import remove_partial_files
+from abreast.runs.files import LAST
 from abreast.stacking.lane import Lane
 from abreast.stacking.optimizers import OptimizerSnapshot
 
@@ -28,7 +29,7 @@ def load(lanes: Sequence[Lane]) -> dict[Lane, OptimizerSnapshot] | None:
         return None
     carried: dict[Lane, OptimizerSnapshot] = {}
     for lane, file in zip(lanes, files, strict=True):
-        tidy(lane.directory.path)
+        remove_partial_files(lane.directory.path)
         content = AtomicCheckpointIO().load_checkpoint(file)
         lane.learner.load_state_dict(content["state_dict"])
         schedulers = content["lr_schedulers"]

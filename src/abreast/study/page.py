@@ -13,7 +13,8 @@ from abreast.report.groups import Answer, answer
 from abreast.report.html.contents import contents, render
 from abreast.report.tables import runs_table, summary_table, write_csv
 from abreast.report.text import metric_name, number
-from abreast.runs.directory import write_atomically
+from abreast.runs.atomic import write_atomically
+from abreast.runs.files import REPORT_PAGE, REPORT_RUNS, REPORT_SUMMARY
 from abreast.statistics.comparison import compare
 from abreast.study.budget import budgets
 from abreast.study.results import Findings
@@ -30,10 +31,10 @@ def write_page(found: Findings) -> Path:
     result.sweep.directories = (found.directory,)  # which has the study's command
     _refer(result, found)
     made = contents(result, extra=[_protocol(found), *_tuning(found)])
-    write_atomically(folder / "report.html", render(result, made).encode())
-    write_csv(folder / "summary.csv", *summary_table(result))
-    write_csv(folder / "runs.csv", *runs_table(answer(collect([*_runs(found, "tune"), *repeats]))))
-    return folder / "report.html"
+    write_atomically(folder / REPORT_PAGE, render(result, made).encode())
+    write_csv(folder / REPORT_SUMMARY, *summary_table(result))
+    write_csv(folder / REPORT_RUNS, *runs_table(answer(collect([*_runs(found, "tune"), *repeats]))))
+    return folder / REPORT_PAGE
 
 
 def _runs(found: Findings, stage: str) -> list[Path]:

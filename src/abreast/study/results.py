@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from abreast import __version__
-from abreast.runs.directory import write_atomically
+from abreast.runs.atomic import write_atomically
+from abreast.runs.files import STUDY
 from abreast.study.budget import expected_best
 from abreast.study.comparison import Verdict, judge, task_of
 from abreast.study.criteria import Grounds
 from abreast.study.protocol import Protocol
 from abreast.study.selection import Choice, Outcome
 from abreast.study.space import Dimension, Values
-
-FILE = "study.json"
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class Findings:
     def write(self) -> None:
         """Write `study.json`, whole or not at all."""
         content = json.dumps(self.content(), indent=2, ensure_ascii=False, allow_nan=False)
-        write_atomically(self.directory / FILE, f"{content}\n".encode())
+        write_atomically(self.directory / STUDY, f"{content}\n".encode())
 
     def content(self) -> dict[str, Any]:
         """All of it as plain data."""

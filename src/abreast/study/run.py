@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from abreast.config.options import groups
 from abreast.errors import RunError
+from abreast.runs.files import SWEEP
 from abreast.study import overrides, protocol
 from abreast.study.criteria import Grounds, grounds
 from abreast.study.page import write_page
@@ -74,7 +75,7 @@ def conduct(
     plan, found, metric = prepared.plan, prepared.grounds, prepared.metric
     sweep_dir = Path(str(config.hydra.sweep.dir)).absolute()
     sweep_dir.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(config, sweep_dir / "multirun.yaml")
+    OmegaConf.save(config, sweep_dir / SWEEP)
     runs = plan.tuning()
     cells, tries, seeds = len(plan.cells), plan.trials, len(plan.tune_seeds)
     log.info(

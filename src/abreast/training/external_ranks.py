@@ -19,6 +19,7 @@ from typing import Any
 
 from abreast.errors import ConfigError
 from abreast.runs.directory import RunDirectory
+from abreast.runs.files import HYDRA, LOG
 
 OWN = "ABREAST_RANK"  # set in ranks that a run has started itself
 MARK = ".torchrun"  # in the directory of a run that is under way: by whom it was started
@@ -77,7 +78,7 @@ def resumed(run_dir: Path, config: Mapping[str, Any]) -> Path | None:
             continue
         if RunDirectory(mark.parent).read_config() != config:
             continue
-        if mark.parent != run_dir and {path.name for path in run_dir.glob("*")} <= {".hydra", "train.log"}:
+        if mark.parent != run_dir and {path.name for path in run_dir.glob("*")} <= {HYDRA, LOG}:
             shutil.rmtree(run_dir, ignore_errors=True)
         return mark.parent
     return None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from abreast.runs.atomic import remove_partial_files
+from abreast.runs.files import CONFIG, EVENTS, LAST, STATUS
 from abreast.runtime import fast_import  # noqa: F401  before anything imports Lightning
+from abreast.runtime.directory_lock import locked
 
 # isort: split
 import logging
@@ -39,8 +42,6 @@ from abreast.loggers.hyperparameters import log_hyperparameters
 from abreast.loggers.tensorboard import TensorBoard
 from abreast.metrics.objective import objective
 from abreast.runs.directory import RunDirectory
-from abreast.runs.lock import locked
-from abreast.runs.state import tidy
 from abreast.runs.summary import print_summary
 from abreast.runtime.matmul_precision import matmul_precision
 from abreast.runtime.process import prepare_process
@@ -88,7 +89,7 @@ def go_on(cfg: Config, directory: RunDirectory, *, new: bool = False) -> float:
     Raises ConfigError where it is to be `new`, and is not.
     """
     with _told_how_to_go_on(directory), locked(directory.path):
-        if new and (directory.path / "status.json").exists():
+        if new and (directory.path / STATUS).exists():
             raise ConfigError(
                 f"{directory.path} holds a run already: go on with it (resume={directory.path}), choose "
                 "another directory (hydra.run.dir=...) or remove that one"
@@ -113,7 +114,7 @@ def _told_how_to_go_on(directory: RunDirectory) -> Iterator[None]:
         raise
     except OSError as error:
         full = disk_error(error, directory.path)
-        if full is None or not (directory.path / "config.yaml").exists():
+        if full is None or not (directory.path / CONFIG).exists():
             raise
         full.args = (f"{full}, then go on: python train.py resume={directory.path}",)
         raise full from error
@@ -168,10 +169,10 @@ def train(cfg: Config, directory: RunDirectory) -> None:
 
 
 def _fit(trainer: Trainer, learner: Learner, data: DataModule, directory: RunDirectory) -> None:
-    last = directory.checkpoints / checkpoint.LAST
+    last = directory.checkpoints / LAST
     begun = last.exists()
     if trainer.is_global_zero:
-        tidy(directory.path)
+        remove_partial_files(directory.path)
         _clear(trainer, directory, checkpoint.load(last)["global_step"] if begun else None)
     try:
         trainer.fit(learner, datamodule=data, ckpt_path=last if begun else None, weights_only=True)
@@ -197,7 +198,7 @@ def _fit(trainer: Trainer, learner: Learner, data: DataModule, directory: RunDir
 def _clear(trainer: Trainer, directory: RunDirectory, step: int | None) -> None:
     """Let the run's files hold nothing from after optimizer step `step`; None: nothing at all."""
     if step is None:
-        for path in directory.path.glob("events.out.tfevents.*"):
+        for path in directory.path.glob(EVENTS):
             path.unlink()
         return
     for logger in trainer.loggers:
@@ -209,7 +210,7 @@ def load_chosen(cfg: Config, directory: RunDirectory, learner: Learner) -> Path:
     """Give the learner the weights that the config wants tested; the file they are from."""
     file = directory.checkpoints / f"{cfg['checkpoint']}.ckpt"
     if not file.exists():
-        file = directory.checkpoints / "last.ckpt"
+        file = directory.checkpoints / LAST
     learner.load_state_dict(checkpoint.weights(file))
     return file
 

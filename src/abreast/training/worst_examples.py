@@ -13,9 +13,10 @@ from torch import Tensor
 from abreast.data.source import Split
 from abreast.learner.evaluator import Evaluator
 from abreast.learner.worst_examples import worst_examples
-from abreast.runs.directory import RunDirectory, write_atomically
+from abreast.runs.atomic import write_atomically
+from abreast.runs.directory import RunDirectory
+from abreast.runs.files import WORST
 
-FILE = "worst.json"
 COUNT = 24
 
 
@@ -48,7 +49,7 @@ def write_worst_examples(directory: RunDirectory, evaluator: Evaluator, test: Sp
         "images": described,
         "png": base64.b64encode(_strip(images, evaluator.peak or 255)).decode(),
     }
-    write_atomically(directory.path / FILE, json.dumps(content, ensure_ascii=False).encode())
+    write_atomically(directory.path / WORST, json.dumps(content, ensure_ascii=False).encode())
 
 
 def _strip(images: Tensor, peak: int) -> bytes:

@@ -104,13 +104,13 @@ def _launch_runs(launcher: AbreastLauncher, jobs: Sequence[SweepJob]) -> None:
 def _unfinished(launcher: AbreastLauncher, jobs: Sequence[SweepJob]) -> list[SweepJob]:
     """The jobs that are not done yet; those that are, from an earlier start of the sweep, are returned."""
     from abreast.metrics.objective import worst
-    from abreast.runs.state import RunState, standing, was_dropped
+    from abreast.runs.state import RunState, run_state, was_dropped
 
     left, begun = [], 0
     for job in jobs:
         assert job.plain is not None
         try:
-            state = standing(job.directory, job.plain)
+            state = run_state(job.directory, job.plain)
         except AbreastError:
             state = RunState.NEW  # the run itself says what is wrong
         dropped = launcher.halving is not None and state == RunState.BEGUN and was_dropped(job.directory)

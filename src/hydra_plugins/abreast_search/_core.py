@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 from abreast.errors import ConfigError, RunError
 from abreast.metrics.objective import monitor
 from abreast.runs.directory import RunDirectory
+from abreast.runs.files import SWEEP
 
 try:
     import optuna
@@ -43,7 +44,7 @@ def search(sweeper: SearchSweeper, arguments: Sequence[str]) -> Params:
     assert sweeper.config is not None
     folder = Path(str(sweeper.config.hydra.sweep.dir)).absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(sweeper.config.copy(), folder / "multirun.yaml")
+    OmegaConf.save(sweeper.config.copy(), folder / SWEEP)
     declared = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
     space, fixed, more = create_params_from_overrides([*declared, *arguments])
     space = {key: values for key, values in space.items() if key not in fixed}

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from abreast.report.collect import read_json
+from abreast.runs.files import WORST
 
-FILE = "worst.json"
 SIDE = 4096  # pixels of a side of an image at most
 
 
 def worst_images(run: Path) -> str:
     """An HTML list of the images with their classes; empty where the run kept none that are whole."""
-    found = read_json(run / FILE)
+    found = read_json(run / WORST)
     try:
         return _list(found) if found else ""
     except (KeyError, TypeError, ValueError, IndexError, binascii.Error):

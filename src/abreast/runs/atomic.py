@@ -1,0 +1,45 @@
+"""Writing a file completely or not at all. No torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from abreast.runs.files import CHECKPOINTS, PART
+
+
+def write_atomically(path: Path, content: bytes | memoryview) -> None:
+    """Replace a file's content, or leave the file as it was, even if the process or the machine stops.
+
+    Raises:
+        OSError: with the file's name, if it cannot be written.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with naming_file(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with part.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        finally:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming_file(path: Path) -> Iterator[None]:
+    """Add the file's name to an OSError raised inside: that of a full disk has none."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def remove_partial_files(path: Path) -> None:
+    """Remove the files of a run's directory that a process was writing when it was killed."""
+    for part in [*path.glob(PART), *path.glob(f"{CHECKPOINTS}/{PART}")]:
+        part.unlink()

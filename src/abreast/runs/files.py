@@ -1,0 +1,43 @@
+"""The file names of a run's, a sweep's and a report's directory. No torch.
+
+A run's directory, written by training and read by everything else:
+
+    config.yaml          the resolved configuration, written before training
+    status.json          running, finished, failed, interrupted or dropped, and why
+    metrics.csv          one row per epoch
+    result.json          final metrics, duration, versions
+    worst.json           the test images that were classified worst
+    train.log            what the terminal showed, with times
+    checkpoints/         best.ckpt and last.ckpt
+    events.out.tfevents* TensorBoard
+    .hydra/              what Hydra composed: the overrides among it
+"""
+
+from __future__ import annotations
+
+CONFIG = "config.yaml"
+STATUS = "status.json"
+METRICS = "metrics.csv"
+RESULT = "result.json"
+WORST = "worst.json"
+LOG = "train.log"
+CHECKPOINTS = "checkpoints"
+BEST = "best.ckpt"
+LAST = "last.ckpt"
+EVENTS = "events.out.tfevents.*"  # a pattern
+HYDRA = ".hydra"
+OVERRIDES = "overrides.yaml"  # in HYDRA
+PART = ".*.part"  # a pattern: files that were being written when the process was killed
+
+# What training leaves behind; removed before a run restarts from scratch.
+OUTPUTS = (STATUS, METRICS, RESULT, WORST, CHECKPOINTS, EVENTS)
+
+# Of a sweep or a study.
+SWEEP = "multirun.yaml"
+STUDY = "study.json"
+
+# Of a report.
+REPORT = "report"
+REPORT_PAGE = "report.html"
+REPORT_RUNS = "runs.csv"
+REPORT_SUMMARY = "summary.csv"
