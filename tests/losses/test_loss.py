@@ -11,7 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from abreast.errors import ConfigError
-from abreast.losses import SCORES, TARGETS, Contract, Focal, L1Probs, Loss, LossInputError, OneVsRestHinge
+from abreast.losses import (
+    SCORES,
+    TARGETS,
+    CriterionSpec,
+    Focal,
+    L1Probs,
+    Loss,
+    LossInputError,
+    OneVsRestHinge,
+)
 
 # What each mistake does in torch alone is noted where torch does not stop it.
 SETTINGS = {
@@ -80,7 +89,7 @@ SETTINGS = {
     ),
     "class numbers into MSE (broadcast)": (
         lambda: Loss(nn.MSELoss()),
-        r"MSELoss cannot take targets: index: .*no quantity.*loss.targets=one_hot or signed",
+        r"MSELoss cannot take targets: index: .*not a quantity.*loss.targets=one_hot or signed",
     ),
     "class numbers into L1": (lambda: Loss(nn.L1Loss()), r"L1Loss cannot take targets: index"),
     "class numbers into Huber": (lambda: Loss(nn.HuberLoss()), r"HuberLoss cannot take targets: index"),
@@ -98,16 +107,16 @@ SETTINGS = {
     ),
     "unknown scores": (
         lambda: Loss(nn.CrossEntropyLoss(), scores="logit"),
-        r"loss.scores is 'logit': allowed are logits, log_probs, .*distance; did you mean 'logits'\?",
+        r"loss.scores is 'logit': allowed are logits, log_probs, .*distance\. Did you mean logits\?",
     ),
     "unknown targets": (
         lambda: Loss(nn.MSELoss(), targets="onehot"),
-        r"loss.targets is 'onehot': allowed are index, one_hot, signed; did you mean 'one_hot'\?",
+        r"loss.targets is 'onehot': allowed are index, one_hot, signed\. Did you mean one_hot\?",
     ),
     "unlike any form": (lambda: Loss(nn.MSELoss(), targets="xyz"), r"allowed are index, one_hot, signed$"),
     "unknown task in the list": (
         lambda: Loss(nn.CrossEntropyLoss(), tasks=["clasification"]),
-        r"loss.tasks is 'clasification'.*did you mean 'classification'\?",
+        r"loss.tasks is 'clasification'.*Did you mean classification\?",
     ),
     "unknown task": (
         lambda: Loss(nn.CrossEntropyLoss(), task="ranking"),
@@ -181,18 +190,18 @@ def test_settings_that_cannot_work(case):
     assert "\n" not in str(caught.value)
 
 
-def test_a_criterion_of_one_s_own_can_declare_what_it_wants():
-    class Wants(nn.Module):
-        wants = Contract(("sigmoid",), ("signed",), "it is made so")
+def test_a_custom_criterion_can_declare_its_forms():
+    class Custom(nn.Module):
+        spec = CriterionSpec(("sigmoid",), ("signed",), "it is made so")
 
         def forward(self, scores: Tensor, targets: Tensor) -> Tensor:
             return (scores * targets).mean()
 
     with pytest.raises(
-        ConfigError, match=r"Wants cannot take targets: index: it is made so. Set loss.targets=signed"
+        ConfigError, match=r"Custom cannot take targets: index: it is made so. Set loss.targets=signed"
     ):
-        Loss(Wants(), scores="sigmoid")
-    assert Loss(Wants(), scores="sigmoid", targets="signed")(torch.zeros(1, 2), torch.tensor([0])) == 0
+        Loss(Custom(), scores="sigmoid")
+    assert Loss(Custom(), scores="sigmoid", targets="signed")(torch.zeros(1, 2), torch.tensor([0])) == 0
 
 
 def test_a_subclass_of_a_known_criterion_may_take_other_forms():
@@ -321,34 +330,39 @@ INPUTS = {
         classify(),
         rows(2, 10),
         labels(3, 10),
-        r"class 10 beside 10 scores a row: expected 0 to 9 \(or -100, which is ignored\). Renumber",
+        r"labels are not in 0\.\.9 or ignore_index=-100 \(row 1 holds 10; .*Correct the labels",
     ),
-    "a negative class": (classify(), rows(2, 10), labels(-1, 3), r"targets hold class -1 beside 10"),
+    "a negative class": (
+        classify(),
+        rows(2, 10),
+        labels(-1, 3),
+        r"row 0 holds -1;",
+    ),
     "a class too high beside an ignored one": (
         classify(),
         rows(2, 10),
         labels(-100, 10),
-        r"targets hold class 10",
+        r"highest 10",
     ),
-    "a class below an ignored one": (classify(), rows(2, 10), labels(-100, -101), r"targets hold class -101"),
+    "a class below an ignored one": (classify(), rows(2, 10), labels(-100, -101), r"lowest -101"),
     "a class too high for MSE": (
         mse(),
         rows(1, 3),
         labels(3),
-        r"class 3 beside 3 scores a row: expected 0 to 2\. Re",
+        r"1 of 1 labels are not in 0\.\.2 \(row 0 holds 3; .*Correct the labels",
     ),
-    "an ignored row for MSE": (mse(), rows(1, 3), labels(-100), r"targets hold class -100 beside 3"),
+    "an ignored row for MSE": (mse(), rows(1, 3), labels(-100), r"not in 0\.\.2 \(row 0 holds -100"),
     "an ignored row for the hinge": (
         classify(nn.MultiMarginLoss()),
         rows(1, 3),
         labels(-100),
-        r"class -100 beside 3",
+        r"not in 0\.\.2 \(row 0 holds -100",
     ),
     "an ignored row for one-hot cross-entropy": (
         classify(targets="one_hot"),
         rows(1, 3),
         labels(-100),
-        r"targets hold class -100 beside 3",
+        r"not in 0\.\.2 \(row 0 holds -100",
     ),
     "a flat target for one value (broadcasts)": (
         regress(),

@@ -11,11 +11,12 @@ from lightning.pytorch.strategies import StrategyRegistry
 from omegaconf import OmegaConf
 
 import abreast.losses
+from abreast.config.criterion_specs import SPECS
 from abreast.errors import ConfigError
-from abreast.losses.specs import CONTRACTS
+from abreast.losses import settings
 from abreast.static import definitions, signatures
 from abreast.static.annotations import describe, misfit, read
-from abreast.validation.loss_forms import forms_of
+from abreast.validation.loss_forms import spec_of
 from abreast.validation.ranges import RULES, STRATEGIES
 from abreast.validation.validate import validate
 from support.helpers import CONF, compose, options
@@ -167,18 +168,24 @@ def test_names_are_lightning_s():
 # What a criterion takes, against the table that the loss itself uses.
 
 
-@pytest.mark.parametrize("criterion", CONTRACTS, ids=[each.__name__ for each in CONTRACTS])
-def test_forms_of_torch_s_criteria(criterion):
-    assert forms_of(f"torch.nn.{criterion.__name__}") == CONTRACTS[criterion]
+@pytest.mark.parametrize("name", SPECS)
+def test_a_known_criterion_has_one_spec(name):
+    package, _, kind = name.rpartition(".")
+    criterion = getattr({"torch.nn": torch.nn, "abreast.losses": abreast.losses}[package], kind)
+    assert spec_of(name) == SPECS[name]
+    assert spec_of(f"{criterion.__module__}.{kind}") == SPECS[name]
+    assert settings.spec_of(criterion()) == SPECS[name]
 
 
-def test_forms_of_our_own_criteria():
-    own = {name: value for name, value in vars(abreast.losses).items() if hasattr(value, "wants")}
-    assert len(own) > 8
-    assert {name: forms_of(f"abreast.losses.{name}") for name in own} == {
-        name: tuple(value.wants) for name, value in own.items()
+def test_every_criterion_of_ours_has_a_spec():
+    criteria = {
+        f"abreast.losses.{name}"
+        for name, value in vars(abreast.losses).items()
+        if isinstance(value, type) and issubclass(value, torch.nn.Module) and value is not abreast.losses.Loss
     }
-    assert forms_of("torch.nn.TripletMarginLoss") is None
+    assert len(criteria) > 8
+    assert criteria == {name for name in SPECS if name.startswith("abreast.")}
+    assert spec_of("torch.nn.TripletMarginLoss") is None
 
 
 # Annotations

@@ -1,13 +1,11 @@
-"""Where the data come from: each source is a plain function that returns a `Source`."""
+"""Data sets: each source is a plain function that returns a `Source`. Lightning is not imported here."""
 
-from abreast.data.datamodule import DataModule
 from abreast.data.mnist_family import fashion_mnist, idx, kmnist, mnist
 from abreast.data.sklearn_digits import digits
 from abreast.data.source import Source, Split
 from abreast.data.synthetic import random_classes, random_noise, random_regression
 
 __all__ = [
-    "DataModule",
     "Source",
     "Split",
     "digits",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from abreast.errors import DataError
+from abreast.losses.checks import label_problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,21 +74,9 @@ def check_labels(targets: Tensor, num_classes: int, split: str, ignore_index: in
             f"{split} targets are {targets.dtype} of shape {list(targets.shape)}: "
             "class indices must be int64 of shape [N] (targets.long().flatten())."
         )
-    outside = (targets < 0) | (targets >= num_classes)
-    if ignore_index is not None:
-        outside &= targets != ignore_index
-    count = int(outside.sum())
-    if count:
-        bad = targets[outside]
-        row = int(outside.nonzero()[0])
-        allowed = f"0..{num_classes - 1}" + (
-            "" if ignore_index is None else f" or ignore_index={ignore_index}"
-        )
-        raise DataError(
-            f"{split} targets: {count} of {len(targets)} labels are not in {allowed} (row {row} holds "
-            f"{int(targets[row])}; lowest {int(bad.min())}, highest {int(bad.max())}). "
-            "Correct the labels, number the classes from 0, or set the number of classes or ignore_index."
-        )
+    problem = label_problem(targets, num_classes, ignore_index)
+    if problem:
+        raise DataError(f"{split} targets: {problem}")
 
 
 def _check_inputs(split: Split, name: str) -> None:

@@ -1,11 +1,11 @@
 """Losses: an adapter for any criterion, and the criteria that torch lacks."""
 
+from abreast.config.criterion_specs import CriterionSpec
 from abreast.losses.checks import LossInputError
 from abreast.losses.classification import Focal, GeneralizedCrossEntropy, LogSquared, Poly1, Squentropy
 from abreast.losses.loss import TASKS, Loss
 from abreast.losses.margin import OneVsRestHinge
 from abreast.losses.probability import CauchySchwarz, Chebyshev, L1Probs, L2Probs, Tanimoto
-from abreast.losses.specs import Contract
 from abreast.losses.transforms import SCORES, TARGETS
 
 __all__ = [
@@ -14,7 +14,7 @@ __all__ = [
     "TASKS",
     "CauchySchwarz",
     "Chebyshev",
-    "Contract",
+    "CriterionSpec",
     "Focal",
     "GeneralizedCrossEntropy",
     "L1Probs",

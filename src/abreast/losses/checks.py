@@ -1,6 +1,6 @@
 """Checks of the tensors that reach a loss, before anything can broadcast.
 
-All but ``check_labels`` look at shapes and dtypes only: they never wait for a device.
+All but ``any_ignored`` and ``label_problem`` look at shapes and dtypes only: they never wait for a device.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def check_classes(logits: Tensor, targets: Tensor) -> None:
         if targets.dim() == 2 and targets.shape[1] == 1:
             fix = "targets.squeeze(1)"
         elif targets.dim() == 2 and targets.shape[1] == classes:
-            fix = "targets.argmax(1) if these are one-hot: the loss makes the form its criterion wants"
+            fix = "targets.argmax(1) if these are one-hot: the loss makes the form its criterion takes"
         raise LossInputError(
             f"targets are {_show(targets)}: expected class indices, int64 [{rows}]. Pass {fix}"
         )
@@ -85,21 +85,33 @@ def check_values(logits: Tensor, targets: Tensor) -> None:
         )
 
 
-def check_labels(targets: Tensor, classes: int, ignored: int | None) -> bool:
-    """Whether any row is ignored; LossInputError for a class outside ``range(classes)``.
+def any_ignored(targets: Tensor, classes: int, ignored: int | None) -> bool:
+    """Whether any label is the ignored one; LossInputError for one that is not a class either.
 
     Reads the values: on anything but the CPU it waits for the device.
     """
     low, high = (int(end) for end in torch.aminmax(targets))
     if low >= 0 and high < classes and (ignored is None or not low <= ignored <= high):
         return False
-    kept = targets if ignored is None else targets[targets != ignored]
-    if len(kept):
-        low, high = int(kept.min()), int(kept.max())
-        if low < 0 or high >= classes:
-            known = "" if ignored is None else f" (or {ignored}, which is ignored)"
-            raise LossInputError(
-                f"targets hold class {low if low < 0 else high} beside {classes} scores a row: "
-                f"expected 0 to {classes - 1}{known}. Renumber the labels, or give the model more outputs"
-            )
-    return len(kept) < len(targets)
+    problem = label_problem(targets, classes, ignored)
+    if problem:
+        raise LossInputError(f"targets: {problem}")
+    return ignored is not None and bool((targets == ignored).any())
+
+
+def label_problem(targets: Tensor, classes: int, ignored: int | None = None) -> str | None:
+    """What is wrong with class indices `[N]`, and the fix; None if all are classes or the ignored label."""
+    outside = (targets < 0) | (targets >= classes)
+    if ignored is not None:
+        outside &= targets != ignored
+    count = int(outside.sum())
+    if not count:
+        return None
+    bad = targets[outside]
+    row = int(outside.nonzero()[0])
+    allowed = f"0..{classes - 1}" + ("" if ignored is None else f" or ignore_index={ignored}")
+    return (
+        f"{count} of {len(targets)} labels are not in {allowed} (row {row} holds {int(targets[row])}; "
+        f"lowest {int(bad.min())}, highest {int(bad.max())}). "
+        "Correct the labels, number the classes from 0, or set the number of classes or ignore_index."
+    )

@@ -14,9 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from abreast.errors import ConfigError
-from abreast.losses.specs import Contract, constant
-
-LOG_PROBS = Contract(("log_probs",), ("index",), "it is written in terms of log-softmax and class indices")
+from abreast.losses.settings import constant
 
 
 def of_class(scores: Tensor, targets: Tensor) -> Tensor:
@@ -32,8 +30,7 @@ class Focal(nn.Module):
     Source: Lin et al. 2017, arXiv 1708.02002, equation 5, in its softmax form.
     """
 
-    wants = LOG_PROBS
-    alpha: Tensor | None
+    alpha: Tensor | None  # [C]
 
     def __init__(self, gamma: float = 2.0, alpha: Sequence[float] | Tensor | None = None) -> None:
         super().__init__()
@@ -41,7 +38,7 @@ class Focal(nn.Module):
         if alpha is not None and not isinstance(alpha, Tensor):
             if isinstance(alpha, (str, int, float)):
                 raise ConfigError(f"Focal's alpha is {alpha!r}: it must be a list, one number >= 0 a class")
-            alpha = torch.tensor([constant(self, "alpha", each, 0.0) for each in alpha])
+            alpha = torch.tensor([constant(self, "alpha", weight, 0.0) for weight in alpha])
         self.register_buffer("alpha", alpha)
 
     def forward(self, log_probs: Tensor, targets: Tensor) -> Tensor:
@@ -61,8 +58,6 @@ class Poly1(nn.Module):
     Source: Leng et al. 2022, arXiv 2204.12511 (PolyLoss).
     """
 
-    wants = LOG_PROBS
-
     def __init__(self, epsilon: float = 1.0) -> None:
         super().__init__()
         self.epsilon = constant(self, "epsilon", epsilon, -1.0)
@@ -78,8 +73,6 @@ class GeneralizedCrossEntropy(nn.Module):
     ``q`` in (0, 1], else ConfigError. The form without truncation.
     Source: Zhang & Sabuncu 2018, arXiv 1805.07836 (L_q).
     """
-
-    wants = LOG_PROBS
 
     def __init__(self, q: float = 0.7) -> None:
         super().__init__()
@@ -98,8 +91,6 @@ class LogSquared(nn.Module):
     Source: Janocha & Czarnecki 2017, arXiv 1702.05659, table 1 (log^2).
     """
 
-    wants = LOG_PROBS
-
     def forward(self, log_probs: Tensor, targets: Tensor) -> Tensor:
         return of_class(log_probs, targets).square().mean()
 
@@ -110,8 +101,6 @@ class Squentropy(nn.Module):
     Takes the raw scores f, ``[B, C]`` with C >= 2, since both terms need them.
     Source: Hui, Belkin & Wright 2023, arXiv 2302.03952.
     """
-
-    wants = Contract(("logits",), ("index",), "it applies log-softmax itself and squares the raw scores")
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         wrong = logits.scatter(-1, targets.unsqueeze(-1), 0.0)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from abreast.errors import ConfigError
-from abreast.losses.checks import LossInputError, check_classes, check_labels, check_logits, check_values
-from abreast.losses.specs import check_choice, check_class_weights, check_contract, check_criterion
+from abreast.losses.checks import LossInputError, any_ignored, check_classes, check_logits, check_values
+from abreast.losses.settings import check_choice, check_class_weights, check_criterion, check_forms
 from abreast.losses.transforms import SCORES, TARGETS
 
 __all__ = ["TASKS", "Loss", "LossInputError"]
@@ -73,13 +73,13 @@ class Loss(nn.Module):
         self.ignores = ignores
         if not self.tasks:
             raise ConfigError(f"loss.tasks is empty: name {' or '.join(TASKS)}")
-        for each in self.tasks:
-            check_choice("loss.tasks", each, TASKS)
+        for name in self.tasks:
+            check_choice("loss.tasks", name, TASKS)
         self.task = self.tasks[0] if task is None else task
         check_choice("the task", self.task, TASKS)
         self._check_task()
         if "classification" in self.tasks:
-            check_contract(criterion, scores, targets)
+            check_forms(criterion, scores, targets)
         self._classes = self.task == "classification"
         if self._classes:
             check_class_weights(criterion, outputs)
@@ -105,11 +105,11 @@ class Loss(nn.Module):
         ignored = self._ignored
         may_ignore = ignored is not None and self.ignores
         if self.check_labels and targets.device.type == "cpu":
-            may_ignore = check_labels(targets, logits.shape[1], ignored)
+            may_ignore = any_ignored(targets, logits.shape[1], ignored)
         scores = self._to_scores(logits)
         loss = self._scalar(self.criterion(scores, self._to_targets(targets, scores)))
         if may_ignore and ignored is not None:
-            # Where a row counts, value and gradient stay the criterion's to the bit.
+            # Where a row counts, value and gradient stay bitwise those of the criterion.
             loss = torch.where(targets.eq(ignored).all(), 0.0, loss)
         return loss
 
@@ -154,9 +154,9 @@ class Loss(nn.Module):
                 f"{self.name} is declared for {' and '.join(self.tasks)}, but is used for {self.task}. "
                 f"Choose a loss whose file in conf/loss lists {self.task} under tasks"
             )
-        least, each = (2, "class (two for yes or no)") if self.task == "classification" else (1, "value")
+        least, meaning = (2, "class (two for yes or no)") if self.task == "classification" else (1, "value")
         if self.outputs is not None and self.outputs < least:
             raise ConfigError(
                 f"the network's outputs are {self.outputs}: "
-                f"{self.task} needs at least {least}, one for each {each}"
+                f"{self.task} needs at least {least}, one for each {meaning}"
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from abreast.losses.specs import Contract, constant
+from abreast.losses.settings import constant
 
 
 class OneVsRestHinge(nn.Module):
@@ -14,8 +14,6 @@ class OneVsRestHinge(nn.Module):
     hinge), ``margin`` > 0 in units of the scores, else ConfigError.
     Source: Janocha & Czarnecki 2017, arXiv 1702.05659, table 1 (hinge, hinge^2, hinge^3; margin 1/2).
     """
-
-    wants = Contract(("logits",), ("signed",), "a target of 0 gives a constant")
 
     def __init__(self, power: float = 1.0, margin: float = 0.5) -> None:
         super().__init__()

@@ -8,16 +8,11 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from abreast.losses.classification import LOG_PROBS, of_class
-from abreast.losses.specs import Contract
-
-PROBS = Contract(("probs",), ("one_hot",), "it compares a distribution over the classes with a one-hot one")
+from abreast.losses.classification import of_class
 
 
 class L1Probs(nn.Module):
     """Expectation loss, ``sum_j |y_j - p_j| = 2 (1 - p_y)``: twice the chance of a wrong draw. In [0, 2]."""
-
-    wants = PROBS
 
     def forward(self, probs: Tensor, targets: Tensor) -> Tensor:
         return (targets - probs).abs().sum(-1).mean()
@@ -26,8 +21,6 @@ class L1Probs(nn.Module):
 class L2Probs(nn.Module):
     """Regularised expectation loss, ``sum_j (y_j - p_j)^2``: the multi-class Brier score. In [0, 2]."""
 
-    wants = PROBS
-
     def forward(self, probs: Tensor, targets: Tensor) -> Tensor:
         return (targets - probs).square().sum(-1).mean()
 
@@ -35,16 +28,12 @@ class L2Probs(nn.Module):
 class Chebyshev(nn.Module):
     """Chebyshev loss, ``max_j |p_j - y_j|``. In [0, 1]; with a one-hot target it equals ``1 - p_y``."""
 
-    wants = PROBS
-
     def forward(self, probs: Tensor, targets: Tensor) -> Tensor:
         return (targets - probs).abs().amax(-1).mean()
 
 
 class Tanimoto(nn.Module):
     """Tanimoto loss, ``-<p, y> / (|p|^2 + |y|^2 - <p, y>)``. In [-1, 0]; the denominator is at least 3/4."""
-
-    wants = PROBS
 
     def forward(self, probs: Tensor, targets: Tensor) -> Tensor:
         shared = (probs * targets).sum(-1)
@@ -56,8 +45,6 @@ class CauchySchwarz(nn.Module):
 
     Takes log-softmax and class indices ``[B]``: where p_y rounds to 0 its logarithm is still finite.
     """
-
-    wants = LOG_PROBS
 
     def forward(self, log_probs: Tensor, targets: Tensor) -> Tensor:
         return (0.5 * (2.0 * log_probs).logsumexp(-1) - of_class(log_probs, targets)).mean()

@@ -1,65 +1,36 @@
-"""Which forms of scores and targets a criterion takes, read from its source: torch is not imported."""
+"""Which forms of scores and targets a criterion takes, without importing torch or the criterion."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from abreast.static.definitions import Definition, find, lookup
-from abreast.static.modules import Module
-
-CONTRACTS = "abreast.losses.specs.CONTRACTS"
+from abreast.config.criterion_specs import SPECS, CriterionSpec, public_name
+from abreast.static.definitions import Definition, find
 
 
-class Forms(NamedTuple):
-    """The same as `abreast.losses.Contract`."""
-
-    scores: tuple[str, ...]
-    targets: tuple[str, ...]
-    why: str
-
-
-def forms_of(target: str) -> Forms | None:
-    """What a criterion class declares as `wants`, or what is known of torch's own; None for no word on it."""
+def spec_of(target: str) -> CriterionSpec | None:
+    """What is known of a criterion, or what a custom one declares as `spec`; None where neither exists."""
     try:
-        found, table = find(target), find(CONTRACTS)
+        definition = find(target)
     except LookupError:
         return None
-    if not isinstance(found, Definition) or not isinstance(found.node, ast.ClassDef):
+    if not isinstance(definition, Definition) or not isinstance(definition.node, ast.ClassDef):
         return None
-    if (declared := _declared(found)) is not None:
-        return declared
-    if not isinstance(table, Definition) or not isinstance(table.node, ast.Dict):
-        return None
-    for key, value in zip(table.node.keys, table.node.values, strict=True):
-        name = key.attr if isinstance(key, ast.Attribute) else ""
-        if name == found.node.name and found.module.name.startswith("torch."):
-            return _read(table.module, value)
+    known = SPECS.get(public_name(definition.module.name, definition.node.name))
+    return known or _declared(definition.node)
+
+
+def _declared(node: ast.ClassDef) -> CriterionSpec | None:
+    for statement in node.body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id="spec")], value=ast.Call(args=arguments)):
+                try:
+                    return CriterionSpec(*map(ast.literal_eval, arguments))
+                except (ValueError, TypeError):
+                    return None
     return None
-
-
-def _declared(found: Definition) -> Forms | None:
-    assert isinstance(found.node, ast.ClassDef)
-    for node in found.node.body:
-        match node:
-            case ast.Assign(targets=[ast.Name(id="wants")], value=value):
-                return _read(found.module, value)
-    return None
-
-
-def _read(module: Module, value: ast.expr) -> Forms | None:
-    if isinstance(value, ast.Name):
-        found = lookup(module, value)
-        if found is None or not isinstance(found.node, ast.expr):
-            return None
-        value = found.node
-    if not isinstance(value, ast.Call):
-        return None
-    try:
-        return Forms(*map(ast.literal_eval, value.args))
-    except (ValueError, TypeError):
-        return None
 
 
 def check_forms(loss: Mapping[str, Any]) -> Iterator[str]:
@@ -69,12 +40,12 @@ def check_forms(loss: Mapping[str, Any]) -> Iterator[str]:
         return
     target = str(criterion.get("_target_"))
     name = target.rpartition(".")[2]
-    forms = forms_of(target)
-    if forms is not None and "classification" in tasks:
-        for key, allowed in (("scores", forms.scores), ("targets", forms.targets)):
+    spec = spec_of(target)
+    if spec is not None and "classification" in tasks:
+        for key, allowed in (("scores", spec.scores), ("targets", spec.targets)):
             if isinstance(loss.get(key), str) and loss[key] not in allowed:
                 fix = " or ".join(allowed)
-                yield f"loss.{key}: {name} does not take {loss[key]}: {forms.why}; write loss.{key}={fix}"
+                yield f"loss.{key}: {name} does not take {loss[key]}: {spec.why}; write loss.{key}={fix}"
     if "regression" in tasks and loss.get("scores", "logits") != "logits":
         fix = "write loss.scores=logits or loss.tasks=[classification]"
         yield f"loss.scores: regression takes the scores as they are; {fix}"

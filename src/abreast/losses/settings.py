@@ -1,94 +1,45 @@
-"""What a criterion takes, and the checks of a loss's settings before any data are seen."""
+"""Checks of a loss's settings, before any data are seen."""
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import torch
 from torch import nn
 
+from abreast.config.criterion_specs import SPECS, CriterionSpec, public_name
 from abreast.errors import ConfigError
-
-
-class Contract(NamedTuple):
-    """The forms of scores and targets a criterion is defined for, and what goes wrong with others.
-
-    A criterion class declares its own as a class attribute ``wants``.
-    """
-
-    scores: tuple[str, ...]
-    targets: tuple[str, ...]
-    why: str
-
-
-_NUMERIC = Contract(
-    ("logits", "probs", "sigmoid"),
-    ("one_hot", "signed"),
-    "it takes the difference of scores and targets, and the number of a class is no quantity",
-)
-
-# The key is the exact class: a subclass may take other forms than its parent.
-CONTRACTS: dict[type[nn.Module], Contract] = {
-    nn.CrossEntropyLoss: Contract(
-        ("logits",),
-        ("index", "one_hot"),
-        "it applies log-softmax itself; after a softmax it cannot fall below 1.461 with 10 classes",
-    ),
-    nn.NLLLoss: Contract(("log_probs",), ("index",), "on raw scores it is unbounded below"),
-    nn.KLDivLoss: Contract(
-        ("log_probs",),
-        ("one_hot",),
-        "it compares log-probabilities with a distribution; on other scores it can be negative",
-    ),
-    nn.BCELoss: Contract(
-        ("sigmoid", "probs"), ("one_hot",), "it compares probabilities with targets of 0 and 1"
-    ),
-    nn.BCEWithLogitsLoss: Contract(
-        ("logits",), ("one_hot",), "it applies the sigmoid itself, and its targets are 0 and 1"
-    ),
-    nn.MultiMarginLoss: Contract(
-        ("logits", "log_probs", "probs", "sigmoid"),
-        ("index",),
-        "it compares scores, and finds the class's own by its index",
-    ),
-    nn.HingeEmbeddingLoss: Contract(
-        ("distance",),
-        ("signed",),
-        "a target of 0 gives a constant, and a negative distance a loss unbounded below",
-    ),
-    nn.SoftMarginLoss: Contract(("logits",), ("signed",), "a target of 0 gives a constant"),
-    nn.MultiLabelSoftMarginLoss: Contract(
-        ("logits",), ("one_hot",), "it applies the sigmoid itself, and its targets are 0 and 1"
-    ),
-    nn.MSELoss: _NUMERIC,
-    nn.L1Loss: _NUMERIC,
-    nn.SmoothL1Loss: _NUMERIC,
-    nn.HuberLoss: _NUMERIC,
-}
+from abreast.suggestions import did_you_mean
 
 
 def check_choice(what: str, value: object, allowed: Iterable[str]) -> None:
     """Raise ConfigError, with the nearest allowed name, unless ``value`` is one of ``allowed``."""
     names = list(allowed)
-    if value in names:
-        return
-    near = difflib.get_close_matches(str(value), names, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ConfigError(f"{what} is {value!r}: allowed are {', '.join(names)}{hint}")
+    if value not in names:
+        near = did_you_mean(str(value), names)
+        raise ConfigError(f"{what} is {value!r}: allowed are {', '.join(names)}{near}")
 
 
-def check_contract(criterion: nn.Module, scores: str, targets: str) -> None:
+def spec_of(criterion: nn.Module) -> CriterionSpec | None:
+    """What a criterion says of itself in `spec`, or what is known of its exact class; None for neither.
+
+    A subclass of a known class may take other forms than its parent.
+    """
+    declared: CriterionSpec | None = getattr(criterion, "spec", None)
+    kind = type(criterion)
+    return declared or SPECS.get(public_name(kind.__module__, kind.__qualname__))
+
+
+def check_forms(criterion: nn.Module, scores: str, targets: str) -> None:
     """Raise ConfigError where a known criterion is given a form it is not defined for."""
-    wants: Contract | None = getattr(criterion, "wants", None) or CONTRACTS.get(type(criterion))
-    if wants is None:
+    spec = spec_of(criterion)
+    if spec is None:
         return
-    for what, form, allowed in (("scores", scores, wants.scores), ("targets", targets, wants.targets)):
+    for what, form, allowed in (("scores", scores, spec.scores), ("targets", targets, spec.targets)):
         if form not in allowed:
             raise ConfigError(
-                f"{type(criterion).__name__} cannot take {what}: {form}: {wants.why}. "
+                f"{type(criterion).__name__} cannot take {what}: {form}: {spec.why}. "
                 f"Set loss.{what}={' or '.join(allowed)}"
             )
 
@@ -124,8 +75,8 @@ def check_class_weights(criterion: nn.Module, outputs: int | None) -> None:
         name = f"{type(criterion).__name__}'s {key}"
         values = weight.tolist()
         if weight.dim() != 1 or (outputs is not None and len(values) != outputs):
-            want = "one" if outputs is None else f"{outputs}, one"
-            raise ConfigError(f"{name} has shape {list(weight.shape)}: give {want} number for each class")
+            expected = "one" if outputs is None else f"{outputs}, one"
+            raise ConfigError(f"{name} has shape {list(weight.shape)}: give {expected} number for each class")
         if not bool((torch.isfinite(weight) & (weight >= 0)).all()) or not bool((weight > 0).any()):
             raise ConfigError(f"{name} is {values}: weights are finite, >= 0, and not all 0")
 
