@@ -135,7 +135,7 @@ def draw_all(browser: Any) -> None:
         )
 
 
-FIGURES = {"map", "ranking", "curves", "rates", "target", "confusion"}
+FIGURES = {"heatmap", "ranking", "curves", "lr-sensitivity", "time-to-target", "confusion"}
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1200, "light"), (1200, "dark"), (360, "light")])
@@ -162,7 +162,7 @@ def test_it_loads_nothing_from_anywhere(opened: Callable[..., Any]) -> None:
     assert fetched == []
 
 
-def test_the_answer_comes_first(opened: Callable[..., Any]) -> None:
+def test_the_result_comes_first(opened: Callable[..., Any]) -> None:
     browser = opened()
     first = browser.find_element("css selector", "main section")
     lead = first.find_element("css selector", ".lead").text
@@ -272,7 +272,7 @@ def hover(browser: Any, figure: str, at: str, text: str = "") -> list[str]:
 
 def test_hovering_over_a_cell_tells_the_interval(opened: Callable[..., Any]) -> None:
     browser = opened()
-    (text,) = hover(browser, "map", ".heatmap-label", "0.9530")
+    (text,) = hover(browser, "heatmap", ".heatmap-label", "0.9530")
     assert "loss=cross_entropy optim=adam optim.lr=0.01" in text
     assert "0.9530 ± 0.0075, n = 3 seeds" in text  # sd 0.003; t(0.975, 2) = 4.303, / sqrt(3)
 
@@ -324,7 +324,7 @@ def test_the_keyboard_reaches_everything(opened: Callable[..., Any]) -> None:
     browser = opened()
     body = browser.find_element("css selector", "body")
     body.send_keys(Keys.TAB)
-    assert browser.switch_to.active_element.text == "To the answer"
+    assert browser.switch_to.active_element.text == "Skip to the result"
     seen = set()
     for _ in range(60):
         active = browser.switch_to.active_element
@@ -347,9 +347,9 @@ def test_the_keyboard_reaches_everything(opened: Callable[..., Any]) -> None:
     radio = browser.find_element("css selector", '#curves input[value="validation"]')
     radio.send_keys(Keys.ARROW_RIGHT)
     assert browser.find_element("css selector", '#curves input[value="training"]').is_selected()
-    summary = browser.find_element("css selector", "#map summary")
+    summary = browser.find_element("css selector", "#heatmap summary")
     summary.send_keys(Keys.ENTER)
-    assert browser.find_element("css selector", "#map details").get_attribute("open") is not None
+    assert browser.find_element("css selector", "#heatmap details").get_attribute("open") is not None
 
 
 def test_what_cannot_be_seen_has_words(opened: Callable[..., Any]) -> None:
@@ -400,7 +400,7 @@ def test_hostile_text_is_shown_as_text(opened: Callable[..., Any]) -> None:
     browser = opened()
     draw_all(browser)
     assert HOSTILE in cells(browser, "groups", "loss")
-    axis = browser.find_elements("css selector", '.plot[data-figure="map"] .ytick')
+    axis = browser.find_elements("css selector", '.plot[data-figure="heatmap"] .ytick')
     assert any("<script>" in each.text for each in axis)
     assert len(browser.find_elements("css selector", "script")) == 3
     assert not browser.find_elements("css selector", "img")
@@ -413,8 +413,8 @@ def test_a_figure_can_be_saved(opened: Callable[..., Any], tmp_path: Path, suffi
     browser.execute_cdp_cmd(
         "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
     )
-    button = browser.find_element("css selector", f'#map button[data-format="{suffix}"]')
+    button = browser.find_element("css selector", f'#heatmap button[data-format="{suffix}"]')
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'}); arguments[0].click()", button)
-    file = tmp_path / f"map.{suffix}"
+    file = tmp_path / f"heatmap.{suffix}"
     until(lambda: file.exists() and file.stat().st_size > 1000)
     assert file.read_bytes().startswith(b"<svg" if suffix == "svg" else b"\x89PNG")

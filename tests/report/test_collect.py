@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from abreast.errors import RunError
-from abreast.report.collect import Run, collect, read_curve
+from abreast.report.collect import collect
+from abreast.report.files import read_curve
+from abreast.report.run import Run
 from support.report_runs import config, write_run
 
 
@@ -47,15 +49,15 @@ BROKEN = [
     ("status.json", b'{"status": "fin', "status.json: not valid JSON"),
     ("status.json", b"[]", "status.json: holds no JSON object"),
     ("status.json", b"\xff\xfe", "status.json: cannot be read"),
-    ("status.json", b'{"status": "dreaming"}', "status.json: an unknown status, 'dreaming'"),
+    ("status.json", b'{"status": "dreaming"}', "status.json: unknown status 'dreaming'"),
     ("config.yaml", None, "config.yaml: missing"),
     ("config.yaml", b"a: [", "config.yaml: not valid YAML"),
     ("config.yaml", b"- 1", "config.yaml: holds no configuration"),
     ("config.yaml", b"\xff", "config.yaml: cannot be read"),
     ("result.json", None, "result.json: missing"),
     ("result.json", b'{"metrics": {"test/acc', "result.json: not valid JSON"),
-    ("result.json", b"{}", "result.json: holds no metrics"),
-    ("result.json", b'{"metrics": [1]}', "result.json: holds no metrics"),
+    ("result.json", b"{}", "result.json: has no metrics"),
+    ("result.json", b'{"metrics": [1]}', "result.json: has no metrics"),
 ]
 
 
@@ -87,7 +89,7 @@ def test_a_status_is_taken_as_it_is(tmp_path: Path, status: str) -> None:
     assert (run.status, run.reason) == (status, "RuntimeError: one")
     assert run.metrics == {}
     assert len(run.curve["epoch"]) == 3
-    assert (run.quiet is not None) == (status == "running")
+    assert (run.idle_seconds is not None) == (status == "running")
 
 
 def test_a_directory_that_was_only_made(tmp_path: Path) -> None:
@@ -121,12 +123,12 @@ def test_several_sweeps_at_once_and_none_twice(tmp_path: Path) -> None:
     assert sweep.varied == ("optim",)
 
 
-def test_a_run_that_repeats_another_is_marked(tmp_path: Path) -> None:
+def test_a_duplicate_is_marked(tmp_path: Path) -> None:
     write_run(tmp_path / "a", config(seed=0), status="failed")
     write_run(tmp_path / "b", config(seed=0))
     write_run(tmp_path / "c", config(seed=0))
     write_run(tmp_path / "d", config(seed=1))
-    assert {run.name: run.repeats for run in collect([tmp_path]).runs} == {
+    assert {run.name: run.duplicate_of for run in collect([tmp_path]).runs} == {
         "a": "b",
         "b": "",
         "c": "b",
@@ -134,10 +136,10 @@ def test_a_run_that_repeats_another_is_marked(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize(("place", "reason"), [("none", "no such directory"), ("", "no run in there")])
-def test_nothing_there(tmp_path: Path, place: str, reason: str) -> None:
+@pytest.mark.parametrize(("folder", "reason"), [("none", "no such directory"), ("", "contains no run")])
+def test_nothing_there(tmp_path: Path, folder: str, reason: str) -> None:
     with pytest.raises(RunError, match=reason):
-        collect([tmp_path / place])
+        collect([tmp_path / folder])
 
 
 CURVES = [

@@ -14,11 +14,11 @@ from rich.console import Console
 from scipy import stats
 
 from abreast.errors import RunError
-from abreast.report import text as words
 from abreast.report.collect import collect
-from abreast.report.figures.time_to_target import find_target
-from abreast.report.groups import Answer, answer, is_higher_better
-from abreast.report.tables import print_answer
+from abreast.report.groups import Analysis, analyse
+from abreast.report.targets import find_target
+from abreast.report.terminal import print_analysis
+from abreast.report.text import findings, headline
 from abreast.report.write import write_report
 from support.report_runs import config, write_run
 
@@ -31,8 +31,8 @@ def write(folder: Path, name: str, values: tuple[float, ...], **changes: Any) ->
         write_run(folder / f"{name}-{seed}", config(seed=seed, **changes), test=value, val=value)
 
 
-def read(folder: Path, metric: str | None = None) -> Answer:
-    return answer(collect([folder]), metric)
+def read(folder: Path, metric: str | None = None) -> Analysis:
+    return analyse(collect([folder]), metric)
 
 
 def test_groups_and_their_numbers(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_failed_runs_are_counted_beside_the_mean(tmp_path: Path) -> None:
     assert groups["optim=adam"].failure_rate == 0.0
     assert found.sweep.counts() == {"finished": 6, "running": 1, "failed": 3}
     console = Console(width=120, record=True, file=io.StringIO())
-    print_answer(found, console)
+    print_analysis(found, console)
     text = console.export_text()
     for line in (
         "10 runs: 6 finished, 1 running, 3 failed.",
@@ -94,7 +94,7 @@ def test_a_run_counts_once(tmp_path: Path) -> None:
     write(tmp_path / "two", "a", ADAM)
     found = read(tmp_path)
     assert found.groups[0].summary.n == 4
-    assert sum(bool(run.repeats) for run in found.sweep.runs) == 4
+    assert sum(bool(run.duplicate_of) for run in found.sweep.runs) == 4
 
 
 def test_one_seed_each_has_no_interval_and_no_test(tmp_path: Path) -> None:
@@ -102,9 +102,9 @@ def test_one_seed_each_has_no_interval_and_no_test(tmp_path: Path) -> None:
     write(tmp_path, "s", SGD[:1], optim="sgd")
     found = read(tmp_path)
     (task,) = found.tasks
-    assert "n = 1 seed: no interval" in words.headline(task, found)
-    text = " ".join(words.sentences(task, found))
-    assert "No test is possible for optim=sgd: there is one seed each." in text
+    assert "n = 1 seed, so no interval" in headline(task, found)
+    text = " ".join(findings(task, found))
+    assert "No significance test is possible for optim=sgd: each group has one seed." in text
     assert "worse" not in text
 
 
@@ -117,12 +117,12 @@ def test_a_lone_lucky_seed_does_not_win(tmp_path: Path) -> None:
     assert [group.label for group in task.best] == ["optim=adam", "optim=sgd"]
 
 
-def test_equal_runs_are_a_tie(tmp_path: Path) -> None:
+def test_equal_runs_are_inconclusive(tmp_path: Path) -> None:
     write(tmp_path, "a", ADAM)
     write(tmp_path, "s", ADAM, optim="sgd")
     found = read(tmp_path)
-    assert [group.verdict for group in found.groups] == ["winner", "tie"]
-    assert "Not distinguishable from it: optim=sgd." in words.sentences(found.tasks[0], found)
+    assert [group.verdict for group in found.groups] == ["winner", "inconclusive"]
+    assert "Not significantly different from it: optim=sgd." in findings(found.tasks[0], found)
 
 
 def test_other_data_are_another_task(tmp_path: Path) -> None:
@@ -148,10 +148,10 @@ def test_a_regression_is_judged_by_what_losses_share(tmp_path: Path) -> None:
             cfg = config(seed=seed, optim=optim, data__task="regression")
             write_run(tmp_path / f"{optim}{seed}", cfg, metrics=metrics)
     found = read(tmp_path)
-    assert (found.metric, found.selection, found.higher) == ("test/r2", "val/r2", True)
+    assert (found.metric, found.selection, found.higher_is_better) == ("test/r2", "val/r2", True)
     assert found.tasks[0].ranking.winner == "optim=adam"
     found = read(tmp_path, "test/mae")
-    assert (found.higher, found.selection) == (False, None)
+    assert (found.higher_is_better, found.selection) == (False, None)
     assert found.tasks[0].ranking.winner == "optim=adam"
 
 
@@ -163,7 +163,9 @@ def test_a_metric_can_be_asked_for(tmp_path: Path, asked: str, metric: str) -> N
 
 def test_a_metric_that_no_run_has_is_refused(tmp_path: Path) -> None:
     write(tmp_path, "a", ADAM)
-    with pytest.raises(RunError, match=r"--metric f1: no run has it; there are test/accuracy, test/loss,"):
+    with pytest.raises(
+        RunError, match=r"--metric f1: no run has this metric. Available: test/accuracy, test/loss,"
+    ):
         read(tmp_path, "f1")
 
 
@@ -172,20 +174,6 @@ def test_without_a_test_the_validation_is_the_answer(tmp_path: Path) -> None:
         write_run(tmp_path / str(seed), config(seed=seed), test=None, val=0.9, metrics={"val/accuracy": 0.9})
     found = read(tmp_path)
     assert (found.metric, found.selection) == ("val/accuracy", None)
-
-
-@pytest.mark.parametrize(
-    ("metric", "higher"),
-    [
-        ("test/accuracy", True),
-        ("test/accuracy/7", True),
-        ("val/r2", True),
-        ("test/loss", False),
-        ("test/ece", False),
-    ],
-)
-def test_which_way_is_better(metric: str, higher: bool) -> None:
-    assert is_higher_better(metric) == higher
 
 
 def curve(folder: Path, name: str, seed: int, values: list[float], status: str = "finished") -> None:
@@ -209,7 +197,7 @@ def test_epochs_and_time_to_a_target(tmp_path: Path) -> None:
     assert [each.epochs for each in target.reached[adam.label]] == [2, 1, None]
     assert (target.median(adam, "epochs"), target.median(adam, "seconds")) == (2, 1.0)
     assert target.median(sgd, "epochs") is None
-    assert (target.share(adam), target.share(sgd)) == ("2 of 3", "1 of 3")
+    assert (target.count(adam), target.count(sgd)) == ((2, 3), (1, 3))
 
 
 @pytest.mark.parametrize(
@@ -249,7 +237,7 @@ def test_the_tables_hold_every_run_and_every_group(tmp_path: Path) -> None:
     assert float(summary[1]["sd"]) == pytest.approx(sd)
     assert float(summary[1]["p_holm"]) == pytest.approx(stats.ttest_rel(SGD, ADAM).pvalue)
     # A second report does not take its own folder for a run.
-    assert len(write_report([tmp_path / "s"]).answer.sweep.runs) == 9
+    assert len(write_report([tmp_path / "s"]).analysis.sweep.runs) == 9
 
 
 def test_a_sweep_that_still_runs_has_a_report(tmp_path: Path) -> None:

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from abreast.report.settings import flatten, label, what_varied
+from abreast.report.settings import flatten, settings_label, varied_keys
 from support.report_runs import config
 
 VARIED: list[tuple[list[dict[str, Any]], tuple[str, ...]]] = [
     ([{}, {"seed": 1}], ()),
     ([{}, {"optim__lr": 0.1}], ("optim.lr",)),
-    ([{"optim": "sgd", "optim__lr": 0.1}, {"optim__lr": 0.001}], ("optim",)),  # each one's own default
+    ([{"optim": "sgd", "optim__lr": 0.1}, {"optim__lr": 0.001}], ("optim",)),  # each with its default
     ([{"optim": "sgd", "optim__lr": 0.1}, {"optim": "sgd"}, {}], ("optim", "optim.lr")),
     ([{"loss": "mse"}, {"loss": "hinge"}], ("loss",)),
     ([{"optim": "sgd", "optim__nesterov": True}, {}], ("optim",)),
@@ -34,8 +34,8 @@ VARIED: list[tuple[list[dict[str, Any]], tuple[str, ...]]] = [
 
 
 @pytest.mark.parametrize(("changes", "expected"), VARIED)
-def test_what_varied(changes: list[dict[str, Any]], expected: tuple[str, ...]) -> None:
-    assert what_varied([flatten(config(**each)) for each in changes]) == expected
+def test_varied_keys(changes: list[dict[str, Any]], expected: tuple[str, ...]) -> None:
+    assert varied_keys([flatten(config(**each)) for each in changes]) == expected
 
 
 def test_groups_without_names_are_named_by_their_class() -> None:
@@ -55,4 +55,4 @@ def test_groups_without_names_are_named_by_their_class() -> None:
     ],
 )
 def test_a_label_reads_as_a_command(settings: dict[str, Any], expected: str) -> None:
-    assert label(settings) == expected
+    assert settings_label(settings) == expected

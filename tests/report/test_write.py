@@ -16,9 +16,9 @@ import pytest
 from abreast.errors import RunError
 from abreast.report.collect import collect
 from abreast.report.figures.base import Figure, Section
-from abreast.report.figures.image_files import browser as find_browser
-from abreast.report.groups import answer
-from abreast.report.html.contents import contents
+from abreast.report.figures.image_files import find_browser
+from abreast.report.groups import analyse
+from abreast.report.html.contents import page_contents
 from abreast.report.provenance import commands
 from abreast.report.write import write_report
 from support.helpers import ROOT
@@ -72,12 +72,12 @@ def test_no_torch_is_imported(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["nowhere"], "nowhere: no such directory"),
-        (["."], "no run in there (a run's directory holds config.yaml and status.json)"),
-        (["s", "--metric", "f1"], "--metric f1: no run has it; there are"),
+        (["."], "contains no run (a run directory holds config.yaml and status.json)"),
+        (["s", "--metric", "f1"], "--metric f1: no run has this metric. Available:"),
         (["s", "--target", "high"], "argument --target: invalid float value: 'high'"),
         (
             ["s", "--figures"],
-            "--figures draws with Chrome or Chromium, and there is none (BROWSER_PATH=/no/browser)",
+            "--figures requires Chrome or Chromium, and none was found (BROWSER_PATH=/no/browser)",
         ),
         (["s", "--out", "s/a/config.yaml"], "cannot be written to"),
         ([], "the following arguments are required: DIR"),
@@ -124,8 +124,14 @@ def test_text_of_strangers_stays_text(tmp_path: Path) -> None:
 
 def test_figures_are_what_plotly_takes(sweep: Path) -> None:
     """plotly's own classes refuse a name or a value that plotly.js would silently pass over."""
-    figures = contents(answer(collect([sweep]))).figures
-    assert {figure.id for figure in figures} >= {"map", "ranking", "curves", "target", "confusion"}
+    figures = page_contents(analyse(collect([sweep]))).figures
+    assert {figure.id for figure in figures} >= {
+        "heatmap",
+        "ranking",
+        "curves",
+        "time-to-target",
+        "confusion",
+    }
     for figure in figures:
         assert list(figure.variants)
         for variant in figure.variants.values():
@@ -147,12 +153,12 @@ def test_sections_of_others_stand_on_the_page(tmp_path: Path) -> None:
         rows=[(1,)],
     )
     top = Section(
-        "budget", "Budget & more", ["A <b>line</b>."], [figure], ("k", "v"), [("a", None)], place="top"
+        "budget", "Budget & more", ["A <b>line</b>."], [figure], ("k", "v"), [("a", None)], position="top"
     )
     end = Section("last", "The end", html="<p id='raw'>raw</p>")
     page = write_report([tmp_path / "s"], extra=[top, end]).page.read_text()
     assert (
-        page.index('id="answer"')
+        page.index('id="result"')
         < page.index('id="budget"')
         < page.index('id="table"')
         < page.index('id="last"')
@@ -169,7 +175,7 @@ def test_of_a_study_the_repeats_are_reported(tmp_path: Path) -> None:
     write_run(tmp_path / "repeat" / "0", config(seed=1))
     (tmp_path / "study.json").write_text("{}")
     report = write_report([tmp_path])
-    assert [run.seed for run in report.answer.sweep.runs] == [1]
+    assert [run.seed for run in report.analysis.sweep.runs] == [1]
     assert report.page == tmp_path / "repeat" / "report" / "report.html"
 
 
@@ -186,7 +192,7 @@ def test_many_runs_make_a_page_that_is_not_much_larger(tmp_path: Path) -> None:
 def test_no_browser_is_said_to_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BROWSER_PATH", raising=False)
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(RunError, match=r"there is none \(chromium, .*apt-get install chromium"):
+    with pytest.raises(RunError, match=r"none was found \(chromium, .*apt-get install chromium"):
         find_browser()
 
 

@@ -1,4 +1,4 @@
-"""Means, intervals and comparisons, against worked examples and formulas written out."""
+"""Comparisons of groups, against worked examples and formulas written out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from abreast.statistics.comparison import best_of, compare, contrast, holm, summarise
+from abreast.statistics.comparison import best_of, compare, contrast, holm
 
 # Student (1908), "The probable error of a mean", Biometrika 6(1), p. 20: hours of sleep gained under two
 # drugs, by patient. Their paired t is -4.0621 with 9 degrees of freedom, p = 0.002833 and the 95 % interval
@@ -20,32 +20,6 @@ DRUG_2 = dict(enumerate([1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]))
 
 def shifted(group: dict[int, float], by: float) -> dict[int, float]:
     return {seed: value + by for seed, value in group.items()}
-
-
-def test_summary_of_the_sleep_data() -> None:
-    # Mean 0.75, sd 1.78901, and t(0.975, 9) = 2.262157 from any table of Student's t.
-    found = summarise(DRUG_1.values())
-    assert found.n == 10
-    assert found.mean == pytest.approx(0.75)
-    assert found.sd == pytest.approx(1.78901, abs=1e-5)
-    assert found.half == pytest.approx(2.262157 * 1.78901 / math.sqrt(10), abs=1e-5)
-    assert found.low == pytest.approx(found.mean - found.half)
-
-
-@pytest.mark.parametrize(
-    ("values", "mean"),
-    [([], None), ([0.5], 0.5)],
-)
-def test_fewer_than_two_values_have_no_interval(values: list[float], mean: float | None) -> None:
-    found = summarise(values)
-    assert (found.n, found.mean) == (len(values), mean)
-    assert found.sd is found.low is found.high is found.half is None
-
-
-def test_equal_values_have_an_interval_of_no_width() -> None:
-    found = summarise([0.1, 0.1, 0.1])  # their mean is not 0.1 to the bit
-    assert found.sd == 0.0
-    assert found.low == found.high == found.mean
 
 
 def test_common_seeds_are_paired() -> None:
@@ -91,31 +65,31 @@ def test_which_test(seeds_a: range, seeds_b: range, test: str, n: tuple[int, ...
 
 
 @pytest.mark.parametrize("n", [2, 3, 7])
-def test_all_differences_equal_is_no_certainty(n: int) -> None:
+def test_equal_differences_have_an_exact_p(n: int) -> None:
     """The exact p: of all flips of the signs, the share whose mean is as far from zero."""
     a = {seed: 0.9 + 0.01 * seed for seed in range(n)}
     flips = list(itertools.product([-1, 1], repeat=n))
     expected = sum(abs(sum(flip)) == n for flip in flips) / len(flips)
     found = contrast(shifted(a, 1 / 360), a)
-    assert found.test == "sign flips"
+    assert found.test == "sign flip"
     assert found.p == pytest.approx(expected)
     assert found.difference == pytest.approx(1 / 360)
 
 
 @pytest.mark.parametrize(("n", "m"), [(2, 2), (2, 5), (4, 3)])
-def test_two_constants_are_no_certainty(n: int, m: int) -> None:
+def test_two_constants_have_an_exact_p(n: int, m: int) -> None:
     """The exact p: of all ways to deal out the values, twice those that set the groups apart like this."""
     values = [0.5] * n + [0.6] * m
     deals = list(itertools.combinations(range(n + m), n))
     apart = sum({values[place] for place in deal} == {0.5} for deal in deals)
     found = contrast(dict.fromkeys(range(n), 0.5), dict.fromkeys(range(50, 50 + m), 0.6))
-    assert found.test == "relabelling"
+    assert found.test == "permutation"
     assert found.p == pytest.approx(2 * apart / len(deals))
 
 
 @pytest.mark.parametrize("offset", [0, 100])
 @pytest.mark.parametrize("value", [0.0, 0.1, 0.9722222, 1e8])
-def test_equal_values_are_a_tie(offset: int, value: float) -> None:
+def test_equal_values_are_inconclusive(offset: int, value: float) -> None:
     a = dict.fromkeys(range(3), value)
     b = dict.fromkeys(range(offset, offset + 3), value * (1 + 1e-15))
     ranking = compare({"a": a, "b": b})
@@ -138,7 +112,7 @@ def test_holm_on_a_worked_example() -> None:
     assert holm([]) == []
 
 
-def test_ranking_names_who_cannot_be_told_apart() -> None:
+def test_verdicts_of_a_ranking() -> None:
     rng = np.random.default_rng(1)
     noise = {name: rng.normal(0, 0.01, 8) for name in "abcd"}
     level = {"a": 0.95, "b": 0.951, "c": 0.80, "d": 0.50}
@@ -147,7 +121,7 @@ def test_ranking_names_who_cannot_be_told_apart() -> None:
     groups["none"] = {}
     ranking = compare(groups)
     assert ranking.winner in ("a", "b")
-    assert set(ranking.best) == {"a", "b", "one"}  # one value cannot be told from anything
+    assert set(ranking.best) == {"a", "b", "one"}  # one value cannot be tested
     assert ranking.verdict("c") == ranking.verdict("d") == "worse"
     assert ranking.verdict("one") == ranking.verdict("none") == "untested"
     assert "none" not in ranking.comparisons
@@ -191,7 +165,7 @@ def test_a_winner_without_values_is_refused() -> None:
         compare({"a": {0: 1.0}, "b": {}}, winner="b")
 
 
-def test_equal_groups_are_told_apart_as_seldom_as_stated() -> None:
+def test_equal_groups_differ_significantly_as_rarely_as_stated() -> None:
     """6 groups of 5 seeds with one mean: docs/report.md gives 5 to 8 % for a winner by validation."""
     rng = np.random.default_rng(3)
     wrong = 0

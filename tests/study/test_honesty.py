@@ -12,8 +12,8 @@ import pytest
 from scipy.stats import binom
 
 from abreast.study.cells import Cell
-from abreast.study.comparison import judge
-from abreast.study.criteria import Grounds
+from abreast.study.comparison import compare_cells
+from abreast.study.criteria import Criteria, Criterion
 from abreast.study.selection import Outcome, Trial, choose
 from abreast.study.space import Values
 
@@ -28,7 +28,7 @@ def outcome(seed: int, validation: float, test: float | None = None) -> Outcome:
 
 
 def study(random, qualities, *, configs=None):
-    """A study of cells that all have these accuracies, one a cell, at every learning rate; its verdict.
+    """A study of cells that all have these accuracies, one a cell, at every learning rate; their comparison.
 
     Every run has noise of its own, and every seed's is in part common to all cells. Its validation score
     shares half of the variance of its test score, as runs of one seed do.
@@ -47,12 +47,12 @@ def study(random, qualities, *, configs=None):
         scores = quality + common[:, None] + both
         repeats.append([outcome(seed, *row) for seed, row in zip(SEEDS, scores, strict=True)])
     configs = configs or [{"cell": number} for number in range(len(qualities))]
-    grounds = [Grounds(config, "val/accuracy", "max", 0.0) for config in configs]
-    return judge(choices, grounds, repeats, "test/accuracy", "max")
+    criteria = tuple(Criterion(config, "val/accuracy", "max", 0.0) for config in configs)
+    return compare_cells(choices, Criteria(criteria, "test/accuracy"), repeats)
 
 
-def differs(verdict) -> bool:
-    return any(each.verdict in ("worse", "better") for each in verdict.rankings[0].comparisons.values())
+def differs(comparison) -> bool:
+    return any(each.verdict in ("worse", "better") for each in comparison.rankings[0].comparisons.values())
 
 
 @pytest.fixture
@@ -77,23 +77,23 @@ def test_where_nothing_differs_a_difference_is_claimed_in_a_twentieth_of_studies
     assert sum(claims[:200]) <= 0.05 * 200
 
 
-def test_what_differs_by_five_spreads_is_found():
+def test_a_difference_of_five_spreads_is_detected():
     random = np.random.default_rng(0)
     found = [study(random, [0.97, 0.97 - 5 * SPREAD]).rankings[0] for _ in range(20)]
     assert {each.winner for each in found} == {"cell 0"}
     assert sum(each.best == ("cell 0",) for each in found) >= 19
 
 
-def test_equal_runs_are_a_tie():
+def test_equal_runs_are_inconclusive():
     outcomes = [outcome(seed, 0.97, 0.96 + seed / 1e5) for seed in SEEDS]
     space = {"optim.lr": Values(RATES)}
     trials = [Trial({"optim.lr": rate}, (outcome(0, rate),)) for rate in RATES]
     choices = [choose(Cell(name, {}, (), space), trials, "val/accuracy", "max") for name in ("adam", "again")]
-    grounds = [Grounds({"optim": "adam"}, "val/accuracy", "max", 0.0)] * 2
-    verdict = judge(choices, grounds, [outcomes, outcomes], "test/accuracy", "max")
-    assert verdict.rankings[0].best == ("adam", "again")
-    assert verdict.rankings[0].comparisons["again"].p == 1.0
-    assert verdict.warnings == ()
+    criteria = Criteria((Criterion({"optim": "adam"}, "val/accuracy", "max", 0.0),) * 2, "test/accuracy")
+    comparison = compare_cells(choices, criteria, [outcomes, outcomes])
+    assert comparison.rankings[0].best == ("adam", "again")
+    assert comparison.rankings[0].comparisons["again"].p == 1.0
+    assert comparison.warnings == ()
 
 
 def nested(random, outer_quality, inner_quality):
@@ -110,25 +110,25 @@ def momentum(monkeypatch):
     """Let the first cell tune its momentum too."""
     import abreast.study.comparison as module
 
-    def containing(cells, grounds):
-        from abreast.study.criteria import containing as real
+    def containing_pairs(cells, criteria):
+        from abreast.study.criteria import containing_pairs as real
 
         wide = Cell(cells[0].name, {}, (), {**cells[0].space, "optim.momentum": Values((0.0, 0.9))})
-        return real([wide, *cells[1:]], grounds)
+        return real([wide, *cells[1:]], criteria)
 
-    monkeypatch.setattr(module, "containing", containing)
+    monkeypatch.setattr(module, "containing_pairs", containing_pairs)
 
 
 @pytest.mark.usefixtures("momentum")
-def test_a_wider_space_that_is_worse_is_said_to_be_badly_tuned():
+def test_a_wider_space_that_is_worse_gives_a_warning():
     (warning,) = nested(np.random.default_rng(0), 0.90, 0.97).warnings
     assert warning.startswith(
-        "The tuning failed: cell 0 can be all that cell 1 can be, yet its test/accuracy is"
+        "The tuning failed: cell 0 contains every setting of cell 1, but its test/accuracy is worse by"
     )
 
 
 @pytest.mark.usefixtures("momentum")
-def test_a_wider_space_that_is_better_or_equal_is_not():
+def test_a_wider_space_that_is_better_or_equal_gives_none():
     random = np.random.default_rng(0)
     assert nested(random, 0.97, 0.90).warnings == ()
     assert sum(bool(nested(random, 0.97, 0.97).warnings) for _ in range(40)) <= binom.ppf(0.999, 40, 0.05)

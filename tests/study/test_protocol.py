@@ -1,12 +1,12 @@
-"""A study's YAML and the command line: what runs come of them, and what is said of mistakes."""
+"""A study's YAML and the command line: what runs come of them, and the messages for mistakes."""
 
 from __future__ import annotations
 
 import pytest
 
 from abreast.errors import ConfigError
-from abreast.study.overrides import given
-from abreast.study.protocol import Protocol, read
+from abreast.study.overrides import parse_command_line
+from abreast.study.protocol import Protocol, read_protocol
 
 GROUPS = {"loss": ["cross_entropy", "hinge", "mse"], "optim": ["adam", "momentum", "sgd"], "data": ["digits"]}
 STUDY = {
@@ -19,7 +19,7 @@ STUDY = {
 
 
 def made(*arguments: str, **changes: object) -> Protocol:
-    return read("it", {**STUDY, **changes}, given(arguments), GROUPS)
+    return read_protocol("it", {**STUDY, **changes}, parse_command_line(arguments), GROUPS)
 
 
 def refused(*arguments: str, **changes: object) -> list[str]:
@@ -40,13 +40,13 @@ def test_every_combination_is_a_cell_with_the_space_of_its_options():
 
 def test_the_runs_of_both_stages():
     plan = made("data=digits", "trainer.max_epochs=3")
-    tuning = plan.tuning()
+    tuning = plan.tuning_runs()
     assert len(tuning) == 4 * 2
     assert tuning[0] == [
         *("data=digits", "trainer.max_epochs=3", "loss=mse", "optim=sgd", "optim.lr=0.01", "seed=0"),
         *("test=false", "hydra.sweep.subdir=tune/${hydra:job.num}"),
     ]
-    repeats = plan.repeats([1, None, 0, None])
+    repeats = plan.repeat_runs([1, None, 0, None])
     assert [each[4:7] for each in repeats] == [
         *(["optim.lr=0.1", "seed=1", "test=true"], ["optim.lr=0.1", "seed=2", "test=true"]),
         *(["optim.lr=0.01", "seed=1", "test=true"], ["optim.lr=0.01", "seed=2", "test=true"]),
@@ -72,13 +72,13 @@ def test_the_runs_of_both_stages():
         (["+study=it", "loss=mse", "optim=sgd"], ["mse, sgd"], ["+study=it"]),
     ],
 )
-def test_the_command_line_takes_the_place_of_the_cells(arguments, names, fixed):
+def test_the_command_line_replaces_cells(arguments, names, fixed):
     plan = made(*arguments)
     assert [each.name for each in plan.cells] == names
     assert list(plan.fixed) == fixed
 
 
-def test_the_command_line_takes_the_place_of_a_dimension():
+def test_the_command_line_replaces_a_dimension():
     cells = made("optim.lr=1,2,3", "loss=mse", trials=3).cells
     assert [[each["optim.lr"] for each in cell.settings] for cell in cells] == [[1, 2, 3]] * 2
     plan = made("optim.lr=0.5", space={"default": {"optim.lr": [1, 2], "optim.momentum": [0.0, 0.9]}})
@@ -112,11 +112,11 @@ def test_values_of_any_kind_are_written_as_hydra_reads_them():
     space = {
         "default": {"model.hidden": [[64], [128, 64]], "optim.betas": [[0.9, 0.99]], "schedule": ["a b"]}
     }
-    run = made(space=space).tuning()[1]
+    run = made(space=space).tuning_runs()[1]
     assert run[2:5] == ["model.hidden=[128,64]", "optim.betas=[0.9,0.99]", "schedule=a\\ b"]
 
 
-SEEDS = "must be a list of whole numbers from 0 to 2**32 - 1, got"
+SEEDS = "must be a list of integers from 0 to 2**32 - 1, got"
 CELLS = "hydra.sweeper.cells"
 SPACE = "hydra.sweeper.space"
 
@@ -129,26 +129,26 @@ SPACE = "hydra.sweeper.space"
         ([], {"cells": {}}, f"{CELLS}: nothing to compare, got {{}}; write"),
         ([], {"cells": None}, f"{CELLS}: nothing to compare, got None; write"),
         ([], {"cells": {"loss": []}}, f"{CELLS}.loss: an empty list leaves no cell; give it values"),
-        ([], {"cells": {"loss": ["mse", "mse"]}}, "holds a value twice; name such cells"),
-        ([], {"cells": ["adam"]}, f"{CELLS}: 'adam' is no cell; write {{name: [override, ...]}}"),
-        ([], {"cells": [{"a": ["adam"]}]}, f"{CELLS}.a: 'adam' is no override such as optim=adam"),
-        ([], {"cells": [{"a": ["optim=sgd"]}, {"a": ["optim=adam"]}]}, f"{CELLS}: two cells are named a"),
-        (["optim=sgd"], {"cells": [{"a": ["optim=adam"]}]}, "optim: the study's cell a sets it (optim=adam)"),
+        ([], {"cells": {"loss": ["mse", "mse"]}}, "contains a value twice; give such cells names"),
+        ([], {"cells": ["adam"]}, f"{CELLS}: 'adam' is not a cell; write {{name: [override, ...]}}"),
+        ([], {"cells": [{"a": ["adam"]}]}, f"{CELLS}.a: 'adam' is not an override such as optim=adam"),
+        ([], {"cells": [{"a": ["optim=sgd"]}, {"a": ["optim=adam"]}]}, f"{CELLS}: two cells have the name a"),
+        (["optim=sgd"], {"cells": [{"a": ["optim=adam"]}]}, "optim: is set by the study's cell a (opt"),
         ([], {"space": {}}, f"{SPACE}: the cell mse, sgd has nothing to tune; write default:"),
         ([], {"space": {"default": {}}}, f"{SPACE}: the cell mse, sgd has nothing to tune; write default:"),
         ([], {"space": {"default": {"optim.lr": []}}}, f"{SPACE}.default: optim.lr: an empty list"),
-        ([], {"space": {"default": 3}}, f"{SPACE}.default: 3 is no space"),
+        ([], {"space": {"default": 3}}, f"{SPACE}.default: 3 is not a space"),
         ([], {"space": {"default": {"optim.lr": [1, 2]}, "adamm": {}}}, "Did you mean adam?"),
         ([], {"space": {"default": {"loss": ["mse"]}}}, f"{SPACE}: loss is tuned, but the cell mse, sgd"),
         (["optim.lr=1"], {}, "has nothing to tune: the command line sets optim.lr"),
-        ([], {"repeat_seeds": [1, 0]}, "hydra.sweeper.repeat_seeds: 0 also among tune_seeds"),
-        ([], {"repeat_seeds": [1, 1]}, "hydra.sweeper.repeat_seeds: [1, 1] holds a seed twice"),
+        ([], {"repeat_seeds": [1, 0]}, "hydra.sweeper.repeat_seeds: 0 is also in tune_seeds"),
+        ([], {"repeat_seeds": [1, 1]}, "hydra.sweeper.repeat_seeds: [1, 1] contains a seed twice"),
         ([], {"tune_seeds": []}, f"hydra.sweeper.tune_seeds: {SEEDS} []"),
         ([], {"tune_seeds": 3}, f"hydra.sweeper.tune_seeds: {SEEDS} 3"),
-        (["seed=1,2"], {}, "seed: the study sets it, run by run; leave it out; its seeds are"),
-        (["test=true"], {}, "test: the study sets it, run by run; leave it out"),
+        (["seed=1,2"], {}, "seed: is set by the study for each run; leave it out. Its seeds are"),
+        (["test=true"], {}, "test: is set by the study for each run; leave it out"),
         ([], {"trials": 3}, "hydra.sweeper.trials: 3 is more than the grid has for mse, sgd (2), "),
-        ([], {"trials": 0}, "hydra.sweeper.trials: must be a whole number of 1 or more, got 0"),
+        ([], {"trials": 0}, "hydra.sweeper.trials: must be an integer of at least 1, got 0"),
         (
             [],
             {"trials": None, "space": {"default": {"optim.lr": [1, 2]}, "adam": {"optim.lr": [1]}}},
@@ -157,19 +157,19 @@ SPACE = "hydra.sweeper.space"
         (
             [],
             {"trials": None, "space": {"default": {"optim.lr": {"low": 0.1, "high": 1}}}},
-            "hydra.sweeper.trials: has no value, and the space of mse, sgd has an interval; write 20",
+            "hydra.sweeper.trials: has no value, but the space of mse, sgd has an interval; write a number",
         ),
         (["optim.lr=interval(0,1)"], {}, "optim.lr=interval(0,1): a study draws from the intervals"),
         ([], {"metric": "acuracy"}, "must be one of accuracy, r2, mae, loss, got acuracy. Did"),
-        ([], {"search_seed": -1}, "hydra.sweeper.search_seed: must be a whole number of 0 or more, got -1"),
-        ([], {"trails": 1}, "hydra.sweeper.trails: no such key."),
+        ([], {"search_seed": -1}, "hydra.sweeper.search_seed: must be an integer of at least 0, got -1"),
+        ([], {"trails": 1}, "hydra.sweeper.trails: unknown key."),
     ],
 )  # fmt: skip
-def test_mistakes_are_said(arguments, changes, message):
+def test_mistakes_are_reported(arguments, changes, message):
     found = refused(*arguments, **changes)
     assert any(message in line for line in found), found
 
 
-def test_all_mistakes_are_said_at_once():
+def test_all_mistakes_are_reported_at_once():
     found = refused("seed=3", cells={"loss": ["msee"], "optim": ["adam"]}, repeat_seeds=[0], metric="f1")
     assert len(found) == 4, found

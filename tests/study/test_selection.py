@@ -1,4 +1,4 @@
-"""Choosing on results that are planted: ties, failures, edges, directions."""
+"""Choosing on given results: equal scores, failures, edges, directions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from abreast.runs.directory import RunDirectory
 from abreast.study.cells import Cell
-from abreast.study.selection import Trial, choose, outcome
+from abreast.study.selection import Trial, choose, read_outcome
 from abreast.study.space import Values
 
 RATES = (0.001, 0.01, 0.1, 1.0)
@@ -27,14 +27,14 @@ def ended(folder: Path, value: float | None, reason: str = "diverged at step 3")
 
 @pytest.fixture
 def chosen(tmp_path):
-    """Choose among trials of these values, a row of seeds each; gives the place and the warnings."""
+    """Choose among trials with these values, a row of seeds for each; gives the index and the warnings."""
 
     def choosing(*rows, metric="val/accuracy", mode="max"):
         cell = Cell("it", {}, (), {"optim.lr": Values(RATES)}, tuple({"optim.lr": each} for each in RATES))
         trials = []
         for at, row in enumerate(rows):
-            places = [ended(tmp_path / f"{at}-{seed}", value) for seed, value in enumerate(row)]
-            outcomes = tuple(outcome(place, seed, metric) for seed, place in enumerate(places))
+            folders = [ended(tmp_path / f"{at}-{seed}", value) for seed, value in enumerate(row)]
+            outcomes = tuple(read_outcome(path, seed, metric) for seed, path in enumerate(folders))
             trials.append(Trial({"optim.lr": RATES[at]}, outcomes))
         found = choose(cell, trials, metric, mode)
         return found.chosen, list(found.warnings)
@@ -50,37 +50,37 @@ def test_the_lowest_is_best_where_it_is_so(chosen):
     assert chosen([0.9], [0.8], [0.95], [0.1], metric="val/loss", mode="min")[0] == 2
 
 
-def test_of_equal_settings_the_first_is_taken_and_said(chosen):
+def test_of_equal_settings_the_first_is_chosen_with_a_warning(chosen):
     assert chosen([0.5], [0.9], [0.9], [0.1]) == (
         1,
-        ["it: 2 settings share the best val/accuracy; the first of them is taken (optim.lr=0.01)"],
+        ["it: 2 settings have the same best val/accuracy; the first of them was chosen (optim.lr=0.01)"],
     )
 
 
 def test_a_setting_that_fails_on_one_seed_is_worse_than_any_that_does_not(chosen):
-    place, warnings = chosen([0.1, 0.1], [0.2, 0.2], [0.99, None], [0.05, 0.05])
-    assert place == 1
+    index, warnings = chosen([0.1, 0.1], [0.2, 0.2], [0.99, None], [0.05, 0.05])
+    assert index == 1
     assert warnings == ["it: 1 of 4 trials failed and count as the worst (optim.lr=0.1: diverged at step 3)"]
 
 
 def test_a_cell_in_which_all_failed_has_no_choice(chosen):
     assert chosen([None], [None]) == (
         None,
-        ["it: all 2 trials failed, so it is not repeated (the first: diverged at step 3)"],
+        ["it: all 2 trials failed, so there is nothing to repeat (the first: diverged at step 3)"],
     )
 
 
 @pytest.mark.parametrize(("best", "is_edge"), [(0, True), (1, False), (2, False), (3, True)])
 def test_a_best_value_on_the_edge_is_warned_of(chosen, best, is_edge):
-    place, warnings = chosen(*([0.9] if at == best else [0.1] for at in range(4)))
-    assert place == best
-    edge = f"it: optim.lr={RATES[best]:g} is on the edge of [0.001, 0.01, 0.1, 1]: what lies beyond may be "
+    index, warnings = chosen(*([0.9] if at == best else [0.1] for at in range(4)))
+    assert index == best
+    edge = f"it: optim.lr={RATES[best]:g} is at the edge of [0.001, 0.01, 0.1, 1]: values beyond it may be "
     assert warnings == [edge + "better"] * is_edge
 
 
 def test_what_has_no_score_says_why(tmp_path):
-    assert outcome(tmp_path / "gone", 0, "val/accuracy").reason == "the run: no such run directory"
+    assert read_outcome(tmp_path / "gone", 0, "val/accuracy").reason == "the run: no such run directory"
     RunDirectory(tmp_path / "stopped").write_status("interrupted", reason="interrupted from the keyboard")
-    assert outcome(tmp_path / "stopped", 0, "val/accuracy").reason == "interrupted from the keyboard"
+    assert read_outcome(tmp_path / "stopped", 0, "val/accuracy").reason == "interrupted from the keyboard"
     ended(tmp_path / "other", 0.5)
-    assert outcome(tmp_path / "other", 0, "val/r2").reason == "val/r2 is None"
+    assert read_outcome(tmp_path / "other", 0, "val/r2").reason == "val/r2 is None"

@@ -1,4 +1,4 @@
-"""Every study that is shipped can be conducted as it is, and says how."""
+"""Every study in conf/study can be run as it is, and says how."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def prepared():
 @pytest.mark.parametrize("name", options("study"))
 def test_it_is_sound(prepared, name):
     found = prepared(f"+study={name}")
-    plan = found.plan
+    plan = found.protocol
     assert plan.name == name
     assert len(plan.cells) > 1
     assert {len(cell.settings) for cell in plan.cells} == {plan.trials}
     assert len(plan.repeat_seeds) == 5
     assert not {*plan.repeat_seeds} & {*plan.tune_seeds}
-    assert found.metric == "test/accuracy"
-    assert {each.metric for each in found.grounds} == {"val/accuracy"}
+    assert found.criteria.metric == "test/accuracy"
+    assert {each.metric for each in found.criteria.cells} == {"val/accuracy"}
     assert f"python train.py -m +study={name}\n" in (CONF / "study" / f"{name}.yaml").read_text()
 
 
 def test_the_mnist_study_is_three_losses_by_four_optimizers_by_five_learning_rates(prepared):
-    plan = prepared("+study=loss_x_optim", "data=mnist", "trainer.max_epochs=5").plan
+    plan = prepared("+study=loss_x_optim", "data=mnist", "trainer.max_epochs=5").protocol
     assert len(plan.cells) == 3 * 4
     assert {grid_size(cell.space) for cell in plan.cells} == {5}
     assert {key for cell in plan.cells for key in cell.space} == {"optim.lr"}
@@ -48,7 +48,7 @@ def test_the_mnist_study_is_three_losses_by_four_optimizers_by_five_learning_rat
 
 def test_a_regression_is_compared_by_r2(prepared):
     found = prepared("+study=losses", "loss=mse,huber", "data=random_regression")
-    assert (found.metric, found.mode) == ("test/r2", "max")
-    assert [(each.metric, each.mode) for each in found.grounds] == [("val/loss", "min")] * 2
+    assert (found.criteria.metric, found.criteria.mode) == ("test/r2", "max")
+    assert [(each.metric, each.mode) for each in found.criteria.cells] == [("val/loss", "min")] * 2
     lowest = prepared("+study=losses", "loss=mse,huber", "data=random_regression", "hydra.sweeper.metric=mae")
-    assert (lowest.metric, lowest.mode) == ("test/mae", "min")
+    assert (lowest.criteria.metric, lowest.criteria.mode) == ("test/mae", "min")

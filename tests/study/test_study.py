@@ -27,7 +27,7 @@ CELLS = [
 THREADS = {"OMP_NUM_THREADS": "1"}
 
 
-def conduct(folder: Path, *arguments: str, without: str = "no key") -> tuple[Outcome, dict]:
+def run_study(folder: Path, *arguments: str, without: str = "no key") -> tuple[Outcome, dict]:
     """Run a study in a folder; what it said and its study.json."""
     keys = {each.partition("=")[0] for each in arguments} | {without}
     small = [each for each in SMALL if each.partition("=")[0] not in keys]
@@ -42,7 +42,7 @@ def findings(folder: Path) -> dict:
 
 
 def mine(folder: Path, cells: object, space: object) -> list[str]:
-    """A study of one's own, in a YAML beside one's own work."""
+    """A custom study, in a YAML outside the package."""
     sweeper = {"cells": cells, "space": space, "repeat_seeds": [7, 8, 9, 10, 11]}
     content = {"defaults": [{"override /hydra/sweeper": "abreast_study"}], "hydra": {"sweeper": sweeper}}
     file = folder / "conf" / "study" / "mine.yaml"
@@ -58,7 +58,7 @@ RATES = {"default": {"optim.lr": [0.003, 0.03]}}
 def small(tmp_path_factory):
     """One small study, for all tests that only look at it."""
     folder = tmp_path_factory.mktemp("study")
-    return (*conduct(folder, *CELLS), folder)
+    return (*run_study(folder, *CELLS), folder)
 
 
 def test_every_cell_has_its_trials_and_the_best_of_them_is_repeated(small):
@@ -105,7 +105,7 @@ def test_the_comparisons_are_scipys_paired_ones(small):
             assert cell["test"]["comparison"]["p_holm"] >= cell["test"]["comparison"]["p"]
 
 
-def test_the_terminal_and_the_page_tell_it(small):
+def test_the_terminal_and_the_page_show_it(small):
     outcome, found, _ = small
     table = outcome.out[outcome.out.index("\nloss ") :]
     for cell in found["cells"]:
@@ -123,7 +123,7 @@ def test_the_same_command_again_trains_nothing(small):
     _, found, folder = small
     results = {path: path.stat().st_mtime_ns for path in folder.rglob("result.json")}
     assert len(results) == 4 * 2 + 4 * 3
-    outcome, again = conduct(folder, *CELLS)
+    outcome, again = run_study(folder, *CELLS)
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("result.json")} == results
     assert again == found
     assert "epoch" not in outcome.out
@@ -131,7 +131,7 @@ def test_the_same_command_again_trains_nothing(small):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["tune", "repeat"])
-def test_interrupted_it_goes_on_and_ends_with_the_same(small, tmp_path, stage):
+def test_an_interrupted_study_resumes_with_the_same_result(small, tmp_path, stage):
     _, found, _ = small
     process = subprocess.Popen(
         [*COMMAND, *SMALL, *CELLS], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -145,15 +145,15 @@ def test_interrupted_it_goes_on_and_ends_with_the_same(small, tmp_path, stage):
     assert process.returncode not in (0, None)
     finished = len(list(tmp_path.rglob("result.json")))
     assert finished < 4 * 2 + 4 * 3
-    _, again = conduct(tmp_path, *CELLS)
+    _, again = run_study(tmp_path, *CELLS)
     for cell, expected in zip(again["cells"], found["cells"], strict=True):
         assert {**cell, "trials": None, "repeats": None} == {**expected, "trials": None, "repeats": None}
         values = [[run["value"] for run in each["repeats"]] for each in (cell, expected)]
         assert values[0] == values[1]
 
 
-def test_an_optimizer_against_itself_under_another_name_is_a_tie(tmp_path):
-    _, found = conduct(
+def test_an_optimizer_against_itself_is_inconclusive(tmp_path):
+    _, found = run_study(
         tmp_path, *mine(tmp_path, [{"adam": ["optim=adam"]}, {"itself": ["optim=adam"]}], RATES)
     )
     adam, itself = found["cells"]
@@ -166,7 +166,7 @@ def test_an_optimizer_against_itself_under_another_name_is_a_tie(tmp_path):
 @pytest.mark.slow
 def test_a_planted_difference_is_found(tmp_path):
     """The labels are a tanh network's: a linear model cannot have them, a network can."""
-    _, found = conduct(
+    _, found = run_study(
         tmp_path,
         *mine(tmp_path, [{"network": ["model.hidden=[32]"]}, {"line": ["model.hidden=[]"]}], RATES),
         *("data.hidden=6", "data.features=4", "data.noise=0.0", "data.size=2000", "trainer.max_epochs=8"),
@@ -179,8 +179,8 @@ def test_a_planted_difference_is_found(tmp_path):
     assert line["test"]["best"] is False
 
 
-def test_failures_are_counted_and_the_study_goes_on(tmp_path):
-    outcome, found = conduct(
+def test_failures_are_counted_and_the_study_continues(tmp_path):
+    outcome, found = run_study(
         tmp_path,
         *mine(tmp_path, [{"calm": "optim=sgd"}, {"wild": ["optim=sgd", "loss=mse"]}], RATES),
         "optim.lr=0.03,1e30",
@@ -195,16 +195,17 @@ def test_failures_are_counted_and_the_study_goes_on(tmp_path):
 def test_a_cell_of_which_every_trial_failed_is_listed_and_not_repeated(tmp_path):
     space = {"default": {"optim.lr": [0.03]}, "wild": {"optim.lr": [1e30]}}
     cells = [{"calm": "optim=sgd"}, {"wild": ["optim=sgd", "loss=mse"]}]
-    _, found = conduct(tmp_path, *mine(tmp_path, cells, space))
+    _, found = run_study(tmp_path, *mine(tmp_path, cells, space))
     calm, wild = found["cells"]
     assert (wild["status"], wild["chosen"], wild["repeats"]) == ("failed", None, [])
     assert calm["test"]["verdict"] == "winner"
     assert any(
-        line.startswith("wild: all 1 trials failed, so it is not repeated") for line in found["warnings"]
+        line.startswith("wild: all 1 trials failed, so there is nothing to repeat")
+        for line in found["warnings"]
     )
 
 
-def test_where_everything_failed_it_is_said(tmp_path):
+def test_a_study_in_which_everything_failed_reports_it(tmp_path):
     wild = mine(tmp_path, [{"wild": ["optim=sgd", "loss=mse"]}], {"default": {"optim.lr": [1e30, 1e31]}})
     outcome = run_command([*COMMAND, *SMALL, *wild], tmp_path, **THREADS)
     assert outcome.code == 2
@@ -214,9 +215,9 @@ def test_where_everything_failed_it_is_said(tmp_path):
 
 @pytest.mark.slow
 def test_another_launcher_does_as_well(small, tmp_path):
-    """Trained one after the other a study ends with the same numbers, to the bit on one thread."""
+    """Trained one after the other the numbers are bitwise identical on one thread."""
     _, found, _ = small
-    _, plain = conduct(tmp_path, *CELLS, "hydra/launcher=basic")
+    _, plain = run_study(tmp_path, *CELLS, "hydra/launcher=basic")
     for cell, expected in zip(plain["cells"], found["cells"], strict=True):
         assert cell["chosen"] == expected["chosen"]
         assert [run["value"] for run in cell["repeats"]] == [run["value"] for run in expected["repeats"]]
@@ -235,13 +236,16 @@ def test_another_launcher_does_as_well(small, tmp_path):
             ["+study=losses", "data=random_regression"],
             "loss: it is for classification, but data.task=regression",
         ),
-        (["+study=losses", "data.val_fraction=0"], "data.val_fraction: 0 leaves no validation rows"),
-        (["+study=losses", "monitor=train/loss"], "monitor: a study chooses by validation, got train/loss"),
+        (["+study=losses", "data.val_fraction=0"], "data.val_fraction: 0 leaves no validation examples"),
+        (
+            ["+study=losses", "monitor=train/loss"],
+            "monitor: a study chooses by a validation metric, got train/loss",
+        ),
         (
             ["+study=losses", "hydra.sweeper.metric=r2"],
             "hydra.sweeper.metric: the task has accuracy, loss, got r2",
         ),
-        (["+study=losses", "hydra.sweeper.metric=loss"], "whose values cannot be compared; write accuracy"),
+        (["+study=losses", "hydra.sweeper.metric=loss"], "whose values are not comparable; write accuracy"),
         (["+study=lossses"], "Did you mean study=losses?"),
     ],
 )
@@ -252,7 +256,7 @@ def test_mistakes_are_found_before_anything_is_made(tmp_path, arguments, message
     assert not list(tmp_path.iterdir())
 
 
-def test_without_m_it_is_said(tmp_path):
+def test_a_study_without_m_is_refused(tmp_path):
     outcome = run_command([sys.executable, str(ROOT / "train.py"), "+study=losses"], tmp_path)
     assert outcome.code == 2
     assert "add -m" in outcome.err

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from abreast.report.tables import print_answer, printed
+from abreast.report.terminal import print_analysis, printable
 from abreast.report.write import write_report
 
 
@@ -43,9 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.directories, args.out, metric=args.metric, target=args.target, figures=args.figures
     )
     console = Console(highlight=False)
-    print_answer(report.answer, console)
+    print_analysis(report.analysis, console)
     drawn = len(report.files) - 3
     more = f", and {drawn} figures in {report.page.parent / 'figures'}" if drawn else ""
     line = f"\n{report.page}  (with runs.csv and summary.csv beside it{more})"
-    console.print(Text(printed(line.strip("\n"))), soft_wrap=True)
+    console.print(Text(printable(line.strip("\n"))), soft_wrap=True)
     return 0

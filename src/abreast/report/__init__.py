@@ -1,1 +1,1 @@
-"""The answer of a sweep: table, statistics, figures, and one page. Reads run directories alone; no torch."""
+"""Reports on sweeps: tables, statistics, figures and one HTML page, from run directories alone. No torch."""

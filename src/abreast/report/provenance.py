@@ -1,75 +1,78 @@
-"""What made the runs, and what made the report: commands and versions."""
+"""Where a report comes from: the commands and versions of its runs, and the versions that made it."""
 
 from __future__ import annotations
 
 import platform
 from collections import Counter
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from abreast import __version__
 from abreast.report.collect import Sweep
-from abreast.report.tables import command
+from abreast.report.files import read_yaml
+from abreast.report.tables import command_line
 from abreast.runs.files import SWEEP
 
-MOST = 3  # commands of single runs; all are in runs.csv
+MOST_COMMANDS = 3  # of runs without a sweep; runs.csv has them all
 PACKAGES = ("scipy", "statsmodels", "numpy", "plotly")
 
 
 def commands(sweep: Sweep) -> list[tuple[str, str]]:
-    """Each sweep's directory with its command, the last one that Hydra kept there; else the first runs'."""
-    found = []
+    """List the commands that started the runs.
+
+    Returns:
+        Pairs of a directory and its command: the last command of each sweep (Hydra keeps no earlier one), or
+        of the first few runs if there is no sweep.
+    """
+    result = []
     for directory in sweep.directories:
-        for path in sorted(
-            {directory, *(run.path.parent for run in sweep.runs if _is_below(run.path, directory))}
-        ):
-            overrides = _task_overrides(path / SWEEP)
+        parents = {run.path.parent for run in sweep.runs if _is_below(run.path, directory)}
+        for path in sorted({directory, *parents}):
+            overrides = _sweep_overrides(path / SWEEP)
             if overrides is not None:
-                found.append((str(path), command(overrides, multirun=True)))
-    if not found:
-        found = [(run.name, command(run.overrides)) for run in sweep.runs if run.overrides][:MOST]
-    return found
+                result.append((str(path), command_line(overrides, multirun=True)))
+    if result:
+        return result
+    runs = [run for run in sweep.runs if run.overrides]
+    return [(run.name, command_line(run.overrides)) for run in runs[:MOST_COMMANDS]]
 
 
 def _is_below(path: Path, directory: Path) -> bool:
     return path.is_relative_to(directory) and path != directory
 
 
-def _task_overrides(path: Path) -> list[str] | None:
-    import yaml
-
+def _sweep_overrides(path: Path) -> list[str] | None:
+    content = read_yaml(path)
     try:
-        content = yaml.load(
-            path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        )
-        overrides = content["hydra"]["overrides"]
-        kept = [str(each) for each in overrides["hydra"] or () if not str(each).startswith("hydra.mode=")]
-        return [*map(str, overrides["task"] or ()), *kept]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
+        overrides = content["hydra"]["overrides"]  # type: ignore[index]
+        hydra = [str(item) for item in overrides["hydra"] or ()]
+        return [
+            *map(str, overrides["task"] or ()),
+            *(item for item in hydra if not item.startswith("hydra.mode=")),
+        ]
+    except (KeyError, TypeError):
         return None
 
 
 def run_versions(sweep: Sweep) -> list[tuple[str, str]]:
-    """Each package with its version, and where runs have several with how many have which."""
-    found: dict[str, Counter[str]] = {}
+    """List the packages that trained the runs with their versions; several versions with their run counts."""
+    counts: dict[str, Counter[str]] = {}
     for run in sweep.runs:
-        versions: Any = run.result.get("versions")
-        if isinstance(versions, dict):
-            for name, version in versions.items():
-                found.setdefault(str(name), Counter())[str(version)] += 1
-    return [
-        (
-            name,
-            next(iter(counts))
-            if len(counts) == 1
-            else ", ".join(f"{v} ({n} runs)" for v, n in counts.items()),
-        )
-        for name, counts in found.items()
-    ]
+        versions = run.result.get("versions")
+        if isinstance(versions, Mapping):
+            for package, version in versions.items():
+                counts.setdefault(str(package), Counter())[str(version)] += 1
+    return [(package, _versions(count)) for package, count in counts.items()]
 
 
-def own_versions() -> list[tuple[str, str]]:
-    """The packages that the report was made with."""
-    own = [("abreast", __version__), ("python", platform.python_version())]
-    return own + [(name, metadata.version(name)) for name in PACKAGES]
+def _versions(counts: Counter[str]) -> str:
+    if len(counts) == 1:
+        return next(iter(counts))
+    return ", ".join(f"{version} ({count} runs)" for version, count in counts.items())
+
+
+def report_versions() -> list[tuple[str, str]]:
+    """List the packages that made the report with their versions."""
+    python = [("abreast", __version__), ("python", platform.python_version())]
+    return python + [(package, metadata.version(package)) for package in PACKAGES]

@@ -1,4 +1,4 @@
-"""A run's settings: its configuration laid flat, and what of it sets the runs of a sweep apart."""
+"""A run's settings: its configuration as flat keys, and the keys in which the runs of a sweep differ."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from abreast.errors import RunError
 from abreast.metrics.objective import monitor
 from abreast.runs.files import CONFIG
 
-Flat = Mapping[str, Any]
+Scalar = str | int | float | bool | None
+Settings = Mapping[str, Scalar]  # by dotted key, such as `optim.lr`
 
 GROUPS = ("data", "model", "loss", "optim", "schedule", "trainer")
 # What cannot change a result, or says again what the options' names say.
@@ -19,26 +20,34 @@ LEFT_OUT = re.compile(
     r"|callbacks\.(progress|pictures)(\..*)?|data\.(dir|mirrors|eval_batch_size|task)(\..*)?"
     r"|loss\.(tasks|scores|targets)(\..*)?|trainer\.(log_every_n_steps|accelerator)|.*\._partial_"
 )
-MOST = 5_000  # keys; a run has about a hundred
+MOST_KEYS = 5_000  # a run has about a hundred
 
 
-def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration's leaves by dotted key, groups by their options' names, `monitor` as it is meant.
+def flatten(config: Mapping[str, Any]) -> dict[str, Scalar]:
+    """Flatten a configuration.
 
-    Raises RunError for one of more keys than a run can have.
+    Args:
+        config: A run's resolved configuration.
+
+    Returns:
+        Its leaves by dotted key. The key of a group (`optim`) holds the option's name, and `monitor` the
+        metric that is monitored in effect.
+
+    Raises:
+        RunError: If there are more keys than a configuration can have.
     """
-    flat: dict[str, Any] = {}
+    flat: dict[str, Scalar] = {}
     seen = 0
     nodes: list[tuple[str, Any]] = [(str(key), value) for key, value in config.items()]
     while nodes:
         key, value = nodes.pop()
         seen += 1
-        if seen > MOST:  # YAML's aliases can make a small file endless
-            raise RunError(f"{CONFIG}: more than {MOST} keys")
+        if seen > MOST_KEYS:  # YAML aliases can expand a small file without end
+            raise RunError(f"{CONFIG}: more than {MOST_KEYS} keys")
         if isinstance(value, Mapping):
-            nodes += [(f"{key}.{name}", each) for name, each in value.items()]
-        elif isinstance(value, list) and any(isinstance(each, (list, dict)) for each in value):
-            nodes += [(f"{key}.{place}", each) for place, each in enumerate(value)]
+            nodes += [(f"{key}.{name}", child) for name, child in value.items()]
+        elif isinstance(value, list) and any(isinstance(item, (list, dict)) for item in value):
+            nodes += [(f"{key}.{index}", item) for index, item in enumerate(value)]
         elif isinstance(value, (str, int, float, bool)) or value is None:
             flat[key] = value
         else:
@@ -46,57 +55,69 @@ def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
     names = config.get("names")
     for group in GROUPS:
         node = config.get(group)
-        named = names.get(group) if isinstance(names, Mapping) else None
+        option = names.get(group) if isinstance(names, Mapping) else None
         if isinstance(node, Mapping):
-            flat[group] = str(named or _class(node))
+            flat[group] = str(option or _class_name(node))
     try:
-        watched = monitor(config)
-    except (KeyError, TypeError, AttributeError):  # a configuration that is not whole
-        watched = None
-    flat["monitor"] = watched[0] if watched else None
+        monitored = monitor(config)
+    except (KeyError, TypeError, AttributeError):  # an incomplete configuration
+        monitored = None
+    flat["monitor"] = monitored[0] if monitored else None
     return flat
 
 
-def _class(node: Mapping[str, Any]) -> str:
-    """What a group was set to, where its option's name is not known: the class it builds."""
+def _class_name(node: Mapping[str, Any]) -> str:
+    """The class that a group instantiates, for a group whose option is not known by name."""
     inner = node.get("criterion") or node.get("scheduler") or node
     target = inner.get("_target_") if isinstance(inner, Mapping) else None
     return str(target or "none").rsplit(".", 1)[-1]
 
 
-def what_varied(configs: Iterable[Flat]) -> tuple[str, ...]:
-    """The keys in which configurations differ: groups by name, and below a group what differs under one name.
+def varied_keys(configs: Iterable[Settings]) -> tuple[str, ...]:
+    """Find the keys in which configurations differ.
 
-    A key that has another's value everywhere (`T_max` that follows `max_epochs`) says nothing more.
+    A group counts as different if its option's name differs, and a key inside a group if it differs between
+    configurations with the same option. A key whose values always equal those of another one is left out
+    (`T_max`, which follows `max_epochs`).
+
+    Args:
+        configs: Flat configurations.
+
+    Returns:
+        The keys, groups first, in the order of `GROUPS`.
     """
-    found = list(configs)
-    keys = {key for config in found for key in config if not LEFT_OUT.fullmatch(key)}
-    varied: dict[str, list[Any]] = {}
-    for key in sorted(keys, key=lambda key: (key.count("."), _place(key))):
+    configs = list(configs)
+    keys = {key for config in configs for key in config if not LEFT_OUT.fullmatch(key)}
+    varied: dict[str, list[Scalar]] = {}
+    for key in sorted(keys, key=lambda key: (key.count("."), _position(key))):
         group = key.split(".")[0]
-        is_below = key != group and group in GROUPS
-        column = [config.get(key) for config in found]
-        values: dict[Any, set[str]] = {}
-        for config, value in zip(found, column, strict=True):
-            values.setdefault(config.get(group) if is_below else None, set()).add(repr(value))
-        if any(len(each) > 1 for each in values.values()) and column not in varied.values():
+        is_inside = key != group and group in GROUPS
+        column = [config.get(key) for config in configs]
+        values: dict[Scalar, set[str]] = {}
+        for config, value in zip(configs, column, strict=True):
+            values.setdefault(config.get(group) if is_inside else None, set()).add(repr(value))
+        if any(len(variants) > 1 for variants in values.values()) and column not in varied.values():
             varied[key] = column
-    return tuple(sorted(varied, key=_place))
+    return tuple(sorted(varied, key=_position))
 
 
-def _place(key: str) -> tuple[int, int, str]:
+def _position(key: str) -> tuple[int, int, str]:
     group = key.split(".")[0]
     return (GROUPS.index(group) if group in GROUPS else len(GROUPS), key.count("."), key)
 
 
-def label(settings: Mapping[str, Any]) -> str:
-    """The settings as one would type them, `loss=mse optim.lr=0.1`, without those that do not apply."""
-    shown = [f"{key}={text(value)}" for key, value in settings.items() if value is not None]
-    return " ".join(shown) or "all runs"
+def settings_label(settings: Settings) -> str:
+    """Write settings as on the command line, without those that do not apply.
+
+    >>> settings_label({"loss": "mse", "optim.lr": 0.1, "optim.momentum": None})
+    'loss=mse optim.lr=0.1'
+    """
+    pairs = [f"{key}={format_setting(value)}" for key, value in settings.items() if value is not None]
+    return " ".join(pairs) or "all runs"
 
 
-def text(value: Any) -> str:
-    """A setting's value as YAML and Hydra have it."""
+def format_setting(value: Scalar) -> str:
+    """Write a setting's value as YAML and Hydra do."""
     if value is None:
         return "null"
     if isinstance(value, bool):

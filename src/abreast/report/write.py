@@ -1,4 +1,4 @@
-"""`abreast report`: read sweeps, compare, and write the tables and the page."""
+"""The command `abreast report`: read sweeps, analyse them, and write the tables and the page."""
 
 from __future__ import annotations
 
@@ -9,19 +9,25 @@ from pathlib import Path
 from abreast.errors import RunError
 from abreast.report.collect import collect
 from abreast.report.figures.base import Section
-from abreast.report.figures.image_files import browser, export
-from abreast.report.groups import Answer, answer
-from abreast.report.html.contents import contents, render
-from abreast.report.tables import runs_table, summary_table, write_csv
+from abreast.report.figures.image_files import export, find_browser
+from abreast.report.groups import Analysis, analyse
+from abreast.report.html.contents import page_contents, render
+from abreast.report.tables import runs_table, summary_table
 from abreast.runs.atomic import write_atomically
-from abreast.runs.files import REPORT_PAGE, REPORT_RUNS, REPORT_SUMMARY, STUDY
+from abreast.runs.files import REPORT, REPORT_PAGE, REPORT_RUNS, REPORT_SUMMARY, STUDY
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was found, and the files that say it."""
+    """An analysis and the files that show it.
 
-    answer: Answer
+    Attributes:
+        analysis: The numbers of the report.
+        page: The HTML page.
+        files: All files that were written, the page first.
+    """
+
+    analysis: Analysis
     page: Path
     files: tuple[Path, ...]
 
@@ -35,35 +41,45 @@ def write_report(
     figures: bool = False,
     extra: Sequence[Section] = (),
 ) -> Report:
-    """Write runs.csv, summary.csv and report.html on the runs below the directories.
+    """Write report.html, summary.csv and runs.csv for all runs below some directories.
 
-    out: the folder to write to, by default `report` in the first directory. metric: what groups are compared
-    by, by default the first of `abreast.report.groups.METRICS` that there is. target: the level of time to
-    target. figures: each figure as PNG and SVG too. extra: more sections of the page, with their figures.
-    Of a study, which has a page of its own, the repeats.
-    Raises RunError where there is no run, no such metric, or no browser to draw figures with.
+    Args:
+        directories: Directories of sweeps or of runs. For a study, which writes its report itself, only the
+            repeats are reported.
+        out: The directory to write to; by default `report` in the first directory.
+        metric: The metric that groups are compared by; see `abreast.report.groups.analyse`.
+        target: The level of the validation metric for the figure of time to a target.
+        figures: Whether to write every figure as PNG and SVG too.
+        extra: Additional sections of the page, with their figures.
+
+    Returns:
+        The analysis and the paths of the files.
+
+    Raises:
+        RunError: If there is no run, no run has the metric, the directory cannot be written to, or there is
+            no browser to draw the figures with.
     """
     if figures:
-        browser()  # tells now that there is none, not after the work
-    directories = [_repeats(each) for each in directories]
-    found = answer(collect(directories), metric)
-    folder = out or Path(directories[0]) / "report"
-    made = contents(found, target=target, extra=extra)
+        find_browser()  # raises before the work, not after it
+    directories = [_repeats_of_study(directory) for directory in directories]
+    analysis = analyse(collect(directories), metric)
+    folder = out or Path(directories[0]) / REPORT
+    contents = page_contents(analysis, target=target, extra=extra)
     files = [folder / name for name in (REPORT_PAGE, REPORT_SUMMARY, REPORT_RUNS)]
     try:
-        write_atomically(files[0], render(found, made).encode())
-        write_csv(files[1], *summary_table(found))
-        write_csv(files[2], *runs_table(found))
+        write_atomically(files[0], render(analysis, contents).encode())
+        summary_table(analysis).write(files[1])
+        runs_table(analysis).write(files[2])
     except OSError as error:
         raise RunError(
-            f"{folder}: cannot be written to ({error.strerror}); name another with --out"
+            f"{folder}: cannot be written to ({error.strerror}). Give another directory with --out"
         ) from None
     if figures:
-        files += export(made.figures, folder / "figures")
-    return Report(found, files[0], tuple(files))
+        files += export(contents.figures, folder / "figures")
+    return Report(analysis, files[0], tuple(files))
 
 
-def _repeats(directory: Path) -> Path:
-    """A study's tuning is not to be compared with what it chose: other seeds, and no test."""
+def _repeats_of_study(directory: Path) -> Path:
+    """A study's tuning runs have other seeds and no test, and are not comparable with its repeats."""
     repeats = directory / "repeat"
     return repeats if (directory / STUDY).exists() and repeats.is_dir() else directory

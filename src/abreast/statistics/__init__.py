@@ -1,1 +1,1 @@
-"""Means with intervals and comparisons: arrays in, verdicts out; no files."""
+"""Summaries and significance tests over seeds: arrays in, verdicts out. No files, no torch."""

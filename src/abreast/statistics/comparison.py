@@ -1,51 +1,42 @@
-"""Means with intervals, and who can be told apart from the winner. All tests are scipy's and statsmodels'.
+"""Groups of runs compared with the best one. All tests are those of scipy and statsmodels.
 
-A group is what differs in nothing but the seed: `{seed: value}`.
+A group is a set of runs that differ only in the seed; its values are a mapping from seed to metric.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any, Literal
 
 import numpy as np
 from scipy import stats
 
-Group = Mapping[int, float]
-Test = Literal["paired t", "Welch t", "sign flips", "relabelling", "none"]
-Verdict = Literal["winner", "tie", "worse", "better", "untested"]
+from abreast.statistics.summary import LEVEL, Sample, is_constant
 
-LEVEL = 0.95
+SeedValues = Mapping[int, float]  # a group's metric by seed
+Test = Literal["paired t", "Welch t", "sign flip", "permutation", "none"]
+Verdict = Literal["winner", "inconclusive", "worse", "better", "untested"]
+
 ALPHA = 0.05
-ROUNDING = 1e-9  # of the values: metrics are kept with seven digits, so what differs by less is equal
-
-
-@dataclass(frozen=True)
-class Summary:
-    """Values of one group. `sd` is the sample's; it and the t interval `low`, `high` are None for n < 2."""
-
-    n: int
-    mean: float | None
-    sd: float | None = None
-    low: float | None = None
-    high: float | None = None
-
-    @property
-    def half(self) -> float | None:
-        """Half of the interval's width."""
-        return None if self.low is None or self.high is None else (self.high - self.low) / 2
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A group against the winner. `difference` is the group's mean less the winner's.
+    """One group compared with the winner.
 
-    `n` counts the pairs of a paired test, else the values of the group and of the winner. `low` and `high`
-    are the difference's own 95 % interval; `p` is two-sided; `p_holm` is corrected for all comparisons that
-    were made with the same winner, and decides the verdict.
+    Attributes:
+        name: The group.
+        winner: The group that it is compared with.
+        test: The test that gave `p`.
+        n: The number of pairs of a paired test, else the numbers of values of the group and of the winner.
+        difference: The group's mean minus the winner's; None where a group has no values.
+        low: Lower end of the 95 % confidence interval of the difference, not corrected for multiplicity.
+        high: Upper end of that interval.
+        p: Two-sided p-value, not corrected; None where no test is possible.
+        p_holm: The p-value corrected for all comparisons with this winner; it decides the verdict.
+        verdict: The outcome of the comparison.
     """
 
     name: str
@@ -62,7 +53,14 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Who won, and every other group against it. `best`: the winner and all not shown to be worse."""
+    """The winner and the comparison of every other group with it.
+
+    Attributes:
+        winner: The winner's name; None where no group has a value.
+        comparisons: A comparison for every other group that has values, by name.
+        best: The winner and every group that is not significantly worse.
+        alpha: Significance level of the verdicts.
+    """
 
     winner: str | None
     comparisons: Mapping[str, Comparison]
@@ -70,138 +68,160 @@ class Ranking:
     alpha: float = ALPHA
 
     def verdict(self, name: str) -> Verdict:
-        """How a group stands to the winner; untested where it has no values."""
+        """Return a group's verdict; `untested` for a group without values."""
         if name == self.winner:
             return "winner"
-        found = self.comparisons.get(name)
-        return found.verdict if found else "untested"
+        comparison = self.comparisons.get(name)
+        return comparison.verdict if comparison else "untested"
 
 
-def summarise(values: Iterable[float], level: float = LEVEL) -> Summary:
-    """Mean, sample standard deviation and Student's t interval of the mean."""
-    sample = np.array(list(values), dtype=float)
-    n = len(sample)
-    if n == 0:
-        return Summary(0, None)
-    mean = float(sample.mean())
-    if n == 1:
-        return Summary(1, mean)
-    sd = 0.0 if _constant(sample, sample) else float(sample.std(ddof=1))
-    half = _quantile(level, n - 1) * sd / math.sqrt(n)
-    return Summary(n, mean, sd, mean - half, mean + half)
-
-
-def best_of(groups: Mapping[str, Group], *, higher_is_better: bool = True) -> str | None:
-    """The group with the best mean, the first of equals; None where no group has a value."""
-    means = {name: float(np.mean(list(group.values()))) for name, group in groups.items() if group}
+def best_of(groups: Mapping[str, SeedValues], *, higher_is_better: bool = True) -> str | None:
+    """Return the group with the best mean, the first of equals; None where no group has a value."""
+    means = {name: float(np.mean(list(values.values()))) for name, values in groups.items() if values}
     if not means:
         return None
     return max(means, key=lambda name: means[name] if higher_is_better else -means[name])
 
 
 def compare(
-    groups: Mapping[str, Group],
+    groups: Mapping[str, SeedValues],
     *,
     higher_is_better: bool = True,
-    selection: Mapping[str, Group] | None = None,
+    selection: Mapping[str, SeedValues] | None = None,
     winner: str | None = None,
     alpha: float = ALPHA,
 ) -> Ranking:
-    """Every group against the winner, with Holm's correction over these comparisons.
+    """Compare every group with the winner, with Holm's correction for the number of comparisons.
 
-    The winner is `winner`, else the group with the best mean in `selection` (the validation metric: so the
-    values that are tested did not choose it), else the one with the best mean in `groups`; a group of one
-    value wins only where no group has more, as nothing could be told from it.
-    A group is told apart when its corrected p is at most `alpha`.
+    Args:
+        groups: The values to test, by group and seed.
+        higher_is_better: Direction of the metric.
+        selection: The validation metric by group and seed. The winner is the group with the best mean in it,
+            so that the values which are tested did not choose the winner. Without it (or where it is empty)
+            the winner is the group with the best mean in `groups`. A group with a single value is chosen only
+            if no group has more, because nothing can be tested against a single value.
+        winner: The winner, where it is already known.
+        alpha: A group differs significantly if its corrected p-value is at most this.
+
+    Returns:
+        The winner with all comparisons.
+
+    Raises:
+        ValueError: If `winner` has no values.
+
+    >>> ranking = compare({"adam": {0: 0.95, 1: 0.96, 2: 0.97}, "sgd": {0: 0.90, 1: 0.91, 2: 0.93}})
+    >>> ranking.winner, ranking.verdict("sgd")
+    ('adam', 'worse')
     """
-    groups = {name: group for name, group in groups.items() if group}
-    able = [name for name, group in groups.items() if len(group) > 1] or list(groups)
+    groups = {name: values for name, values in groups.items() if values}
+    eligible = [name for name, values in groups.items() if len(values) > 1] or list(groups)
     if winner is None and selection is not None:
-        chosen_from = {name: selection.get(name, {}) for name in able}
-        winner = best_of(chosen_from, higher_is_better=higher_is_better)
+        candidates = {name: selection.get(name, {}) for name in eligible}
+        winner = best_of(candidates, higher_is_better=higher_is_better)
     if winner is None:
-        winner = best_of({name: groups[name] for name in able}, higher_is_better=higher_is_better)
+        winner = best_of({name: groups[name] for name in eligible}, higher_is_better=higher_is_better)
     if winner is None:
         return Ranking(None, {}, (), alpha)
     if winner not in groups:
         raise ValueError(f"{winner=} has no values; groups with values: {', '.join(groups) or 'none'}")
-    made = [contrast(group, groups[winner], name, winner) for name, group in groups.items() if name != winner]
-    tested = [each.p for each in made if each.p is not None]
-    corrected = iter(holm(tested))
-    judged = {}
-    for each in made:
-        if each.p is not None:
+    raw = [
+        contrast(values, groups[winner], name, winner) for name, values in groups.items() if name != winner
+    ]
+    corrected = iter(holm([comparison.p for comparison in raw if comparison.p is not None]))
+    comparisons = {}
+    for comparison in raw:
+        if comparison.p is not None:
             p = next(corrected)
-            each = replace(each, p_holm=p, verdict=_judge(each, p, alpha, higher_is_better))
-        judged[each.name] = each
-    best = [name for name in groups if name == winner or judged[name].verdict != "worse"]
-    return Ranking(winner, judged, tuple(best), alpha)
+            verdict = _verdict(comparison, p, alpha, higher_is_better)
+            comparison = replace(comparison, p_holm=p, verdict=verdict)
+        comparisons[comparison.name] = comparison
+    best = [name for name in groups if name == winner or comparisons[name].verdict != "worse"]
+    return Ranking(winner, comparisons, tuple(best), alpha)
 
 
-def contrast(group: Group, winner: Group, name: str = "group", reference: str = "winner") -> Comparison:
-    """One group against another, uncorrected.
+def contrast(
+    group: SeedValues, winner: SeedValues, name: str = "group", reference: str = "winner"
+) -> Comparison:
+    """Compare one group with another, without correction for multiplicity.
 
-    Paired t test over common seeds if there are at least two of them and they are at least half of the
-    smaller group; else Welch's t test; none where a group has one value. Where nothing scatters there is no
-    t statistic: equal values have p = 1, others the exact p of the permutation test.
+    - Student's paired t test (`scipy.stats.ttest_rel`) over the common seeds, if there are at least two of
+      them and at least half as many as the smaller group has values;
+    - else Welch's t test (Welch 1947, Biometrika 34; `scipy.stats.ttest_ind(equal_var=False)`);
+    - no test if a group has fewer than two values.
+
+    Where the values have no variance there is no t statistic: equal values have p = 1, others the exact
+    two-sided p-value of the permutation test (paired: `scipy.stats.binomtest` on the signs).
+
+    Args:
+        group: The group's metric by seed.
+        winner: The winner's metric by seed.
+        name: The group's name in the result.
+        reference: The winner's name in the result.
+
+    Returns:
+        The comparison with p-value and interval; its verdict is still `untested`.
     """
     common = sorted(group.keys() & winner.keys())
-    paired = len(common) >= 2 and 2 * len(common) >= min(len(group), len(winner))
-    if paired:
-        a, b = (np.array([each[seed] for seed in common], dtype=float) for each in (group, winner))
+    is_paired = len(common) >= 2 and 2 * len(common) >= min(len(group), len(winner))
+    if is_paired:
+        a, b = (np.array([values[seed] for seed in common], dtype=float) for values in (group, winner))
         return _paired(a, b, Comparison(name, reference, "paired t", (len(common),), float((a - b).mean())))
-    a, b = (np.array(list(each.values()), dtype=float) for each in (group, winner))
+    a, b = (np.array(list(values.values()), dtype=float) for values in (group, winner))
     if not len(a) or not len(b):
         return Comparison(name, reference, "none", (len(a), len(b)), None)
-    plain = Comparison(name, reference, "Welch t", (len(a), len(b)), float(a.mean() - b.mean()))
-    return replace(plain, test="none") if min(plain.n) < 2 else _unpaired(a, b, plain)
+    untested = Comparison(name, reference, "Welch t", (len(a), len(b)), float(a.mean() - b.mean()))
+    return replace(untested, test="none") if min(untested.n) < 2 else _unpaired(a, b, untested)
 
 
-def _paired(a: Any, b: Any, plain: Comparison) -> Comparison:
+def _paired(a: Sample, b: Sample, untested: Comparison) -> Comparison:
     scale = np.concatenate([a, b])
-    if not _constant(a - b, scale):
-        return _with_t(plain, stats.ttest_rel(a, b))
-    if _constant(np.append(a - b, 0.0), scale):
-        return replace(plain, difference=0.0, p=1.0)
-    # All n differences have one value: of the 2^n ways to flip their signs two are as extreme as this.
-    return replace(plain, test="sign flips", p=float(stats.binomtest(len(a), len(a)).pvalue))
+    if not is_constant(a - b, scale):
+        return _with_t(untested, stats.ttest_rel(a, b))
+    if is_constant(np.append(a - b, 0.0), scale):
+        return replace(untested, difference=0.0, p=1.0)
+    # All n differences are equal: of the 2^n ways to flip their signs, two are as extreme as the data.
+    return replace(untested, test="sign flip", p=float(stats.binomtest(len(a), len(a)).pvalue))
 
 
-def _unpaired(a: Any, b: Any, plain: Comparison) -> Comparison:
+def _unpaired(a: Sample, b: Sample, untested: Comparison) -> Comparison:
     both = np.concatenate([a, b])
-    if not (_constant(a, both) and _constant(b, both)):
-        origin = a[0] if _constant(a, both) else b[0]  # else scipy warns of a constant's rounding
-        return _with_t(plain, stats.ttest_ind(a - origin, b - origin, equal_var=False))
-    if _constant(both, both):
-        return replace(plain, difference=0.0, p=1.0)
-    # Of all the ways to deal the values out to the two groups, two set them apart as this.
-    return replace(plain, test="relabelling", p=min(1.0, 2 / math.comb(len(both), len(a))))
+    if not (is_constant(a, both) and is_constant(b, both)):
+        # Shifting by the constant sample keeps scipy from warning of its rounding error.
+        origin = a[0] if is_constant(a, both) else b[0]
+        return _with_t(untested, stats.ttest_ind(a - origin, b - origin, equal_var=False))
+    if is_constant(both, both):
+        return replace(untested, difference=0.0, p=1.0)
+    # Both samples are constant: of all ways to assign the values to the groups, two separate them so far.
+    return replace(untested, test="permutation", p=min(1.0, 2 / math.comb(len(both), len(a))))
 
 
-def _with_t(plain: Comparison, found: Any) -> Comparison:
-    interval = found.confidence_interval(LEVEL)
-    return replace(plain, p=float(found.pvalue), low=float(interval.low), high=float(interval.high))
+def _with_t(untested: Comparison, result: Any) -> Comparison:
+    interval = result.confidence_interval(LEVEL)
+    return replace(untested, p=float(result.pvalue), low=float(interval.low), high=float(interval.high))
 
 
-def holm(ps: Sequence[float]) -> list[float]:
-    """The p-values corrected for their number by Holm (1979), in their order."""
-    if len(ps) < 2:
-        return list(ps)
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Correct p-values for their number.
+
+    Step-down method of Holm (1979), Scand. J. Statist. 6, 65-70, by `statsmodels.stats.multitest`.
+
+    Args:
+        p_values: Uncorrected p-values.
+
+    Returns:
+        The corrected p-values, in the same order.
+
+    >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03, 0.005])]
+    [0.03, 0.06, 0.06, 0.02]
+    """
+    if len(p_values) < 2:
+        return list(p_values)
     from statsmodels.stats.multitest import multipletests
 
-    return [float(p) for p in multipletests(ps, method="holm")[1]]
+    return [float(p) for p in multipletests(p_values, method="holm")[1]]
 
 
-def _judge(each: Comparison, p: float, alpha: float, higher_is_better: bool) -> Verdict:
-    if p > alpha or not each.difference:
-        return "tie"
-    return "better" if (each.difference > 0) == higher_is_better else "worse"
-
-
-def _constant(values: Any, scale: Any) -> bool:
-    return bool(np.ptp(values) <= ROUNDING * np.abs(scale).max())
-
-
-@cache
-def _quantile(level: float, freedom: int) -> float:
-    return float(stats.t.ppf((1 + level) / 2, freedom))
+def _verdict(comparison: Comparison, p: float, alpha: float, higher_is_better: bool) -> Verdict:
+    if p > alpha or not comparison.difference:
+        return "inconclusive"
+    return "better" if (comparison.difference > 0) == higher_is_better else "worse"

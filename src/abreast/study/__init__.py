@@ -1,1 +1,1 @@
-"""Studies: sweeps with a protocol. Tune on validation, repeat on fresh seeds, test once, report. No torch."""
+"""Studies: tune on validation, repeat the chosen settings on fresh seeds, test once, report. No torch."""

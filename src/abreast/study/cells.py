@@ -1,30 +1,33 @@
-"""The cells of a study, what each tunes, and what the command line makes of them."""
+"""The cells of a study: what each one sets and what is tuned in it, from the YAML and the command line."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
 
-from abreast.study import space
-from abreast.study.overrides import Given, key_of, override, text, value_of
-from abreast.study.space import Dimension, Setting
+from abreast.study.overrides import CommandLine, key_of, override, override_value, value_of
+from abreast.study.space import Dimension, Setting, Values, read_dimension
 from abreast.suggestions import did_you_mean, listed
 from abreast.validation.override_errors import no_such_option
 
 CELLS, SPACE = "hydra.sweeper.cells", "hydra.sweeper.space"
 DEFAULT = "default"
 
-Groups = Mapping[str, Sequence[str]]
+Groups = Mapping[str, Sequence[str]]  # the options of every configuration group
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One thing that is compared: overrides, and the settings of it that are tried.
+    """One of the things that a study compares.
 
-    parts: what sets the cell apart: `{"loss": "mse", "optim": "adam"}`, or `{"cell": name}`.
+    Attributes:
+        name: Its name, such as `mse, adam`.
+        parts: What distinguishes it: `{"loss": "mse", "optim": "adam"}`, or `{"cell": name}`.
+        overrides: What it sets.
+        space: What is tuned in it, by key.
+        settings: The settings to try.
     """
 
     name: str
@@ -34,86 +37,96 @@ class Cell:
     settings: tuple[Setting, ...] = ()
 
 
-def read(node: Any, spaces: Any, given: Given, groups: Groups, problems: list[str]) -> list[Cell]:
-    """The cells, without settings; what is wrong with them is added to `problems`.
+def read_cells(
+    node: object, spaces: object, command_line: CommandLine, groups: Groups, problems: list[str]
+) -> list[Cell]:
+    """Read the cells of a study, without their settings.
 
-    node: `{key: [value, ...], ...}`, a cell for every combination, or `[{name: [override, ...]}, ...]`.
-    spaces: `{part: {key: dimension}}`, a part being `default`, an option that the cell chooses, or its name.
-    What the command line sets or sweeps takes the place of what the study says about the key; a swept key
-    that the study does not know is one more axis of cells.
+    Args:
+        node: `{key: [value, ...], ...}`, a cell for every combination, or `[{name: [override, ...]}, ...]`.
+        spaces: `{part: {key: dimension}}`. A part is `default`, an option that cells choose, or a cell's
+            name.
+        command_line: What it sets or sweeps over replaces what the study says about the key; a swept key that
+            the study does not mention is an additional axis of cells.
+        groups: The options of every configuration group.
+        problems: Mistakes are appended to it.
     """
-    parts = _parts(spaces, problems)
-    tuned = {key for part in parts.values() for key, each in part.items() if each is not None}
-    swept = {key: values for key, values in given.swept.items() if key_of(key) not in tuned}
+    parts = _read_parts(spaces, problems)
+    tuned = {key for part in parts.values() for key, dimension in part.items() if dimension is not None}
+    swept = {key: values for key, values in command_line.swept.items() if key_of(key) not in tuned}
     if isinstance(node, Mapping) and node:
-        cells = _combined(_axes(node, swept, given, problems), groups)
+        cells = _combinations(_axes(node, swept, command_line, problems), groups)
     elif isinstance(node, list) and node:
-        more = _combined(dict(swept), groups) if swept else [Cell("", {}, (), {})]
-        cells = [_joined(cell, other) for cell in _named(node, given, problems) for other in more]
+        additional = _combinations(swept, groups) if swept else [Cell("", {}, (), {})]
+        declared = _declared_cells(node, command_line, problems)
+        cells = [_joined(cell, other) for cell in declared for other in additional]
     else:
         problems.append(
             f"{CELLS}: nothing to compare, got {node}; write {{loss: [mse, hinge], optim: [sgd, adam]}} for "
             "every combination, or a list such as [{plain: [optim=sgd]}, {nesterov: [optim=nesterov]}]"
         )
         return []
-    problems += _options(cells, groups)
-    problems += _no_such_parts(parts, cells, node, groups)
-    return [_with_space(cell, parts, given, groups, problems) for cell in cells]
+    problems += _unknown_options(cells, groups)
+    problems += _unused_parts(parts, cells, node, groups)
+    return [_with_space(cell, parts, command_line, groups, problems) for cell in cells]
 
 
-def _parts(spaces: Any, problems: list[str]) -> dict[str, dict[str, Dimension | None]]:
-    """Each part's dimensions; None for one that the part takes out."""
+def _read_parts(spaces: object, problems: list[str]) -> dict[str, dict[str, Dimension | None]]:
+    """The dimensions of each part; None for one that the part removes."""
     if not isinstance(spaces, Mapping):
-        problems.append(
-            f"{SPACE}: must hold parts such as {DEFAULT}: {{optim.lr: [0.01, 0.1]}}, got {spaces}"
-        )
+        problems.append(f"{SPACE}: must be parts such as {DEFAULT}: {{optim.lr: [0.01, 0.1]}}, got {spaces}")
         return {}
-    found: dict[str, dict[str, Dimension | None]] = {}
+    parts: dict[str, dict[str, Dimension | None]] = {}
     for name, node in spaces.items():
-        found[str(name)] = {}
+        parts[str(name)] = {}
         if not isinstance(node, Mapping):
-            problems.append(f"{SPACE}.{name}: {node!r} is no space; write {{optim.lr: [0.01, 0.1]}}")
+            problems.append(f"{SPACE}.{name}: {node!r} is not a space; write {{optim.lr: [0.01, 0.1]}}")
             continue
         for key, values in node.items():
-            dimension = None if values is None else space.read(f"{SPACE}.{name}: {key}", values)
+            dimension = None if values is None else read_dimension(f"{SPACE}.{name}: {key}", values)
             if isinstance(dimension, str):
                 problems.append(dimension)
             else:
-                found[str(name)][str(key)] = dimension
-    return found
+                parts[str(name)][str(key)] = dimension
+    return parts
 
 
 def _axes(
-    node: Mapping[Any, Any], swept: Mapping[str, tuple[Any, ...]], given: Given, problems: list[str]
-) -> dict[str, tuple[Any, ...]]:
-    axes: dict[str, tuple[Any, ...]] = {}
-    for key, values in node.items():
-        values = values if isinstance(values, list) else [values]
-        texts = [text(each) for each in values]
+    node: Mapping[object, object],
+    swept: Mapping[str, tuple[object, ...]],
+    command_line: CommandLine,
+    problems: list[str],
+) -> dict[str, tuple[object, ...]]:
+    """The values of each key that the cells combine."""
+    axes: dict[str, tuple[object, ...]] = {}
+    for key, value in node.items():
+        values = value if isinstance(value, list) else [value]
+        texts = [override_value(item) for item in values]
         if not values:
             problems.append(f"{CELLS}.{key}: an empty list leaves no cell; give it values")
         if len({*texts}) < len(texts):
             problems.append(
-                f"{CELLS}.{key}: {listed(texts)} holds a value twice; name such cells: [{{name: [override]}}]"
+                f"{CELLS}.{key}: {listed(texts)} contains a value twice; give such cells names: "
+                "[{name: [override]}]"
             )
         axes[str(key)] = tuple(values)
-        if key_of(str(key)) in given.fixed:
-            axes[str(key)] = (_Written(value_of(given.fixed[key_of(str(key))])),)
-    same = {key_of(key): key for key in axes}
-    for key, values in swept.items():
-        axes[same.get(key_of(key), key)] = values
+        if key_of(str(key)) in command_line.fixed:
+            axes[str(key)] = (_Verbatim(value_of(command_line.fixed[key_of(str(key))])),)
+    declared = {key_of(key): key for key in axes}
+    for swept_key, swept_values in swept.items():
+        axes[declared.get(key_of(swept_key), swept_key)] = swept_values
     return axes
 
 
-class _Written(str):
-    """A value in the words of the command line."""
+class _Verbatim(str):
+    """A value as the command line writes it."""
 
 
-def _combined(axes: Mapping[str, tuple[Any, ...]], groups: Groups) -> list[Cell]:
+def _combinations(axes: Mapping[str, tuple[object, ...]], groups: Groups) -> list[Cell]:
     cells = []
     for values in product(*axes.values()):
         lines = [
-            f"{key}={value}" if isinstance(value, _Written) else override(key, value)
+            f"{key}={value}" if isinstance(value, _Verbatim) else override(key, value)
             for key, value in zip(axes, values, strict=True)
         ]
         parts = {key_of(line): value_of(line) for line in lines}
@@ -122,22 +135,25 @@ def _combined(axes: Mapping[str, tuple[Any, ...]], groups: Groups) -> list[Cell]
     return cells
 
 
-def _named(node: Sequence[Any], given: Given, problems: list[str]) -> Iterator[Cell]:
+def _declared_cells(node: Sequence[object], command_line: CommandLine, problems: list[str]) -> Iterator[Cell]:
+    """The cells of a list with names."""
     names: set[str] = set()
     for entry in node:
         if not isinstance(entry, Mapping) or len(entry) != 1:
-            problems.append(f"{CELLS}: {entry!r} is no cell; write {{name: [override, ...]}}")
+            problems.append(f"{CELLS}: {entry!r} is not a cell; write {{name: [override, ...]}}")
             continue
-        [(name, lines)] = entry.items()
-        lines = lines if isinstance(lines, list) else [lines]
+        [(name, value)] = entry.items()
+        lines = value if isinstance(value, list) else [value]
         if str(name) in names:
-            problems.append(f"{CELLS}: two cells are named {name}")
+            problems.append(f"{CELLS}: two cells have the name {name}")
         names.add(str(name))
         for line in lines:
             if not isinstance(line, str) or not re.match(r"[+~]*[\w/.@]+=|~", line):
-                problems.append(f"{CELLS}.{name}: {line!r} is no override such as optim=adam or optim.lr=0.1")
-            elif key_of(line) in {*given.fixed, *map(key_of, given.swept)}:
-                problems.append(f"{key_of(line)}: the study's cell {name} sets it ({line}); leave it out")
+                problems.append(
+                    f"{CELLS}.{name}: {line!r} is not an override such as optim=adam or optim.lr=0.1"
+                )
+            elif key_of(line) in {*command_line.fixed, *map(key_of, command_line.swept)}:
+                problems.append(f"{key_of(line)}: is set by the study's cell {name} ({line}); leave it out")
         yield Cell(str(name), {"cell": str(name)}, tuple(map(str, lines)), {})
 
 
@@ -146,7 +162,7 @@ def _joined(cell: Cell, other: Cell) -> Cell:
     return Cell(name, {**cell.parts, **other.parts}, (*cell.overrides, *other.overrides), {})
 
 
-def _options(cells: Sequence[Cell], groups: Groups) -> Iterator[str]:
+def _unknown_options(cells: Sequence[Cell], groups: Groups) -> Iterator[str]:
     for line in dict.fromkeys(line for cell in cells for line in cell.overrides):
         group, option = key_of(line), value_of(line)
         if group in groups and not line.startswith("~") and option not in groups[group]:
@@ -154,52 +170,58 @@ def _options(cells: Sequence[Cell], groups: Groups) -> Iterator[str]:
 
 
 def _labels(cell: Cell, groups: Groups) -> set[str]:
-    """The parts of the space that are for this cell."""
+    """The names of the parts of the space that apply to a cell."""
     chosen = {value_of(line) for line in cell.overrides if key_of(line) in groups}
     return {DEFAULT, cell.name, cell.parts.get("cell", cell.name), *chosen}
 
 
-def _no_such_parts(
-    parts: Mapping[str, Any], cells: Sequence[Cell], node: Any, groups: Groups
+def _unused_parts(
+    parts: Mapping[str, object], cells: Sequence[Cell], node: Sequence[object] | object, groups: Groups
 ) -> Iterator[str]:
+    """A message for each part that is neither an option of a group that cells choose from nor a cell."""
     keys = {key_of(line) for cell in cells for line in cell.overrides}
-    declared = {str(name) for entry in node if isinstance(entry, Mapping) for name in entry}
-    used = {option for key in keys & {*groups} for option in groups[key]}
-    known = used | declared.union(*(_labels(cell, groups) for cell in cells))
+    entries = node if isinstance(node, list) else []
+    declared = {str(name) for entry in entries if isinstance(entry, Mapping) for name in entry}
+    options = {option for key in keys & {*groups} for option in groups[key]}
+    known = options | declared.union(*(_labels(cell, groups) for cell in cells))
     for name in parts:
         if name not in known:
             near = did_you_mean(name, known)
-            yield f"{SPACE}.{name}: no cell chooses it. A part is {DEFAULT}, an option or a cell's name{near}"
+            yield (
+                f"{SPACE}.{name}: no cell chooses it. A part is {DEFAULT}, an option or the name of a "
+                f"cell{near}"
+            )
 
 
 def _with_space(
     cell: Cell,
     parts: Mapping[str, Mapping[str, Dimension | None]],
-    given: Given,
+    command_line: CommandLine,
     groups: Groups,
     problems: list[str],
 ) -> Cell:
+    """The cell with the dimensions of all parts that apply to it, less those that the command line sets."""
     labels = _labels(cell, groups)
-    own: dict[str, Dimension] = {}
+    space: dict[str, Dimension] = {}
     for name in [DEFAULT, *(name for name in parts if name != DEFAULT)]:
         for key, dimension in parts.get(name, {}).items() if name in labels else ():
-            own.pop(key, None) if dimension is None else own.update({key: dimension})
-    for key, values in given.swept.items():
-        if key_of(key) in own:
-            own[key_of(key)] = space.Values(values)
-    fixed = [key for key in own if key in given.fixed]
+            space.pop(key, None) if dimension is None else space.update({key: dimension})
+    for key, values in command_line.swept.items():
+        if key_of(key) in space:
+            space[key_of(key)] = Values(values)
+    fixed = [key for key in space if key in command_line.fixed]
     for key in fixed:
-        own.pop(key)
-    sets = {key_of(line) for line in cell.overrides}
+        space.pop(key)
+    set_by_cell = {key_of(line) for line in cell.overrides}
     problems += [
-        f"{SPACE}: {key} is tuned, but the cell {cell.name} sets it; take one of them out"
-        for key in own
-        if key_of(key) in sets
+        f"{SPACE}: {key} is tuned, but the cell {cell.name} sets it; remove one of them"
+        for key in space
+        if key in set_by_cell
     ]
-    if not own:
+    if not space:
         reason = f": the command line sets {listed(fixed)}" if fixed else ""
         problems.append(
             f"{SPACE}: the cell {cell.name} has nothing to tune{reason}; write {DEFAULT}: "
-            "{optim.lr: [0.01, 0.1]}, or a list of one value"
+            "{optim.lr: [0.01, 0.1]}, or a list with one value"
         )
-    return Cell(cell.name, cell.parts, cell.overrides, own)
+    return replace(cell, space=space)

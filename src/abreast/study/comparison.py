@@ -1,35 +1,39 @@
-"""What the repeats say: each cell's mean with its interval, and which cells cannot be told apart."""
+"""The cells of a study compared by the tests of their repeats."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from abreast.report.groups import NO_TASK, TASK
+from abreast.report.groups import NOT_TASK, TASK_GROUPS
 from abreast.statistics.comparison import (
     ALPHA,
-    Group,
     Ranking,
-    Summary,
+    SeedValues,
     best_of,
     compare,
     contrast,
     holm,
-    summarise,
 )
+from abreast.statistics.summary import Summary, summarise
 from abreast.study.cells import Cell
-from abreast.study.criteria import Grounds, containing
+from abreast.study.criteria import Criteria, containing_pairs
 from abreast.study.overrides import key_of
 from abreast.study.selection import Choice, Outcome
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Every cell's summary of the test score over the fresh seeds, and all cells against the reference.
+class CellComparison:
+    """The test scores of all cells over the fresh seeds, and their comparison with a reference.
 
-    Cells are compared with a reference: of those on the same data the one that validated best while tuning.
-    Neither the test rows nor the fresh seeds chose it, so the corrected tests keep their level however many
-    cells there are. `rankings` holds for each cell that of its data.
+    The reference of the cells with the same data is the one with the best validation score in tuning. Neither
+    the test examples nor the fresh seeds selected it, so the corrected tests keep their significance level
+    however many cells there are.
+
+    Attributes:
+        summaries: Mean and interval of each cell's test score.
+        rankings: For each cell the ranking of all cells with its data.
+        warnings: Cells that are worse than a cell they contain.
     """
 
     summaries: tuple[Summary, ...]
@@ -37,59 +41,65 @@ class Verdict:
     warnings: tuple[str, ...] = ()
 
 
-def judge(
-    choices: Sequence[Choice],
-    grounds: Sequence[Grounds],
-    repeats: Sequence[Sequence[Outcome]],
-    metric: str,
-    mode: str,
-) -> Verdict:
-    """Compare the cells by the test score `metric`, of which `max` or `min` is best."""
-    higher = mode == "max"
+def compare_cells(
+    choices: Sequence[Choice], criteria: Criteria, repeats: Sequence[Sequence[Outcome]]
+) -> CellComparison:
+    """Compare the cells by the test scores of their repeats.
+
+    Args:
+        choices: The chosen setting of each cell.
+        criteria: The test metric, and the configurations of the cells.
+        repeats: For each cell the outcomes of its repeats.
+    """
+    higher_is_better = criteria.mode == "max"
     names = [choice.cell.name for choice in choices]
-    groups: dict[str, Group] = {
-        name: {each.seed: each.value for each in outcomes if each.value is not None}
+    scores: dict[str, SeedValues] = {
+        name: {outcome.seed: outcome.score for outcome in outcomes if outcome.score is not None}
         for name, outcomes in zip(names, repeats, strict=True)
     }
-    validation = f"val/{metric.partition('/')[2]}"
-    tuned: dict[str, Group] = {}
-    for choice in choices:  # one value each, under one name for all
-        score = choice.best.mean(validation) if choice.best and groups[choice.cell.name] else None
+    validation = f"val/{criteria.metric.partition('/')[2]}"
+    tuned: dict[str, SeedValues] = {}
+    for choice in choices:
+        score = choice.best.mean(validation) if choice.best and scores[choice.cell.name] else None
         tuned[choice.cell.name] = {} if score is None else {0: score}
     cells = [choice.cell for choice in choices]
     rankings: dict[tuple[str, ...], Ranking] = {}
     for task in dict.fromkeys(map(task_of, cells)):
-        among = [cell.name for cell in cells if task_of(cell) == task]
-        reference = best_of({name: tuned[name] for name in among}, higher_is_better=higher)
+        compared = [cell.name for cell in cells if task_of(cell) == task]
+        reference = best_of({name: tuned[name] for name in compared}, higher_is_better=higher_is_better)
         rankings[task] = compare(
-            {name: groups[name] for name in among}, higher_is_better=higher, winner=reference
+            {name: scores[name] for name in compared},
+            higher_is_better=higher_is_better,
+            winner=reference,
         )
-    summaries = tuple(summarise(groups[name].values()) for name in names)
-    return Verdict(
-        summaries,
+    return CellComparison(
+        tuple(summarise(scores[name].values()) for name in names),
         tuple(rankings[task_of(cell)] for cell in cells),
-        tuple(_untuned(cells, grounds, groups, metric, higher)),
+        tuple(_tuning_failures(cells, criteria, scores)),
     )
 
 
 def task_of(cell: Cell) -> tuple[str, ...]:
-    """The overrides of a cell that change its data: only what has them in common is compared."""
+    """Return the overrides of a cell that change its data: cells in which these differ are not compared."""
     keys = {line: key_of(line) for line in cell.overrides}
-    return tuple(line for line, key in keys.items() if key.split(".")[0] in TASK and key not in NO_TASK)
+    return tuple(
+        line for line, key in keys.items() if key.split(".")[0] in TASK_GROUPS and key not in NOT_TASK
+    )
 
 
-def _untuned(
-    cells: Sequence[Cell], grounds: Sequence[Grounds], groups: dict[str, Group], metric: str, higher: bool
+def _tuning_failures(
+    cells: Sequence[Cell], criteria: Criteria, scores: dict[str, SeedValues]
 ) -> Iterator[str]:
-    """A warning for each cell that could have been another one, and is significantly worse than it."""
+    """A warning for each cell that is significantly worse than a cell whose space it contains."""
     pairs = [
-        (cells[outer].name, cells[inner].name, contrast(groups[cells[outer].name], groups[cells[inner].name]))
-        for outer, inner in containing(cells, grounds)
+        (cells[outer].name, cells[inner].name) for outer, inner in containing_pairs(cells, criteria.cells)
     ]
-    tested = [(outer, inner, each, each.p) for outer, inner, each in pairs if each.p is not None]
-    for (outer, inner, each, _), p in zip(tested, holm([each[3] for each in tested]), strict=True):
-        if p <= ALPHA and each.difference and (each.difference < 0) == higher:
+    contrasts = [contrast(scores[outer], scores[inner], outer, inner) for outer, inner in pairs]
+    tested = [(comparison, comparison.p) for comparison in contrasts if comparison.p is not None]
+    for (comparison, _), p in zip(tested, holm([p for _, p in tested]), strict=True):
+        difference = comparison.difference
+        if p <= ALPHA and difference and (difference < 0) == (criteria.mode == "max"):
             yield (
-                f"The tuning failed: {outer} can be all that {inner} can be, yet its {metric} is worse by "
-                f"{abs(each.difference):.4g} (p = {p:.2g}): give it more trials"
+                f"The tuning failed: {comparison.name} contains every setting of {comparison.winner}, but "
+                f"its {criteria.metric} is worse by {abs(difference):.4g} (p = {p:.2g}); give it more trials"
             )

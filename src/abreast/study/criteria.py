@@ -1,4 +1,4 @@
-"""The configurations a study stands on: every cell composed and checked, before anything trains."""
+"""What a study is judged by: each cell's validation metric, and the test metric of all cells."""
 
 from __future__ import annotations
 
@@ -10,130 +10,167 @@ from omegaconf import DictConfig, OmegaConf
 
 from abreast.errors import ConfigError
 from abreast.metrics.objective import monitor, worst
-from abreast.study import space
+from abreast.metrics.registry import Mode, by_priority, direction, measured
 from abreast.study.cells import Cell
 from abreast.study.overrides import key_of, override
-from abreast.study.protocol import HERE, Protocol
+from abreast.study.protocol import SWEEPER, Protocol
+from abreast.study.space import Values, contains_space
 from abreast.suggestions import did_you_mean, listed
 from abreast.validation.preflight import jobs, mistakes
 
-SCORES = {"classification": ("accuracy", "loss"), "regression": ("r2", "mae", "loss")}
-_LOWER_IS_BETTER = ("loss", "mae")
 _ABSENT = object()
 
 
 @dataclass(frozen=True)
-class Grounds:
-    """What a cell's runs are chosen and compared by, and its first setting's config as it was written.
+class Criterion:
+    """What the runs of a cell are chosen by.
 
-    metric, mode: the validation score, and whether `max` or `min` of it is best; `worst`: a failed run's.
+    Attributes:
+        config: The configuration of the cell's first setting, with interpolations as they are written.
+        metric: The validation metric.
+        mode: Whether `max` or `min` of it is best.
+        worst: The worst value it can have: that of a failed run.
     """
 
     config: Mapping[str, Any]
     metric: str
-    mode: str
+    mode: Mode
     worst: float
 
 
-def grounds(protocol: Protocol, config: DictConfig) -> tuple[list[Grounds], str, str]:
-    """Each cell's grounds, and the test score that all are compared by with its direction.
+@dataclass(frozen=True)
+class Criteria:
+    """What a study is judged by: a criterion for each cell, and the test metric they are compared by."""
 
-    Raises one ConfigError with a line for each mistake, and Stop for overrides that cannot be composed.
+    cells: tuple[Criterion, ...]
+    metric: str
+
+    @property
+    def mode(self) -> Mode:
+        """Whether `max` or `min` of the test metric is best."""
+        return direction(self.metric)
+
+
+def read_criteria(protocol: Protocol, config: DictConfig) -> Criteria:
+    """Compose the configuration of every cell, check it, and find what its runs are judged by.
+
+    Args:
+        protocol: The study.
+        config: The configuration of the multirun.
+
+    Raises:
+        ConfigError: With a line for each mistake in the configuration of a cell.
+        Stop: If the overrides of a cell cannot be composed.
     """
-    lines: dict[str, list[str]] = {}
-    found, resolved = [], []
+    cells_by_mistake: dict[str, list[str]] = {}
+    criteria, resolved = [], []
     for cell in protocol.cells:
-        variants = list(jobs(config, _values(protocol, cell)))
+        variants = list(jobs(config, _swept_values(protocol, cell)))
         message = mistakes(variants)
-        plain: Any = OmegaConf.to_container(variants[0][1], resolve=True) if not message else None
-        said = message.split("\n") if message else list(_unfit(plain, cell))
-        for line in said:
-            lines.setdefault(line, []).append(cell.name)
-        if not said:
-            watched = monitor(plain)
-            assert watched is not None
+        plain: Any = None if message else OmegaConf.to_container(variants[0][1], resolve=True)
+        lines = message.split("\n") if message else list(_unsuitable(plain, cell))
+        for line in lines:
+            cells_by_mistake.setdefault(line, []).append(cell.name)
+        if not lines:
+            monitored = monitor(plain)
+            assert monitored is not None
+            metric, mode = monitored
             written: Any = OmegaConf.to_container(variants[0][1])
-            found.append(Grounds(written, *watched, worst(plain)))
+            criteria.append(Criterion(written, metric, mode, worst(plain)))
             resolved.append(plain)
-    if lines:
-        every = len(protocol.cells)
+    if cells_by_mistake:
+        count = len(protocol.cells)
         raise ConfigError(
-            "\n".join(line if len(at) == every else f"{at[0]}: {line}" for line, at in lines.items())
+            "\n".join(
+                line if len(names) == count else f"{names[0]}: {line}"
+                for line, names in cells_by_mistake.items()
+            )
         )
-    metric = _compared(protocol, resolved)
-    return found, metric, "min" if metric.endswith(_LOWER_IS_BETTER) else "max"
+    return Criteria(tuple(criteria), _test_metric(protocol, resolved))
 
 
-def _values(protocol: Protocol, cell: Cell) -> dict[str, list[str]]:
-    """What the keys of a cell's tuning runs are set to, as overrides."""
+def _swept_values(protocol: Protocol, cell: Cell) -> dict[str, list[str]]:
+    """The overrides of a cell's tuning runs by key; for an interval its ends."""
     values = {key_of(line): [line] for line in (*protocol.fixed, *cell.overrides)}
     for key, dimension in cell.space.items():
-        is_list = isinstance(dimension, space.Values)
-        values[key] = [
-            override(key, each)
-            for each in (dimension.values if is_list else (dimension.low, dimension.high))  # type: ignore[union-attr]
-        ]
+        tried = dimension.values if isinstance(dimension, Values) else (dimension.low, dimension.high)
+        values[key] = [override(key, value) for value in tried]
     return values | {"seed": [f"seed={protocol.tune_seeds[0]}"], "test": ["test=true"]}
 
 
-def _unfit(plain: Mapping[str, Any], cell: Cell) -> Iterator[str]:
-    """What makes a cell's runs, though sound, no ground to choose on."""
-    watched = monitor(plain)
-    if watched is None:
-        yield "data.val_fraction: 0 leaves no validation rows, and a study chooses by them; write 0.1"
-    elif not watched[0].startswith("val/"):
-        yield f"monitor: a study chooses by validation, got {watched[0]}; write monitor=null"
-    elif watched[0] == "val/loss" and (losses := [key for key in cell.space if key.startswith("loss")]):
-        scores = [f"val/{each}" for each in SCORES[plain["data"]["task"]] if each != "loss"]
+def _unsuitable(config: Mapping[str, Any], cell: Cell) -> Iterator[str]:
+    """Why the runs of a cell, although valid, cannot be chosen by their validation metric."""
+    monitored = monitor(config)
+    if monitored is None:
         yield (
-            f"monitor: val/loss cannot choose between settings of the loss itself ({listed(losses)}); write "
-            f"monitor={scores[0]}"
+            "data.val_fraction: 0 leaves no validation examples, which a study needs for choosing; "
+            "write data.val_fraction=0.1"
+        )
+    elif not monitored[0].startswith("val/"):
+        yield f"monitor: a study chooses by a validation metric, got {monitored[0]}; write monitor=null"
+    elif monitored[0] == "val/loss" and (keys := [key for key in cell.space if key.startswith("loss")]):
+        metrics = [f"val/{name}" for name in _metric_names(config) if name != "loss"]
+        yield (
+            f"monitor: val/loss cannot choose between settings of the loss itself ({listed(keys)}); write "
+            f"monitor={metrics[0]}"
         )
 
 
-def _compared(protocol: Protocol, resolved: Sequence[Mapping[str, Any]]) -> str:
-    """The test score that all cells are compared by."""
+def _test_metric(protocol: Protocol, configs: Sequence[Mapping[str, Any]]) -> str:
+    """The test metric that all cells are compared by."""
     tasks = {
-        cell.name: str(plain["data"]["task"]) for cell, plain in zip(protocol.cells, resolved, strict=True)
+        cell.name: str(config["data"]["task"]) for cell, config in zip(protocol.cells, configs, strict=True)
     }
     if len({*tasks.values()}) > 1:
-        each = listed(f"{name}: {task}" for name, task in tasks.items())
-        raise ConfigError(f"data.task: cells of different tasks have no score in common ({each})")
-    scores = SCORES[next(iter(tasks.values()))]
-    score = protocol.metric or scores[0]
-    if score not in scores:
-        near = did_you_mean(score, scores)
-        raise ConfigError(f"{HERE}.metric: the task has {listed(scores)}, got {score}{near}")
-    losses = {str(plain["loss"]) for plain in resolved}
-    if score == "loss" and len(losses) > 1:
+        pairs = listed(f"{name}: {task}" for name, task in tasks.items())
+        raise ConfigError(f"data.task: cells with different tasks have no metric in common ({pairs})")
+    names = _metric_names(configs[0])
+    name = protocol.metric or names[0]
+    if name not in names:
+        near = did_you_mean(name, names)
+        raise ConfigError(f"{SWEEPER}.metric: the task has {listed(names)}, got {name}{near}")
+    losses = {str(config["loss"]) for config in configs}
+    if name == "loss" and len(losses) > 1:
+        others = listed(other for other in names if other != "loss")
         raise ConfigError(
-            f"{HERE}.metric: the cells train under different losses, whose values cannot be compared; "
-            f"write {listed(each for each in scores if each != 'loss')}"
+            f"{SWEEPER}.metric: the cells are trained on different losses, whose values are not comparable; "
+            f"write {others}"
         )
-    return f"test/{score}"
+    return f"test/{name}"
 
 
-def containing(cells: Sequence[Cell], found: Sequence[Grounds]) -> list[tuple[int, int]]:
-    """The pairs (outer, inner) of cells of which the outer one can be all that the inner one can be."""
-    leaves = [dict(_leaves(each.config)) for each in found]
+def _metric_names(config: Mapping[str, Any]) -> list[str]:
+    return [metric.name for metric in by_priority(measured(str(config["data"]["task"])))]
+
+
+def containing_pairs(cells: Sequence[Cell], criteria: Sequence[Criterion]) -> list[tuple[int, int]]:
+    """Find the pairs of cells of which the first can take every configuration of the second.
+
+    Args:
+        cells: The cells.
+        criteria: Their configurations.
+
+    Returns:
+        Pairs of indices (outer, inner).
+    """
+    leaves = [dict(_leaves(criterion.config)) for criterion in criteria]
     pairs = []
-    for outer, of_outer in enumerate(cells):
-        for inner, of_inner in enumerate(cells):
-            keys = {*leaves[outer], *leaves[inner], *of_outer.space, *of_inner.space}
-            tuned = {*of_outer.space, *of_inner.space}
-            at = [
+    for outer, outer_cell in enumerate(cells):
+        for inner, inner_cell in enumerate(cells):
+            tuned = {*outer_cell.space, *inner_cell.space}
+            differences = [
                 (key, leaves[outer].get(key, _ABSENT), leaves[inner].get(key, _ABSENT))
-                for key in sorted(keys)
+                for key in sorted({*leaves[outer], *leaves[inner], *tuned})
             ]
-            apart = [each for each in at if each[0] in tuned or each[1] != each[2]]
-            if outer != inner and space.nested(of_outer.space, of_inner.space, apart):
+            differences = [item for item in differences if item[0] in tuned or item[1] != item[2]]
+            if outer != inner and contains_space(outer_cell.space, inner_cell.space, differences):
                 pairs.append((outer, inner))
     return pairs
 
 
-def _leaves(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(node: object, key: str = "") -> Iterator[tuple[str, object]]:
     if isinstance(node, Mapping) and node:
-        for name, each in node.items():
-            yield from _leaves(each, f"{key}.{name}" if key else str(name))
+        for name, child in node.items():
+            yield from _leaves(child, f"{key}.{name}" if key else str(name))
     else:
         yield key, node

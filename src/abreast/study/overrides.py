@@ -1,10 +1,9 @@
-"""Overrides as text: what the command line gave, and what a study writes for its runs."""
+"""Overrides as text: those of the command line, and those that a study writes for its runs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -14,46 +13,63 @@ from abreast.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class Given:
-    """The command line, by key: what is the same in every run, and the values of what is swept over."""
+class CommandLine:
+    """The overrides of a command line, by key.
+
+    Attributes:
+        fixed: The overrides that are the same for every run.
+        swept: The values of the keys that are swept over.
+    """
 
     fixed: Mapping[str, str] = field(default_factory=dict)
-    swept: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    swept: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
 
 
-def given(arguments: Sequence[str], loader: ConfigLoader | None = None) -> Given:
-    """Sort the overrides of a command line. Raises ConfigError for a sweep whose values cannot be listed."""
+def parse_command_line(arguments: Sequence[str], loader: ConfigLoader | None = None) -> CommandLine:
+    """Sort the overrides of a command line.
+
+    Args:
+        arguments: Overrides such as `data=mnist` or `optim.lr=0.1,0.01`.
+        loader: Hydra's loader, for values such as `glob(*)`.
+
+    Raises:
+        ConfigError: For a sweep over an interval.
+    """
     fixed: dict[str, str] = {}
-    swept: dict[str, tuple[Any, ...]] = {}
-    for each in OverridesParser.create(config_loader=loader).parse_overrides(list(arguments)):
-        if not each.is_sweep_override():
-            fixed[each.key_or_group] = str(each.input_line)
-        elif each.is_discrete_sweep():
-            swept[each.get_key_element()] = tuple(each.sweep_iterator())
+    swept: dict[str, tuple[object, ...]] = {}
+    for parsed in OverridesParser.create(config_loader=loader).parse_overrides(list(arguments)):
+        if not parsed.is_sweep_override():
+            fixed[parsed.key_or_group] = str(parsed.input_line)
+        elif parsed.is_discrete_sweep():
+            swept[parsed.get_key_element()] = tuple(parsed.sweep_iterator())
         else:
-            key = each.key_or_group
+            key = parsed.key_or_group
             raise ConfigError(
-                f"{each.input_line}: a study draws from the intervals of its space: write "
-                f"hydra.sweeper.space.default={{{key}:{{low:...,high:...}}}}, or list values: {key}=1,2"
+                f"{parsed.input_line}: a study draws from the intervals of its space. Write "
+                f"hydra.sweeper.space.default={{{key}:{{low:...,high:...}}}}, or list the values: {key}=1,2"
             )
-    return Given(fixed, swept)
+    return CommandLine(fixed, swept)
 
 
-def override(key: str, value: Any) -> str:
-    """`key=value` as Hydra reads it."""
-    return f"{key}={text(value)}"
+def override(key: str, value: object) -> str:
+    """Write `key=value` as Hydra reads it."""
+    return f"{key}={override_value(value)}"
 
 
-def text(value: Any) -> str:
-    """A value as Hydra reads it."""
-    return Override._get_value_element_as_str(value)
+def override_value(value: object) -> str:
+    """Write a value as Hydra reads it."""
+    return Override._get_value_element_as_str(value)  # type: ignore[arg-type]
 
 
 def key_of(line: str) -> str:
-    """The key that an override sets, without the signs before it."""
+    """Return the key that an override sets, without the signs in front of it.
+
+    >>> key_of("+model.width=2")
+    'model.width'
+    """
     return line.partition("=")[0].lstrip("+~")
 
 
 def value_of(line: str) -> str:
-    """The text of the value that an override sets."""
+    """Return the text of the value that an override sets."""
     return line.partition("=")[2]

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypeGuard
 
 from abreast.errors import ConfigError
-from abreast.study import cells as reading
-from abreast.study.cells import Cell, Groups
-from abreast.study.overrides import Given, key_of, override
-from abreast.study.space import Setting, grid_size, settings
+from abreast.metrics.registry import by_priority
+from abreast.study.cells import Cell, Groups, read_cells
+from abreast.study.overrides import CommandLine, key_of, override
+from abreast.study.space import Setting, draw_settings, grid_size
 from abreast.suggestions import did_you_mean, listed
 
-HERE = "hydra.sweeper"
+SWEEPER = "hydra.sweeper"
 KEYS = ("cells", "space", "trials", "tune_seeds", "repeat_seeds", "search_seed", "metric")
-METRICS = ("accuracy", "r2", "mae", "loss")
-OURS = ("seed", "test")  # set by the protocol alone
+METRICS = tuple(metric.name for metric in by_priority() if not metric.test_only)
+RESERVED = ("seed", "test")  # set by the protocol for each run
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """All that a study does, as a function of its configuration and command line.
+    """Everything that a study does, as a function of its configuration and command line.
 
-    fixed: overrides of every run. metric: what is compared on the test rows; None for the task's own.
+    Attributes:
+        name: The study's name.
+        cells: What is compared.
+        trials: The number of settings that are tried in each cell.
+        tune_seeds: Seeds of the runs that choose the settings.
+        repeat_seeds: Seeds of the runs that repeat the chosen settings and are tested.
+        search_seed: Seed of the settings that are drawn.
+        metric: What cells are compared by in the test; None: the first metric of the task.
+        fixed: Overrides of every run.
     """
 
     name: str
@@ -35,112 +43,132 @@ class Protocol:
     metric: str | None = None
     fixed: tuple[str, ...] = ()
 
-    def tuning(self) -> list[list[str]]:
-        """The overrides of every tuning run: cell by cell, setting by setting, seed by seed."""
+    def tuning_runs(self) -> list[list[str]]:
+        """Return the overrides of every tuning run: by cell, then by setting, then by seed."""
         return [
-            self.run("tune", cell, setting, seed)
+            self._run("tune", cell, setting, seed)
             for cell in self.cells
             for setting in cell.settings
             for seed in self.tune_seeds
         ]
 
-    def repeats(self, chosen: Sequence[int | None]) -> list[list[str]]:
-        """The overrides of every repeat; `chosen` is a setting's place for each cell, None for no repeat."""
+    def repeat_runs(self, chosen: Sequence[int | None]) -> list[list[str]]:
+        """Return the overrides of every repeat.
+
+        Args:
+            chosen: For each cell the index of its chosen setting; None for a cell that is not repeated.
+        """
         return [
-            self.run("repeat", cell, cell.settings[at], seed)
-            for cell, at in zip(self.cells, chosen, strict=True)
-            if at is not None
+            self._run("repeat", cell, cell.settings[index], seed)
+            for cell, index in zip(self.cells, chosen, strict=True)
+            if index is not None
             for seed in self.repeat_seeds
         ]
 
-    def run(self, stage: str, cell: Cell, setting: Setting, seed: int) -> list[str]:
-        """The overrides of one run; tuning runs never see the test rows."""
+    def _run(self, stage: str, cell: Cell, setting: Setting, seed: int) -> list[str]:
         tuned = [override(key, value) for key, value in setting.items()]
-        test = "true" if stage == "repeat" else "false"
-        place = f"hydra.sweep.subdir={stage}/${{hydra:job.num}}"
-        return [*self.fixed, *cell.overrides, *tuned, f"seed={seed}", f"test={test}", place]
+        test = "true" if stage == "repeat" else "false"  # tuning never sees the test examples
+        directory = f"hydra.sweep.subdir={stage}/${{hydra:job.num}}"
+        return [*self.fixed, *cell.overrides, *tuned, f"seed={seed}", f"test={test}", directory]
 
 
-def read(name: str, node: Mapping[str, Any], given: Given, groups: Groups) -> Protocol:
-    """The protocol of a study's YAML (`node`), changed by the command line; `groups` holds all options.
+def read_protocol(
+    name: str, node: Mapping[str, object], command_line: CommandLine, groups: Groups
+) -> Protocol:
+    """Read the protocol of a study.
 
-    Raises one ConfigError with a line for each mistake.
+    Args:
+        name: The study's name.
+        node: The content of `hydra.sweeper`.
+        command_line: The overrides, which take precedence over the study.
+        groups: The options of every configuration group.
+
+    Raises:
+        ConfigError: With a line for each mistake.
     """
     problems: list[str] = []
     for key in node:
         if key not in KEYS and key != "_target_":
-            near = did_you_mean(str(key), KEYS, f"{HERE}.{{}}")
-            problems.append(f"{HERE}.{key}: no such key. A study has {listed(KEYS)}{near}")
-    for key in OURS:
-        if key in given.fixed or key in map(key_of, given.swept):
-            fix = f"; its seeds are {HERE}.tune_seeds and {HERE}.repeat_seeds" * (key == "seed")
-            problems.append(f"{key}: the study sets it, run by run; leave it out{fix}")
+            near = did_you_mean(str(key), KEYS, f"{SWEEPER}.{{}}")
+            problems.append(f"{SWEEPER}.{key}: unknown key. A study has {listed(KEYS)}{near}")
+    for key in RESERVED:
+        if key in command_line.fixed or key in map(key_of, command_line.swept):
+            fix = f". Its seeds are {SWEEPER}.tune_seeds and {SWEEPER}.repeat_seeds" * (key == "seed")
+            problems.append(f"{key}: is set by the study for each run; leave it out{fix}")
     tune, repeat = (_seeds(key, node.get(key), problems) for key in ("tune_seeds", "repeat_seeds"))
-    both = [str(seed) for seed in repeat if seed in tune]
-    if both:
+    common = [str(seed) for seed in repeat if seed in tune]
+    if common:
         problems.append(
-            f"{HERE}.repeat_seeds: {listed(both)} also among tune_seeds: a setting chosen on a seed "
-            "looks too good on it; give other seeds"
+            f"{SWEEPER}.repeat_seeds: {listed(common)} is also in tune_seeds, and a setting looks too good "
+            "on a seed that it was chosen on; use other seeds"
         )
     search_seed, metric = node.get("search_seed", 0), node.get("metric")
     if not _is_count(search_seed, 0):
-        problems.append(f"{HERE}.search_seed: must be a whole number of 0 or more, got {search_seed}")
+        problems.append(f"{SWEEPER}.search_seed: must be an integer of at least 0, got {search_seed}")
+        search_seed = 0
     if metric is not None and metric not in METRICS:
         near = did_you_mean(str(metric).removeprefix("test/"), METRICS)
-        problems.append(f"{HERE}.metric: must be one of {listed(METRICS)}, got {metric}{near}")
-    cells = reading.read(node.get("cells"), node.get("space"), given, groups, problems)
+        problems.append(f"{SWEEPER}.metric: must be one of {listed(METRICS)}, got {metric}{near}")
+    cells = read_cells(node.get("cells"), node.get("space"), command_line, groups, problems)
     if problems:
         raise ConfigError("\n".join(dict.fromkeys(problems)))
     trials = _trials(node.get("trials"), cells)
-    planned = tuple(
-        replace(cell, settings=tuple(settings(cell.space, trials, search_seed))) for cell in cells
+    with_settings = tuple(
+        replace(cell, settings=tuple(draw_settings(cell.space, trials, search_seed))) for cell in cells
     )
-    sets = {key_of(line) for cell in cells for line in cell.overrides}
-    fixed = tuple(line for key, line in given.fixed.items() if key not in sets)
-    return Protocol(name, planned, trials, tune, repeat, search_seed, metric, fixed)
+    set_by_cells = {key_of(line) for cell in cells for line in cell.overrides}
+    fixed = tuple(line for key, line in command_line.fixed.items() if key not in set_by_cells)
+    metric_name = None if metric is None else str(metric)
+    return Protocol(name, with_settings, trials, tune, repeat, search_seed, metric_name, fixed)
 
 
-def _seeds(key: str, node: Any, problems: list[str]) -> tuple[int, ...]:
-    if not isinstance(node, list) or not node or not all(_is_seed(each) for each in node):
-        problems.append(f"{HERE}.{key}: must be a list of whole numbers from 0 to 2**32 - 1, got {node}")
+def _seeds(key: str, node: object, problems: list[str]) -> tuple[int, ...]:
+    if not isinstance(node, list) or not node or not all(map(_is_seed, node)):
+        problems.append(f"{SWEEPER}.{key}: must be a list of integers from 0 to 2**32 - 1, got {node}")
         return ()
     if len({*node}) < len(node):
-        problems.append(f"{HERE}.{key}: {node} holds a seed twice, and one run cannot count as two")
+        problems.append(f"{SWEEPER}.{key}: {node} contains a seed twice, and one run does not count as two")
     return tuple(node)
 
 
-def _trials(node: Any, cells: Sequence[Cell]) -> int:
-    """The budget, the same for every cell. Raises ConfigError where it cannot be."""
+def _trials(node: object, cells: Sequence[Cell]) -> int:
+    """The number of trials, which is the same for every cell."""
     sizes = {cell.name: grid_size(cell.space) for cell in cells}
     grids = {name: size for name, size in sizes.items() if size is not None}
     if node is None:
-        if len(grids) < len(sizes):
-            endless = next(name for name, size in sizes.items() if size is None)
-            raise ConfigError(
-                f"{HERE}.trials: has no value, and the space of {endless} has an interval; write 20"
-            )
-        if len({*grids.values()}) > 1:
-            each = listed(f"{name}: {size}" for name, size in grids.items())
-            raise ConfigError(
-                f"{HERE}.trials: has no value, and the grids differ in size ({each}): every cell "
-                f"gets the same budget; write {min(grids.values())} or less"
-            )
-        return next(iter(grids.values()))
+        return _grid_size(sizes, grids)
     if not _is_count(node, 1):
-        raise ConfigError(f"{HERE}.trials: must be a whole number of 1 or more, got {node}")
+        raise ConfigError(f"{SWEEPER}.trials: must be an integer of at least 1, got {node}")
     small = [f"{name} ({size})" for name, size in grids.items() if size < node]
     if small:
         more = f" and {len(small) - 3} more" if len(small) > 3 else ""
         raise ConfigError(
-            f"{HERE}.trials: {node} is more than the grid has for {listed(small[:3])}{more}: every cell gets "
-            f"the same budget; write {min(grids.values())} or less, or give the space more values"
+            f"{SWEEPER}.trials: {node} is more than the grid has for {listed(small[:3])}{more}. Every cell "
+            f"gets the same budget; write {min(grids.values())} or less, or add values to the space"
         )
-    return int(node)
+    return node
 
 
-def _is_seed(value: Any) -> bool:
+def _grid_size(sizes: Mapping[str, int | None], grids: Mapping[str, int]) -> int:
+    """The common size of the grids of all cells."""
+    if len(grids) < len(sizes):
+        infinite = next(name for name, size in sizes.items() if size is None)
+        raise ConfigError(
+            f"{SWEEPER}.trials: has no value, but the space of {infinite} has an interval; write a number "
+            "such as 20"
+        )
+    if len({*grids.values()}) > 1:
+        pairs = listed(f"{name}: {size}" for name, size in grids.items())
+        raise ConfigError(
+            f"{SWEEPER}.trials: has no value, but the grids differ in size ({pairs}). Every cell gets the "
+            f"same budget; write {min(grids.values())} or less"
+        )
+    return next(iter(grids.values()))
+
+
+def _is_seed(value: object) -> bool:
     return _is_count(value, 0) and value < 2**32
 
 
-def _is_count(value: Any, least: int) -> bool:
+def _is_count(value: object, least: int) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least

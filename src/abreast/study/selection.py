@@ -1,4 +1,4 @@
-"""Choosing: every trial's validation score, the best setting of a cell, and what speaks against it."""
+"""Choosing the best setting of a cell by the validation scores of its trials."""
 
 from __future__ import annotations
 
@@ -8,53 +8,67 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from abreast.errors import RunError
+from abreast.metrics.registry import Mode
 from abreast.runs.directory import RunDirectory
-from abreast.study import space
 from abreast.study.cells import Cell
-from abreast.study.space import Setting
+from abreast.study.space import Setting, edge_messages
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One run's score, None where there is none, and the reason why; `metrics` are all that it has."""
+    """How a run ended.
+
+    Attributes:
+        directory: The run's directory.
+        seed: The run's seed.
+        score: The value of the metric that counts; None if the run has none.
+        reason: Why it has none.
+        metrics: All final metrics of the run.
+    """
 
     directory: Path
     seed: int
-    value: float | None
+    score: float | None
     reason: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A setting of a cell and the outcomes of its tuning runs, one a seed."""
+    """A setting of a cell and the outcomes of its tuning runs, one for each seed."""
 
     setting: Setting
     outcomes: tuple[Outcome, ...]
 
     @property
-    def value(self) -> float | None:
-        """The mean score over the seeds; None where a run failed, which is worse than any score."""
-        values = [each.value for each in self.outcomes if each.value is not None]
-        return math.fsum(values) / len(values) if len(values) == len(self.outcomes) else None
+    def score(self) -> float | None:
+        """The mean score over the seeds; None if a run failed, which is worse than any score."""
+        scores = [outcome.score for outcome in self.outcomes if outcome.score is not None]
+        return math.fsum(scores) / len(scores) if len(scores) == len(self.outcomes) else None
 
     def mean(self, metric: str) -> float | None:
-        """The mean of another metric over the seeds; None where a run failed."""
-        values = [each.metrics[metric] for each in self.outcomes if metric in each.metrics]
+        """Return the mean of another metric over the seeds; None if a run does not have it."""
+        values = [outcome.metrics[metric] for outcome in self.outcomes if metric in outcome.metrics]
         return math.fsum(values) / len(values) if len(values) == len(self.outcomes) else None
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What tuning came to in a cell: the trials, the best one's place (None: all failed), and warnings.
+    """The result of tuning a cell.
 
-    mode: whether the highest (`max`) or the lowest (`min`) score is the best.
+    Attributes:
+        cell: The cell.
+        trials: One for each setting of the cell.
+        metric: The validation metric.
+        mode: Whether the highest (`max`) or the lowest (`min`) score is best.
+        chosen: The index of the best trial; None if all failed.
+        warnings: What makes the choice doubtful.
     """
 
     cell: Cell
     trials: tuple[Trial, ...]
     metric: str
-    mode: str
+    mode: Mode
     chosen: int | None
     warnings: tuple[str, ...] = ()
 
@@ -64,8 +78,17 @@ class Choice:
         return None if self.chosen is None else self.trials[self.chosen]
 
 
-def outcome(directory: Path, seed: int, metric: str) -> Outcome:
-    """How a run ended; one that diverged, failed or was cut off has no score."""
+def read_outcome(directory: Path, seed: int, metric: str) -> Outcome:
+    """Read how a run ended.
+
+    Args:
+        directory: The run's directory.
+        seed: The run's seed.
+        metric: The metric that counts.
+
+    Returns:
+        The outcome; without a score for a run that diverged, failed, was interrupted or lacks the metric.
+    """
     run = RunDirectory(directory)
     try:
         status = run.read_status()
@@ -81,37 +104,48 @@ def outcome(directory: Path, seed: int, metric: str) -> Outcome:
     return Outcome(directory, seed, float(value), "", metrics)
 
 
-def choose(cell: Cell, trials: Sequence[Trial], metric: str, mode: str) -> Choice:
-    """Take the trial of the best mean validation score; of equal ones the first in declared order."""
+def choose(cell: Cell, trials: Sequence[Trial], metric: str, mode: Mode) -> Choice:
+    """Choose the trial with the best mean validation score, the first in declared order among equals.
+
+    Args:
+        cell: The cell.
+        trials: The trials of the cell's settings, in their order.
+        metric: The validation metric that the scores are values of.
+        mode: Whether the highest (`max`) or the lowest (`min`) score is best.
+    """
     sign = 1.0 if mode == "max" else -1.0
-    ended = [(at, sign * each.value) for at, each in enumerate(trials) if each.value is not None]
-    if not ended:
-        reason = next((each.reason for trial in trials for each in trial.outcomes if each.reason), "no runs")
-        warning = f"{cell.name}: all {len(trials)} trials failed, so it is not repeated (the first: {reason})"
-        return Choice(cell, tuple(trials), metric, mode, None, (warning,))
-    at, _ = max(ended, key=lambda each: (each[1], -each[0]))
-    warnings = [f"{cell.name}: {each}" for each in space.edges(cell.space, trials[at].setting)]
-    warnings += _failures(cell, trials)
-    ties = [other for other, value in ended if value == dict(ended)[at]]
-    if len(ties) > 1:
-        warnings.append(
-            f"{cell.name}: {len(ties)} settings share the best {metric}; the first of them is taken "
-            f"({shown(trials[at].setting)})"
+    scores = {index: sign * trial.score for index, trial in enumerate(trials) if trial.score is not None}
+    if not scores:
+        reasons = (outcome.reason for trial in trials for outcome in trial.outcomes if outcome.reason)
+        warning = (
+            f"{cell.name}: all {len(trials)} trials failed, so there is nothing to repeat (the first: "
+            f"{next(reasons, 'no runs')})"
         )
-    return Choice(cell, tuple(trials), metric, mode, at, tuple(warnings))
+        return Choice(cell, tuple(trials), metric, mode, None, (warning,))
+    chosen = max(scores, key=lambda index: (scores[index], -index))
+    setting = trials[chosen].setting
+    warnings = [f"{cell.name}: {message}" for message in edge_messages(cell.space, setting)]
+    warnings += _failures(cell, trials)
+    equal = [index for index, score in scores.items() if score == scores[chosen]]
+    if len(equal) > 1:
+        warnings.append(
+            f"{cell.name}: {len(equal)} settings have the same best {metric}; the first of them was chosen "
+            f"({format_setting_pairs(setting)})"
+        )
+    return Choice(cell, tuple(trials), metric, mode, chosen, tuple(warnings))
 
 
 def _failures(cell: Cell, trials: Sequence[Trial]) -> Iterator[str]:
-    failed = [each for each in trials if each.value is None]
+    failed = [trial for trial in trials if trial.score is None]
     if failed:
-        lost = "; ".join(f"{shown(each.setting)}: {_reason(each)}" for each in failed)
-        yield f"{cell.name}: {len(failed)} of {len(trials)} trials failed and count as the worst ({lost})"
+        reasons = "; ".join(f"{format_setting_pairs(trial.setting)}: {_reason(trial)}" for trial in failed)
+        yield f"{cell.name}: {len(failed)} of {len(trials)} trials failed and count as the worst ({reasons})"
 
 
 def _reason(trial: Trial) -> str:
-    return next(each.reason for each in trial.outcomes if each.value is None)
+    return next(outcome.reason for outcome in trial.outcomes if outcome.score is None)
 
 
-def shown(setting: Setting) -> str:
-    """A setting in words."""
+def format_setting_pairs(setting: Setting) -> str:
+    """Write a setting as `optim.lr=0.1, optim.momentum=0.9`."""
     return ", ".join(f"{key}={value}" for key, value in setting.items())

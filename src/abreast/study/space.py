@@ -1,4 +1,4 @@
-"""What is tuned: dimensions, the settings that are tried, and how two spaces lie to each other."""
+"""Search spaces: their dimensions, the settings to try, and whether one space contains another."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import TypeGuard
 
 from abreast.suggestions import did_you_mean, listed
 
-Setting = dict[str, Any]
+Setting = Mapping[str, object]  # the values of the tuned keys
 
-EDGE = 0.05  # the share of an interval, at each end, that counts as its edge
+EDGE = 0.05  # the share of an interval at each end that counts as its edge
 _INTERVAL = ("low", "high", "scale")
 _SCALES = ("log", "linear")
 
 
 @dataclass(frozen=True)
 class Values:
-    """A list to choose from, in the order it was declared."""
+    """A list of values, in declared order."""
 
-    values: tuple[Any, ...]
+    values: tuple[object, ...]
 
-    def at(self, share: float) -> Any:
-        """The value at a share in [0, 1) of the list."""
+    def at(self, share: float) -> object:
+        """Return the value at a share in [0, 1) of the list."""
         return self.values[int(share * len(self.values))]
 
-    def is_edge(self, value: Any) -> bool:
-        """Whether a number is the smallest or largest of several.
+    def is_edge(self, value: object) -> bool:
+        """Tell whether a number is the smallest or the largest of several.
 
-        0 as the smallest is no edge: what is switched off (momentum, weight decay) cannot be less.
+        0 as the smallest does not count: what is switched off (momentum, weight decay) cannot be lower.
         """
-        numbers = [each for each in self.values if is_number(each)]
+        numbers = [item for item in self.values if is_number(item)]
         if not is_number(value) or len(numbers) < 2:
             return False
         return bool(value == max(numbers) or (value == min(numbers) and value != 0))
@@ -45,21 +45,22 @@ class Values:
 
 @dataclass(frozen=True)
 class Interval:
-    """The numbers from low to high, drawn evenly on a linear or a logarithmic scale."""
+    """The numbers from low to high, drawn uniformly on a linear or a logarithmic scale."""
 
     low: float
     high: float
     is_log: bool = True
 
     def at(self, share: float) -> float:
-        """The number at a share in [0, 1) of the interval, to four digits."""
+        """Return the number at a share in [0, 1) of the interval, rounded to four significant digits."""
         low, high = self._scaled(self.low), self._scaled(self.high)
         drawn = low + share * (high - low)
         rounded = float(f"{math.exp(drawn) if self.is_log else drawn:.4g}")
         return min(max(rounded, self.low), self.high)
 
-    def is_edge(self, value: Any) -> bool:
-        """Whether a number lies in the outer twentieth of the interval, on its own scale; see `Values`."""
+    def is_edge(self, value: object) -> bool:
+        """Tell whether a number lies in the outer 5 % of the interval, on its scale; 0 as for `Values`."""
+        assert is_number(value)
         low, high = self._scaled(self.low), self._scaled(self.high)
         share = (self._scaled(value) - low) / (high - low)
         return share > 1 - EDGE or (share < EDGE and self.low != 0)
@@ -74,107 +75,129 @@ class Interval:
 Dimension = Values | Interval
 
 
-def read(key: str, node: Any) -> Dimension | str:
-    """A dimension as a study declares it; a message where it is none."""
+def read_dimension(key: str, node: object) -> Dimension | str:
+    """Read a dimension as a study declares it.
+
+    Args:
+        key: Where it is declared, for the message.
+        node: A list of values, or a mapping with `low`, `high` and, unless it is `log`, `scale`.
+
+    Returns:
+        The dimension; a message if it is invalid.
+    """
     if isinstance(node, Mapping):
         return _interval(key, node)
     if not isinstance(node, list):
-        return f"{key}: {node!r} is no dimension; write a list of values or {{low: 1e-4, high: 0.1}}"
+        return f"{key}: {node!r} is not a dimension; write a list of values or {{low: 1e-4, high: 0.1}}"
     if not node:
-        return f"{key}: an empty list leaves nothing to try; give it values, or null to leave it out"
-    if len({_text(each) for each in node}) < len(node):
-        return f"{key}: {node} holds a value twice"
+        return f"{key}: an empty list has nothing to try; give it values, or null to remove the dimension"
+    if len({_text(value) for value in node}) < len(node):
+        return f"{key}: {node} contains a value twice"
     return Values(tuple(node))
 
 
-def _interval(key: str, node: Mapping[Any, Any]) -> Dimension | str:
+def _interval(key: str, node: Mapping[object, object]) -> Dimension | str:
     for name in node:
         if name not in _INTERVAL:
             near = did_you_mean(str(name), _INTERVAL)
-            return f"{key}.{name}: no such key. An interval has {listed(_INTERVAL)}{near}"
-    low: Any = node.get("low")
-    high: Any = node.get("high")
+            return f"{key}.{name}: unknown key. An interval has {listed(_INTERVAL)}{near}"
+    low, high = node.get("low"), node.get("high")
     scale = node.get("scale", "log")
     if scale not in _SCALES:
         return f"{key}.scale: must be one of {listed(_SCALES)}, got {scale}"
     if not (is_number(low) and is_number(high) and math.isfinite(low) and math.isfinite(high) and low < high):
-        return f"{key}: an interval needs two numbers, low < high, got low={low}, high={high}"
+        return f"{key}: an interval requires two numbers low < high, got low={low}, high={high}"
     if scale == "log" and low <= 0:
-        return f"{key}: low={low} has no logarithm; write a low above 0, or scale: linear"
+        return f"{key}: low={low} has no logarithm; write a low greater than 0, or scale: linear"
     return Interval(float(low), float(high), scale == "log")
 
 
 def grid_size(space: Mapping[str, Dimension]) -> int | None:
-    """How many settings there are; None where an interval makes them endless."""
-    sizes = [len(each.values) if isinstance(each, Values) else None for each in space.values()]
+    """Return the number of settings of a space; None if it has an interval, and so infinitely many."""
+    sizes = [len(dimension.values) if isinstance(dimension, Values) else None for dimension in space.values()]
     return None if None in sizes else math.prod(size for size in sizes if size is not None)
 
 
-def settings(space: Mapping[str, Dimension], trials: int, seed: int) -> list[Setting]:
-    """The settings to try, a pure function of the arguments.
+def draw_settings(space: Mapping[str, Dimension], trials: int, seed: int) -> list[Setting]:
+    """Choose the settings to try. The result depends on the arguments only.
 
-    The whole grid in declared order (the last key moves fastest) where `trials` is its size; where it is
-    less, that many of it, drawn without replacement, in the same order. With an interval: random search
-    (Bergstra & Bengio 2012), each draw from its own hash, so that a larger budget holds the smaller one, and
-    cells with one space try the same settings. Raises ValueError for more trials than the grid has.
+    A grid is tried completely, in declared order (the last key varies fastest), if it has as many settings
+    as there are trials; else a part of it is drawn without replacement and kept in that order. A space with
+    an interval is searched at random (Bergstra and Bengio 2012, JMLR 13, 281-305). Each draw is computed from
+    a hash of its own, so that a larger budget contains the smaller one, and cells with the same space try the
+    same settings.
+
+    Args:
+        space: The dimensions by key.
+        trials: The number of settings.
+        seed: The seed of the draws.
+
+    Raises:
+        ValueError: If the grid has fewer settings than `trials`.
     """
     size = grid_size(space)
     if size is None:
         return [
-            {key: each.at(_share(seed, key, trial)) for key, each in space.items()} for trial in range(trials)
+            {key: dimension.at(_share(seed, key, trial)) for key, dimension in space.items()}
+            for trial in range(trials)
         ]
     if trials > size:
         raise ValueError(f"{trials=} of a grid of {size}")
-    lists = [each.values for each in space.values() if isinstance(each, Values)]
-    grid = [dict(zip(space, values, strict=True)) for values in product(*lists)]
-    drawn = sorted(range(size), key=lambda at: _share(seed, _text(grid[at]), 0))[:trials]
-    return [grid[at] for at in sorted(drawn)]
+    lists = [dimension.values for dimension in space.values() if isinstance(dimension, Values)]
+    grid: list[Setting] = [dict(zip(space, values, strict=True)) for values in product(*lists)]
+    drawn = sorted(range(size), key=lambda index: _share(seed, _text(grid[index]), 0))[:trials]
+    return [grid[index] for index in sorted(drawn)]
 
 
-def edges(space: Mapping[str, Dimension], setting: Setting) -> Iterator[str]:
-    """A message for each number of a setting that sits on the edge of what was tried for it."""
+def edge_messages(space: Mapping[str, Dimension], setting: Setting) -> Iterator[str]:
+    """Yield a message for each number of a setting at the edge of its dimension."""
     for key, value in setting.items():
         if space[key].is_edge(value):
-            yield f"{key}={_short(value)} is on the edge of {space[key]}: what lies beyond may be better"
+            yield f"{key}={_short(value)} is at the edge of {space[key]}: values beyond it may be better"
 
 
-def holds(outer: Dimension, inner: Dimension) -> bool:
-    """Whether every value of `inner` is one of `outer`."""
+def contains_dimension(outer: Dimension, inner: Dimension) -> bool:
+    """Tell whether every value of `inner` is one of `outer`."""
     if isinstance(inner, Interval):
         return isinstance(outer, Interval) and outer.low <= inner.low and inner.high <= outer.high
     if isinstance(outer, Interval):
-        return all(is_number(each) and outer.low <= each <= outer.high for each in inner.values)
-    return all(each in outer.values for each in inner.values)
+        return all(is_number(value) and outer.low <= value <= outer.high for value in inner.values)
+    return all(value in outer.values for value in inner.values)
 
 
-def nested(
-    outer: Mapping[str, Dimension], inner: Mapping[str, Dimension], apart: Sequence[tuple[str, Any, Any]]
+def contains_space(
+    outer: Mapping[str, Dimension],
+    inner: Mapping[str, Dimension],
+    differences: Sequence[tuple[str, object, object]],
 ) -> bool:
-    """Whether all that the inner cell can be, the outer one can be as well.
+    """Tell whether one cell can take every configuration that another one can.
 
-    `apart`: where the cells' configs differ, and for every tuned key: the key and its value in the outer and
-    in the inner config, which is what a cell has that does not tune the key.
+    Args:
+        outer: The dimensions of the cell that may contain the other.
+        inner: The dimensions of the other cell.
+        differences: Every key that one of them tunes or in which their configurations differ, with its value
+            in the outer and in the inner configuration. A cell that does not tune the key has this value.
     """
     return all(
-        holds(outer.get(key, Values((of_outer,))), inner.get(key, Values((of_inner,))))
-        for key, of_outer, of_inner in apart
+        contains_dimension(outer.get(key, Values((of_outer,))), inner.get(key, Values((of_inner,))))
+        for key, of_outer, of_inner in differences
     )
 
 
-def is_number(value: Any) -> bool:
-    """Whether a value can be ordered as a number."""
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Tell whether a value is a number, which a truth value is not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _share(seed: int, key: str, trial: int) -> float:
-    """A number in [0, 1) that looks random and is the same on every machine."""
+    """A pseudo-random number in [0, 1) that is the same on every machine."""
     digest = hashlib.sha256(f"{seed}|{key}|{trial}".encode()).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return json.dumps(value, sort_keys=True, default=str)
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""A study in the terminal: cells by their test score, what was chosen for them, and the warnings."""
+"""The result of a study in the terminal: a table of its cells, and the warnings."""
 
 from __future__ import annotations
 
@@ -7,60 +7,64 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from abreast.study.results import Findings
-from abreast.study.selection import shown
+from abreast.report.formatting import format_mean, format_number
+from abreast.study.results import StudyResult
+from abreast.study.selection import format_setting_pairs
 
-WIDTH = 140  # where nothing says how wide the terminal is
+WIDTH = 140  # columns, where the output is not a terminal
 
 
-def print_findings(found: Findings, page: Path) -> None:
-    """Print the table of a finished study, its warnings and where everything is."""
+def print_result(result: StudyResult, page: Path) -> None:
+    """Print the table of a finished study, its warnings and the path of its page."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=WIDTH)
     console.print()
-    console.print(_table(found))
-    plan = found.protocol
+    console.print(_table(result))
+    protocol = result.protocol
     console.print(
-        f"Tuned by {found.choices[0].metric} on {_seeds(plan.tune_seeds)}, {plan.trials} trials a cell; "
-        f"tested once on {_seeds(plan.repeat_seeds)}.\nMean ± 95 % interval. Reference: the cell that "
-        "validated best while tuning. Best: all that are not shown to be worse than it (Holm-corrected).",
+        f"Tuned by {result.choices[0].metric} on {format_seeds(protocol.tune_seeds)} with {protocol.trials} "
+        f"trials per cell; tested once on {format_seeds(protocol.repeat_seeds)}.\n"
+        "Mean ± half of the 95% confidence interval. Reference: the cell with the best validation in tuning. "
+        "Best: all cells that are not significantly worse than it (Holm-corrected).",
         soft_wrap=True,
     )
-    if found.warnings:
+    if result.warnings:
         console.print("\n[bold]Warnings[/bold]")
-        for line in found.warnings:
+        for line in result.warnings:
             console.print(f"  {line}", soft_wrap=True, markup=False)
     console.print(f"\n{page}", soft_wrap=True, markup=False)
 
 
-def _table(found: Findings) -> Table:
-    plan, metric = found.protocol, found.metric
+def format_seeds(seeds: tuple[int, ...]) -> str:
+    """Write `seed 0` or `seeds 101, 102`."""
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+
+
+def _table(result: StudyResult) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for key in plan.cells[0].parts:
+    for key in result.protocol.cells[0].parts:
         table.add_column(key, overflow="fold")
     table.add_column("chosen", overflow="fold")
-    validation = found.choices[0].metric
-    for title in (validation, metric, "n", ""):
+    for title in (result.choices[0].metric, result.criteria.metric, "n", ""):
         table.add_column(title, justify="right" if title else "left", no_wrap=True)
-    for at in found.order():
-        choice = found.choices[at]
+    for index in result.order():
+        choice = result.choices[index]
         best = choice.best
-        mean, n, mark = "", "0", "failed"
-        if found.verdict is not None and found.verdict.summaries[at].mean is not None:
-            each = found.verdict.summaries[at]
-            half = f" ± {each.half:.4f}" if each.half is not None else ""
-            mean, n = f"{each.mean:.4f}{half}", str(each.n)
-            ranking = found.verdict.rankings[at]
-            mark = "best" if choice.cell.name in ranking.best else ""
-            mark += ", reference" * (choice.cell.name == ranking.winner)
-        chosen = (
-            shown({key.rpartition(".")[2]: value for key, value in best.setting.items()}) if best else "-"
-        )
-        value = f"{best.value:.4f}" if best and best.value is not None else "-"
-        table.add_row(*choice.cell.parts.values(), chosen, value, mean, n, mark)
+        chosen, validation = "-", "-"
+        if best is not None:
+            names = {key.rpartition(".")[2]: value for key, value in best.setting.items()}
+            chosen = format_setting_pairs(names)
+            validation = "-" if best.score is None else format_number(best.score)
+        table.add_row(*choice.cell.parts.values(), chosen, validation, *_test_cells(result, index))
     return table
 
 
-def _seeds(seeds: tuple[int, ...]) -> str:
-    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+def _test_cells(result: StudyResult, index: int) -> tuple[str, str, str]:
+    """A cell's mean with its interval, its number of seeds, and how it compares."""
+    if result.comparison is None or result.comparison.summaries[index].mean is None:
+        return "", "0", "failed"
+    summary, ranking = result.comparison.summaries[index], result.comparison.rankings[index]
+    name = result.choices[index].cell.name
+    verdict = "best" if name in ranking.best else ""
+    return format_mean(summary), str(summary.n), verdict + ", reference" * (name == ranking.winner)

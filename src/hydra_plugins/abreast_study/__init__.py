@@ -1,1 +1,1 @@
-"""Hydra's sweeper that conducts a study: `+study=loss_x_optim`, or `hydra/sweeper=abreast_study`."""
+"""Hydra sweeper that runs a study: `+study=loss_x_optim`, or `hydra/sweeper=abreast_study`."""

@@ -1,4 +1,4 @@
-"""The sweeper's settings, as `hydra.sweeper.<name>=<value>`; see docs/studies.md."""
+"""The settings of the sweeper, set with `hydra.sweeper.<name>=<value>`; see docs/studies.md."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from hydra.core.config_store import ConfigStore
 
 @dataclass
 class AbreastStudyConf:
-    """A study's protocol.
+    """The protocol of a study. `abreast.study.protocol` checks the values and reports all mistakes.
 
-    cells: what is compared: `{key: [value, ...], ...}`, a cell for every combination, or a list of named
-        cells, `[{name: [override, ...]}, ...]`.
-    space: what is tuned in them, by part: `default`, an option that a cell chooses, or a cell's name.
-    trials: the settings that are tried in every cell; null: the whole grid.
-    tune_seeds, repeat_seeds: of the runs that choose, and of those that are tested.
-    search_seed: of the settings that are drawn where the space holds more than `trials`.
-    metric: what is compared on the test rows; null: accuracy, for regression r2.
+    Attributes:
+        cells: What is compared: `{key: [value, ...], ...}`, a cell for every combination, or a list of cells
+            with names, `[{name: [override, ...]}, ...]`.
+        space: What is tuned in them, by part: `default`, an option that cells choose, or a cell's name.
+        trials: The number of settings that are tried in every cell; null: the complete grid.
+        tune_seeds: Seeds of the runs that choose the settings.
+        repeat_seeds: Seeds of the runs that are tested.
+        search_seed: Seed of the settings that are drawn from a space with more settings than `trials`.
+        metric: What is compared on the test set; null: accuracy, for regression r2.
     """
 
     _target_: str = "hydra_plugins.abreast_study.sweeper.StudySweeper"

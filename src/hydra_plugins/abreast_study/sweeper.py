@@ -1,4 +1,4 @@
-"""The plugin that Hydra finds. It is imported at every start: nothing heavy here."""
+"""The plugin that Hydra discovers. It is imported at every start, so heavy imports are made late."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hydra_plugins.abreast_study import config as _config  # noqa: F401
 
 
 class StudySweeper(Sweeper):
-    """Tunes, repeats and reports; the protocol is read from `hydra.sweeper`, see `AbreastStudyConf`."""
+    """Tunes, repeats and reports by the protocol in `hydra.sweeper`; see `AbreastStudyConf`."""
 
     def __init__(self, **_: Any) -> None:
         self.hydra_context: HydraContext | None = None
@@ -21,7 +21,7 @@ class StudySweeper(Sweeper):
         self.launcher: Launcher | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Take what Hydra hands to every sweeper, and make the launcher."""
+        """Keep what Hydra passes to every sweeper, and create the launcher."""
         from hydra.core.plugins import Plugins
 
         self.hydra_context = hydra_context
@@ -31,10 +31,10 @@ class StudySweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Conduct the study; what every cell came to."""
-        from abreast.study.run import conduct
+        """Run the study and return its result."""
+        from abreast.study.run import run_study
 
         assert self.hydra_context is not None
         assert self.config is not None
         assert self.launcher is not None
-        return conduct(self.config, arguments, self.launcher, self.hydra_context.config_loader)
+        return run_study(self.config, arguments, self.launcher, self.hydra_context.config_loader)

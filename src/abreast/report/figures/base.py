@@ -1,31 +1,38 @@
-"""What all figures share: their form as plain data for plotly.js, colours, text that is safe to show."""
+"""What all figures share: their type, colours and line styles, layouts, and text that is safe to show."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Literal
 
-Json = dict[str, Any]
+from abreast.config.types import Json
+from abreast.report.groups import Analysis, Task
 
-# Okabe and Ito (2008), "Color Universal Design": told apart under every common form of colour blindness.
-# Their black and yellow are left out: one is lost on a dark page, the other on a light one.
+# Okabe and Ito (2008), "Color Universal Design": distinguishable with every common form of colour blindness.
+# Their black and yellow are left out: one is invisible on a dark page, the other on a light one.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7")
 DASHES = ("solid", "dash", "dot", "dashdot")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
 GREY = "#8A8F98"
-# Nunez, Anderton and Renslow (2018), PLOS ONE 13(7), e0199239: a scale that the colour-blind see the same.
-SCALE = "Cividis"
-NAMED = 40  # characters of a label in a figure
+# Nuñez, Anderton and Renslow (2018), PLOS ONE 13(7), e0199239: looks the same with colour blindness.
+COLORSCALE = "Cividis"
+MOST_CHARACTERS = 40  # of a label in a figure
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure: one of plotly (`data`, `layout`) for each combination of the `choices`, the first shown.
+    """A figure with all its variants.
 
-    choices: name and options of each switch; `variants` has a key for each combination, in their order.
-    headers, rows: the same numbers as a table, for those who cannot see the picture.
+    Attributes:
+        id: HTML id and file name.
+        title: Heading of the figure.
+        caption: What it shows and how it was computed.
+        variants: plotly's `data` and `layout` for each combination of the choices, in their order.
+        choices: Name and options of each switch; the first options are shown at first.
+        headers: Column names of the figure's numbers.
+        rows: The figure's numbers as a table, for readers who cannot see the picture.
     """
 
     id: str
@@ -34,14 +41,22 @@ class Figure:
     variants: Mapping[tuple[str, ...], Json]
     choices: Sequence[tuple[str, Sequence[str]]] = ()
     headers: Sequence[str] = ()
-    rows: Sequence[Sequence[Any]] = ()
+    rows: Sequence[Sequence[object]] = ()
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: paragraphs, then figures; `html` is put in as it is, so it must be escaped.
+    """An additional section of the page: paragraphs, a table, figures, HTML, in this order.
 
-    place: `top` comes after the answer, `end` before the runs that are left out.
+    Attributes:
+        id: HTML id.
+        title: Heading of the section and of its table.
+        paragraphs: Plain text.
+        figures: Figures with their switches and numbers.
+        headers: Column names of the table.
+        rows: Rows of the table.
+        html: Inserted as it is, so text in it has to be escaped.
+        position: `top` is below the summary, `end` above the runs that are not included.
     """
 
     id: str
@@ -49,54 +64,96 @@ class Section:
     paragraphs: Sequence[str] = ()
     figures: Sequence[Figure] = ()
     headers: Sequence[str] = ()
-    rows: Sequence[Sequence[Any]] = ()
+    rows: Sequence[Sequence[object]] = ()
     html: str = ""
-    place: str = field(default="end")
+    position: Literal["top", "end"] = field(default="end")
 
 
-def safe(text: str, most: int = NAMED) -> str:
-    """Text for a figure: plotly reads tags in it, so they are escaped; long text is cut in its middle."""
+@dataclass(frozen=True)
+class FigureOptions:
+    """What the command line says about figures.
+
+    Attributes:
+        target: The level of the validation metric for the figure of time to a target; None: chosen from the
+            runs.
+    """
+
+    target: float | None = None
+
+
+# Makes a figure of a task; None where the task has nothing for it to show.
+FigureBuilder = Callable[[Task, Analysis, FigureOptions], Figure | None]
+
+
+def safe_text(text: str, most: int = MOST_CHARACTERS) -> str:
+    """Escape text for plotly, which interprets tags in it, and shorten it in the middle.
+
+    Args:
+        text: Text of any origin, such as an option's name.
+        most: Characters to keep.
+    """
     if len(text) > most:
         half = (most - 1) // 2
         text = f"{text[:half]}…{text[-half:]}"
-    shown = html.escape("".join(each if each.isprintable() else " " for each in text), quote=False)
-    return shown.replace("%{", "%&#123;")  # which would be filled in where it stands in a template
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return html.escape(printable, quote=False).replace("%{", "%&#123;")  # a placeholder in a template
 
 
-def plain(text: str) -> str:
-    """Text for a figure, whole."""
-    return safe(text, 10_000)
+def full_text(text: str) -> str:
+    """Escape text for plotly without shortening it."""
+    return safe_text(text, 10_000)
 
 
-def line(place: int) -> Json:
-    """The place-th line's colour and dash, told apart without colours too."""
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Number names that occur twice, as shortened ones may: equal names would share a position on an axis.
+
+    >>> unique_names(["adam", "sgd", "adam"])
+    ['adam', 'sgd', 'adam (2)']
+    """
+    counts: dict[str, int] = {}
+    result = []
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+        result.append(name if counts[name] == 1 else f"{name} ({counts[name]})")
+    return result
+
+
+def line_style(index: int) -> Json:
+    """Return colour, dash and width of the line at an index; the dash tells lines apart without colours."""
     return {
-        "color": COLORS[place % len(COLORS)],
-        "dash": DASHES[place // len(COLORS) % len(DASHES)],
+        "color": COLORS[index % len(COLORS)],
+        "dash": DASHES[index // len(COLORS) % len(DASHES)],
         "width": 2,
     }
 
 
-def symbol(place: int) -> str:
-    """The place-th line's marker."""
-    return SYMBOLS[place % len(SYMBOLS)]
+def marker_symbol(index: int) -> str:
+    """Return the marker of the line at an index."""
+    return SYMBOLS[index % len(SYMBOLS)]
 
 
-def faint(color: str, share: float = 0.18) -> str:
-    """A `#rrggbb` colour, mostly transparent."""
-    red, green, blue = (int(color[at : at + 2], 16) for at in (1, 3, 5))
-    return f"rgba({red},{green},{blue},{share})"
+def transparent(color: str, opacity: float = 0.18) -> str:
+    """Return a `#rrggbb` colour with an opacity in [0, 1], as `rgba(...)`."""
+    red, green, blue = (int(color[start : start + 2], 16) for start in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"
 
 
-def brief(value: float) -> float:
-    """Six digits: more cannot be seen, and pages stay small."""
+def six_digits(value: float) -> float:
+    """Round to six significant digits: more are invisible, and the page stays small."""
     return float(f"{value:.6g}")
 
 
-def layout(x: str, y: str, *, height: int = 420, **more: Any) -> Json:
-    """A figure's frame, with titles of the axes; the page sets its colours. For paper as it is."""
+def layout(x_title: str, y_title: str, *, height: int = 420, **changes: object) -> Json:
+    """Make a plotly layout, in the colours for print; the page sets its own.
+
+    Args:
+        x_title: Title of the horizontal axis.
+        y_title: Title of the vertical axis.
+        height: In pixels.
+        changes: Other keys of the layout; dictionaries are merged into the defaults.
+    """
     axis = {"automargin": True, "zeroline": False, "gridcolor": "#E3E6EA", "linecolor": "#9AA1AB"}
-    found: Json = {
+    result: Json = {
         "height": height,
         "margin": {"l": 60, "r": 16, "t": 16, "b": 50},
         "paper_bgcolor": "rgba(255,255,255,0)",
@@ -107,18 +164,19 @@ def layout(x: str, y: str, *, height: int = 420, **more: Any) -> Json:
             "color": "#1F2328",
         },
         "hoverlabel": {"namelength": -1, "align": "left"},
-        "xaxis": {**axis, "title": {"text": x}},
-        "yaxis": {**axis, "title": {"text": y}},
+        "xaxis": {**axis, "title": {"text": x_title}},
+        "yaxis": {**axis, "title": {"text": y_title}},
         "legend": {"orientation": "h", "y": -0.22, "yanchor": "top", "x": 0, "font": {"size": 12}},
         "showlegend": False,
     }
-    for key, value in more.items():
-        found[key] = {**found[key], **value} if isinstance(found.get(key), dict) else value
-    return found
+    for key, value in changes.items():
+        merges = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = {**result[key], **value} if merges else value  # type: ignore[dict-item]
+    return result
 
 
-def rows_layout(x: str, names: Sequence[str], **more: Any) -> Json:
-    """A figure with a row a name, the first one at the top."""
+def rows_layout(x_title: str, names: Sequence[str], **changes: object) -> Json:
+    """Make a plotly layout with a row for each name, the first at the top; arguments as of `layout`."""
     rows = {
         "type": "category",
         "categoryorder": "array",
@@ -129,4 +187,6 @@ def rows_layout(x: str, names: Sequence[str], **more: Any) -> Json:
     }
     legend = {"y": 1.0, "yanchor": "bottom"}
     height = 120 + 26 * len(names)
-    return layout(x, "", height=height, yaxis=rows, showlegend=True, legend=legend, margin={"t": 48}, **more)
+    return layout(
+        x_title, "", height=height, yaxis=rows, showlegend=True, legend=legend, margin={"t": 48}, **changes
+    )

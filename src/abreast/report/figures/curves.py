@@ -1,116 +1,120 @@
-"""Figures over time: learning curves, with a band over seeds."""
+"""Learning curves: the mean over seeds, with a band from the lowest to the highest seed."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import product
-from typing import Any
 
-from abreast.report import text as words
-from abreast.report.cells import representatives
-from abreast.report.figures.base import Figure, Json, brief, faint, layout, line, safe, symbol
-from abreast.report.figures.ranking import distinct, short
-from abreast.report.figures.time_to_target import curve_metric
-from abreast.report.groups import Answer, Group, Task
+from abreast.config.types import Json
+from abreast.metrics.registry import METRICS, by_priority, direction, title
+from abreast.report.figures.base import (
+    Figure,
+    FigureOptions,
+    layout,
+    line_style,
+    marker_symbol,
+    safe_text,
+    six_digits,
+    transparent,
+    unique_names,
+)
+from abreast.report.figures.group_labels import short_label
+from abreast.report.formatting import format_number, metric_title
+from abreast.report.grid import representatives
+from abreast.report.groups import Analysis, Group, Task
+from abreast.report.run import Run
+from abreast.report.targets import curve_metric
 
 FEW_LINES, MOST_LINES = 4, 12
-MOST_POINTS = 200
-ALONG = {"epochs": ("epoch", "epoch"), "time": ("seconds", "seconds of training")}
+MOST_POINTS = 200  # of a line
+MOST_MARKERS = 40
+X_AXES = {"epochs": ("epoch", "epoch"), "time": ("seconds", "seconds of training")}  # column and title
 STAGES = {"validation": "val", "training": "train"}
 
 
-def learning_curves(task: Task, found: Answer, suffix: str = "") -> Figure | None:
-    """Mean and range over seeds, epoch by epoch, of the groups that come first."""
-    able = [group for group in representatives(task, found) if _runs(group)]
-    groups = able[:MOST_LINES]
-    columns = {column for group in groups for run in _runs(group) for column in run.curve}
-    first = curve_metric(found)
+def learning_curves(task: Task, analysis: Analysis, options: FigureOptions) -> Figure | None:
+    """Make the figure of the first groups, or of the best group of each cell where there is a grid."""
+    with_curves = [group for group in representatives(task, analysis) if _runs(group)]
+    groups = with_curves[:MOST_LINES]
+    first = curve_metric(analysis)
     if not groups or first is None:
         return None
-    measures = [
-        name for name in ("accuracy", "r2", "mae", "loss") if {f"val/{name}", f"train/{name}"} & columns
+    columns = {column for group in groups for run in _runs(group) for column in run.curve}
+    metrics = [
+        metric.name
+        for metric in by_priority(METRICS)
+        if not metric.test_only and {f"val/{metric.name}", f"train/{metric.name}"} & columns
     ]
-    measures.sort(key=lambda name: name != first.split("/")[1])
+    metrics.sort(key=lambda name: name != first.split("/")[1])
     stages = [
-        name for name, stage in STAGES.items() if any(f"{stage}/{each}" in columns for each in measures)
+        name for name, stage in STAGES.items() if any(f"{stage}/{metric}" in columns for metric in metrics)
     ]
-    along = list(ALONG) if "seconds" in columns else ["epochs"]
-    names = distinct([safe(short(group, found)) for group in groups])
-    shown = {f"first {count}": count for count in (FEW_LINES, len(groups)) if count < len(groups)}
-    shown["all" if len(able) == len(groups) else f"first {len(groups)}"] = len(groups)
+    x_axes = list(X_AXES) if "seconds" in columns else ["epochs"]
+    names = unique_names([safe_text(short_label(group, analysis)) for group in groups])
+    counts = {f"first {count}": count for count in (FEW_LINES, len(groups)) if count < len(groups)}
+    counts["all" if len(with_curves) == len(groups) else f"first {len(groups)}"] = len(groups)
     variants: dict[tuple[str, ...], Json] = {}
-    for measure, stage, by in product(measures, stages, along):
-        column, (key, axis) = f"{STAGES[stage]}/{measure}", ALONG[by]
-        bands = [_band(each, names[place], column, key, place) for place, each in enumerate(groups)]
-        frame = layout(axis, words.metric_name(column), height=460, showlegend=True, hovermode="closest")
-        for title, count in shown.items():
+    for metric, stage, x_axis in product(metrics, stages, x_axes):
+        column, (x_column, x_title) = f"{STAGES[stage]}/{metric}", X_AXES[x_axis]
+        bands = [_band(group, names[i], column, x_column, i) for i, group in enumerate(groups)]
+        frame = layout(x_title, metric_title(column), height=460, showlegend=True, hovermode="closest")
+        for choice, count in counts.items():
             data = [trace for band in bands[:count] for trace in band]
-            variants[(words.NAMES[measure], stage, by, title)] = {"data": data, "layout": frame}
+            variants[(title(metric), stage, x_axis, choice)] = {"data": data, "layout": frame}
     caption = (
         "Lines are means over seeds, bands reach from the lowest to the highest seed; failed runs are left "
         "out."
     )
-    if "time" in along:
-        caption += " The time of a run that was trained in a stack is its share of the stack's."
-    if len(able) < len(task.groups):
-        caption += " Each pair of the figure above is shown by the group that validated best."
+    if "time" in x_axes:
+        caption += " The time of a run that was trained in a stack is its share of the stack's time."
+    if len(with_curves) < len(task.groups):
+        caption += " Each cell of the heat map is represented by its best group by validation."
     return Figure(
-        f"curves{suffix}",
+        "curves",
         "Learning curves",
         caption,
         variants,
         (
-            ("Measure", [words.NAMES[each] for each in measures]),
-            ("Rows", stages),
-            ("Along", along),
-            ("Show", list(shown)),
+            ("Metric", [title(metric) for metric in metrics]),
+            ("Data", stages),
+            ("Horizontal axis", x_axes),
+            ("Show", list(counts)),
         ),
-        ("group", "runs", f"best {words.metric_name(first)}, mean over seeds", "epochs"),
+        ("group", "runs", f"best {metric_title(first)}, mean over seeds", "epochs"),
         [
             (
-                short(group, found),
+                short_label(group, analysis),
                 len(_runs(group)),
-                words.number(_mean_best(group, first)),
-                max(len(run.curve[first]) for run in _runs(group) if first in run.curve)
-                if any(first in run.curve for run in _runs(group))
-                else 0,
+                format_number(_mean_best(group, first)),
+                max((len(run.curve[first]) for run in _runs(group) if first in run.curve), default=0),
             )
             for group in groups
         ],
     )
 
 
-def _runs(group: Group) -> list[Any]:
+def _runs(group: Group) -> list[Run]:
     return [run for run in group.runs if run.status in ("finished", "running", "interrupted") and run.curve]
 
 
 def _mean_best(group: Group, column: str) -> float | None:
-    higher = column.split("/")[1] in ("accuracy", "r2")
+    """The mean over seeds of the best value of each curve."""
+    best = max if direction(column) == "max" else min
     curves = [[value for value in run.curve.get(column, []) if math.isfinite(value)] for run in _runs(group)]
-    peaks = [(max if higher else min)(curve) for curve in curves if curve]
-    return sum(peaks) / len(peaks) if peaks else None
+    values = [best(curve) for curve in curves if curve]
+    return sum(values) / len(values) if values else None
 
 
-def _band(group: Group, name: str, column: str, key: str, place: int) -> list[Json]:
-    """A group's line and band as plotly traces; none where it has no such column."""
-    points: list[tuple[float, float, float, float, int]] = []
-    curves = [run.curve for run in _runs(group) if column in run.curve and key in run.curve]
-    for at in range(max((len(curve[column]) for curve in curves), default=0)):
-        there = [
-            (curve[key][at], curve[column][at])
-            for curve in curves
-            if at < len(curve[column]) and math.isfinite(curve[column][at])
-        ]
-        if there:
-            values = [value for _, value in there]
-            x = sum(each for each, _ in there) / len(there)
-            points.append((x, sum(values) / len(values), min(values), max(values), len(values)))
+def _band(group: Group, name: str, column: str, x_column: str, index: int) -> list[Json]:
+    """A group's line and band as plotly traces; none if its runs lack the column."""
+    points = _points(group, column, x_column)
     if not points:
         return []
     step = math.ceil(len(points) / MOST_POINTS)
     points = [*points[:-1][::step], points[-1]] if step > 1 else points
-    xs, means, lows, highs, counts = (list(map(brief, part)) for part in zip(*points, strict=True))
-    style = line(place)
+    xs, means, lows, highs, counts = (list(map(six_digits, part)) for part in zip(*points, strict=True))
+    style = line_style(index)
     traces: list[Json] = []
     if max(counts) > 1:
         traces.append(
@@ -119,7 +123,7 @@ def _band(group: Group, name: str, column: str, key: str, place: int) -> list[Js
                 "x": [*xs, *xs[::-1]],
                 "y": [*highs, *lows[::-1]],
                 "fill": "toself",
-                "fillcolor": faint(style["color"]),
+                "fillcolor": transparent(style["color"]),
                 "line": {"width": 0},
                 "mode": "lines",
                 "hoverinfo": "skip",
@@ -130,16 +134,32 @@ def _band(group: Group, name: str, column: str, key: str, place: int) -> list[Js
     traces.append(
         {
             "type": "scatter",
-            "mode": "lines+markers" if len(xs) <= 40 else "lines",
+            "mode": "lines+markers" if len(xs) <= MOST_MARKERS else "lines",
             "name": name,
             "legendgroup": name,
             "x": xs,
             "y": means,
             "line": style,
-            "marker": {"symbol": symbol(place), "size": 6},
-            "customdata": [list(each) for each in zip(lows, highs, counts, strict=True)],
+            "marker": {"symbol": marker_symbol(index), "size": 6},
+            "customdata": [list(values) for values in zip(lows, highs, counts, strict=True)],
             "hovertemplate": "%{y:.4g} (%{customdata[0]:.4g} to %{customdata[1]:.4g}, "
             "%{customdata[2]} seeds)<extra>" + name + "</extra>",
         }
     )
     return traces
+
+
+def _points(group: Group, column: str, x_column: str) -> Sequence[tuple[float, float, float, float, int]]:
+    """For each epoch: x, mean, lowest and highest value, and the number of runs that have it."""
+    points = []
+    curves = [run.curve for run in _runs(group) if column in run.curve and x_column in run.curve]
+    for epoch in range(max((len(curve[column]) for curve in curves), default=0)):
+        values = [
+            (curve[x_column][epoch], curve[column][epoch])
+            for curve in curves
+            if epoch < len(curve[column]) and math.isfinite(curve[column][epoch])
+        ]
+        if values:
+            xs, ys = zip(*values, strict=True)
+            points.append((sum(xs) / len(xs), sum(ys) / len(ys), min(ys), max(ys), len(ys)))
+    return points

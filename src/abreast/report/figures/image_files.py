@@ -7,35 +7,50 @@ import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from abreast.config.types import Json
 from abreast.errors import RunError
 from abreast.report.figures.base import Figure
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-SIZE = {"width": 900, "height": 480}
+SIZE = {"width": 900, "height": 480}  # pixels
 
 
-def browser() -> str:
-    """The browser to draw with: that of $BROWSER_PATH, else the first that is installed. Raises RunError."""
-    named = os.environ.get("BROWSER_PATH")
-    found = named or next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if not found or not Path(found).exists():
-        looked = f"BROWSER_PATH={named}" if named else ", ".join(BROWSERS)
+def find_browser() -> str:
+    """Find the browser to draw with: that of $BROWSER_PATH, else the first one of `BROWSERS` on the PATH.
+
+    Raises:
+        RunError: If there is none.
+    """
+    configured = os.environ.get("BROWSER_PATH")
+    path = configured or next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if not path or not Path(path).exists():
+        searched = f"BROWSER_PATH={configured}" if configured else ", ".join(BROWSERS)
         raise RunError(
-            f"--figures draws with Chrome or Chromium, and there is none ({looked}): install one (Debian: "
-            "apt-get install chromium), or use the page's own PNG and SVG buttons"
+            f"--figures requires Chrome or Chromium, and none was found ({searched}). Install one (Debian: "
+            "apt-get install chromium), or use the PNG and SVG buttons of the page"
         )
-    return found
+    return path
 
 
 def export(figures: Sequence[Figure], folder: Path) -> list[Path]:
-    """Write every variant of every figure as PNG and SVG on white; the files."""
-    path = browser()
+    """Write every variant of every figure as PNG and SVG on a white background.
+
+    Args:
+        figures: The figures of a report.
+        folder: The directory to write to; created if it is missing.
+
+    Returns:
+        The paths of the files.
+
+    Raises:
+        RunError: If there is no browser.
+    """
+    browser = find_browser()
     import kaleido
 
     folder.mkdir(parents=True, exist_ok=True)
-    specs: list[dict[str, Any]] = []
+    specs: list[Json] = []
     files: list[Path] = []
     for figure in figures:
         for key, variant in figure.variants.items():
@@ -52,5 +67,9 @@ def export(figures: Sequence[Figure], folder: Path) -> list[Path]:
                     }
                 )
                 files.append(file)
-    kaleido.write_fig_from_object_sync(specs, kopts={"path": path, "enable_sandbox": os.geteuid() != 0})
+    kaleido.write_fig_from_object_sync(
+        specs,
+        # Chromium refuses to run its sandbox as root.
+        kopts={"path": browser, "enable_sandbox": os.geteuid() != 0},
+    )
     return files

@@ -1,85 +1,105 @@
-"""The figure of how much the learning rate matters."""
+"""The final metric by learning rate."""
 
 from __future__ import annotations
 
-from abreast.report import text as words
-from abreast.report.figures.base import Figure, Json, layout, line, safe, symbol
-from abreast.report.figures.ranking import distinct
-from abreast.report.groups import Answer, Group, Task
-from abreast.report.settings import text
+from abreast.config.types import Json
+from abreast.report.figures.base import (
+    Figure,
+    FigureOptions,
+    layout,
+    line_style,
+    marker_symbol,
+    safe_text,
+    unique_names,
+)
+from abreast.report.formatting import format_mean, metric_title
+from abreast.report.groups import Analysis, Group, Task
+from abreast.report.settings import format_setting
 
+KEY = "optim.lr"
 MOST_LINES = 10
 
 
-def sensitivity(task: Task, found: Answer, suffix: str = "") -> Figure | None:
-    """The final metric by learning rate, a line for each combination of the other settings."""
-    key = "optim.lr"
-    others = [each for each in found.keys if each != key]
-    lines: dict[str, list[Group]] = {}
-    for group in task.groups:
-        rate = group.settings.get(key)
-        if isinstance(rate, (int, float)) and rate > 0:
-            lines.setdefault(", ".join(text(group.settings[each]) for each in others) or "all", []).append(
-                group
-            )
-    lines = {name: groups for name, groups in lines.items() if len(groups) > 1}
+def lr_sensitivity(task: Task, analysis: Analysis, options: FigureOptions) -> Figure | None:
+    """Make the figure with a line for each combination of the other settings, the best ones first."""
+    lines = {name: groups for name, groups in _lines(task, analysis).items() if len(groups) > 1}
     if not lines:
         return None
-    # In the order of the table, whose first group is the winner.
-    shown = dict(list(lines.items())[:MOST_LINES])
-    data: list[Json] = []
+    shown = dict(list(lines.items())[:MOST_LINES])  # lines are in the order of the groups, the winner first
+    names = unique_names([safe_text(name) for name in shown])
+    data = []
     rows = []
-    for place, (name, groups) in enumerate(
-        zip(distinct([safe(each) for each in shown]), shown.values(), strict=True)
-    ):
-        ordered = sorted(groups, key=lambda group: float(group.settings[key]))
-        able = [group for group in ordered if group.summary.mean is not None]
-        style = line(place)
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "name": name,
-                "x": [group.settings[key] for group in able],
-                "y": [group.summary.mean for group in able],
-                "error_y": {
-                    "type": "data",
-                    "array": [group.summary.half or 0 for group in able],
-                    "thickness": 1,
-                    "width": 3,
-                    "color": style["color"],
-                },
-                "line": style,
-                "marker": {"symbol": symbol(place), "size": 7},
-                "customdata": [
-                    [words.mean_and_half(g.summary), g.summary.n, g.count("failed")] for g in able
-                ],
-                "hovertemplate": "lr %{x}: %{customdata[0]}, n = %{customdata[1]}, "
-                "%{customdata[2]} failed<extra>" + name + "</extra>",
-            }
-        )
+    for index, (name, groups) in enumerate(zip(names, shown.values(), strict=True)):
+        data.append(_trace(groups, name, index))
         rows += [
-            (name, text(g.settings[key]), words.mean_and_half(g.summary), g.summary.n, g.count("failed"))
-            for g in ordered
+            (
+                name,
+                format_setting(group.settings[KEY]),
+                format_mean(group.summary),
+                group.summary.n,
+                group.count("failed"),
+            )
+            for group in groups
         ]
     caption = (
-        f"Mean {words.metric_name(found.metric)} over seeds with its 95 % interval, by learning rate. A rate "
-        "whose runs all failed has no point."
+        f"Mean {metric_title(analysis.metric)} over seeds with its 95% confidence interval. A learning rate "
+        "at which all runs failed has no point."
     )
     if len(lines) > len(shown):
-        caption += f" Shown are {len(shown)} of {len(lines)} lines."
+        caption += f" {len(shown)} of {len(lines)} lines are shown."
     frame = layout(
         "learning rate",
-        words.metric_name(found.metric),
+        metric_title(analysis.metric),
         height=440,
         xaxis={"type": "log", "exponentformat": "power"},
         showlegend=True,
     )
     return Figure(
-        f"rates{suffix}",
+        "lr-sensitivity",
         "Sensitivity to the learning rate",
         caption,
         {(): {"data": data, "layout": frame}},
-        headers=("line", "learning rate", words.metric_name(found.metric), "n", "failed"),
+        headers=("line", "learning rate", metric_title(analysis.metric), "n", "failed"),
         rows=rows,
     )
+
+
+def _lines(task: Task, analysis: Analysis) -> dict[str, list[Group]]:
+    """Groups by their other settings, each list in the order of the learning rate."""
+    others = [key for key in analysis.keys if key != KEY]
+    lines: dict[str, list[tuple[float, Group]]] = {}
+    for group in task.groups:
+        rate = group.settings.get(KEY)
+        if isinstance(rate, (int, float)) and rate > 0:
+            name = ", ".join(format_setting(group.settings[key]) for key in others) or "all"
+            lines.setdefault(name, []).append((float(rate), group))
+    return {
+        name: [group for _, group in sorted(points, key=lambda point: point[0])]
+        for name, points in lines.items()
+    }
+
+
+def _trace(groups: list[Group], name: str, index: int) -> Json:
+    with_values = [group for group in groups if group.summary.mean is not None]
+    style = line_style(index)
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": name,
+        "x": [group.settings[KEY] for group in with_values],
+        "y": [group.summary.mean for group in with_values],
+        "error_y": {
+            "type": "data",
+            "array": [group.summary.half or 0 for group in with_values],
+            "thickness": 1,
+            "width": 3,
+            "color": style["color"],
+        },
+        "line": style,
+        "marker": {"symbol": marker_symbol(index), "size": 7},
+        "customdata": [
+            [format_mean(group.summary), group.summary.n, group.count("failed")] for group in with_values
+        ],
+        "hovertemplate": "lr %{x}: %{customdata[0]}, n = %{customdata[1]}, "
+        "%{customdata[2]} failed<extra>" + name + "</extra>",
+    }

@@ -1,110 +1,88 @@
-"""Figures of the final metric: the groups in order with their intervals."""
+"""The groups in order of their final metric, with their confidence intervals."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from abreast.report import text as words
-from abreast.report.figures.base import COLORS, GREY, Figure, Json, plain, rows_layout, safe
-from abreast.report.groups import Answer, Group, Task
-from abreast.report.settings import text
+from abreast.config.types import Json
+from abreast.report.figures.base import (
+    COLORS,
+    GREY,
+    Figure,
+    FigureOptions,
+    rows_layout,
+    safe_text,
+    unique_names,
+)
+from abreast.report.figures.group_labels import hover_lines, short_label
+from abreast.report.formatting import format_interval, format_number, metric_title, verdict_label
+from abreast.report.groups import Analysis, Group, Task
+from abreast.statistics.comparison import Verdict
 
 FEW_GROUPS = 15
 MOST_GROUPS = 40
+# Legend entry, verdicts, colour, marker and its size.
+MARKS: tuple[tuple[str, tuple[Verdict, ...], str, str, int], ...] = (
+    ("best", ("winner",), COLORS[0], "star", 14),
+    ("not significantly worse", ("inconclusive", "better", "untested"), COLORS[0], "circle", 9),
+    ("significantly worse", ("worse",), GREY, "diamond-open", 9),
+)
 
 
-def ranking(task: Task, found: Answer, suffix: str = "") -> Figure | None:
-    """Every group's mean with its interval, the best at the top."""
-    able = [group for group in task.groups if group.summary.mean is not None]
-    groups = able[:MOST_GROUPS]
+def ranking(task: Task, analysis: Analysis, options: FigureOptions) -> Figure | None:
+    """Make the figure with the mean and interval of every group, the best at the top."""
+    with_values = [group for group in task.groups if group.summary.mean is not None]
+    groups = with_values[:MOST_GROUPS]
     if len(groups) < 2:
         return None
-    shown = {f"first {count}": groups[:count] for count in (FEW_GROUPS, len(groups)) if count < len(groups)}
-    shown["all" if len(able) == len(groups) else f"first {len(groups)}"] = groups
-    variants: dict[tuple[str, ...], Json] = {(name,): _in_order(part, found) for name, part in shown.items()}
+    choices = {f"first {count}": groups[:count] for count in (FEW_GROUPS, len(groups)) if count < len(groups)}
+    choices["all" if len(with_values) == len(groups) else f"first {len(groups)}"] = groups
     caption = (
-        f"Mean {words.metric_name(found.metric)} over seeds; the bar is the 95 % interval of the mean (none "
-        "for one seed). Overlapping bars do not decide: the corrected p in the table does."
+        f"Mean {metric_title(analysis.metric)} over seeds; the bar is the 95% confidence interval of the "
+        "mean (none for a single seed). Overlapping bars do not decide significance: the corrected "
+        "p-value in the table does."
     )
-    if len(able) > len(groups):
-        caption += f" {len(able) - len(groups)} more groups are in the table."
+    if len(with_values) > len(groups):
+        caption += f" {len(with_values) - len(groups)} more groups are in the table."
     return Figure(
-        f"ranking{suffix}",
+        "ranking",
         "Groups in order",
         caption,
-        variants,
-        (("Show", list(shown)),),
-        ("group", words.metric_name(found.metric), "95 % interval", "n", "against the best"),
+        {(name,): _in_order(part, analysis) for name, part in choices.items()},
+        (("Show", list(choices)),),
+        ("group", metric_title(analysis.metric), "95% interval", "n", "compared with the best"),
         [
             (
-                short(group, found),
-                words.number(group.summary.mean),
-                words.interval(group.summary),
+                short_label(group, analysis),
+                format_number(group.summary.mean),
+                format_interval(group.summary),
                 group.summary.n,
-                words.verdict(group),
+                verdict_label(group),
             )
             for group in groups
         ],
     )
 
 
-def _in_order(groups: Sequence[Group], found: Answer) -> Json:
-    """The plotly figure of these groups."""
-    names = distinct([safe(short(group, found), 48) for group in groups])
-    parts = [
-        ("the winner", ("winner",), COLORS[0], "star", 14),
-        ("not to be told from it", ("tie", "better", "untested"), COLORS[0], "circle", 9),
-        ("shown to be worse", ("worse",), GREY, "diamond-open", 9),
-    ]
+def _in_order(groups: Sequence[Group], analysis: Analysis) -> Json:
+    names = unique_names([safe_text(short_label(group, analysis), 48) for group in groups])
     data = []
-    for name, verdicts, color, marker, size in parts:
-        chosen = [(group, y) for group, y in zip(groups, names, strict=True) if group.verdict in verdicts]
-        if not chosen:
+    for title, verdicts, color, marker, size in MARKS:
+        marked = [(group, y) for group, y in zip(groups, names, strict=True) if group.verdict in verdicts]
+        if not marked:
             continue
-        bars = [group.summary.half or 0 for group, _ in chosen]
+        bars = [group.summary.half or 0 for group, _ in marked]
         data.append(
             {
                 "type": "scatter",
                 "mode": "markers",
-                "name": name,
-                "x": [group.summary.mean for group, _ in chosen],
-                "y": [y for _, y in chosen],
+                "name": title,
+                "x": [group.summary.mean for group, _ in marked],
+                "y": [y for _, y in marked],
                 "error_x": {"type": "data", "array": bars, "thickness": 1.6, "width": 4, "color": color},
                 "marker": {"color": color, "size": size, "symbol": marker},
-                "customdata": [told(group, found) for group, _ in chosen],
+                "customdata": [hover_lines(group) for group, _ in marked],
                 "hovertemplate": "%{customdata[0]}<br>%{customdata[1]}<br>%{customdata[2]}<extra></extra>",
             }
         )
-    return {"data": data, "layout": rows_layout(words.metric_name(found.metric), names)}
-
-
-def short(group: Group, found: Answer) -> str:
-    """A group by its values alone, which the table's columns name: `cross_entropy, adam, 0.01`."""
-    values = []
-    for key in found.keys:
-        value = group.settings[key]
-        if value is not None:
-            is_named = isinstance(value, str) and "." not in key
-            values.append(text(value) if is_named else f"{key.split('.')[-1]}={text(value)}")
-    return ", ".join(values) or "all runs"
-
-
-def told(group: Group, found: Answer) -> list[str]:
-    p = group.comparison.p_holm if group.comparison else None
-    told = words.verdict(group) + (f", p (Holm) {plain(words.p_value(p))}" if p is not None else "")
-    failed = f", {group.count('failed')} of {len(group.runs)} runs failed" if group.count("failed") else ""
-    return [
-        plain(group.label),
-        f"{words.mean_and_half(group.summary)}, {words.seeds(group.summary.n)}{failed}",
-        told,
-    ]
-
-
-def distinct(names: Sequence[str]) -> list[str]:
-    """Names that were cut may be equal: numbered then, as one place on an axis is one name."""
-    seen: dict[str, int] = {}
-    found = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return found
+    return {"data": data, "layout": rows_layout(metric_title(analysis.metric), names)}

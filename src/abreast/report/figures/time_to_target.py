@@ -1,199 +1,135 @@
-"""Time and epochs until a run first reaches a level of its validation metric."""
+"""Epochs and time until the runs reach a level of their validation metric."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from statistics import median
 
-from abreast.report import text as words
-from abreast.report.collect import Run
-from abreast.report.figures.base import GREY, Figure, Json, brief, line, plain, rows_layout, safe
-from abreast.report.figures.ranking import distinct, short
-from abreast.report.groups import Answer, Group, Task
+from abreast.config.types import Json
+from abreast.report.figures.base import (
+    GREY,
+    Figure,
+    FigureOptions,
+    full_text,
+    line_style,
+    rows_layout,
+    safe_text,
+    six_digits,
+    unique_names,
+)
+from abreast.report.figures.group_labels import short_label
+from abreast.report.formatting import metric_title
+from abreast.report.groups import Analysis, Group, Task
+from abreast.report.targets import Target, Unit, find_target
 
-FAMILIAR = {"accuracy": 0.005, "r2": 0.01}  # steps of a level that is chosen
-
-
-@dataclass(frozen=True)
-class Reached:
-    """When a run first reached the level: None where it never did."""
-
-    run: Run
-    epochs: float | None
-    seconds: float | None
-
-
-@dataclass(frozen=True)
-class Target:
-    """A level of a validation metric, who said so, and each group's runs."""
-
-    metric: str
-    level: float
-    given: bool
-    reached: dict[str, list[Reached]]
-
-    def median(self, group: Group, what: str) -> float | None:
-        """The median over the group's seeds, a run that never got there counting as later than all others."""
-        values = [getattr(each, what) for each in self.reached.get(group.label, [])]
-        if not values:
-            return None
-        middle = median(math.inf if value is None else value for value in values)
-        return middle if math.isfinite(middle) else None
-
-    def share(self, group: Group) -> str:
-        """How many of the group's runs got there."""
-        runs = self.reached[group.label]
-        return f"{sum(each.epochs is not None for each in runs)} of {len(runs)}"
+MOST_GROUPS = 30
+AXES: dict[str, Unit] = {"epochs": "epochs", "time": "seconds"}
 
 
-def curve_metric(found: Answer) -> str | None:
-    """The column of metrics.csv that runs are followed by: the answer's, on validation rows if there are."""
-    name = found.metric.partition("/")[2].partition("/")[0]
-    for column in (f"val/{name}", f"train/{name}", "val/accuracy", "val/loss", "train/loss"):
-        if any(column in run.curve for group in found.groups for run in group.runs):
-            return column
-    return None
-
-
-def find_target(task: Task, found: Answer, level: float | None = None) -> Target | None:
-    """When each run reached the level; by default the median over groups of what their median seed reaches.
-
-    So about half of the groups get there. None where no run has a curve.
-    """
-    column = curve_metric(found)
-    if column is None:
+def time_to_target(task: Task, analysis: Analysis, options: FigureOptions) -> Figure | None:
+    """Make the figure with a mark for each run and the median of each group, the fastest group first."""
+    target = find_target(task, analysis, options.target)
+    if target is None:
         return None
-    higher = column.split("/")[1] in ("accuracy", "r2")
-    counted = {group.label: _counted(group, column) for group in task.groups}
-    peaks = [median(_extreme(run.curve[column], higher) for run in runs) for runs in counted.values() if runs]
-    if not peaks:
-        return None
-    given = level is not None
-    if level is None:
-        level = _familiar(median(peaks), column, higher)
-    reached = {label: [_reach(run, column, level, higher) for run in runs] for label, runs in counted.items()}
-    return Target(column, level, given, reached)
-
-
-def _counted(group: Group, column: str) -> list[Run]:
-    """A failed run that has a curve counts too: as one that never gets there, if it did not before."""
-    return [
-        run
-        for run in group.runs
-        if run.status in ("finished", "failed") and any(map(math.isfinite, run.curve.get(column, [])))
-    ]
-
-
-def _reach(run: Run, column: str, level: float, higher: bool) -> Reached:
-    for place, value in enumerate(run.curve[column]):
-        if (value >= level) if higher else (value <= level):  # false for nan
-            epochs, times = run.curve.get("epoch", []), run.curve.get("seconds", [])
-            return Reached(run, epochs[place] if epochs else place + 1.0, times[place] if times else None)
-    return Reached(run, None, None)
-
-
-def _extreme(values: Sequence[float], higher: bool) -> float:
-    finite = [value for value in values if math.isfinite(value)]
-    return max(finite) if higher else min(finite)
-
-
-def _familiar(level: float, column: str, higher: bool) -> float:
-    """A round level that is no harder than the given one."""
-    step = FAMILIAR.get(column.split("/")[1])
-    if step is None:  # a loss: two digits that count
-        step = 10.0 ** (math.floor(math.log10(abs(level))) - 1) if level else 1.0
-    count = level / step
-    rounded = math.floor(count + 1e-9) if higher else math.ceil(count - 1e-9)
-    return float(f"{rounded * step:.10g}")
-
-
-def to_target(task: Task, found: Answer, target: Target, suffix: str = "") -> Figure | None:
-    """Epochs and seconds until the target, a mark a run and the median of each group."""
     groups = [group for group in task.groups if target.reached.get(group.label)]
     if not groups:
         return None
 
     def order(group: Group) -> tuple[float, float]:
-        runs = target.reached[group.label]
-        share = sum(each.epochs is not None for each in runs) / len(runs)
-        return (target.median(group, "epochs") or math.inf, -share)
+        reached, runs = target.count(group)
+        return (target.median(group, "epochs") or math.inf, -reached / runs)
 
-    groups = sorted(groups, key=order)[:30]
-    names = distinct([safe(short(group, found), 48) for group in groups])
-    variants: dict[tuple[str, ...], Json] = {}
-    for by, what in (("epochs", "epochs"), ("time", "seconds")):
-        dots: list[tuple[float, str]] = []
-        middles: list[tuple[float | None, str, str]] = []
-        for group, name in zip(groups, names, strict=True):
-            runs = target.reached[group.label]
-            dots += [(value, name) for each in runs if (value := getattr(each, what)) is not None]
-            middles.append((target.median(group, what), name, f"{target.share(group)} runs got there"))
-        data: list[Json] = [
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": "a run",
-                "x": [brief(value) for value, _ in dots],
-                "y": [name for _, name in dots],
-                "marker": {"color": GREY, "size": 7, "symbol": "circle-open"},
-                "hovertemplate": "%{x:.4g} " + what + "<extra></extra>",
-            },
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": "median over seeds",
-                "x": [None if value is None else brief(value) for value, _, _ in middles],
-                "y": [name for _, name, _ in middles],
-                "marker": {"color": line(0)["color"], "size": 11, "symbol": "diamond"},
-                "customdata": [told for _, _, told in middles],
-                "hovertemplate": "median %{x:.4g} " + what + ", %{customdata}<extra></extra>",
-            },
-        ]
-        shares = [(name, target.share(each)) for each, name in zip(groups, names, strict=True)]
-        never = [share for share, (middle, _, _) in zip(shares, middles, strict=True) if middle is None]
-        if never:
-            data.append(
-                {
-                    "type": "scatter",
-                    "mode": "text",
-                    "x": [0] * len(never),
-                    "y": [name for name, _ in never],
-                    "text": [f" {share} got there" for _, share in never],
-                    "textposition": "middle right",
-                    "textfont": {"size": 11, "color": GREY},
-                    "hoverinfo": "skip",
-                    "showlegend": False,
-                }
-            )
-        title = f"{what} until {plain(words.metric_name(target.metric))} {target.level:g}"
-        frame = rows_layout(title, names, xaxis={"rangemode": "tozero"})
-        variants[(by,)] = {"data": data, "layout": frame}
-    said = (
-        "as asked for"
-        if target.given
-        else "what the median group's median seed reaches, rounded; --target sets another"
+    groups = sorted(groups, key=order)[:MOST_GROUPS]
+    names = unique_names([safe_text(short_label(group, analysis), 48) for group in groups])
+    origin = (
+        "given by --target"
+        if target.is_given
+        else "what the median seed of the median group reaches, rounded; set another with --target"
     )
     return Figure(
-        f"target{suffix}",
+        "time-to-target",
         "Epochs and time to a target",
-        f"Target: {words.metric_name(target.metric)} {target.level:g} ({said}). A run that never gets "
-        "there counts as later than every other in the median; where half or more do not get there, there is "
-        "none.",
-        variants,
-        (("Along", ["epochs", "time"]),),
-        ("group", "reached by", "median epochs", "median seconds"),
+        f"Target: {metric_title(target.metric)} {target.level:g} ({origin}). A run that never reaches it "
+        "counts as slower than all others in the median; a group of which half or more never reach it has no "
+        "median.",
+        {
+            (choice,): {
+                "data": _traces(groups, names, target, unit),
+                "layout": rows_layout(
+                    f"{unit} until {full_text(metric_title(target.metric))} {target.level:g}",
+                    names,
+                    xaxis={"rangemode": "tozero"},
+                ),
+            }
+            for choice, unit in AXES.items()
+        },
+        (("Measure", list(AXES)),),
+        ("group", "runs that reached it", "median epochs", "median seconds"),
         [
             (
-                short(group, found),
-                target.share(group),
+                short_label(group, analysis),
+                _count(target, group),
                 _median(target.median(group, "epochs")),
                 _median(target.median(group, "seconds")),
             )
             for group in groups
         ],
     )
+
+
+def _traces(groups: Sequence[Group], names: Sequence[str], target: Target, unit: Unit) -> list[Json]:
+    points = [
+        (value, name)
+        for group, name in zip(groups, names, strict=True)
+        for run in target.reached[group.label]
+        if (value := run.after(unit)) is not None
+    ]
+    medians = [target.median(group, unit) for group in groups]
+    counts = [_count(target, group) for group in groups]
+    traces: list[Json] = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": "a run",
+            "x": [six_digits(value) for value, _ in points],
+            "y": [name for _, name in points],
+            "marker": {"color": GREY, "size": 7, "symbol": "circle-open"},
+            "hovertemplate": "%{x:.4g} " + unit + "<extra></extra>",
+        },
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": "median over seeds",
+            "x": [None if value is None else six_digits(value) for value in medians],
+            "y": list(names),
+            "marker": {"color": line_style(0)["color"], "size": 11, "symbol": "diamond"},
+            "customdata": [f"reached by {count} runs" for count in counts],
+            "hovertemplate": "median %{x:.4g} " + unit + ", %{customdata}<extra></extra>",
+        },
+    ]
+    without = [
+        (name, count) for name, count, value in zip(names, counts, medians, strict=True) if value is None
+    ]
+    if without:
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "text",
+                "x": [0] * len(without),
+                "y": [name for name, _ in without],
+                "text": [f" reached by {count}" for _, count in without],
+                "textposition": "middle right",
+                "textfont": {"size": 11, "color": GREY},
+                "hoverinfo": "skip",
+                "showlegend": False,
+            }
+        )
+    return traces
+
+
+def _count(target: Target, group: Group) -> str:
+    reached, runs = target.count(group)
+    return f"{reached} of {runs}"
 
 
 def _median(value: float | None) -> str:

@@ -1,1 +1,1 @@
-"""The report as one HTML page that loads nothing from anywhere."""
+"""The report as one HTML page that loads nothing from elsewhere."""

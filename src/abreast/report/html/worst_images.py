@@ -7,44 +7,52 @@ import binascii
 import html
 import re
 from pathlib import Path
-from typing import Any
 
-from abreast.report.collect import read_json
+from abreast.config.types import Json
+from abreast.report.files import read_json
 from abreast.runs.files import WORST
 
-SIDE = 4096  # pixels of a side of an image at most
+MOST_PIXELS = 4096  # of an image's width and height
 
 
 def worst_images(run: Path) -> str:
-    """An HTML list of the images with their classes; empty where the run kept none that are whole."""
-    found = read_json(run / WORST)
+    """Make an HTML list of the images with true and predicted classes.
+
+    Args:
+        run: The run's directory.
+
+    Returns:
+        The list; empty if the run stored no valid images.
+    """
+    content = read_json(run / WORST)
     try:
-        return _list(found) if found else ""
+        return _image_list(content) if content else ""
     except (KeyError, TypeError, ValueError, IndexError, binascii.Error):
         return ""
 
 
-def _list(found: dict[str, Any]) -> str:
-    images, classes = found["images"], [str(each) for each in found["classes"]]
-    height, width = int(found["height"]), int(found["width"])
-    picture = str(found["png"])
-    if not re.fullmatch(r"[A-Za-z0-9+/]+={0,2}", picture) or not 0 < height <= SIDE or not 0 < width <= SIDE:
-        raise ValueError("no picture")
-    if not base64.b64decode(picture).startswith(b"\x89PNG"):
-        raise ValueError("no PNG")
+def _image_list(content: Json) -> str:
+    images, classes = content["images"], [str(name) for name in content["classes"]]
+    height, width = int(content["height"]), int(content["width"])
+    png = str(content["png"])  # all images side by side
+    if not re.fullmatch(r"[A-Za-z0-9+/]+={0,2}", png) or not base64.b64decode(png).startswith(b"\x89PNG"):
+        raise ValueError("not a PNG image")
+    if not 0 < height <= MOST_PIXELS or not 0 < width <= MOST_PIXELS:
+        raise ValueError(f"not an image: {width=}, {height=}")
     items = []
-    for place, each in enumerate(images):
-        label, guess = classes[int(each["label"])], classes[int(each["guess"])]
-        row, chance, sure = int(each["row"]), float(each["chance"]), float(each["confidence"])
-        right = label == guess
-        said = f"test row {row}: {label} ({chance:.2g}), taken for {guess} ({sure:.2g})"
-        at = 100 * place / max(1, len(images) - 1)
-        kind = "" if right else ' class="wrong"'
-        items.append(
-            f'<li><span class="image" role="img" aria-label="{html.escape(said)}" '
-            f'title="{html.escape(said)}" '
-            f'style="background-position:{at:.4f}% 0;background-size:{len(images) * 100}% 100%"></span>'
-            f"{html.escape(label)} as <span{kind}>{html.escape(guess)}</span></li>"
+    for index, image in enumerate(images):
+        label, guess = classes[int(image["label"])], classes[int(image["guess"])]
+        probability, confidence = float(image["chance"]), float(image["confidence"])
+        description = html.escape(
+            f"test example {int(image['row'])}: true class {label} (probability {probability:.2g}), "
+            f"predicted {guess} ({confidence:.2g})"
         )
-    style = f"background-image:url(data:image/png;base64,{picture});--shape:{width}/{height}"
+        offset = 100 * index / max(1, len(images) - 1)
+        wrong = "" if label == guess else ' class="wrong"'
+        items.append(
+            f'<li><span class="image" role="img" aria-label="{description}" title="{description}" '
+            f'style="background-position:{offset:.4f}% 0;background-size:{len(images) * 100}% 100%"></span>'
+            f"{html.escape(label)} → <span{wrong}>{html.escape(guess)}</span></li>"
+        )
+    style = f"background-image:url(data:image/png;base64,{png});--shape:{width}/{height}"
     return f'<style>.images .image{{{style}}}</style><ul class="images">{"".join(items)}</ul>'

@@ -1,0 +1,69 @@
+"""Tolerant readers: a report is written whatever state the files of a run are in."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+from abreast.config.types import Json
+
+Curve = dict[str, list[float]]
+
+
+def read_json(path: Path) -> Json:
+    """Read a JSON object.
+
+    Returns:
+        The object; an empty one if the file is missing, unreadable or holds something else.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def read_yaml(path: Path) -> object:
+    """Read a YAML file.
+
+    Returns:
+        Its content as plain data; None if the file is missing, unreadable or not valid YAML.
+    """
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # several times as fast, where it was built
+    try:
+        content: object = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return None
+    return content
+
+
+def read_curve(path: Path) -> Curve:
+    """Read a metrics.csv.
+
+    Returns:
+        A list of values for each column, one value an epoch, nan for empty cells. Incomplete rows are left
+        out: the last one may be in the middle of being written.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return {}
+    lines = text.splitlines(keepends=True)
+    if not lines or not lines[-1].endswith("\n"):
+        lines = lines[:-1]
+    if not lines:
+        return {}
+    header = lines[0].strip().split(",")
+    rows = []
+    for line in lines[1:]:
+        cells = line.strip().split(",")
+        try:
+            row = [float(cell) if cell else math.nan for cell in cells]
+        except ValueError:
+            continue
+        if len(row) == len(header):
+            rows.append(row)
+    return dict(zip(header, map(list, zip(*rows, strict=True)), strict=True)) if rows else {}

@@ -1,0 +1,83 @@
+const NARROW = 560; // pixels
+const drawn = new Set(); // the plots drawn so far; the others are drawn when they come near the viewport
+const isNarrow = () => innerWidth < NARROW;
+const config = { responsive: true, displaylogo: false, modeBarButtons: [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]] };
+
+// A copy of the variant that the switches of a figure select.
+const selectedVariant = (plot) => {
+  const variants = data.figures[plot.dataset.figure];
+  const inputs = plot.closest("figure").querySelectorAll("input:checked");
+  const key = JSON.stringify([...inputs].map((input) => input.value));
+  return JSON.parse(JSON.stringify(variants[key] || Object.values(variants)[0]));
+};
+
+// The darkest blue of the palette is hard to see on a dark page.
+const forTheme = (figure) => (root.dataset.theme !== "dark" ? figure
+  : JSON.parse(JSON.stringify(figure).replaceAll("#0072B2", "#2F92D6").replaceAll("rgba(0,114,178,", "rgba(47,146,214,")));
+
+// Changes a figure's layout: the colours of the page, and what a narrow screen requires.
+const fitToPage = (figure, plot) => {
+  const css = getComputedStyle(root);
+  const color = (name) => css.getPropertyValue(name).trim();
+  const layout = figure.layout;
+  layout.font = { ...layout.font, color: color("--ink") };
+  layout.hoverlabel = { ...layout.hoverlabel, bgcolor: color("--card"), bordercolor: color("--rule"), font: { color: color("--ink") } };
+  for (const name of Object.keys(layout).filter((key) => /^[xy]axis/.test(key))) {
+    const tickfont = { ...layout[name].tickfont, color: color("--ink") };
+    Object.assign(layout[name], { gridcolor: color("--grid"), linecolor: color("--rule"), tickfont });
+  }
+  if (isNarrow()) {
+    layout.font.size = 11;
+    layout.margin = { ...layout.margin, l: 44, r: 8 };
+    const yaxis = layout.yaxis || {};
+    if (yaxis.type === "category" && yaxis.categoryarray) { // long names go above their marks
+      layout.height = 130 + 44 * yaxis.categoryarray.length;
+      layout.margin.l = 8;
+      Object.assign(yaxis, { ticklabelposition: "inside top", ticklabelshift: -9, automargin: false });
+      yaxis.tickfont.size = 10;
+    }
+    if (layout.legend && layout.showlegend) {
+      layout.legend.font = { size: 10 };
+      const names = figure.data.filter((trace) => trace.showlegend !== false).length;
+      if (names > 3) layout.height += 18 * names;
+    }
+  }
+  const { min_width: minWidth, max_width: maxWidth } = layout.meta || {};
+  plot.style.minWidth = minWidth ? `${minWidth}px` : "";
+  plot.style.maxWidth = maxWidth ? `${maxWidth}px` : "";
+  return figure;
+};
+
+const draw = (plot) => {
+  const { data: traces, layout } = fitToPage(forTheme(selectedVariant(plot)), plot);
+  drawn.add(plot);
+  return Plotly.react(plot, traces, layout, config);
+};
+
+// Saves the figure in the colours for print, whatever the theme of the page.
+const download = (plot, format) => {
+  const { data: traces, layout } = selectedVariant(plot);
+  const size = { width: 900, height: layout.height || 450 };
+  const print = { ...layout, paper_bgcolor: "#fff", plot_bgcolor: "#fff" };
+  Plotly.downloadImage({ data: traces, layout: print, config: {} },
+    { ...size, format, filename: plot.dataset.figure, scale: 2 });
+};
+
+const plots = [...document.querySelectorAll(".plot")];
+const observer = new IntersectionObserver((entries) => {
+  for (const entry of entries) {
+    if (entry.isIntersecting) { observer.unobserve(entry.target); draw(entry.target); }
+  }
+}, { rootMargin: "800px" });
+let wasNarrow = isNarrow();
+addEventListener("resize", () => {
+  if (wasNarrow !== isNarrow()) { wasNarrow = isNarrow(); for (const plot of drawn) draw(plot); }
+});
+addEventListener("beforeprint", () => plots.forEach((plot) => { if (!drawn.has(plot)) draw(plot); }));
+for (const figure of document.querySelectorAll("figure")) {
+  const plot = figure.querySelector(".plot");
+  figure.addEventListener("change", (event) => { if (event.target.matches("input[type=radio]")) draw(plot); });
+  for (const button of figure.querySelectorAll("button[data-format]")) {
+    button.addEventListener("click", () => download(plot, button.dataset.format));
+  }
+}

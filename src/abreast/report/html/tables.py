@@ -1,0 +1,107 @@
+"""The page's tables of groups and of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from abreast.report.formatting import format_test, metric_title, verdict_label
+from abreast.report.groups import Analysis, Task
+from abreast.report.html.elements import Column, Table
+from abreast.report.settings import Scalar, format_setting
+from abreast.report.text import exclusion_reason
+
+
+def groups_table(task: Task, analysis: Analysis, run_rows: Mapping[int, int], name: str) -> Table:
+    """Make the table with a row for each group.
+
+    Args:
+        task: The groups.
+        analysis: The analysis that they are from.
+        run_rows: The row of each run in the table of runs, by the `id` of the run.
+        name: The table's key in the page.
+    """
+    metric = metric_title(analysis.metric)
+    has_failures = any(group.count("failed") for group in task.groups)
+    failure_rate = Column("failure rate", "share", "failed runs among those that ended", is_alarming=True)
+    validation = Column("validation", "number", "the same metric on the validation set")
+    columns = [
+        *(Column(key) for key in analysis.keys),
+        Column("verdict", "text", "inconclusive: not significantly different from the best"),
+        Column(metric, "number", "mean over the seeds that finished"),
+        Column("±", "number", "half of the 95% confidence interval of the mean (Student's t)"),
+        Column("n", "count", "seeds that finished"),
+        Column("failed", "count", "runs that failed", is_alarming=True),
+        *([failure_rate] if has_failures else []),
+        Column("p (Holm)", "p", "two-sided, corrected for all comparisons with the best"),
+        Column("difference", "number", f"{metric} minus that of the best"),
+        *([validation] if analysis.selection else []),
+        Column("sd", "number", "sample standard deviation over seeds"),
+        Column("time", "seconds", "mean over the runs that finished"),
+        Column("test"),
+    ]
+    rows = []
+    for group in task.groups:
+        summary, comparison = group.summary, group.comparison
+        rows.append(
+            [
+                *(_cell(group.settings[key]) for key in analysis.keys),
+                *(verdict_label(group), _seven_digits(summary.mean), _seven_digits(summary.half)),
+                *(summary.n, group.count("failed")),
+                *([_seven_digits(group.failure_rate)] if has_failures else []),
+                _seven_digits(comparison.p_holm) if comparison else None,
+                _seven_digits(comparison.difference) if comparison else None,
+                *([_seven_digits(group.selection_summary.mean)] if analysis.selection else []),
+                *(_seven_digits(summary.sd), _seven_digits(group.seconds)),
+                format_test(comparison) if comparison and comparison.p is not None else "",
+            ]
+        )
+    return Table(
+        name,
+        "Each row is a group of runs that differ only in the seed",
+        columns,
+        rows,
+        select=len(analysis.keys),
+        classes=[group.verdict if group.summary.n else "none" for group in task.groups],
+        details=[[run_rows[id(run)] for run in group.runs] for group in task.groups],
+    )
+
+
+def runs_table(analysis: Analysis) -> Table:
+    """Make the table with a row for each run, in the order of the sweep."""
+    sweep = analysis.sweep
+    columns = [
+        *(Column(key) for key in sweep.varied),
+        Column("seed", "count"),
+        Column("status"),
+        Column(metric_title(analysis.metric), "number"),
+        *([Column("validation", "number")] if analysis.selection else []),
+        Column("epoch", "count", "of the weights that were tested"),
+        Column("time", "seconds"),
+        Column("note"),
+        Column("directory"),
+    ]
+    rows: list[list[object]] = []
+    for run in sweep.runs:
+        is_excluded = run.duplicate_of or analysis.metric not in run.metrics
+        note = exclusion_reason(run, analysis).removeprefix(f"{run.status}: ") if is_excluded else ""
+        metrics = [run.metrics.get(key) for key in (analysis.metric, analysis.selection) if key]
+        epoch = run.result.get("epoch")
+        rows.append(
+            [
+                *(_cell(run.settings.get(key)) for key in sweep.varied),
+                *(run.seed, run.status, *map(_seven_digits, metrics)),
+                *(epoch if isinstance(epoch, int) else None, run.seconds, note, run.name),
+            ]
+        )
+    return Table("runs", "Each row is a run", columns, rows, select=len(sweep.varied) + 1)
+
+
+def _cell(value: Scalar) -> str | float:
+    """A finite number as it is, so that it sorts as one; anything else as text."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf"):
+        return value
+    return "" if value is None else format_setting(value)
+
+
+def _seven_digits(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.7g}")

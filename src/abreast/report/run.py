@@ -1,0 +1,144 @@
+"""One run as its directory describes it, complete or not."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from abreast.config.types import Json
+from abreast.errors import RunError
+from abreast.report.files import Curve, read_curve, read_yaml
+from abreast.report.settings import Settings, flatten
+from abreast.runs.directory import RunDirectory
+from abreast.runs.files import CONFIG, HYDRA, METRICS, OVERRIDES, RESULT, STATUS
+
+MARKERS = (CONFIG, STATUS, RESULT, METRICS)  # a directory with one is a run's
+STATUSES = ("finished", "running", "interrupted", "dropped", "failed", "unreadable", "not started")
+_SEED = re.compile(r"^seed: *(-?\d+) *$", re.MULTILINE)
+
+
+@dataclass
+class Run:
+    """What a report knows of a run.
+
+    Attributes:
+        path: The run's directory.
+        name: The directory relative to what all directories of the report have in common.
+        status: One of `STATUSES`.
+        reason: Why the run did not finish, in one line.
+        seed: The seed; None where the configuration has none.
+        config: The flat configuration, such as `optim.lr`; a group's key (`optim`) holds its option's name.
+        settings: The part of `config` in which the runs of the sweep differ, without the seed.
+        overrides: The command line that started the run.
+        metrics: The final metrics, by name such as `test/accuracy`.
+        result: The content of result.json.
+        curve: The columns of metrics.csv, one value an epoch.
+        idle_seconds: Time since a run with the status `running` last wrote to its directory.
+        duplicate_of: The name of the run that has the same settings and seed and is counted instead.
+    """
+
+    path: Path
+    name: str
+    status: str
+    reason: str = ""
+    seed: int | None = None
+    config: Settings = field(default_factory=dict)
+    settings: Settings = field(default_factory=dict)
+    overrides: tuple[str, ...] = ()
+    metrics: dict[str, float] = field(default_factory=dict)
+    result: Json = field(default_factory=dict)
+    curve: Curve = field(default_factory=dict)
+    idle_seconds: float | None = None
+    duplicate_of: str = ""
+
+    @property
+    def seconds(self) -> float | None:
+        """Training time; for a run trained in a stack, its share of the stack's time."""
+        return _finite(self.result.get("seconds"))
+
+
+class RunReader:
+    """Reads run directories; runs whose configurations differ only in the seed share one parsed copy.
+
+    Args:
+        base: The directory that the runs' names are relative to.
+    """
+
+    def __init__(self, base: Path) -> None:
+        self._base = base
+        self._configs: dict[str, Settings] = {}  # by text without the seed; parsing YAML is slow
+
+    def read(self, path: Path) -> Run:
+        """Read a run's directory. What is missing or broken becomes the run's status and reason."""
+        directory = RunDirectory(path)
+        name = os.path.relpath(path.resolve(), self._base)
+        run = Run(path, path.name if name == "." else name, "unreadable")
+        run.overrides = tuple(_overrides(read_yaml(path / HYDRA / OVERRIDES)))
+        if not any((path / marker).exists() for marker in MARKERS):
+            run.status = "not started"
+            run.reason = "wrote nothing: still queued, or its command was rejected"
+            return run
+        try:
+            run.config, run.seed = self._read_config(directory)
+            status = directory.read_status()
+            run.status = str(status.get("status"))
+            run.reason = (str(status.get("reason") or "").strip().splitlines() or [""])[0]
+            if run.status not in STATUSES:
+                raise RunError(f"{path / STATUS}: unknown status {run.status!r}")
+            if run.status == "finished":
+                run.result = directory.read_result()
+                run.metrics = _metrics(run.result, path)
+        except RunError as error:
+            run.status, run.reason = "unreadable", str(error).replace(f"{path}{os.sep}", "")
+        except (OSError, RecursionError) as error:
+            run.status, run.reason = "unreadable", f"{type(error).__name__}: {error}"
+        run.curve = read_curve(path / METRICS)
+        if run.status == "running":
+            run.idle_seconds = _idle_seconds(path)
+        return run
+
+    def _read_config(self, directory: RunDirectory) -> tuple[Settings, int | None]:
+        try:
+            text = (directory.path / CONFIG).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            text = ""
+        seeds = _SEED.findall(text)
+        key = _SEED.sub("", text)
+        if len(seeds) == 1 and key in self._configs:
+            return self._configs[key], int(seeds[0])
+        config = directory.read_config()
+        seed = config.get("seed")
+        flat = flatten(config)
+        if len(seeds) == 1:
+            self._configs[key] = flat
+        return flat, seed if isinstance(seed, int) else None
+
+
+def _metrics(result: Json, path: Path) -> dict[str, float]:
+    metrics = result.get("metrics")
+    if not isinstance(metrics, Mapping):
+        raise RunError(f"{path / RESULT}: has no metrics")
+    numbers = {str(name): _finite(value) for name, value in metrics.items()}
+    return {name: value for name, value in numbers.items() if value is not None}
+
+
+def _finite(value: object) -> float | None:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    return None
+
+
+def _overrides(content: object) -> Iterable[str]:
+    items = content if isinstance(content, list) else []
+    return (str(item) for item in items if isinstance(item, (str, int, float)))
+
+
+def _idle_seconds(path: Path) -> float | None:
+    files = [path / STATUS, path / METRICS]
+    times = [file.stat().st_mtime for file in files if file.exists()]
+    return max(0.0, time.time() - max(times)) if times else None

@@ -1,0 +1,76 @@
+"""The result in the terminal: the table of groups, the sentences, and the runs that are not included."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from abreast.report.formatting import (
+    format_failures,
+    format_mean,
+    format_p_value,
+    metric_title,
+    verdict_label,
+)
+from abreast.report.groups import Analysis, Group
+from abreast.report.settings import format_setting
+from abreast.report.text import exclusion_reason, findings, headline
+
+MOST_ROWS = 30  # groups, and runs that are not included
+
+
+def print_analysis(analysis: Analysis, console: Console) -> None:
+    """Print for each task the table of groups and the result, then the runs that no mean includes."""
+    for task in analysis.tasks:
+        if task.label:
+            console.print(Text(f"\n{printable(task.label)}", style="bold"))
+        console.print(_groups_table(task.groups, analysis))
+        console.print()
+        console.print(Text(printable(headline(task, analysis)), style="bold"))
+        for line in findings(task, analysis):
+            console.print(Text(printable(line)))
+    _print_excluded(analysis, console)
+
+
+def printable(text: str) -> str:
+    """Replace what could control the terminal in text of unknown origin."""
+    return "".join(character if character.isprintable() else "�" for character in text)
+
+
+def _groups_table(groups: Sequence[Group], analysis: Analysis) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for key in analysis.keys:
+        table.add_column(Text(printable(key)), overflow="fold", min_width=4)
+    table.add_column(metric_title(analysis.metric), justify="right", no_wrap=True)
+    table.add_column("n", justify="right")
+    table.add_column("failed", justify="right")
+    table.add_column("p (Holm)", justify="right", no_wrap=True)
+    table.add_column("")
+    for group in groups[:MOST_ROWS]:
+        p = group.comparison.p_holm if group.comparison else None
+        failed = format_failures(group.count("failed"), len(group.runs)).removesuffix(" failed")
+        table.add_row(
+            *(Text(printable(format_setting(group.settings[key]))) for key in analysis.keys),
+            format_mean(group.summary),
+            str(group.summary.n),
+            Text(failed, style="red"),
+            format_p_value(p),
+            Text(verdict_label(group), style="bold green" if group.verdict == "winner" else ""),
+        )
+    if len(groups) > MOST_ROWS:
+        table.add_row(Text(f"… {len(groups) - MOST_ROWS} more", style="dim"))
+    return table
+
+
+def _print_excluded(analysis: Analysis, console: Console) -> None:
+    excluded = analysis.excluded_runs()
+    counts = ", ".join(f"{count} {status}" for status, count in analysis.sweep.counts().items())
+    console.print(Text(f"\n{len(analysis.sweep.runs)} runs: {counts}."))
+    for run in excluded[:MOST_ROWS]:
+        reason = printable(exclusion_reason(run, analysis))
+        console.print(Text(f"  {printable(run.name)}  {reason}", style="dim"))
+    if len(excluded) > MOST_ROWS:
+        console.print(Text(f"  … {len(excluded) - MOST_ROWS} more in runs.csv", style="dim"))
