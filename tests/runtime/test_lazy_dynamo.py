@@ -7,15 +7,18 @@ import sys
 
 import pytest
 
+from support.forks import forks
 from support.helpers import ROOT
 from support.patches import needs_patch
 
 pytestmark = needs_patch("fast_import", "lazy_dynamo")
 
 BEGIN = """
-import sys
 from abreast.runtime import fast_import
 import torch
+"""
+NETWORK = """
+import sys, torch
 net = torch.nn.Linear(3, 3)
 def is_there():
     return "torch._dynamo.eval_frame" in sys.modules
@@ -60,10 +63,9 @@ torch.optim.SGD(net.parameters()).step()
 
 
 def run(code: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", BEGIN + code], capture_output=True, text=True, cwd=ROOT
-    )
-    assert done.returncode == 0, done.stderr
+    """In a fork of a process that has begun."""
+    done = forks(f"import warnings; warnings.simplefilter('error')\n{BEGIN}").run(NETWORK + code, [""], ROOT)
+    assert done.code == 0, done.err
 
 
 @pytest.mark.parametrize("use", USES)

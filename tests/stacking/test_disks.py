@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,9 @@ from abreast.runs.directory import RunDirectory
 from abreast.stacking.build import Job, Outcome
 from abreast.stacking.chunk import Chunk
 from abreast.stacking.run import Options, train_stack
-from support.command_line import run_command
 from support.disks import mounted
-from support.helpers import ROOT, allowed, compose, jobs_of
+from support.forks import run_forked
+from support.helpers import allowed, compose, jobs_of
 
 TINY = (
     "data=random",
@@ -68,9 +67,18 @@ def check_stopped(outcome: Outcome, path: Path) -> None:
     assert not [*path.rglob("*.part")]
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stack as it is where nothing goes wrong."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert [outcome.error for outcome in train(folder)] == [None] * LANES
+    return folder
+
+
 @pytest.mark.parametrize("block", [0, 3, BLOCKS - 1])
-def test_one_lanes_disk(block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: Check) -> None:
-    train(tmp_path / "whole")
+def test_one_lanes_disk(
+    block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: Check, whole: Path
+) -> None:
     folder = tmp_path / "stopped"
     with mounted(folder / "1", 4096) as disk:
         with monkeypatch.context() as patch:
@@ -80,17 +88,18 @@ def test_one_lanes_disk(block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         check_stopped(outcomes[1], folder / "1")
         for lane in (0, 2):
             assert outcomes[lane].value is not None
-            check(folder / str(lane), tmp_path / "whole" / str(lane))
+            check(folder / str(lane), whole / str(lane))
         disk.empty()
         job = Job(RunDirectory(folder / "1").read_config(), folder / "1")
         with allowed():
             train_stack([job])
-        check(folder / "1", tmp_path / "whole" / "1")
+        check(folder / "1", whole / "1")
 
 
 @pytest.mark.parametrize("block", [0, 3, BLOCKS - 1])
-def test_the_disk_of_all(block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: Check) -> None:
-    train(tmp_path / "whole")
+def test_the_disk_of_all(
+    block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: Check, whole: Path
+) -> None:
     with mounted(tmp_path / "disk", 4096) as disk:
         with monkeypatch.context() as patch:
             when(block, lambda: disk.leave(0), patch)
@@ -100,12 +109,11 @@ def test_the_disk_of_all(block: int, tmp_path: Path, monkeypatch: pytest.MonkeyP
         disk.empty()
         assert [outcome.error for outcome in train(disk.path)] == [None] * LANES
         for lane in range(LANES):
-            check(disk.path / str(lane), tmp_path / "whole" / str(lane))
+            check(disk.path / str(lane), whole / str(lane))
 
 
 @pytest.mark.parametrize("kib", [0, 8, 60, 100])
-def test_before_anything_is_trained(kib: int, tmp_path: Path, check: Check) -> None:
-    train(tmp_path / "whole")
+def test_before_anything_is_trained(kib: int, tmp_path: Path, check: Check, whole: Path) -> None:
     with mounted(tmp_path / "disk", 4096) as disk:
         disk.leave(kib)
         outcomes = train(disk.path)
@@ -123,16 +131,15 @@ def test_before_anything_is_trained(kib: int, tmp_path: Path, check: Check) -> N
             for part in [jobs] if len(places) == 1 else [[job] for job in jobs]:
                 train_stack(part)
         for lane in range(LANES):
-            check(disk.path / str(lane), tmp_path / "whole" / str(lane))
+            check(disk.path / str(lane), whole / str(lane))
 
 
 @pytest.mark.parametrize("kib", [120, 260])
-def test_a_sweep_goes_on_when_there_is_room(kib: int, tmp_path: Path, check: Check) -> None:
-    command = [sys.executable, str(ROOT / "train.py"), "-m", *TINY, "seed=0,1,2"]
-    train(tmp_path / "whole")
+def test_a_sweep_goes_on_when_there_is_room(kib: int, tmp_path: Path, check: Check, whole: Path) -> None:
+    arguments = ["-m", *TINY, "seed=0,1,2"]
     with mounted(tmp_path / "disk", 4096) as disk:
         disk.leave(kib)
-        told = run_command(command, disk.path)
+        told = run_forked(arguments, disk.path)
         assert told.code == 2
         assert "Traceback" not in told.out + told.err
         *hydras, line = told.err.strip().splitlines()
@@ -141,8 +148,8 @@ def test_a_sweep_goes_on_when_there_is_room(kib: int, tmp_path: Path, check: Che
         assert str(disk.path) in line
         assert not disk.parts()
         disk.empty()
-        told = run_command(command, disk.path)
+        told = run_forked(arguments, disk.path)
         assert told.code == 0, told.err
         [sweep] = disk.path.glob("runs/*/*")
         for lane, path in enumerate(jobs_of(sweep)):
-            check(path, tmp_path / "whole" / str(lane))
+            check(path, whole / str(lane))

@@ -82,11 +82,20 @@ LANES = (
 )
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The stack of these lanes that was never stopped."""
+    return stack(tmp_path_factory.mktemp("whole"), *LANES)
+
+
 @pytest.mark.parametrize("at", range(3 * BLOCKS))
 def test_after_any_block(
-    at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: Callable[[Path, Path], None]
+    at: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    check: Callable[[Path, Path], None],
+    whole: list[Path],
 ) -> None:
-    whole = stack(tmp_path / "whole", *LANES)
     for a, b in zip(stopped_and_gone_on(tmp_path / "stopped", at, monkeypatch, *LANES), whole, strict=True):
         check(a, b)
 
@@ -136,9 +145,12 @@ def test_every_kind_of_run(
 
 @pytest.mark.parametrize("at", [1, 4])
 def test_a_lane_goes_on_as_a_plain_run_and_the_other_way_round(
-    at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: Callable[[Path, Path], None]
+    at: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    check: Callable[[Path, Path], None],
+    whole: list[Path],
 ) -> None:
-    whole = stack(tmp_path / "whole", *LANES)
     with monkeypatch.context() as patch:
         stop_in_block(at, patch)
         with pytest.raises(Interrupted):
@@ -151,12 +163,11 @@ def test_a_lane_goes_on_as_a_plain_run_and_the_other_way_round(
 
 
 def test_plain_runs_go_on_as_a_stack(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: Callable[[Path, Path], None]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: Callable[[Path, Path], None], whole: list[Path]
 ) -> None:
     from abreast.learner.module import Learner
     from abreast.training.run import run
 
-    whole = stack(tmp_path / "whole", *LANES)
     due = Learner.should_sample
 
     def told(self: Learner, step: int, last: bool) -> bool:

@@ -13,9 +13,10 @@ import yaml
 from scipy.stats import ttest_rel
 
 from abreast.runs.directory import RunDirectory
-from support.command_line import ROOT, Outcome, run_command
+from support.command_line import Outcome
+from support.forks import run_forked
+from support.helpers import ROOT
 
-COMMAND = [sys.executable, str(ROOT / "train.py"), "-m"]
 SMALL = [
     *("data=random", "data.size=300", "data.test_size=300", "data.classes=3", "model.hidden=[16]"),
     *("trainer=cpu", "trainer.max_epochs=2", "callbacks=none", "logger=csv"),
@@ -24,14 +25,13 @@ CELLS = [
     *("+study=loss_x_optim", "loss=cross_entropy,mse", "optim=sgd,adam", "optim.lr=0.003,0.03"),
     *("hydra.sweeper.trials=2", "hydra.sweeper.repeat_seeds=[7,8,9]"),
 ]
-THREADS = {"OMP_NUM_THREADS": "1"}
 
 
 def run_study(folder: Path, *arguments: str, without: str = "no key") -> tuple[Outcome, dict]:
     """Run a study in a folder; what it said and its study.json."""
     keys = {each.partition("=")[0] for each in arguments} | {without}
     small = [each for each in SMALL if each.partition("=")[0] not in keys]
-    outcome = run_command([*COMMAND, *small, *arguments], folder, **THREADS)
+    outcome = run_forked(["-m", *small, *arguments], folder)
     assert outcome.code == 0, outcome.out + outcome.err
     return outcome, findings(folder)
 
@@ -134,7 +134,11 @@ def test_the_same_command_again_trains_nothing(small):
 def test_an_interrupted_study_resumes_with_the_same_result(small, tmp_path, stage):
     _, found, _ = small
     process = subprocess.Popen(
-        [*COMMAND, *SMALL, *CELLS], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, str(ROOT / "train.py"), "-m", *SMALL, *CELLS],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     assert process.stdout is not None
     for line in process.stdout:
@@ -207,7 +211,7 @@ def test_a_cell_of_which_every_trial_failed_is_listed_and_not_repeated(tmp_path)
 
 def test_a_study_in_which_everything_failed_reports_it(tmp_path):
     wild = mine(tmp_path, [{"wild": ["optim=sgd", "loss=mse"]}], {"default": {"optim.lr": [1e30, 1e31]}})
-    outcome = run_command([*COMMAND, *SMALL, *wild], tmp_path, **THREADS)
+    outcome = run_forked(["-m", *SMALL, *wild], tmp_path)
     assert outcome.code == 2
     assert "every trial of every cell failed" in outcome.err
     assert findings(tmp_path)["cells"][0]["status"] == "failed"
@@ -250,14 +254,14 @@ def test_another_launcher_does_as_well(small, tmp_path):
     ],
 )
 def test_mistakes_are_found_before_anything_is_made(tmp_path, arguments, message):
-    outcome = run_command([*COMMAND, *arguments], tmp_path)
+    outcome = run_forked(["-m", *arguments], tmp_path)
     assert outcome.code == 2
     assert message in outcome.err
     assert not list(tmp_path.iterdir())
 
 
 def test_a_study_without_m_is_refused(tmp_path):
-    outcome = run_command([sys.executable, str(ROOT / "train.py"), "+study=losses"], tmp_path)
+    outcome = run_forked(["+study=losses"], tmp_path)
     assert outcome.code == 2
     assert "add -m" in outcome.err
     assert not list(tmp_path.iterdir())

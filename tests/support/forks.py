@@ -1,7 +1,8 @@
-"""Command lines in forks of one process that has imported everything: as in a fresh process, but sooner.
+"""Programs in forks of one process that has imported what they need: as in a fresh process, but sooner.
 
-`python -m support.forks` reads one order a line from its standard input. A program of its own, as a test
-process with threads must not fork. What a command does while it starts is tested in fresh processes.
+`python -m support.forks PRELUDE` runs the prelude, then reads one order a line from its standard input. A
+program of its own, as a test process with threads must not fork. What a command does while it starts is
+tested in fresh processes.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import atexit
 import json
 import os
-import runpy
 import signal
 import subprocess
 import sys
@@ -17,41 +17,57 @@ import tempfile
 import threading
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from support.command_line import Outcome, environment
 from support.helpers import ROOT, program_environment
 
 SCRIPT = ROOT / "train.py"
+EVERYTHING = """
+from importlib import import_module
+from pkgutil import walk_packages
+import abreast.runtime.fast_import
+for module in walk_packages(abreast.__path__, "abreast."):
+    if module.name != "abreast.__main__":
+        import_module(module.name)
+from hydra.core.plugins import Plugins
+Plugins.instance()
+"""
+COMMAND = "import runpy, sys; runpy.run_path(sys.argv[0], run_name='__main__')"
 
 
 def run_forked(arguments: list[str], folder: Path, timeout: float = 300, **more: str) -> Outcome:
-    """The outcome of `train.py` with the arguments, in a fork."""
-    return _server().run(arguments, folder, timeout, {**environment(), **more})
+    """The outcome of `train.py` with the arguments, in a fork that has everything imported."""
+    return forks(EVERYTHING).run(COMMAND, [str(SCRIPT), *arguments], folder, timeout, **more)
 
 
-class Server:
+class Forks:
     """The process that forks."""
 
-    def __init__(self) -> None:
+    def __init__(self, prelude: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "support.forks"],
+            [sys.executable, "-m", "support.forks", prelude],
             env=program_environment(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.lock = threading.Lock()
 
-    def run(self, arguments: list[str], folder: Path, timeout: float, variables: dict[str, str]) -> Outcome:
+    def run(
+        self, program: str, arguments: list[str], folder: Path, timeout: float = 300, **more: str
+    ) -> Outcome:
+        """The outcome of a program with these arguments, `sys.argv`; killed after `timeout` seconds."""
         assert self.process.stdin
         assert self.process.stdout
-        order = {"arguments": arguments, "folder": str(folder), "timeout": timeout, "environment": variables}
-        with self.lock:
-            self.process.stdin.write(json.dumps(order) + "\n")
-            self.process.stdin.flush()
-            return Outcome(**json.loads(self.process.stdout.readline()))
+        variables = {**environment(), **more}
+        order = {"program": program, "arguments": arguments, "folder": str(folder)}
+        text = json.dumps({**order, "timeout": timeout, "environment": variables})
+        self.process.stdin.write(f"{text}\n")
+        self.process.stdin.flush()
+        return Outcome(**json.loads(self.process.stdout.readline()))
 
     def close(self) -> None:
+        """End it."""
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.close()
@@ -60,8 +76,9 @@ class Server:
 
 
 @cache
-def _server() -> Server:
-    server = Server()
+def forks(prelude: str) -> Forks:
+    """The process that has run the prelude."""
+    server = Forks(prelude)
     atexit.register(server.close)
     return server
 
@@ -93,34 +110,19 @@ def _serve() -> None:
         replies.flush()
 
 
-def _become(order: dict[str, object], out: int, err: int) -> None:
-    """Be `python train.py ...` in that folder."""
+def _become(order: dict[str, Any], out: int, err: int) -> None:
+    """Be `python -c PROGRAM` in that folder."""
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(out, 1)
     os.dup2(err, 2)
     os.environ.clear()
-    os.environ.update(order["environment"])  # type: ignore[arg-type]
-    os.chdir(str(order["folder"]))
-    sys.argv = [str(SCRIPT), *order["arguments"]]  # type: ignore[misc]
-    sys.path[0] = str(SCRIPT.parent)
-    runpy.run_path(str(SCRIPT), run_name="__main__")
-
-
-def _import_everything() -> None:
-    from importlib import import_module
-    from pkgutil import walk_packages
-
-    import_module("abreast.runtime.fast_import")
-    import abreast
-
-    for module in walk_packages(abreast.__path__, "abreast."):
-        if module.name != "abreast.__main__":
-            import_module(module.name)
-    from hydra.core.plugins import Plugins
-
-    Plugins.instance()
+    os.environ.update(order["environment"])
+    os.chdir(order["folder"])
+    sys.argv = order["arguments"]
+    sys.path[0] = str(ROOT)
+    exec(order["program"], {"__name__": "__main__"})
 
 
 if __name__ == "__main__":
-    _import_everything()
+    exec(sys.argv[1], {"__name__": "__main__"})
     _serve()

@@ -71,7 +71,7 @@ def jobs_of(sweep: Path) -> list[Path]:
     import yaml
 
     found = {
-        yaml.safe_load(path.read_text())["hydra"]["job"]["num"]: path.parents[2]
+        yaml.safe_load(path.read_text())["hydra"]["job"]["num"]: path.parents[1]
         for path in sweep.rglob(".hydra/hydra.yaml")
     }
     assert sorted(found) == list(range(len(found)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import random
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -23,9 +22,10 @@ from abreast.learner import checkpoint
 from abreast.runs.directory import RunDirectory
 from abreast.runs.state import RunState, run_state
 from abreast.training.run import go_on, run
-from support.command_line import run_command
-from support.helpers import ROOT, allowed, compose, jobs_of, same
-from support.resuming import begin, check_equal
+from support.forks import run_forked
+from support.helpers import allowed, compose, jobs_of, same
+from support.references import References
+from support.resuming import TINY, check_equal
 
 CHOSEN = ("logger=csv", "trainer.max_epochs=2")
 
@@ -51,10 +51,10 @@ FILES = (
 )
 
 
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that is finished; each test damages a copy of its own."""
-    return begin(tmp_path_factory.mktemp("kept") / "run", *CHOSEN)
+@pytest.fixture
+def kept(reference: References) -> Path:
+    """A run that finished; each test damages its own copy."""
+    return reference(compose(*TINY, *CHOSEN)).finished()
 
 
 @pytest.fixture
@@ -91,9 +91,9 @@ def test_evaluate(file: str, how: str, own: Path, kept: Path) -> None:
 
 @pytest.mark.parametrize("how", DAMAGES)
 @pytest.mark.parametrize("file", FILES)
-def test_resume(file: str, how: str, own: Path, tmp_path: Path) -> None:
+def test_resume(file: str, how: str, own: Path, reference: References) -> None:
     """To three epochs: as a run that had them from the start, or a message before anything is written."""
-    whole = begin(tmp_path / "whole", *CHOSEN, "trainer.max_epochs=3")
+    whole = reference(compose(*TINY, *CHOSEN, "trainer.max_epochs=3")).finished()
     damage(own, file, how)
     before = {each: each.read_bytes() for each in own.rglob("*") if each.is_file()}
     if file in ("status.json", "result.json"):
@@ -145,8 +145,7 @@ def test_a_sweep_from_the_command_line(file: str, tmp_path: Path) -> None:
     """One of two lanes is broken: the command that is run again mends it, and leaves the other one alone."""
     tiny = ("data=random", "data.size=100", "data.test_size=30", "model.hidden=[4]", "trainer=cpu")
     arguments = ["-m", *tiny, "trainer.max_epochs=2", "logger=csv", "seed=0,1"]
-    command = [sys.executable, str(ROOT / "train.py"), *arguments]
-    assert run_command(command, tmp_path).code == 0
+    assert run_forked(arguments, tmp_path).code == 0
     [sweep] = tmp_path.glob("runs/*/*")
     broken, other = jobs_of(sweep)
     whole = Path(shutil.copytree(broken, tmp_path / "whole"))
@@ -154,7 +153,7 @@ def test_a_sweep_from_the_command_line(file: str, tmp_path: Path) -> None:
     if file.startswith("checkpoints"):
         RunDirectory(broken).write_status("interrupted")
     damage(broken, file, "half")
-    told = run_command(command, tmp_path)
+    told = run_forked(arguments, tmp_path)
     assert told.code == 0, told.err
     assert "Traceback" not in told.out + told.err
     check_equal(whole, broken)

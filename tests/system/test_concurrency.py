@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
+from typing import IO, cast
 
 import pytest
 
 from abreast.errors import RunError
 from abreast.report.write import write_report
 from abreast.runs.directory import RunDirectory
-from support.command_line import run_command
+from support.forks import run_forked
 from support.helpers import ROOT
 
 TINY = (
@@ -46,30 +49,53 @@ def results(sweep: Path) -> dict[str, dict[str, float]]:
     return {name: run.read_result()["metrics"] for name, run in found.items()}
 
 
+def wait_for_sweeps(count: int, folder: Path, process: subprocess.Popen[str]) -> None:
+    """Until the runs of so many sweeps have begun, or the process has ended."""
+    while len({path.parents[1] for path in folder.glob("runs/*/*/*/status.json")}) < count:
+        if process.poll() is not None:
+            return
+        time.sleep(0.05)
+
+
 CHOOSE = """
-import sys, time
+import sys
 from pathlib import Path
 from abreast.cli.sweep_directory import choose
-time.sleep(max(0, float(sys.argv[2]) - time.time()))
-for _ in range(20):
-    print(choose(Path(sys.argv[1]), "0badcafe"))
-time.sleep(2)  # the directories are this process's as long as it lives
+print("ready", flush=True)
+sys.stdin.readline()
+print(*[choose(Path(sys.argv[1]), "0badcafe") for _ in range(20)], flush=True)
+sys.stdin.readline()  # the directories are this process's as long as it lives
 """
 
 
 def test_no_directory_is_chosen_twice(tmp_path: Path) -> None:
     """Six processes take twenty directories of one command each, all at once."""
-    begin = str(time.time() + 2)
-    command = [sys.executable, "-c", CHOOSE, str(tmp_path), begin]
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(6)]
-    chosen = [line for each in processes for line in each.communicate()[0].split()]
-    assert [each.returncode for each in processes] == [0] * 6
+    command = [sys.executable, "-c", CHOOSE, str(tmp_path)]
+    with ExitStack() as opened:
+        processes = [
+            opened.enter_context(
+                subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            )
+            for _ in range(6)
+        ]
+        said: list[str] = []
+        for _ in ("ready", "chosen"):
+            said = [cast("IO[str]", process.stdout).readline() for process in processes]
+            for process in processes:
+                print(file=process.stdin, flush=True)
+    assert [process.returncode for process in processes] == [0] * 6
+    chosen = " ".join(said).split()
     assert len(chosen) == len(set(chosen)) == 120
 
 
 @pytest.mark.parametrize("other", ["seed=0,1", "seed=2,3"], ids=["the same", "another"])
 def test_two_sweeps_at_once(other: str, tmp_path: Path) -> None:
-    first, second = started(tmp_path, "-m", "seed=0,1"), started(tmp_path, "-m", other)
+    first = started(tmp_path, "-m", "seed=0,1")
+    wait_for_sweeps(1, tmp_path, first)
+    first.send_signal(signal.SIGSTOP)  # it is at work until the other one has begun, however slow that is
+    second = started(tmp_path, "-m", other)
+    wait_for_sweeps(2, tmp_path, second)
+    first.send_signal(signal.SIGCONT)
     said = [each.communicate()[0] for each in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0), said
     sweeps = sorted(tmp_path.glob("runs/*/*"))
@@ -78,7 +104,7 @@ def test_two_sweeps_at_once(other: str, tmp_path: Path) -> None:
     assert all(len(each) == 2 for each in found)
     if other == "seed=0,1":
         assert found[0] == found[1]
-        told = run_command([*TRAIN, "-m", other], tmp_path)  # finds all done in one of them
+        told = run_forked([*TINY, "-m", other], tmp_path)  # finds all done in one of them
         assert told.code == 0
         assert "2 of 2 runs are done from before" in told.out
         assert sorted(tmp_path.glob("runs/*/*")) == sweeps

@@ -20,7 +20,9 @@ from abreast.runs.directory import RunDirectory
 from abreast.training.run import go_on
 from support.command_line import run_command
 from support.disks import BALLAST, Disk, mounted
+from support.forks import run_forked
 from support.helpers import ROOT, allowed, compose
+from support.references import References
 from support.resuming import TINY, begin, check_equal, go_on_with
 
 KIB = 4096
@@ -34,9 +36,9 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 
 @pytest.fixture
-def whole(tmp_path: Path) -> Path:
+def whole(reference: References) -> Path:
     """The run as it is where nothing goes wrong."""
-    return begin(tmp_path / "whole")
+    return reference(compose(*TINY)).finished()
 
 
 def check_sound(disk: Disk, path: Path) -> None:
@@ -87,10 +89,10 @@ def test_a_full_disk(kib: int, disk: Disk, whole: Path) -> None:
 @pytest.mark.parametrize("step", [0, 10, 17, 26])
 @pytest.mark.parametrize("how", ["full", "read-only"])
 def test_a_disk_that_fills_up_on_the_way(
-    how: str, step: int, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    how: str, step: int, disk: Disk, reference: References, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen = ("logger=csv",)  # TensorBoard's open file would keep the disk from becoming read-only
-    whole = begin(tmp_path / "whole", *chosen)
+    whole = reference(compose(*TINY, *chosen)).finished()
     due = Learner.should_sample
 
     def fill(self: Learner, number: int, last: bool) -> bool:
@@ -146,13 +148,10 @@ def test_an_error_of_the_disk_elsewhere_is_not_hidden(
     assert "/data/of/mine" in status["reason"]
 
 
-COMMAND = [sys.executable, str(ROOT / "train.py"), *TINY]
-
-
 @pytest.mark.parametrize("kib", [0, 8, 24])
 def test_the_command(kib: int, disk: Disk) -> None:
     disk.leave(kib)
-    told = run_command(COMMAND, disk.path)
+    told = run_command([sys.executable, str(ROOT / "train.py"), *TINY], disk.path)
     assert told.code == 2
     assert "Traceback" not in told.err + told.out
     [line] = told.err.strip().splitlines()
@@ -163,11 +162,11 @@ def test_the_command(kib: int, disk: Disk) -> None:
 
 def test_the_command_goes_on(disk: Disk, whole: Path) -> None:
     disk.leave(60)
-    told = run_command(COMMAND, disk.path)
+    told = run_forked([*TINY], disk.path)
     assert (told.code, "Traceback" in told.err + told.out) == (2, False)
     way_out = told.err.strip().rpartition("python train.py ")[2]
     disk.empty()
-    told = run_command([sys.executable, str(ROOT / "train.py"), way_out], disk.path)
+    told = run_forked([way_out], disk.path)
     assert told.code == 0, told.err
     check_equal(whole, Path(way_out.removeprefix("resume=")))
 
@@ -175,14 +174,14 @@ def test_the_command_goes_on(disk: Disk, whole: Path) -> None:
 @pytest.mark.parametrize("flags", [(), ("-m", "seed=0,1")], ids=["run", "sweep"])
 def test_a_read_only_working_directory(flags: tuple[str, ...], disk: Disk, tmp_path: Path) -> None:
     disk.protect()
-    told = run_command([*COMMAND, *flags], disk.path)
+    told = run_forked([*TINY, *flags], disk.path)
     assert (told.code, "Traceback" in told.err + told.out) == (2, False)
     [line] = told.err.strip().splitlines()
     key = "hydra.sweep.dir" if flags else "hydra.run.dir"
     assert "runs" in line
     assert "Read-only file system" in line
     assert f"{key}=DIR" in line
-    told = run_command([*COMMAND, *flags, f"{key}={tmp_path / 'elsewhere'}"], disk.path)
+    told = run_forked([*TINY, *flags, f"{key}={tmp_path / 'elsewhere'}"], disk.path)
     assert told.code == 0, told.err
     assert [*(tmp_path / "elsewhere").rglob("result.json")]
     assert not [*disk.path.iterdir()]
@@ -199,9 +198,7 @@ def test_a_run_on_a_read_only_disk_can_be_evaluated(
     with pytest.raises(AbreastError, match=r"--to .*export.*Read-only file system"):
         export([str(path), "--format", "torch"])
     assert export([str(path), "--format", "torch", "--to", str(tmp_path)]) == 0
-    told = run_command(
-        [sys.executable, str(ROOT / "train.py"), f"resume={path}", "trainer.max_epochs=9"], disk.path
-    )
+    told = run_forked([f"resume={path}", "trainer.max_epochs=9"], disk.path)
     assert (told.code, "Traceback" in told.err + told.out) == (2, False)
     assert "Read-only file system" in told.err
     assert len(told.err.strip().splitlines()) == 1

@@ -168,10 +168,14 @@ FORMS: dict[str, Callable[[dict[str, Any]], Any]] = {
 def test_a_config_that_runs_code(
     form: str, place: str, stranger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Every target at every place; in the other forms a third of these, so that all pairs are there."""
     mark = tmp_path / "mark"
     whole = (stranger / "config.yaml").read_text()
     RunDirectory(stranger).write_status("interrupted")
-    for target, arguments in CALLS.items():
+    offset = [*FORMS].index(form) + [*PLACES].index(place)
+    for number, (target, arguments) in enumerate(CALLS.items()):
+        if form != "plain" and (number + offset) % 3:
+            continue
         text = json.dumps({"_target_": target, **arguments}).replace(MARK, str(mark))
         attack = FORMS[form](json.loads(text))
         if not isinstance(attack, dict) and place == "data":

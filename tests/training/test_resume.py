@@ -10,33 +10,40 @@ from abreast.errors import Interrupted, RunError
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.directory_lock import locked
 from abreast.training.run import go_on
-from support.helpers import allowed, options
-from support.resuming import STEPS, begin, check_equal, go_on_with, stop_and_go_on, stop_at
+from support.helpers import allowed, compose, options
+from support.references import References
+from support.resuming import STEPS, TINY, begin, check_equal, go_on_with, stop_and_go_on, stop_at
 
 
 @pytest.mark.parametrize("at", range(STEPS))
-def test_after_any_step(at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = begin(tmp_path / "whole")
+def test_after_any_step(
+    at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: References
+) -> None:
+    whole = reference(compose(*TINY)).finished()
     check_equal(whole, stop_and_go_on(tmp_path / "stopped", at, monkeypatch))
 
 
 @pytest.mark.parametrize("steps", [1, 4])
 @pytest.mark.parametrize("name", options("optim"))
-def test_every_optimizer(name: str, steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_optimizer(
+    name: str, steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: References
+) -> None:
     chosen = (f"optim={name}", f"steps_per_execution={steps}", "model.norm=batch")
     if name == "lbfgs":  # its own rate of 1 diverges here
         chosen += ("optim.lr=0.1",)
-    whole = begin(tmp_path / "whole", *chosen)
+    whole = reference(compose(*TINY, *chosen)).finished()
     check_equal(whole, stop_and_go_on(tmp_path / "stopped", 14, monkeypatch, *chosen))
 
 
 @pytest.mark.parametrize("steps", [1, 4])
 @pytest.mark.parametrize("name", options("schedule"))
-def test_every_schedule(name: str, steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_schedule(
+    name: str, steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: References
+) -> None:
     chosen = (f"schedule={name}", f"steps_per_execution={steps}")
     if name == "plateau":  # so that it comes to bear
         chosen += ("schedule.scheduler.patience=0", "schedule.scheduler.threshold=10.0")
-    whole = begin(tmp_path / "whole", *chosen)
+    whole = reference(compose(*TINY, *chosen)).finished()
     rates = {row["lr"] for row in RunDirectory(whole).read_metrics()}
     assert (len(rates) > 1) == (name not in ("constant", "step"))
     for at in (3, 17):
@@ -59,16 +66,20 @@ def test_every_schedule(name: str, steps: int, tmp_path: Path, monkeypatch: pyte
     ],
     ids=lambda chosen: " ".join(chosen),
 )
-def test_every_kind_of_run(chosen: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = begin(tmp_path / "whole", *chosen)
+def test_every_kind_of_run(
+    chosen: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: References
+) -> None:
+    whole = reference(compose(*TINY, *chosen)).finished()
     steps = int(RunDirectory(whole).read_metrics()[-1]["step"])
     for at in {2, steps // 2, steps - 1}:
         path = tmp_path / f"stopped{at}"
         check_equal(whole, stop_and_go_on(path, at, monkeypatch, *chosen))
 
 
-def test_stopped_time_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = begin(tmp_path / "whole")
+def test_stopped_time_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: References
+) -> None:
+    whole = reference(compose(*TINY)).finished()
 
     def again(path: Path, *_: str) -> Path:
         if not path.exists():
@@ -85,8 +96,8 @@ def test_stopped_time_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     check_equal(whole, tmp_path / "stopped")
 
 
-def test_a_longer_training_goes_on_where_the_shorter_ended(tmp_path: Path) -> None:
-    whole = begin(tmp_path / "whole")
+def test_a_longer_training_goes_on_where_the_shorter_ended(tmp_path: Path, reference: References) -> None:
+    whole = reference(compose(*TINY)).finished()
     short = begin(tmp_path / "short", "trainer.max_epochs=1")
     directory = RunDirectory(short)
     config = directory.read_config()
@@ -96,8 +107,8 @@ def test_a_longer_training_goes_on_where_the_shorter_ended(tmp_path: Path) -> No
     check_equal(whole, short)
 
 
-def test_a_moved_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = begin(tmp_path / "whole", "optim.lr=0.1")
+def test_a_moved_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: References) -> None:
+    whole = reference(compose(*TINY, "optim.lr=0.1")).finished()
     with monkeypatch.context() as patch:
         stop_at(20, patch)
         with pytest.raises(Interrupted):
