@@ -79,6 +79,7 @@ JOBS = [
     [],
     ["seed=3"],
     ["seed=3", "seed=4"],
+    ["seed=3", "seed=4", "seed=3"],
     ["optim.lr=0.1", "optim=sgd", "seed=1"],
     ["loss=mse", "optim=adam", "optim.lr=1e-3", "model.hidden=[3,4]"],
     ["model.hidden=[]"],

@@ -48,13 +48,13 @@ class SweepLoader:
     def _from_common(self, master: DictConfig, overrides: Sequence[str]) -> DictConfig | None:
         if OmegaConf.select(master, "hydra.searchpath"):
             return None  # where there may be more groups
-        values = {each: key for each in overrides if (key := self._sets(each))}
-        others = [each for each in overrides if each not in values]
+        values = [override for override in overrides if self._sets(override)]  # the last of a key wins
+        others = [override for override in overrides if not self._sets(override)]
         paths = [_path(each) for each in others if not self._chooses(each)]
-        if any(_meet(path, key) for path in paths for key in values.values()):
+        if any(_meet(path, key) for path in paths for key in map(self._sets, values)):
             return None  # their order counts
         config = copy.deepcopy(self._common(master, others))
-        for override in OverridesParser.create().parse_overrides(list(values)):
+        for override in OverridesParser.create().parse_overrides(values):
             if override.is_sweep_override():
                 return None
             OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
