@@ -48,7 +48,7 @@ check: $(READY) ## Run the linter, the formatter's check and the type checker
 
 .PHONY: docs
 docs: $(READY) ## Build the documentation into site/; warnings are errors (Python 3.11 or newer)
-	$(BIN)/python scripts/list_options.py --check
+	$(BIN)/python scripts/generate_docs.py --check
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 .PHONY: dist

@@ -155,7 +155,7 @@ def test_the_readme_is_short_and_the_options_page_names_every_option() -> None:
         names = [path.stem for path in (CONF / group).glob("*.yaml")]
         assert names
         missing = [name for name in names if f"| `{name}` |" not in page]
-        assert not missing, f"{group}: {missing}; run python scripts/list_options.py"
+        assert not missing, f"{group}: {missing}; run python scripts/generate_docs.py"
 
 
 def test_the_repository_holds_what_it_should() -> None:
