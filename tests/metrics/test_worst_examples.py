@@ -45,19 +45,19 @@ def test_a_run_keeps_its_worst_images(train: Callable[..., Path]) -> None:
         learner = rebuild(directory, cfg, "best")
         data = build_data(cfg)
         with torch.no_grad():
-            chances = learner(data.test.inputs).softmax(1)
-    own = chances[torch.arange(len(chances)), data.test.targets]
+            probabilities = learner(data.test.inputs).softmax(1)
+    true_class = probabilities[torch.arange(len(probabilities)), data.test.targets]
     assert len(kept["images"]) == COUNT
-    assert [each["row"] for each in kept["images"]] == own.argsort(stable=True)[:COUNT].tolist()
+    assert [image["example"] for image in kept["images"]] == true_class.argsort(stable=True)[:COUNT].tolist()
     strip = np.asarray(Image.open(io.BytesIO(base64.b64decode(kept["png"]))))
     assert strip.shape == (8, 8 * COUNT)
-    for place, each in enumerate(kept["images"]):
-        row = each["row"]
-        assert each["chance"] == pytest.approx(own[row].item(), abs=1e-5)
-        assert each["label"] == data.test.targets[row]
-        assert each["guess"] == chances[row].argmax()
-        pixels = data.test.inputs[row, 0].numpy() * (255 / 16)  # digits go up to 16
-        assert np.abs(strip[:, 8 * place : 8 * place + 8] - pixels).max() <= 0.5
+    for position, image in enumerate(kept["images"]):
+        index = image["example"]
+        assert image["probability"] == pytest.approx(true_class[index].item(), abs=1e-5)
+        assert image["label"] == data.test.targets[index]
+        assert image["prediction"] == probabilities[index].argmax()
+        pixels = data.test.inputs[index, 0].numpy() * (255 / 16)  # digits go up to 16
+        assert np.abs(strip[:, 8 * position : 8 * position + 8] - pixels).max() <= 0.5
     assert RunDirectory(run).read_status()["status"] == "finished"
 
 

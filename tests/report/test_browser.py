@@ -58,7 +58,8 @@ def keep_images(run: Path) -> None:
         "height": 8,
         "width": 8,
         "images": [
-            {"row": row, "label": 1, "guess": 2, "chance": 0.1, "confidence": 0.8} for row in range(2)
+            {"example": index, "label": 1, "prediction": 2, "probability": 0.1, "confidence": 0.8}
+            for index in range(2)
         ],
         "png": base64.b64encode(file.getvalue()).decode(),
     }

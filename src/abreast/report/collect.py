@@ -46,7 +46,7 @@ def collect(directories: Sequence[Path]) -> Sweep:
         The runs, each one once even if the directories overlap.
 
     Raises:
-        RunError: If a directory does not exist or there is no run below any of them.
+        RunError: If a directory does not exist or there are no runs below them.
     """
     for directory in directories:
         if not directory.is_dir():

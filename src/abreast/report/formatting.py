@@ -75,7 +75,7 @@ def format_mean(summary: Summary) -> str:
 
 
 def format_interval(summary: Summary) -> str:
-    """Write `0.9681 to 0.9761`, or a dash if there is no interval."""
+    """Write `0.9681 to 0.9761`, or a dash without an interval."""
     if summary.low is None:
         return "—"
     return f"{format_number(summary.low)} to {format_number(summary.high)}"

@@ -30,7 +30,7 @@ def grid_axes(task: Task, analysis: Analysis) -> tuple[str, str] | None:
 
 
 def best_group(groups: Sequence[Group], analysis: Analysis) -> Group | None:
-    """Choose the group with the best validation metric; one without values only if there is no other."""
+    """Choose the group with the best validation metric; one without values only if none has any."""
     with_values = [group for group in groups if group.summary.mean is not None]
     if not with_values:
         return groups[0] if groups else None

@@ -23,7 +23,7 @@ def commands(sweep: Sweep) -> list[tuple[str, str]]:
 
     Returns:
         Pairs of a directory and its command: the last command of each sweep (Hydra keeps no earlier one), or
-        of the first few runs if there is no sweep.
+        of the first few runs outside of sweeps.
     """
     result = []
     for directory in sweep.directories:

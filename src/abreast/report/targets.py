@@ -133,7 +133,7 @@ def _best(values: Sequence[float], higher: bool) -> float:
 
 
 def _rounded(level: float, column: str, higher: bool) -> float:
-    """A round level that is no harder to reach than the given one."""
+    """A round level that is as easy to reach as the given one, or easier."""
     metric = lookup(column)
     step = metric.level_step if metric else None
     if step is None:  # no natural scale: two significant digits

@@ -106,8 +106,8 @@ def _method(others: Iterable[Group], analysis: Analysis) -> list[str]:
     ]
     if analysis.selection is None:
         lines.append(
-            "There is no validation metric, so the best group was selected by the same values that are "
-            "compared: this makes it look better than it is."
+            "Without a validation metric, the best group was selected by the same values that are compared: "
+            "this makes it look better than it is."
         )
     return lines
 

@@ -56,8 +56,8 @@ def write_report(
         The analysis and the paths of the files.
 
     Raises:
-        RunError: If there is no run, no run has the metric, the directory cannot be written to, or there is
-            no browser to draw the figures with.
+        RunError: If there are no runs, no run has the metric, the directory cannot be written to, or no
+            browser was found to draw the figures with.
     """
     if figures:
         find_browser()  # raises before the work, not after it

@@ -149,7 +149,7 @@ def contrast(
     - else Welch's t test (Welch 1947, Biometrika 34; `scipy.stats.ttest_ind(equal_var=False)`);
     - no test if a group has fewer than two values.
 
-    Where the values have no variance there is no t statistic: equal values have p = 1, others the exact
+    Without variance the t statistic is undefined: equal values have p = 1, others the exact
     two-sided p-value of the permutation test (paired: `scipy.stats.binomtest` on the signs).
 
     Args:

@@ -124,7 +124,7 @@ def draw_settings(space: Mapping[str, Dimension], trials: int, seed: int) -> lis
     A grid is tried completely, in declared order (the last key varies fastest), if it has as many settings
     as there are trials; else a part of it is drawn without replacement and kept in that order. A space with
     an interval is searched at random (Bergstra and Bengio 2012, JMLR 13, 281-305). Each draw is computed from
-    a hash of its own, so that a larger budget contains the smaller one, and cells with the same space try the
+    a separate hash, so that a larger budget contains the smaller one, and cells with the same space try the
     same settings.
 
     Args:

@@ -33,13 +33,19 @@ def write_worst_examples(directory: RunDirectory, evaluator: Evaluator, test: Sp
     inputs, targets = test.inputs, test.targets
     if evaluator.confusion is None or inputs.dtype != torch.uint8 or inputs.ndim != 4:
         return
-    rows, chances, guesses, confidences = worst_examples(evaluator, test).rows(COUNT)
-    images = inputs[rows].cpu()
-    labels = targets[rows].tolist()
+    indices, probabilities, predictions, confidences = worst_examples(evaluator, test).rows(COUNT)
+    images = inputs[indices].cpu()
+    labels = targets[indices].tolist()
     described = [
-        {"row": row, "label": label, "guess": guess, "chance": round(chance, 6), "confidence": round(sure, 6)}
-        for row, label, guess, chance, sure in zip(
-            rows.tolist(), labels, guesses, chances, confidences, strict=True
+        {
+            "example": index,
+            "label": label,
+            "prediction": prediction,
+            "probability": round(probability, 6),  # of the true class
+            "confidence": round(confidence, 6),  # probability of the prediction
+        }
+        for index, label, prediction, probability, confidence in zip(
+            indices.tolist(), labels, predictions, probabilities, confidences, strict=True
         )
     ]
     content = {

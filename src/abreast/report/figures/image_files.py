@@ -44,7 +44,7 @@ def export(figures: Sequence[Figure], folder: Path) -> list[Path]:
         The paths of the files.
 
     Raises:
-        RunError: If there is no browser.
+        RunError: If none was found.
     """
     browser = find_browser()
     import kaleido

@@ -41,18 +41,18 @@ def _image_list(content: Json) -> str:
         raise ValueError(f"not an image: {width=}, {height=}")
     items = []
     for index, image in enumerate(images):
-        label, guess = classes[int(image["label"])], classes[int(image["guess"])]
-        probability, confidence = float(image["chance"]), float(image["confidence"])
+        label, prediction = classes[int(image["label"])], classes[int(image["prediction"])]
+        probability, confidence = float(image["probability"]), float(image["confidence"])
         description = html.escape(
-            f"test example {int(image['row'])}: true class {label} (probability {probability:.2g}), "
-            f"predicted {guess} ({confidence:.2g})"
+            f"test example {int(image['example'])}: true class {label} (probability {probability:.2g}), "
+            f"predicted {prediction} ({confidence:.2g})"
         )
         offset = 100 * index / max(1, len(images) - 1)
-        wrong = "" if label == guess else ' class="wrong"'
+        wrong = "" if label == prediction else ' class="wrong"'
         items.append(
             f'<li><span class="image" role="img" aria-label="{description}" title="{description}" '
             f'style="background-position:{offset:.4f}% 0;background-size:{len(images) * 100}% 100%"></span>'
-            f"{html.escape(label)} → <span{wrong}>{html.escape(guess)}</span></li>"
+            f"{html.escape(label)} → <span{wrong}>{html.escape(prediction)}</span></li>"
         )
     style = f"background-image:url(data:image/png;base64,{png});--shape:{width}/{height}"
     return f'<style>.images .image{{{style}}}</style><ul class="images">{"".join(items)}</ul>'
