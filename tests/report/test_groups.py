@@ -78,6 +78,18 @@ def test_failed_runs_are_counted_beside_the_mean(tmp_path: Path) -> None:
         assert line in text
 
 
+def test_a_narrow_terminal_has_lines_instead_of_a_table(tmp_path: Path) -> None:
+    write(tmp_path, "a", ADAM)
+    write(tmp_path, "s", SGD, optim="sgd")
+    console = Console(width=40, record=True, file=io.StringIO())
+    print_analysis(read(tmp_path), console)
+    text = " ".join(console.export_text().split())
+    mean, half = sum(ADAM) / 4, stats.t.ppf(0.975, 3) * stats.sem(ADAM)
+    assert f"optim=adam {mean:.4f} ± {half:.4f}, n = 4, best" in text
+    p = stats.ttest_rel(SGD, ADAM).pvalue
+    assert f"n = 4, p (Holm) {p:.3f}, worse" in text
+
+
 def test_seeds_that_are_not_common_are_welch(tmp_path: Path) -> None:
     write(tmp_path, "a", ADAM)
     for seed, value in enumerate(SGD):

@@ -97,7 +97,7 @@ def verdict_label(group: Group) -> str:
 
 
 def format_test(comparison: Comparison) -> str:
-    """Write a comparison's test with its sample size, such as `paired t test, 5 pairs`."""
+    """Write a comparison's test with its sample size, such as `paired t test (5 pairs)`."""
     n = comparison.n
     size = f"{n[0]} pairs" if len(n) == 1 else f"{n[0]} and {n[1]} values"
-    return f"{TESTS[comparison.test]}, {size}"
+    return f"{TESTS[comparison.test]} ({size})"

@@ -20,6 +20,7 @@ from abreast.report.settings import format_setting
 from abreast.report.text import exclusion_reason, findings, headline
 
 MOST_ROWS = 30  # groups, and runs that are not included
+NARROW = 64  # columns, below which groups are printed as lines instead of a table
 
 
 def print_analysis(analysis: Analysis, console: Console) -> None:
@@ -27,7 +28,10 @@ def print_analysis(analysis: Analysis, console: Console) -> None:
     for task in analysis.tasks:
         if task.label:
             console.print(Text(f"\n{printable(task.label)}", style="bold"))
-        console.print(_groups_table(task.groups, analysis))
+        if console.width < NARROW:
+            _print_group_lines(task.groups, analysis, console)
+        else:
+            console.print(_groups_table(task.groups, analysis))
         console.print()
         console.print(Text(printable(headline(task, analysis)), style="bold"))
         for line in findings(task, analysis):
@@ -46,9 +50,9 @@ def _groups_table(groups: Sequence[Group], analysis: Analysis) -> Table:
         table.add_column(Text(printable(key)), overflow="fold", min_width=4)
     table.add_column(metric_title(analysis.metric), justify="right", no_wrap=True)
     table.add_column("n", justify="right")
-    table.add_column("failed", justify="right")
+    table.add_column("failed", justify="right", no_wrap=True)
     table.add_column("p (Holm)", justify="right", no_wrap=True)
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for group in groups[:MOST_ROWS]:
         p = group.comparison.p_holm if group.comparison else None
         failed = format_failures(group.count("failed"), len(group.runs)).removesuffix(" failed")
@@ -63,6 +67,24 @@ def _groups_table(groups: Sequence[Group], analysis: Analysis) -> Table:
     if len(groups) > MOST_ROWS:
         table.add_row(Text(f"… {len(groups) - MOST_ROWS} more", style="dim"))
     return table
+
+
+def _print_group_lines(groups: Sequence[Group], analysis: Analysis, console: Console) -> None:
+    console.print(Text(metric_title(analysis.metric), style="bold"))
+    for group in groups[:MOST_ROWS]:
+        p = group.comparison.p_holm if group.comparison else None
+        values = [
+            format_mean(group.summary),
+            f"n = {group.summary.n}",
+            format_failures(group.count("failed"), len(group.runs)),
+            f"p (Holm) {format_p_value(p)}" if p is not None else "",
+            verdict_label(group) if group.summary.n else "",
+        ]
+        console.print(Text(printable(group.label)))
+        style = "bold green" if group.verdict == "winner" else ""
+        console.print(Text(f"  {', '.join(filter(None, values))}", style=style))
+    if len(groups) > MOST_ROWS:
+        console.print(Text(f"… {len(groups) - MOST_ROWS} more", style="dim"))
 
 
 def _print_excluded(analysis: Analysis, console: Console) -> None:

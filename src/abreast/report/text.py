@@ -119,7 +119,7 @@ def _with_verdict(groups: Iterable[Group], verdict: Verdict) -> list[Group]:
 def _tests(tests: Sequence[str]) -> str:
     if len(tests) <= 2:
         return " or ".join(tests)
-    kinds = sorted({test.split(",")[0] for test in tests})
+    kinds = sorted({test.partition(" (")[0] for test in tests})
     return f"{' or '.join(kinds)} (sample sizes in the table)"
 
 

@@ -10,8 +10,9 @@ const formatSeconds = (value) => {
   return value >= 90 ? `${(value / 60).toFixed(1)} min` : `${Number(value.toPrecision(3))} s`;
 };
 const formats = {
+  text: String,
   number: formatNumber,
-  count: (value) => String(value),
+  count: String,
   share: (value) => `${Math.round(100 * value)}%`,
   p: (value) => (value < 0.001 ? "< 0.001" : value.toFixed(3)),
   seconds: formatSeconds,
