@@ -13,8 +13,10 @@ import torch
 from hydra.utils import execution_whitelist
 from lightning.pytorch import Callback
 
-from abreast.build.components import build_data, build_stepping
+from abreast.build.components import build_data, build_step_config
 from abreast.runs.directory import RunDirectory
+from abreast.runtime.process import prepare_process
+from abreast.runtime.seeding import seed_everything
 from abreast.stacking.build import Job, build_lane, stack_trainer
 from abreast.stacking.chunk import Chunk
 from abreast.stacking.compaction import chunked
@@ -22,7 +24,6 @@ from abreast.stacking.grouping import plan
 from abreast.stacking.layout import layout
 from abreast.stacking.loader import StackLoader
 from abreast.stacking.module import Stack
-from abreast.training.run import prepare
 from bench_sweep_arms import WHITELIST, configs
 
 STEPS = 41  # an epoch of digits
@@ -109,9 +110,10 @@ def steps(net: str, lanes: int, turns: int) -> dict[str, Any]:
     """All of it for one net and number of lanes, on one thread, by turns."""
     sweep = configs(net, lanes, turns + 1)
     torch.set_num_threads(1)
-    prepare(sweep[0])
+    prepare_process()
+    seed_everything(sweep[0]["seed"])
     with execution_whitelist(WHITELIST), tempfile.TemporaryDirectory() as folder:
-        _, block = build_stepping(sweep[0])
+        _, block = build_step_config(sweep[0])
         data = build_data(
             {**sweep[0], "trainer": {**sweep[0]["trainer"], "limit_train_batches": STEPS}}, block
         )

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from abreast.errors import RunError
-from abreast.learner.checkpoint import AtomicCheckpointIO, load, weights
+from abreast.learner.checkpoint import load, weights
+from abreast.learner.checkpoint_io import AtomicCheckpointIO
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from abreast.runs.directory import RunDirectory
 from abreast.stacking.build import Job
 from abreast.stacking.chunk import Chunk
 from abreast.stacking.run import Options, train_stack
-from abreast.training.run import go_on
+from abreast.training.run import resume
 from support.helpers import allowed, compose, options
 
 TINY = (
@@ -158,7 +158,7 @@ def test_a_lane_goes_on_as_a_plain_run_and_the_other_way_round(
     for n, path in enumerate(whole):
         directory = RunDirectory(tmp_path / "stopped" / str(n))
         with allowed():
-            go_on(directory.read_config(), directory)
+            resume(directory.read_config(), directory)
         check(directory.path, path)
 
 

@@ -20,6 +20,7 @@ from typing import Any
 from abreast.build import components as build
 from abreast.cli.main import main
 from abreast.learner import checkpoint
+from abreast.learner.checkpoint_io import AtomicCheckpointIO
 from abreast.runs.directory import RunDirectory
 from abreast.stacking import run as _stacks  # noqa: F401  imported before any process is forked
 from abreast.training import run as training
@@ -61,14 +62,14 @@ def survives(begin: Callable[[], None], check: Callable[[], None], kills: int, l
 
 def plain(folder: Path, cfg: dict[str, Any]) -> Callable[[], None]:
     """Train a run, or go on with it; in the next directory, if it is done."""
-    build.AtomicCheckpointIO = partial(checkpoint.AtomicCheckpointIO, every=0.0)  # type: ignore[misc,assignment]
+    build.AtomicCheckpointIO = partial(AtomicCheckpointIO, every=0.0)  # type: ignore[misc,assignment]
 
     def begin() -> None:
         done = [path for path in folder.glob("*") if (path / "result.json").exists()]
         directory = RunDirectory(folder / str(len(done)))
         with allowed():
             if (directory.path / "status.json").exists():
-                training.go_on(directory.read_config(), directory)
+                training.resume(directory.read_config(), directory)
             else:
                 training.run(cfg, directory.path)
 

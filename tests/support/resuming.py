@@ -16,7 +16,7 @@ from abreast.errors import Interrupted
 from abreast.learner import checkpoint
 from abreast.learner.module import Learner
 from abreast.runs.directory import RunDirectory
-from abreast.training.run import go_on, run
+from abreast.training.run import resume, run
 from support.helpers import allowed, compose, same
 
 # 9 mini-batches an epoch, the last one short; blocks of 4, 4 and 1.
@@ -62,7 +62,7 @@ def go_on_with(path: Path) -> None:
     random.seed(99)
     directory = RunDirectory(path)
     with allowed():
-        go_on(directory.read_config(), directory)
+        resume(directory.read_config(), directory)
 
 
 def stop_and_go_on(

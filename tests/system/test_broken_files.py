@@ -21,7 +21,8 @@ from abreast.inference.evaluate import evaluate
 from abreast.learner import checkpoint
 from abreast.runs.directory import RunDirectory
 from abreast.runs.state import RunState, run_state
-from abreast.training.run import go_on, run
+from abreast.training.run import resume as resume_run
+from abreast.training.run import run
 from support.forks import run_forked
 from support.helpers import allowed, compose, jobs_of, same
 from support.references import References
@@ -125,7 +126,7 @@ def test_a_sweep_that_is_run_again(
     with caplog.at_level("WARNING"):
         found = run_state(directory, cfg)
         if found == RunState.BEGUN:
-            checkpoint.place(directory)
+            checkpoint.resume_point_or_clear(directory)
     if found == RunState.FINISHED:  # and what is broken is not needed any more
         assert status == "finished"
         assert file not in ("status.json", "result.json", "config.yaml")
@@ -135,7 +136,7 @@ def test_a_sweep_that_is_run_again(
         if found == RunState.NEW:
             run(cfg, own)
         else:
-            go_on(cfg, directory)
+            resume_run(cfg, directory)
     check_equal(kept, own)
     assert directory.read_status() == {"status": "finished"}
 
@@ -224,7 +225,7 @@ def test_whatever_is_in_the_small_files(data: st.DataObject, own: Path, kept: Pa
         directory.read_config,
         directory.read_result,
         directory.read_metrics,
-        lambda: checkpoint.stands(directory),
+        lambda: checkpoint.resume_point(directory),
         lambda: resume([f"resume={own}"]),
     ]
     for reader in readers[:-1] if file == "status.json" else readers:  # one that is finished ends at once

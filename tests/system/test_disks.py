@@ -17,7 +17,7 @@ from abreast.errors import AbreastError, DataError, DiskError
 from abreast.learner import checkpoint
 from abreast.learner.module import Learner
 from abreast.runs.directory import RunDirectory
-from abreast.training.run import go_on
+from abreast.training.run import resume as resume_run
 from support.command_line import run_command
 from support.disks import BALLAST, Disk, mounted
 from support.forks import run_forked
@@ -65,7 +65,7 @@ def test_a_full_disk(kib: int, disk: Disk, whole: Path) -> None:
     directory = RunDirectory(path)
     try:
         with allowed():
-            go_on(cfg, directory)
+            resume_run(cfg, directory)
     except DiskError as error:
         message = str(error)
         assert FULL in message

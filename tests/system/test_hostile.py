@@ -18,6 +18,7 @@ from abreast.errors import AbreastError, RunError
 from abreast.inference.evaluate import evaluate
 from abreast.learner import checkpoint
 from abreast.runs.directory import RunDirectory
+from abreast.runs.files import BEST, LAST
 from support.helpers import compose
 from support.references import References
 
@@ -79,7 +80,7 @@ class Malicious:
 
 
 @pytest.mark.parametrize("place", ["state_dict", "callbacks", "abreast", "optimizer_states", "loops"])
-@pytest.mark.parametrize("name", [checkpoint.LAST, checkpoint.BEST])
+@pytest.mark.parametrize("name", [LAST, BEST])
 def test_a_pickle_that_runs_code(name: str, place: str, stranger: Path, tmp_path: Path) -> None:
     mark, file = tmp_path / "mark", stranger / "checkpoints" / name
     torch.save({**checkpoint.load(file), place: Malicious(mark)}, file)
@@ -287,7 +288,7 @@ def test_a_checkpoint_that_names_files_to_remove(
     """Lightning removes what the saved state of a ModelCheckpoint calls its last best file."""
     mine = tmp_path / "mine.ckpt"
     mine.write_text("dear")
-    file = stranger / "checkpoints" / checkpoint.LAST
+    file = stranger / "checkpoints" / LAST
     named = form.format(mine=mine, folder=file.parent)
     content = checkpoint.load(file)
     found = [state for key, state in content["callbacks"].items() if key.startswith("ModelCheckpoint")]
@@ -310,7 +311,7 @@ GARBAGE: dict[str, Any] = {"none": None, "text": "x", "number": 3, "list": [1], 
 @pytest.mark.parametrize("kind", GARBAGE)
 @pytest.mark.parametrize("key", [*checkpoint.KEYS, "abreast", "pytorch-lightning_version"])
 def test_a_checkpoint_of_odd_content(key: str, kind: str, stranger: Path) -> None:
-    file = stranger / "checkpoints" / checkpoint.LAST
+    file = stranger / "checkpoints" / LAST
     torch.save({**checkpoint.load(file), key: GARBAGE[kind]}, file)
     try:
         assert resume([f"resume={stranger}", "trainer.max_epochs=2"]) == 0

@@ -9,7 +9,7 @@ import pytest
 from abreast.errors import Interrupted, RunError
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.directory_lock import locked
-from abreast.training.run import go_on
+from abreast.training.run import resume
 from support.helpers import allowed, compose, options
 from support.references import References
 from support.resuming import STEPS, TINY, begin, check_equal, go_on_with, stop_and_go_on, stop_at
@@ -103,7 +103,7 @@ def test_a_longer_training_goes_on_where_the_shorter_ended(tmp_path: Path, refer
     config = directory.read_config()
     config["trainer"]["max_epochs"] = 3
     with allowed():
-        go_on(config, directory)
+        resume(config, directory)
     check_equal(whole, short)
 
 

@@ -22,7 +22,7 @@ from abreast.data.datamodule import DataModule
 from abreast.data.source import Source
 from abreast.errors import AbreastError, ConfigError
 from abreast.learner.block_step import StepConfig
-from abreast.learner.checkpoint import AtomicCheckpointIO
+from abreast.learner.checkpoint_io import AtomicCheckpointIO
 from abreast.learner.data_spec import DataSpec
 from abreast.learner.module import Learner
 from abreast.learner.schedule import Schedule
@@ -220,7 +220,7 @@ def build_loggers(cfg: Config, directory: RunDirectory) -> list[Logger]:
     ]
 
 
-def build_stepping(cfg: Config) -> tuple[StepConfig | None, int]:
+def build_step_config(cfg: Config) -> tuple[StepConfig | None, int]:
     """How mini-batches are executed: the block's stepping and size, or None and 1 for ordinary Lightning.
 
     What a block can't do is said with its reason, and done the ordinary way.

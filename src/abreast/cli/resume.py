@@ -59,15 +59,15 @@ def _go_on(config: Config, directory: RunDirectory, trust: Sequence[str], is_fin
 
     # isort: split
     from abreast.build.allowlist import check_places, training_targets
-    from abreast.learner.checkpoint import stands
-    from abreast.training.run import go_on
+    from abreast.learner.checkpoint import resume_point
+    from abreast.training.run import resume as resume_run
 
     gc.enable()
     allowed = training_targets(config, ("schedulefree", *trust))
     check_places(config, directory.path, trust)
     if (directory.checkpoints / LAST).exists():
         try:
-            epoch, *_ = stands(directory)
+            epoch = resume_point(directory).epoch
         except RunError as error:
             raise RunError(
                 f"{error}. Put a good copy there; or remove {directory.checkpoints}, and it begins anew"
@@ -78,7 +78,7 @@ def _go_on(config: Config, directory: RunDirectory, trust: Sequence[str], is_fin
         print(f"{directory.path} has no checkpoint yet: it begins anew")
     _log_into(directory.path / LOG)
     with execution_whitelist(allowed, reset=True):
-        go_on(config, directory)
+        resume_run(config, directory)
     return 0
 
 

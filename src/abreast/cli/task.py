@@ -59,9 +59,9 @@ def _run(values: Config, run_dir: Path, *, in_sweep: bool) -> float:
         if state == RunState.DIVERGED:
             raise DivergedError(directory.read_status()["diverged_at"])
         if state == RunState.BEGUN:
-            from abreast.training.run import take_up
+            from abreast.training.run import resume_or_restart
 
-            return take_up(values, directory)
+            return resume_or_restart(values, directory)
         from abreast.training.run import run
 
         return run(values, run_dir)

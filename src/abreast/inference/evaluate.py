@@ -11,7 +11,8 @@ from abreast.build.components import REFUSALS, Config, build_data
 from abreast.errors import ConfigError
 from abreast.inference.load import rebuild, reopened
 from abreast.runtime.matmul_precision import matmul_precision
-from abreast.training.run import prepare
+from abreast.runtime.process import prepare_process
+from abreast.runtime.seeding import seed_everything
 
 
 def evaluate(
@@ -23,7 +24,8 @@ def evaluate(
     Raises RunError for a directory that can't be used, ConfigError for data that don't fit the network.
     """
     with reopened(run, overrides, trust) as (directory, config):
-        prepare(config)
+        prepare_process()
+        seed_everything(config["seed"])
         learner = rebuild(directory, config, checkpoint or config["checkpoint"])
         data = build_data(config)
         found = (data.in_shape, data.out_features, bool(data.classes))

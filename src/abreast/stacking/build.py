@@ -18,7 +18,7 @@ from abreast.build.components import (
     build_learner,
     build_loggers,
     build_net,
-    build_stepping,
+    build_step_config,
     ignore_index,
     make,
     trainer_node,
@@ -29,10 +29,11 @@ from abreast.data.datamodule import DataModule
 from abreast.data.source import check_labels
 from abreast.learner.block_step import needs_closure
 from abreast.runs.directory import RunDirectory
+from abreast.runtime.process import prepare_process
+from abreast.runtime.seeding import seed_everything
 from abreast.stacking.eligibility import is_same_architecture, why_ineligible
 from abreast.stacking.grouping import Config
 from abreast.stacking.lane import Lane
-from abreast.training.run import prepare
 
 
 class NotStackableError(Exception):
@@ -70,8 +71,9 @@ def build_lanes(
 ) -> tuple[list[Lane], DataModule]:
     """The lanes of the jobs that can be trained together, and their common data."""
     cfg = jobs[0].cfg
-    prepare(cfg)
-    _, steps = build_stepping(cfg)
+    prepare_process()
+    seed_everything(cfg["seed"])
+    _, steps = build_step_config(cfg)
     lenient = next((job.cfg for job in jobs if ignore_index(job.cfg) is not None), cfg)
     data = build_data(lenient, steps)  # each lane checks the labels for itself
     lanes: list[Lane] = []
@@ -100,7 +102,7 @@ def build_lane(
         for name, targets in labels.items():
             check_labels(targets, len(data.classes), name, own)
         data.ignores = own is not None and any(bool(each.eq(own).any()) for each in labels.values())
-    stepping, _ = build_stepping(cfg)
+    stepping, _ = build_step_config(cfg)
     if stepping is None:
         raise NotStackableError("its steps are Lightning's own")
     parts["net"] = build_lane_net(cfg, data, parts)

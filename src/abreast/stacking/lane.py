@@ -19,17 +19,17 @@ from lightning.pytorch.loggers import Logger
 
 from abreast.callbacks import RunWriter, TestImages
 from abreast.errors import disk_error
-from abreast.learner.checkpoint import load, write
+from abreast.learner.checkpoint_io import DeferredCheckpoints
 from abreast.learner.epoch_progress import EpochState
 from abreast.learner.module import Learner
 from abreast.learner.random_state import RandomState, fresh_random_state
 from abreast.loggers.tensorboard import TensorBoard
 from abreast.runs.directory import RunDirectory
-from abreast.runs.files import LAST
 from abreast.runtime.seeding import derive
 from abreast.stacking.grouping import Config
 from abreast.stacking.optimizers import OptimizerGroup, OptimizerSnapshot, cloned
 from abreast.stacking.parameters import detach_from_stack
+from abreast.training.finish import ChosenWeights, chosen_file, read_chosen
 
 GLOBAL_GENERATOR = Lock()  # there is one for all threads of chunks
 OF_A_RUN = (RunWriter, TestImages, EarlyStopping, Checkpoint)  # others watch the process
@@ -120,7 +120,7 @@ class LaneTrainer:
 
     def save_checkpoint(self, path: str | Path, weights_only: bool | None = None, **_: Any) -> None:
         """Keep the checkpoint that the plain run would write now; `Lane.flush` writes it."""
-        self.lane.kept[str(path)] = self.lane.checkpoint(self.loops())
+        self.lane.deferred.keep(Path(path), self.lane.checkpoint(self.loops()))
 
 
 @dataclass(eq=False)
@@ -138,7 +138,7 @@ class Lane:
         self.callbacks = [each for each in self.callbacks if isinstance(each, OF_A_RUN)]
         self.state = "running"
         self.error: BaseException | None = None
-        self.kept: dict[str, dict[str, Any]] = {}
+        self.deferred = DeferredCheckpoints()
         self._written: dict[str, tuple[int, dict[str, torch.Tensor]]] = {}  # epoch and weights of the files
         self.pack: OptimizerGroup | None = None  # none before and after its time in a chunk
         self.optimizer: Any = None  # with the lane's settings
@@ -271,26 +271,26 @@ class Lane:
         return content
 
     def flush(self) -> None:
-        """Write the checkpoints that are kept; `last.ckpt` after the others, so that none is older."""
-        kept, self.kept = self.kept, {}
-        for path in sorted(map(Path, kept), key=lambda path: path.name == LAST):  # see its writer
-            content = kept[str(path)]
-            write(path, content)
+        """Write the checkpoints that are kept in memory; what cannot be written is not tried again."""
+        try:
+            written = self.deferred.flush()
+        except OSError:
+            self.deferred.clear()
+            raise
+        for path, content in written.items():
             self._written[path.name] = content["epoch"], content["state_dict"]
 
-    def load_chosen(self) -> tuple[Path, int]:
-        """Take the weights that the config wants tested; the file that holds them, and their epoch.
+    def load_chosen(self) -> ChosenWeights:
+        """Load the weights that the config wants tested into the learner, and return them.
 
         Reading a file back takes longer than to keep what was written into it.
         """
-        file = self.directory.checkpoints / f"{self.cfg['checkpoint']}.ckpt"
-        if not file.exists():
-            file = self.directory.checkpoints / LAST
+        file = chosen_file(self.directory, self.cfg["checkpoint"])
         if file.name in self._written:
             epoch, weights = self._written[file.name]
+            chosen = ChosenWeights(file, epoch + 1, weights)
         else:  # written before this process began
-            content = load(file)
-            epoch, weights = content["epoch"], content["state_dict"]
-        self.learner.load_state_dict(weights)
+            chosen = read_chosen(self.directory, self.cfg["checkpoint"])
+        self.learner.load_state_dict(chosen.weights)
         self._written.clear()
-        return file, epoch
+        return chosen

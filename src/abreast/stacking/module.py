@@ -267,7 +267,7 @@ class Stack(LightningModule):
 
     def flush(self) -> None:
         """Write the checkpoints that the lanes keep in memory."""
-        side_by_side(lambda lane: lane.guarded(lane.flush), [lane for lane in self.lanes if lane.kept])
+        side_by_side(lambda lane: lane.guarded(lane.flush), [lane for lane in self.lanes if lane.deferred])
         self._saved = time.perf_counter()
 
 

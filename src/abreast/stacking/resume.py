@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 from lightning.pytorch import LightningModule, Trainer
 
 from abreast.callbacks import PreemptionCheckpoint
-from abreast.learner.checkpoint import AtomicCheckpointIO
+from abreast.learner.checkpoint import load as load_checkpoint
+from abreast.learner.checkpoint import moved_to
 from abreast.loggers.tensorboard import TensorBoard
 from abreast.runs.atomic import remove_partial_files
 from abreast.runs.files import LAST
@@ -30,7 +31,7 @@ def load(lanes: Sequence[Lane]) -> dict[Lane, OptimizerSnapshot] | None:
     carried: dict[Lane, OptimizerSnapshot] = {}
     for lane, file in zip(lanes, files, strict=True):
         remove_partial_files(lane.directory.path)
-        content = AtomicCheckpointIO().load_checkpoint(file)
+        content = moved_to(file.resolve().parent, load_checkpoint(file))
         lane.learner.load_state_dict(content["state_dict"])
         schedulers = content["lr_schedulers"]
         carried[lane] = {

@@ -6,16 +6,15 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import cast
 
 import torch
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, Trainer
 
 from abreast.callbacks.preemption import WITHIN
 from abreast.data.datamodule import DataModule
-from abreast.errors import DivergedError, Interrupted, disk_error
+from abreast.errors import DivergedError, disk_error
 from abreast.learner.lightning_loops import load_loops
-from abreast.loggers.hyperparameters import log_hyperparameters
 from abreast.metrics.objective import objective, worst
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.garbage import existing_objects_frozen
@@ -38,8 +37,9 @@ from abreast.stacking.progress import Table
 from abreast.stacking.resume import StackPreemptionCheckpoint, are_over, load, loops
 from abreast.stacking.test_module import StackTest
 from abreast.stacking.vmap import VmappedNet
-from abreast.training.run import result_of
-from abreast.training.worst_examples import write_worst_examples
+from abreast.training.finish import ChosenWeights
+from abreast.training.finish import finish as finish_run
+from abreast.training.fit import ctrl_c_raised
 
 log = logging.getLogger(__name__)
 
@@ -139,25 +139,20 @@ def _train(
             if are_over(lanes):
                 stack.end()
             else:
-                trainer.fit(stack)
-        except Interrupted:
-            raise
-        except SystemExit:  # Lightning's own end after Ctrl-C
-            if trainer.interrupted:
-                raise KeyboardInterrupt from None
-            raise
+                with ctrl_c_raised(trainer):
+                    trainer.fit(stack)
         finally:
             table.close()
             stack.flush()
-        files = {lane: lane.load_chosen() for lane in lanes if lane.state == "stopped"}
-        if files and cfg.get("test", True):
-            trainer.test(StackTest([*files], data, plan.threads, pool), verbose=False)
+        chosen = {lane: lane.load_chosen() for lane in lanes if lane.state == "stopped"}
+        if chosen and cfg.get("test", True):
+            trainer.test(StackTest([*chosen], data, plan.threads, pool), verbose=False)
     seconds = round((time.perf_counter() - began) / len(lanes), 3)
 
     def finish(lane: Lane) -> None:
-        lane.guarded(_finish, lane, data, *files[lane], seconds)
+        lane.guarded(_finish, lane, data, chosen[lane], seconds)
 
-    side_by_side(finish, [lane for lane in files if lane.state == "stopped"])
+    side_by_side(finish, [lane for lane in chosen if lane.state == "stopped"])
 
 
 def _begin(begun: tuple[RunDirectory, Job, Outcome]) -> None:
@@ -187,10 +182,7 @@ def _probe(chunk: Chunk, data: DataModule, device: torch.device) -> None:
     )
 
 
-def _finish(lane: Lane, data: DataModule, file: Path, epoch: int, seconds: float) -> None:
-    result = result_of(lane.cfg, lane.directory, data, lane.learner, file, epoch + 1)
-    result["seconds"] = seconds
-    write_worst_examples(lane.directory, lane.learner, data.test)
-    lane.directory.write_result(result)
-    log_hyperparameters(lane.trainer, lane.cfg, result)  # type: ignore[arg-type]
+def _finish(lane: Lane, data: DataModule, chosen: ChosenWeights, seconds: float) -> None:
+    trainer = cast(Trainer, lane.trainer)
+    finish_run(trainer, lane.learner, data, lane.directory, lane.cfg, chosen, seconds=seconds)
     lane.directory.write_status("finished")

@@ -8,15 +8,14 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from abreast.errors import ConfigError
-from abreast.loggers.hyperparameters import log_hyperparameters
 from abreast.metrics.objective import monitor, ranked_by
 from abreast.stacking.lane import Lane
-from abreast.training.run import result_of
+from abreast.training.finish import finish
 
 if TYPE_CHECKING:
     from abreast.stacking.module import Stack
@@ -108,11 +107,18 @@ def _drop(stack: Stack, lane: Lane, epoch: int, rank: str) -> None:
     lane.state = "dropped"
     lane.flush()
     name, _ = ranked_by(lane.cfg)
-    file, best = lane.load_chosen()
-    result = result_of(lane.cfg, lane.directory, stack.data, lane.learner, file, best + 1)
-    result["status"] = "dropped"
-    result["seconds"] = lane.directory.read_metrics()[-1]["seconds"]
-    lane.directory.write_result(result)
-    log_hyperparameters(lane.trainer, lane.cfg, result)  # type: ignore[arg-type]
+    chosen = lane.load_chosen()
+    trainer = cast(Trainer, lane.trainer)
+    seconds = lane.directory.read_metrics()[-1]["seconds"]
+    finish(
+        trainer,
+        lane.learner,
+        stack.data,
+        lane.directory,
+        lane.cfg,
+        chosen,
+        seconds=seconds,
+        status="dropped",
+    )
     reason = f"dropped after epoch {epoch}: {rank} by {name}"
     lane.directory.write_status("dropped", reason=reason, dropped_at=epoch)

@@ -65,7 +65,7 @@ def follows() -> bool:
     return found is not None and found.rank > 0
 
 
-def resumed(run_dir: Path, config: Mapping[str, Any]) -> Path | None:
+def started_before(run_dir: Path, config: Mapping[str, Any]) -> Path | None:
     """Where this run was begun before its processes were started anew; None for a run that is new.
 
     torchrun starts all processes again when one is lost, and the first would choose another directory.

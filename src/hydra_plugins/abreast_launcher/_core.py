@@ -120,9 +120,9 @@ def _unfinished(launcher: AbreastLauncher, jobs: Sequence[SweepJob]) -> list[Swe
             _end(launcher, job, value, None)
             continue
         if state == RunState.BEGUN:
-            from abreast.learner.checkpoint import place
+            from abreast.learner.checkpoint import resume_point_or_clear
 
-            job.at = place(job.directory)
+            job.at = resume_point_or_clear(job.directory)
             begun += job.at != BEGINNING
         left.append(job)
     if len(left) < len(jobs) or begun:

@@ -1,0 +1,163 @@
+"""The end of a run, whether it was trained alone, in a stack, or dropped by successive halving."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import TypedDict
+
+from lightning.pytorch import Trainer
+from torch import Tensor
+
+from abreast import __version__
+from abreast.config.types import Config
+from abreast.data.datamodule import DataModule
+from abreast.learner import checkpoint
+from abreast.learner.evaluator import Evaluator
+from abreast.loggers.hyperparameters import log_hyperparameters
+from abreast.runs.directory import RunDirectory
+from abreast.runs.files import LAST
+from abreast.training.worst_examples import write_worst_examples
+
+PACKAGES = ("torch", "lightning", "torchmetrics", "hydra-core", "numpy")
+
+
+class RunResult(TypedDict):
+    """The content of result.json.
+
+    Attributes:
+        status: `finished` or `dropped`.
+        seed: The run's seed.
+        task: `classification` or `regression`.
+        metrics: The tested epoch's metrics by name (`val/loss`), and the test's.
+        seconds: Time that the run took, over all processes that trained it.
+        epoch: The tested epoch, from 1.
+        step: Optimizer steps at its end.
+        checkpoint: File name of the tested weights.
+        parameters: Number of the network's parameters.
+        rows: Number of examples by stage.
+        facts: What is known of the data, e.g. `best_accuracy`.
+        classes: Class names; none for regression.
+        confusion: The test's confusion matrix, `confusion[label][prediction]`, or None.
+        versions: Versions of what the run was made with, by package.
+    """
+
+    status: str
+    seed: int
+    task: str
+    metrics: dict[str, float]
+    seconds: float
+    epoch: int
+    step: int
+    checkpoint: str
+    parameters: int
+    rows: dict[str, int]
+    facts: dict[str, float]
+    classes: list[str]
+    confusion: list[list[int]] | None
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class ChosenWeights:
+    """The weights that a run is tested with.
+
+    Attributes:
+        file: The checkpoint that holds them.
+        epoch: The epoch they are from, from 1.
+        weights: The values, by the names in the learner's state.
+    """
+
+    file: Path
+    epoch: int
+    weights: dict[str, Tensor]
+
+
+def chosen_file(directory: RunDirectory, name: str) -> Path:
+    """The checkpoint `name` (`best` or `last`) of the run; `last` where no epoch was saved as the best."""
+    file = directory.checkpoints / f"{name}.ckpt"
+    return file if file.exists() else directory.checkpoints / LAST
+
+
+def read_chosen(directory: RunDirectory, name: str) -> ChosenWeights:
+    """The weights of the run's checkpoint `name` (`best` or `last`), read from its file."""
+    file = chosen_file(directory, name)
+    content = checkpoint.load(file)
+    return ChosenWeights(file, int(content["epoch"]) + 1, dict(content["state_dict"]))
+
+
+def finish(
+    trainer: Trainer,
+    evaluator: Evaluator,
+    data: DataModule,
+    directory: RunDirectory,
+    config: Config,
+    chosen: ChosenWeights,
+    *,
+    seconds: float,
+    status: str = "finished",
+) -> RunResult:
+    """Write what a run leaves once its weights are tested: result, worst images, hyperparameters.
+
+    Args:
+        trainer: The run's Trainer, for its loggers.
+        evaluator: The network with the chosen weights, after the test.
+        data: The run's data.
+        directory: The run's directory.
+        config: The run's configuration, for the loggers.
+        chosen: The weights that were tested.
+        seconds: Time that the run took.
+        status: `finished`, or `dropped` for a run that successive halving ended early, without a test.
+
+    Returns:
+        The content of result.json.
+    """
+    result = _result(evaluator, data, directory, config, chosen, seconds=seconds, status=status)
+    write_worst_examples(directory, evaluator, data.test)
+    directory.write_result(dict(result))
+    log_hyperparameters(trainer, config, result)
+    return result
+
+
+def _result(
+    evaluator: Evaluator,
+    data: DataModule,
+    directory: RunDirectory,
+    config: Config,
+    chosen: ChosenWeights,
+    *,
+    seconds: float,
+    status: str,
+) -> RunResult:
+    row = next(row for row in directory.read_metrics() if row["epoch"] == chosen.epoch)
+    metrics = {name: value for name, value in row.items() if "/" in name}
+    test = {name: value for name, value in evaluator.values.items() if name.startswith("test/")}
+    return {
+        "status": status,
+        "seed": config["seed"],
+        "task": config["data"]["task"],
+        "metrics": {**metrics, **test},
+        "seconds": round(seconds, 3),
+        "epoch": chosen.epoch,
+        "step": int(row["step"]),
+        "checkpoint": chosen.file.name,
+        "parameters": sum(p.numel() for p in evaluator.net.parameters()),
+        "rows": {stage: len(getattr(data, stage).targets) for stage in ("train", "val", "test")},
+        "facts": data.facts,
+        "classes": list(data.classes),
+        "confusion": evaluator.confusion,
+        "versions": dict(versions()),
+    }
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of what the run was made with, by package."""
+    return {
+        "abreast": __version__,
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in PACKAGES},
+    }

@@ -1,0 +1,79 @@
+"""The training itself: from the run's last checkpoint, where there is one."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lightning.pytorch import Trainer
+
+from abreast.data.datamodule import DataModule
+from abreast.errors import AbreastError, Interrupted, RunError
+from abreast.learner import checkpoint
+from abreast.learner.checkpoint_io import AtomicCheckpointIO
+from abreast.learner.module import Learner
+from abreast.loggers.tensorboard import TensorBoard
+from abreast.runs.atomic import remove_partial_files
+from abreast.runs.directory import RunDirectory
+from abreast.runs.files import EVENTS, LAST
+
+
+@contextmanager
+def ctrl_c_raised(trainer: Trainer) -> Iterator[None]:
+    """Raise KeyboardInterrupt where Lightning's `fit` ends the process after Ctrl-C."""
+    try:
+        yield
+    except SystemExit:
+        if trainer.interrupted:
+            raise KeyboardInterrupt from None
+        raise
+
+
+def fit(trainer: Trainer, learner: Learner, data: DataModule, directory: RunDirectory) -> None:
+    """Train, from the directory's last checkpoint if it has one; what came after it is made again.
+
+    Args:
+        trainer: Lightning's Trainer for the run.
+        learner: The network in training.
+        data: Its data.
+        directory: The run's directory.
+
+    Raises:
+        RunError: The checkpoint belongs to another run.
+        Interrupted: A signal stopped the training, which is saved.
+        DivergedError: The training loss did not stay finite.
+    """
+    last = directory.checkpoints / LAST
+    is_resumed = last.exists()
+    if trainer.is_global_zero:
+        remove_partial_files(directory.path)
+        _forget_events(trainer, directory, checkpoint.load(last)["global_step"] if is_resumed else None)
+    try:
+        with ctrl_c_raised(trainer):
+            trainer.fit(learner, datamodule=data, ckpt_path=last if is_resumed else None, weights_only=True)
+    except (Interrupted, AbreastError, OSError):
+        raise
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        if is_resumed and any("restore" in frame.name for frame in frames):
+            reason = (str(error).splitlines() or [""])[0]
+            raise RunError(
+                f"{last}: not a checkpoint of this run ({type(error).__name__}: {reason})"
+            ) from error
+        raise
+    finally:
+        checkpoints = trainer.strategy.checkpoint_io
+        if isinstance(checkpoints, AtomicCheckpointIO):
+            checkpoints.flush()
+
+
+def _forget_events(trainer: Trainer, directory: RunDirectory, step: int | None) -> None:
+    """Remove TensorBoard's events from after optimizer step `step`; all of them, if it is None."""
+    if step is None:
+        for path in directory.path.glob(EVENTS):
+            path.unlink()
+        return
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoard):
+            logger.forget_after(step)
