@@ -24,6 +24,8 @@ def ctrl_c_raised(trainer: Trainer) -> Iterator[None]:
     """Raise KeyboardInterrupt where Lightning's `fit` ends the process after Ctrl-C."""
     try:
         yield
+    except Interrupted:  # raised at a step's end, with everything saved
+        raise
     except SystemExit:
         if trainer.interrupted:
             raise KeyboardInterrupt from None
