@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from abreast.runs.files import CONFIG, STATUS
 from abreast.runtime import fast_import  # noqa: F401  before anything imports Lightning
-from abreast.runtime.directory_lock import locked
 
 # isort: split
 import logging
@@ -25,7 +23,9 @@ from abreast.learner.checkpoint import resume_point_or_clear
 from abreast.learner.shared_norm import share_norms
 from abreast.metrics.objective import objective
 from abreast.runs.directory import RunDirectory
+from abreast.runs.files import CONFIG, STATUS
 from abreast.runs.summary import print_summary
+from abreast.runtime.directory_lock import locked
 from abreast.runtime.matmul_precision import matmul_precision
 from abreast.runtime.process import prepare_process
 from abreast.runtime.seeding import derive, seed_everything
