@@ -152,7 +152,7 @@ def ours(task: Task) -> float:
 
 def ours_bare(task: Task) -> float:
     """(c-) A run without logger and bar; metrics.csv and checkpoints are always written."""
-    return _ours(task, "logger=csv", "callbacks=none")
+    return _ours(task, "logger=none", "callbacks=none")
 
 
 def _ours(task: Task, *overrides: str) -> float:

@@ -119,7 +119,7 @@ def ranks(width: int, count: int) -> dict[str, float]:
                 sys.executable,
                 str(ROOT / "train.py"),
                 "trainer.accelerator=cpu",
-                "logger=csv",
+                "logger=none",
                 "callbacks=none",
             ),
             *("data=random", f"data.size={ROWS}", "data.test_size=500", f"data.features={FEATURES}"),
@@ -138,7 +138,7 @@ def ranks(width: int, count: int) -> dict[str, float]:
     return {"width": width, "ranks": count, "step_ms": 1e3 * statistics.median(times) / rows[0]["step"]}
 
 
-def measured(width: int, lanes: int, logger: str = "csv") -> dict[str, Any]:
+def measured(width: int, lanes: int, logger: str = "none") -> dict[str, Any]:
     """`point` in a process of its own."""
     arguments = ["--point", str(width), str(lanes), logger]
     done = subprocess.run(
@@ -182,14 +182,14 @@ def main() -> None:
     results: dict[str, Any] = {"machine": platform.processor() or platform.machine(), "cores": os.cpu_count()}
     began = time.perf_counter()
     for _ in range(5):
-        config(AT_WIDTH, EPOCHS, "csv")
+        config(AT_WIDTH, EPOCHS, "none")
     results["compose_ms"] = 200 * (time.perf_counter() - began)
     print(f"To compose one run's configuration: {results['compose_ms']:.0f} ms")
     results["lanes"] = [measured(AT_WIDTH, each) for each in lanes]
     show(f"Lanes, width {AT_WIDTH}", results["lanes"])
     results["widths"] = [measured(each, AT_LANES) for each in widths]
     show(f"Width, {AT_LANES} lanes", results["widths"])
-    results["loggers"] = [measured(AT_WIDTH, AT_LANES, each) for each in ("csv", "tensorboard")]
+    results["loggers"] = [measured(AT_WIDTH, AT_LANES, each) for each in ("none", "tensorboard")]
     show(f"Loggers, {AT_LANES} lanes, width {AT_WIDTH}", results["loggers"])
     results["ranks"] = [ranks(AT_WIDTH, each) for each in counts]
     show(f"Ranks on this machine's {os.cpu_count()} cores, width {AT_WIDTH}", results["ranks"])

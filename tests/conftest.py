@@ -37,7 +37,7 @@ def train(tmp_path: Path) -> Callable[..., Path]:
     from abreast.training.run import run
 
     def trained(*overrides: str, name: str = "run") -> Path:
-        cfg = compose("trainer=cpu", "logger=csv", "callbacks=none", *overrides)
+        cfg = compose("trainer=cpu", "logger=none", "callbacks=none", *overrides)
         with allowed():
             run(cfg, tmp_path / name)
         return tmp_path / name

@@ -24,7 +24,10 @@ def rates(make: object, steps: int) -> list[float]:
 
 
 def test_warmup_then_cosine() -> None:
-    found = rates(lambda optimizer: warmup_cosine(optimizer, total_steps=100, warmup=0.1, final=0.2), 100)
+    found = rates(
+        lambda optimizer: warmup_cosine(optimizer, total_steps=100, warmup_fraction=0.1, final_lr_ratio=0.2),
+        100,
+    )
     rise = [0.5 * (k + 1) / 11 for k in range(10)]
     # Loshchilov & Hutter 2017, equation 5: min + (max - min) (1 + cos(pi t / T)) / 2
     fall = [0.1 + 0.4 * (1 + math.cos(math.pi * t / 90)) / 2 for t in range(90)]
@@ -32,11 +35,13 @@ def test_warmup_then_cosine() -> None:
 
 
 def test_no_warmup_starts_at_the_full_rate() -> None:
-    assert rates(lambda optimizer: warmup_cosine(optimizer, total_steps=10, warmup=0.0), 1) == [0.5]
+    assert rates(lambda optimizer: warmup_cosine(optimizer, total_steps=10, warmup_fraction=0.0), 1) == [0.5]
 
 
 def test_the_rate_stays_at_its_end_after_the_last_step() -> None:
-    found = rates(lambda optimizer: warmup_cosine(optimizer, total_steps=4, warmup=0.0, final=0.3), 8)
+    found = rates(
+        lambda optimizer: warmup_cosine(optimizer, total_steps=4, warmup_fraction=0.0, final_lr_ratio=0.3), 8
+    )
     assert found[5:] == pytest.approx([0.15] * 3)
 
 

@@ -29,7 +29,7 @@ def composed(*each: str) -> list[dict[str, Any]]:
         "schedule=cosine",
         "trainer.gradient_clip_val=1.0",
         "callbacks=early_stopping",
-        "logger=csv",
+        "logger=none",
         "monitor=val/loss",
         "checkpoint=last",
     ],

@@ -32,7 +32,7 @@ TINY = (
     "trainer.log_every_n_steps=2",
     "steps_per_execution=4",
     "callbacks=none",
-    "logger=csv",
+    "logger=none",
 )
 BLOCKS = 3  # of 4, 4 and 1 mini-batches an epoch
 

@@ -27,7 +27,7 @@ COMMON = (
     "trainer=cpu",
     "trainer.max_epochs=2",
     "callbacks=none",
-    "logger=csv",
+    "logger=none",
 )
 Sweep = Callable[..., list[JobReturn]]
 

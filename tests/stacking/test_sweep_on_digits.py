@@ -20,7 +20,7 @@ Both = Callable[..., list[tuple[Path, Path]]]
     "model", [("model.norm=batch", "model.hidden=[64,32]"), ("model.dropout=0.2",)], ids=" ".join
 )
 def test_accuracies(model: tuple[str, ...], both: Both) -> None:
-    common = ("data=digits", "trainer=cpu", "logger=csv", "callbacks=none", "trainer.max_epochs=6", *model)
+    common = ("data=digits", "trainer=cpu", "logger=none", "callbacks=none", "trainer.max_epochs=6", *model)
     losses, optimizers = ("cross_entropy", "mse", "hinge", "focal"), ("adam", "momentum", "rmsprop", "muon")
     configs: list[dict[str, Any]] = [
         compose(*common, f"loss={loss}", f"optim={optim}", f"seed={(first + second) % 2}")

@@ -9,7 +9,7 @@ from support.helpers import compose
 
 
 def test_worst_images_of_lanes(both: Callable[..., list[tuple[Path, Path]]]) -> None:
-    common = ("trainer=cpu", "logger=csv", "callbacks=none", "data=digits", "trainer.max_epochs=1")
+    common = ("trainer=cpu", "logger=none", "callbacks=none", "data=digits", "trainer.max_epochs=1")
     configs = [
         compose(*common, f"loss={loss}", f"seed={seed}") for loss, seed in (("mse", 0), ("cross_entropy", 1))
     ]

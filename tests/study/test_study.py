@@ -19,7 +19,7 @@ from support.helpers import ROOT
 
 SMALL = [
     *("data=random", "data.size=300", "data.test_size=300", "data.classes=3", "model.hidden=[16]"),
-    *("trainer=cpu", "trainer.max_epochs=2", "callbacks=none", "logger=csv"),
+    *("trainer=cpu", "trainer.max_epochs=2", "callbacks=none", "logger=none"),
 ]
 CELLS = [
     *("+study=loss_x_optim", "loss=cross_entropy,mse", "optim=sgd,adam", "optim.lr=0.003,0.03"),

@@ -60,7 +60,7 @@ def main(folder: Path) -> None:
     world, rank = int(os.environ["WORLD_SIZE"]), int(os.environ["RANK"])
     several = ["trainer=ddp", f"trainer.devices={world}"] if world > 1 else []
     for name, overrides in json.loads((folder / "cases.json").read_text()).items():
-        common = ["trainer.accelerator=cpu", "logger=csv", "callbacks=none", "test=true"]
+        common = ["trainer.accelerator=cpu", "logger=none", "callbacks=none", "test=true"]
         cfg = compose(*several, *common, *overrides)
         directory = RunDirectory(folder / name)
         if rank == 0:

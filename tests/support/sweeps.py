@@ -39,7 +39,7 @@ def sweep(tmp_path: Path) -> Callable[..., Swept]:
     """Runs `train.py -m` with the overrides; the sweep's directory is `name`."""
 
     def swept(*overrides: str, name: str = "sweep", code: int = 0) -> Swept:
-        common = ("-m", "trainer.accelerator=cpu", "logger=csv")
+        common = ("-m", "trainer.accelerator=cpu", "logger=none")
         done = run_forked([*common, *overrides, f"hydra.sweep.dir={tmp_path / name}"], tmp_path)
         assert done.code == code, done.out + done.err
         return Swept(tmp_path / name, done.out + done.err)

@@ -28,7 +28,7 @@ from support.helpers import allowed, compose, jobs_of, same
 from support.references import References
 from support.resuming import TINY, check_equal
 
-CHOSEN = ("logger=csv", "trainer.max_epochs=2")
+CHOSEN = ("logger=none", "trainer.max_epochs=2")
 
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda whole: b"",
@@ -145,7 +145,7 @@ def test_a_sweep_that_is_run_again(
 def test_a_sweep_from_the_command_line(file: str, tmp_path: Path) -> None:
     """One of two lanes is broken: the command that is run again mends it, and leaves the other one alone."""
     tiny = ("data=random", "data.size=100", "data.test_size=30", "model.hidden=[4]", "trainer=cpu")
-    arguments = ["-m", *tiny, "trainer.max_epochs=2", "logger=csv", "seed=0,1"]
+    arguments = ["-m", *tiny, "trainer.max_epochs=2", "logger=none", "seed=0,1"]
     assert run_forked(arguments, tmp_path).code == 0
     [sweep] = tmp_path.glob("runs/*/*")
     broken, other = jobs_of(sweep)
@@ -268,7 +268,7 @@ def test_data(kind: str, file: str, tmp_path: Path) -> None:
         whole = bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()
         (tmp_path / name).write_bytes(dict(damaged_data(whole))[kind] if name == file else whole)
     given = [f"data.{name}={tmp_path / name}" for name in arrays]
-    cfg = compose("data=idx", *given, "trainer=cpu", "logger=csv", "callbacks=none", "model.hidden=[4]")
+    cfg = compose("data=idx", *given, "trainer=cpu", "logger=none", "callbacks=none", "model.hidden=[4]")
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     with allowed(), pytest.raises(DataError) as error:
         run(cfg, tmp_path / "runs" / "x")

@@ -91,7 +91,7 @@ def test_a_full_disk(kib: int, disk: Disk, whole: Path) -> None:
 def test_a_disk_that_fills_up_on_the_way(
     how: str, step: int, disk: Disk, reference: References, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chosen = ("logger=csv",)  # TensorBoard's open file would keep the disk from becoming read-only
+    chosen = ("logger=none",)  # TensorBoard's open file would keep the disk from becoming read-only
     whole = reference(compose(*TINY, *chosen)).finished()
     due = Learner.should_sample
 
@@ -190,7 +190,7 @@ def test_a_read_only_working_directory(flags: tuple[str, ...], disk: Disk, tmp_p
 def test_a_run_on_a_read_only_disk_can_be_evaluated(
     disk: Disk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = begin(disk.path / "run", "logger=csv")
+    path = begin(disk.path / "run", "logger=none")
     disk.protect()
     assert evaluate([str(path)]) == 0
     with pytest.raises(AbreastError, match=r"out\.json.*Read-only file system"):
@@ -205,7 +205,7 @@ def test_a_run_on_a_read_only_disk_can_be_evaluated(
 
 
 def test_what_commands_write_is_whole_or_not_there(disk: Disk, capsys: pytest.CaptureFixture[str]) -> None:
-    path = begin(disk.path / "run", "logger=csv")
+    path = begin(disk.path / "run", "logger=none")
     out = disk.path / "out.json"
     out.write_text("before")
     disk.leave(0)

@@ -22,7 +22,7 @@ pytestmark = [
 
 def trained(folder: Path, *overrides: str) -> dict[str, float]:
     with allowed():
-        run(compose("logger=csv", "callbacks=none", "trainer.max_epochs=3", *overrides), folder)
+        run(compose("logger=none", "callbacks=none", "trainer.max_epochs=3", *overrides), folder)
     metrics: dict[str, float] = RunDirectory(folder).read_result()["metrics"]
     return metrics
 

@@ -70,7 +70,7 @@ def begun(tmp_path: Path) -> Iterator[Callable[..., tuple[subprocess.Popen[str],
             str(ROOT / "train.py"),
             "trainer=ddp",
             "trainer.accelerator=cpu",
-            "logger=csv",
+            "logger=none",
         ]
         process = subprocess.Popen(
             [*command, *ENDLESS, *overrides, f"hydra.run.dir={run}"],

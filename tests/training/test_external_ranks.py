@@ -45,7 +45,7 @@ SMALL = (
     "data.size=90",
     "data.test_size=20",
     "trainer.max_epochs=1",
-    "logger=csv",
+    "logger=none",
     "callbacks=none",
 )
 TRAIN = [str(ROOT / "train.py"), *SMALL, "trainer.accelerator=cpu", "+callbacks.spy._target_=spy.Spy"]

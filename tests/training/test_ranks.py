@@ -17,7 +17,7 @@ from support.helpers import ROOT, compose
 
 def train(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
     """The real command line."""
-    command = [sys.executable, str(ROOT / "train.py"), "trainer.accelerator=cpu", "logger=csv", *overrides]
+    command = [sys.executable, str(ROOT / "train.py"), "trainer.accelerator=cpu", "logger=none", *overrides]
     return subprocess.run(
         [*command, f"hydra.run.dir={folder}"], cwd=folder.parent, capture_output=True, text=True, timeout=300
     )

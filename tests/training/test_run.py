@@ -116,7 +116,7 @@ def test_every_loss_and_every_optimizer(optim: str, tmp_path: Path) -> None:
         cfg = compose(
             *TINY,
             "trainer=cpu",
-            "logger=csv",
+            "logger=none",
             "callbacks=none",
             f"loss={loss}",
             f"optim={optim}",

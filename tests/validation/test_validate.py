@@ -89,7 +89,7 @@ def test_losses_for_regression(choice):
         "loss=focal loss.criterion.alpha=[0.1,0.2,0.1,0.1,0.1,0.1,0.1,0.1,0.05,0.05]",
         "loss=mse loss.scores=probs loss.tasks=[classification]",
         "+logger.tensorboard.name=mine",
-        "logger=csv",
+        "logger=none",
     ],
 )
 def test_sound_configurations(line):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import torch
+from annotated_types import Ge
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from PIL import Image, ImageDraw
@@ -27,7 +28,7 @@ LINE = 14  # pixels of a line of text
 class TestImages(Callback):
     """At the test's end: the confusion matrix, and the `worst` images with the least probable true class."""
 
-    def __init__(self, worst: int = 25) -> None:
+    def __init__(self, worst: Annotated[int, Ge(0)] = 25) -> None:
         self.worst = worst
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
+from annotated_types import Gt, Lt
 from torch import Tensor
 
 from abreast.data.source import Source, Split
@@ -14,7 +16,7 @@ from abreast.data.split import stratified_split
 from abreast.errors import ConfigError, DataError
 
 
-def digits(test_fraction: float = 0.2) -> Source:
+def digits(test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2) -> Source:
     """1,797 images, uint8 `[N, 1, 8, 8]` with values 0..16, 10 classes, and a fixed stratified test split.
 
     test_fraction: of all rows, above 0.

@@ -6,8 +6,10 @@ Every function is pure: the rows depend on its arguments alone, and the training
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Lt
 from torch import Tensor
 
 from abreast.data.source import Source, Split
@@ -20,13 +22,13 @@ _SCALE_ROWS = 16384
 
 
 def random_classes(
-    size: int = 2000,
-    test_size: int = 10000,
-    features: int = 20,
-    classes: int = 10,
-    noise: float = 0.1,
-    hidden: int = 0,
-    seed: int = 0,
+    size: Annotated[int, Ge(1)] = 2000,
+    test_size: Annotated[int, Ge(1)] = 10000,
+    features: Annotated[int, Ge(1)] = 20,
+    classes: Annotated[int, Ge(2)] = 10,
+    noise: Annotated[float, Ge(0), Lt(1)] = 0.1,
+    hidden: Annotated[int, Ge(0)] = 0,
+    seed: Annotated[int, Ge(0)] = 0,
 ) -> Source:
     """Inputs from N(0, I), float32 `[N, features]`; a teacher's label, replaced by another with P = noise.
 
@@ -55,7 +57,11 @@ def random_classes(
 
 
 def random_noise(
-    size: int = 2000, test_size: int = 10000, features: int = 20, classes: int = 10, seed: int = 0
+    size: Annotated[int, Ge(1)] = 2000,
+    test_size: Annotated[int, Ge(1)] = 10000,
+    features: Annotated[int, Ge(1)] = 20,
+    classes: Annotated[int, Ge(2)] = 10,
+    seed: Annotated[int, Ge(0)] = 0,
 ) -> Source:
     """Inputs from N(0, I), float32 `[N, features]`, and uniform labels that have nothing to do with them.
 
@@ -76,13 +82,13 @@ def random_noise(
 
 
 def random_regression(
-    size: int = 2000,
-    test_size: int = 10000,
-    features: int = 20,
-    outputs: int = 1,
-    noise: float = 0.1,
-    hidden: int = 0,
-    seed: int = 0,
+    size: Annotated[int, Ge(1)] = 2000,
+    test_size: Annotated[int, Ge(1)] = 10000,
+    features: Annotated[int, Ge(1)] = 20,
+    outputs: Annotated[int, Ge(1)] = 1,
+    noise: Annotated[float, Ge(0)] = 0.1,
+    hidden: Annotated[int, Ge(0)] = 0,
+    seed: Annotated[int, Ge(0)] = 0,
 ) -> Source:
     """Inputs from N(0, I), float32 `[N, features]`; targets `[N, outputs]`: a teacher's, plus noise.
 

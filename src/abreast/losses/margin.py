@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
 from abreast.losses.settings import constant
@@ -10,15 +13,26 @@ from abreast.losses.settings import constant
 class OneVsRestHinge(nn.Module):
     """One-against-rest hinge to a power, ``sum_j max(0, margin - y_j o_j)^power``, y in {-1, +1}.
 
-    Raw scores o ``[B, C]``, signed targets ``[B, C]``. ``power`` >= 1 (1, 2, 3: hinge, squared, cubed
-    hinge), ``margin`` > 0 in units of the scores, else ConfigError.
     Source: Janocha & Czarnecki 2017, arXiv 1702.05659, table 1 (hinge, hinge^2, hinge^3; margin 1/2).
+
+    Args:
+        power: 1, 2 and 3 are the hinge, squared hinge and cubed hinge.
+        margin: in units of the scores.
+
+    Raises:
+        ConfigError: for other constants.
+
+    >>> import torch
+    >>> scores, targets = torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, -1.0]])
+    >>> OneVsRestHinge()(scores, targets).item()
+    0.5
     """
 
-    def __init__(self, power: float = 1.0, margin: float = 0.5) -> None:
+    def __init__(self, power: Annotated[float, Ge(1)] = 1.0, margin: Annotated[float, Gt(0)] = 0.5) -> None:
         super().__init__()
         self.power = constant(self, "power", power, 1.0)
         self.margin = constant(self, "margin", margin, 0.0, above=True)
 
     def forward(self, scores: Tensor, targets: Tensor) -> Tensor:
+        """Raw scores and signed targets, both ``[B, C]`` -> 0-d mean."""
         return (self.margin - targets * scores).relu().pow(self.power).sum(-1).mean()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from annotated_types import Ge, Lt
 from torch import Tensor, nn
 
 Activation = Literal[
@@ -41,19 +42,30 @@ INITS: dict[str, Callable[[Tensor], Tensor]] = {
 class MLP(nn.Sequential):
     """Flatten, then linear layers, each but the last followed by norm, activation and dropout.
 
-    Inputs `[B, *shape]` with `in_features` values a row; raw scores `[B, out_features]`. With no hidden
-    sizes it is one linear layer. `init` draws the weights and zeroes the biases; `default` leaves
-    torch's own draw. Raises ValueError for an unknown activation, norm or init.
+    Args:
+        in_features: values of an example; inputs are `[B, *shape]` of that many.
+        out_features: scores of an example; outputs are `[B, out_features]`, raw.
+        hidden: widths of the hidden layers; `[]` makes one linear layer.
+        activation, norm: of each hidden layer.
+        dropout: probability of a hidden value to be zeroed.
+        bias: whether linear layers have one.
+        init: how weights are drawn, with biases of 0; `default` leaves both as torch draws them.
+
+    Raises:
+        ValueError: for an unknown activation, norm or init.
+
+    >>> [tuple(parameter.shape) for parameter in MLP(4, 2, hidden=[3]).parameters()]
+    [(3, 4), (3,), (2, 3), (2,)]
     """
 
     def __init__(
         self,
-        in_features: int,
-        out_features: int,
+        in_features: Annotated[int, Ge(1)],
+        out_features: Annotated[int, Ge(1)],
         *,
-        hidden: Sequence[int] = (256,),
+        hidden: Sequence[Annotated[int, Ge(1)]] = (256,),
         activation: Activation = "relu",
-        dropout: float = 0.0,
+        dropout: Annotated[float, Ge(0), Lt(1)] = 0.0,
         norm: Norm | None = None,
         bias: bool = True,
         init: Init = "default",

@@ -1,4 +1,4 @@
-"""Optimizers and learning-rate schedules that torch has only in parts."""
+"""Optimizers and learning-rate schedules that torch does not have."""
 
 from abreast.optim.muon import MuonAdamW
 from abreast.optim.schedules import warmup_cosine

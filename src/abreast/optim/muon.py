@@ -1,33 +1,49 @@
-"""Optimizers that torch has only in parts."""
+"""Muon for whole networks: torch's takes matrices only."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor, nn
+
+AdjustLr = Literal["original", "match_rms_adamw", "spectral_unclamped"]
 
 
 class MuonAdamW(torch.optim.Optimizer):
     """Muon for the parameters that are matrices, AdamW for all others.
 
-    Arguments are `torch.optim.Muon`'s, and `torch.optim.AdamW`'s under `adamw`. The parameter groups are
-    the parts' own, in that order, so a schedule scales both learning rates.
+    Muon replaces the momentum M of a weight matrix by the nearest semi-orthogonal matrix, approximated by
+    `ns_steps` Newton-Schulz iterations ``X <- a X + (b A + c A^2) X``, ``A = X X^T``, from ``X = M / |M|``.
+    `param_groups` holds those of both optimizers, Muon's first, so a schedule scales both learning rates.
     Source: Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks".
+
+    Args:
+        params: the network's parameters, of any shape.
+        lr, weight_decay, momentum, nesterov, eps, adjust_lr_fn: as for `torch.optim.Muon`.
+        ns_coefficients: a, b and c.
+        ns_steps: Newton-Schulz iterations.
+        adamw: arguments of `torch.optim.AdamW`; None: its defaults.
+
+    >>> net = nn.Linear(3, 2)
+    >>> optimizer = MuonAdamW(net.parameters(), lr=0.02, adamw={"lr": 0.001})
+    >>> [(len(group["params"]), group["lr"]) for group in optimizer.param_groups]
+    [(1, 0.02), (1, 0.001)]
     """
 
     def __init__(
         self,
         params: Iterable[nn.Parameter],
-        lr: float = 1e-3,
-        weight_decay: float = 0.1,
-        momentum: float = 0.95,
+        lr: Annotated[float, Ge(0)] = 1e-3,
+        weight_decay: Annotated[float, Ge(0)] = 0.1,
+        momentum: Annotated[float, Ge(0)] = 0.95,
         nesterov: bool = True,
         ns_coefficients: tuple[float, float, float] = (3.4445, -4.775, 2.0315),
-        eps: float = 1e-7,
-        ns_steps: int = 5,
-        adjust_lr_fn: str | None = None,
+        eps: Annotated[float, Ge(0)] = 1e-7,
+        ns_steps: Annotated[int, Ge(1), Le(99)] = 5,
+        adjust_lr_fn: AdjustLr | None = None,
         adamw: Mapping[str, Any] | None = None,
     ) -> None:
         params = list(params)
@@ -54,7 +70,7 @@ class MuonAdamW(torch.optim.Optimizer):
         self._share()
 
     def _share(self) -> None:
-        """Show the parts' own groups as this optimizer's, for schedules to scale."""
+        """Make the groups of the parts those of this optimizer, for schedules to scale."""
         self.param_groups = [group for part in self._parts for group in part.param_groups]
 
     @torch.no_grad()
@@ -73,7 +89,7 @@ class MuonAdamW(torch.optim.Optimizer):
         return {"parts": [part.state_dict() for part in self._parts]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Load what `state_dict` gave."""
+        """Load what `state_dict` returned."""
         for part, state in zip(self._parts, state_dict["parts"], strict=True):
             part.load_state_dict(state)
         self._share()
