@@ -41,7 +41,7 @@ with `group=option`, change any of its keys with `group.key=value`, and list all
 
 BEGIN, END = "<!-- tree: python scripts/generate_docs.py -->\n", "<!-- end of the tree -->"
 TREE = re.compile(f"(?<={BEGIN}).*(?={END})", re.DOTALL)
-WIDTH = 110  # characters of a line of the tree
+WIDTH = 96  # characters of a line of the tree
 
 
 def options_page() -> str:

@@ -50,8 +50,10 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages."""
     for uri, name in PAGES.items():
-        text = (ROOT / name).read_text()
-        files.append(File.generated(config, uri, content=relink(text)))
+        text = relink((ROOT / name).read_text())
+        if uri == "index.md":
+            text = f"---\nhide: [navigation]\n---\n{text}"
+        files.append(File.generated(config, uri, content=text))
     lines = [
         "# API reference",
         "",
@@ -59,9 +61,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "",
     ]
     for name in packages():
-        files.append(
-            File.generated(config, f"api/{name}.md", content=f"# `abreast.{name}`\n\n::: abreast.{name}\n")
-        )
+        options = "show_root_heading: false, show_root_toc_entry: false"
+        if "__all__" in (PACKAGES / name / "__init__.py").read_text():
+            options += ", show_submodules: false"  # what it exports is shown, and not once more at its module
+        text = f"# `abreast.{name}`\n\n::: abreast.{name}\n    options: {{{options}}}\n"
+        files.append(File.generated(config, f"api/{name}.md", content=text))
         lines.append(f"- [`abreast.{name}`]({name}.md): {summary(name)}")
     files.append(File.generated(config, "api/index.md", content="\n".join(lines) + "\n"))
     return files
