@@ -19,6 +19,12 @@ VARIED: list[tuple[list[dict[str, Any]], tuple[str, ...]]] = [
     ([{"data": "mnist", "data___target_": "abreast.data.mnist"}, {}], ("data",)),
     ([{"data__dir": "/a"}, {"data__dir": "/b"}], ()),
     ([{"logger": {"a": {"_target_": "x"}}}, {}], ()),
+    ([{"callbacks": {"progress": {"_target_": "abreast.callbacks.Progress", "every": 2}}}, {}], ()),
+    ([{"steps_per_execution": 1}, {"steps_per_execution": 16}], ()),
+    (
+        [{"callbacks": {"swa": {"_target_": "x.Swa", "swa_lrs": n}}} for n in (1, 2)],
+        ("callbacks.swa.swa_lrs",),
+    ),
     ([{"model__hidden": [8, 4]}, {"model__hidden": [8]}], ("model.hidden",)),
     ([{"trainer__max_epochs": 5}, {"trainer__max_epochs": 9}], ("trainer.max_epochs",)),
     # T_max follows max_epochs: one column says it.

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from abreast.config.neutral_keys import without_neutral
 from abreast.errors import RunError
 from abreast.metrics.objective import monitor
 from abreast.runs.files import CONFIG
@@ -14,11 +15,12 @@ Scalar = str | int | float | bool | None
 Settings = Mapping[str, Scalar]  # by dotted key, such as `optim.lr`
 
 GROUPS = ("data", "model", "loss", "optim", "schedule", "trainer")
-# What cannot change a result, or says again what the options' names say.
-LEFT_OUT = re.compile(
-    r"(seed|test|resume|compile|names|logger|experiment|debug|study)(\..*)?"
-    r"|callbacks\.(progress|pictures)(\..*)?|data\.(dir|mirrors|eval_batch_size|task)(\..*)?"
-    r"|loss\.(tasks|scores|targets)(\..*)?|trainer\.(log_every_n_steps|accelerator)|.*\._partial_"
+# Left out of tables and labels beside the keys of `abreast.config.neutral_keys`. This is a choice of what to
+# show, not a claim that they cannot change a result: the seed distinguishes the runs of a group, the others
+# follow from the options' names or say how a run was executed.
+NOT_SHOWN = re.compile(
+    r"(seed|test|resume|compile|experiment|debug|study)(\..*)?|data\.(eval_batch_size|task)(\..*)?"
+    r"|loss\.(tasks|scores|targets)(\..*)?|trainer\.accelerator|.*\._partial_"
 )
 MOST_KEYS = 5_000  # a run has about a hundred
 
@@ -30,15 +32,15 @@ def flatten(config: Mapping[str, Any]) -> dict[str, Scalar]:
         config: A run's resolved configuration.
 
     Returns:
-        Its leaves by dotted key. The key of a group (`optim`) holds the option's name, and `monitor` the
-        metric that is monitored in effect.
+        Its leaves by dotted key, without those that cannot change a result. The key of a group (`optim`)
+        holds the option's name, and `monitor` the metric that is monitored in effect.
 
     Raises:
         RunError: If there are more keys than a configuration can have.
     """
     flat: dict[str, Scalar] = {}
     seen = 0
-    nodes: list[tuple[str, Any]] = [(str(key), value) for key, value in config.items()]
+    nodes: list[tuple[str, Any]] = [(str(key), value) for key, value in without_neutral(config).items()]
     while nodes:
         key, value = nodes.pop()
         seen += 1
@@ -87,7 +89,7 @@ def varied_keys(configs: Iterable[Settings]) -> tuple[str, ...]:
         The keys, groups first, in the order of `GROUPS`.
     """
     configs = list(configs)
-    keys = {key for config in configs for key in config if not LEFT_OUT.fullmatch(key)}
+    keys = {key for config in configs for key in config if not NOT_SHOWN.fullmatch(key)}
     varied: dict[str, list[Scalar]] = {}
     for key in sorted(keys, key=lambda key: (key.count("."), _position(key))):
         group = key.split(".")[0]

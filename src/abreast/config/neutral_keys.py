@@ -1,0 +1,60 @@
+"""The keys of a configuration that cannot change a run's result. No torch.
+
+They say where files are, what observes the run, and in which portions its steps are executed: weights and
+metrics are bitwise identical whatever they hold. `tests/config/test_neutral_keys.py` proves it for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from abreast.config.types import Config
+
+# A key stands for everything below it.
+NEUTRAL_KEYS: dict[str, str] = {
+    "names": "the names of the options that were chosen; their keys are in the configuration",
+    "sweep": "what a sweep does after a failed run",
+    "logger": "where metrics are logged",
+    "steps_per_execution": "how many mini-batches are executed per call of training_step",
+    "data.dir": "where the data files are",
+    "data.mirrors": "where the data files are downloaded from",
+    "trainer.log_every_n_steps": "how often metrics are logged",
+}
+# Callbacks that only read.
+OBSERVERS = frozenset({"abreast.callbacks.Progress", "abreast.callbacks.TestImages"})
+
+
+def is_neutral(key: str) -> bool:
+    """Whether a dotted key, or a key above it, cannot change a result.
+
+    >>> is_neutral("logger.csv.name"), is_neutral("data.batch_size")
+    (True, False)
+    """
+    parts = key.split(".")
+    return any(".".join(parts[:end]) in NEUTRAL_KEYS for end in range(1, len(parts) + 1))
+
+
+def without_neutral(config: Mapping[str, Any]) -> Config:
+    """The configuration without the keys, and the callbacks, that cannot change a result."""
+    kept = _without(config, "")
+    callbacks = config.get("callbacks")
+    if isinstance(callbacks, Mapping):
+        kept["callbacks"] = {name: node for name, node in callbacks.items() if not is_observer(node)}
+    return kept
+
+
+def is_observer(callback: object) -> bool:
+    """Whether a callback's node names a class that only reads."""
+    return isinstance(callback, Mapping) and callback.get("_target_") in OBSERVERS
+
+
+def _without(node: Mapping[str, Any], prefix: str) -> Config:
+    kept: Config = {}
+    for name, value in node.items():
+        key = f"{prefix}{name}"
+        if key not in NEUTRAL_KEYS:
+            has_neutral = any(neutral.startswith(f"{key}.") for neutral in NEUTRAL_KEYS)
+            is_nested = has_neutral and isinstance(value, Mapping)
+            kept[name] = _without(value, f"{key}.") if is_nested else value
+    return kept
