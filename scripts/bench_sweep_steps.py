@@ -13,7 +13,8 @@ import torch
 from hydra.utils import execution_whitelist
 from lightning.pytorch import Callback
 
-from abreast.build.components import build_data, build_step_config
+from abreast.build.components import build_data
+from abreast.build.steps import build_step_config
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.process import prepare_process
 from abreast.runtime.seeding import seed_everything

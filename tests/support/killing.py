@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from abreast.build import components as build
+from abreast.build import trainer as build
 from abreast.cli.main import main
 from abreast.learner import checkpoint
 from abreast.learner.checkpoint_io import AtomicCheckpointIO

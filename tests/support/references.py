@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from abreast.runs.directory import RunDirectory
 from support.helpers import allowed
 
 
@@ -27,8 +28,7 @@ class Reference:
     def finished(self) -> Path:
         """The run directory of a run that finished."""
         assert self.error is None, f"{self.error}: {self.message}"
-        status = json.loads((self.path / "status.json").read_text())
-        assert status == {"status": "finished"}
+        assert RunDirectory(self.path).read_status() == {"status": "finished"}
         return self.path
 
     def copy_to(self, path: Path) -> Path:

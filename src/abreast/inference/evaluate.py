@@ -7,7 +7,9 @@ from pathlib import Path
 
 from lightning.pytorch import Trainer
 
-from abreast.build.components import REFUSALS, Config, build_data
+from abreast.build.components import build_data
+from abreast.build.instantiate import REFUSALS
+from abreast.config.types import Config
 from abreast.errors import ConfigError
 from abreast.inference.load import rebuild, reopened
 from abreast.runtime.matmul_precision import matmul_precision

@@ -12,8 +12,9 @@ from hydra.utils import execution_whitelist
 from omegaconf import OmegaConf
 
 from abreast.build.allowlist import trusted_targets
-from abreast.build.components import Config, build_loss, build_net
+from abreast.build.components import build_loss, build_net
 from abreast.config.options import MAIN, conf_dir
+from abreast.config.types import Config
 from abreast.errors import ConfigError, RunError
 from abreast.learner.checkpoint import load
 from abreast.learner.data_spec import DataSpec

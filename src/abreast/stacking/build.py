@@ -12,18 +12,11 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from torch import nn
 
-from abreast.build.components import (
-    build_callbacks,
-    build_data,
-    build_learner,
-    build_loggers,
-    build_net,
-    build_step_config,
-    ignore_index,
-    make,
-    trainer_node,
-)
+from abreast.build.components import ComponentCache, build_data, build_learner, build_net, ignore_index
+from abreast.build.instantiate import make
 from abreast.build.sizing import net_sizes
+from abreast.build.steps import build_step_config
+from abreast.build.trainer import build_callbacks, build_loggers, trainer_node
 from abreast.callbacks import RunWriter
 from abreast.data.datamodule import DataModule
 from abreast.data.source import check_labels
@@ -105,8 +98,8 @@ def build_lane(
     stepping, _ = build_step_config(cfg)
     if stepping is None:
         raise NotStackableError("its steps are Lightning's own")
-    parts["net"] = build_lane_net(cfg, data, parts)
-    learner = build_learner(cfg, data, stepping, parts)
+    net = build_lane_net(cfg, data, parts)
+    learner = build_learner(cfg, data, stepping, net=net, cache=parts.setdefault("cache", ComponentCache()))
     if [*learner.loss.parameters()]:
         raise NotStackableError(f"{learner.loss.name} has weights of its own")
     reason = why_ineligible(learner.net)

@@ -17,7 +17,7 @@ from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from abreast.build.components import Config
+from abreast.config.types import Config
 from abreast.errors import DivergedError, Interrupted, RunError
 from abreast.runs.directory import RunDirectory
 from abreast.training import external_ranks as outside

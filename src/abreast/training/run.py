@@ -15,7 +15,9 @@ from pathlib import Path
 import torch
 from lightning.pytorch import Callback
 
-from abreast.build.components import build_data, build_learner, build_step_config, build_trainer
+from abreast.build.components import build_data, build_learner
+from abreast.build.steps import build_step_config
+from abreast.build.trainer import build_trainer
 from abreast.callbacks import RunWriter
 from abreast.config.types import Config
 from abreast.errors import ConfigError, DivergedError, Interrupted, disk_error

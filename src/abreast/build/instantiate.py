@@ -1,0 +1,42 @@
+"""One object of the configuration, made by what its `_target_` names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import hydra.utils
+from hydra.errors import InstantiationException
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+
+from abreast.config.types import Config
+from abreast.errors import AbreastError, ConfigError
+
+# What targets raise for arguments that they do not take.
+REFUSALS = (ValueError, TypeError, AssertionError, RuntimeError, ImportError, MisconfigurationException)
+
+
+def make(key: str, node: Config, **more: Any) -> Any:
+    """Call the node's `_target_`.
+
+    Args:
+        key: Where the node stands in the configuration, for messages.
+        node: The configuration of one object.
+        more: Further arguments, which the configuration does not hold.
+
+    Returns:
+        What the target returns.
+
+    Raises:
+        ConfigError: The target refuses its arguments. The message names `key`.
+    """
+    try:
+        return hydra.utils.instantiate(node, _convert_="all", **more)
+    except AbreastError:
+        raise
+    except Exception as error:  # Hydra wraps some kinds of errors and lets others through
+        cause = error.__cause__ if isinstance(error, InstantiationException) else error
+        if isinstance(cause, AbreastError):
+            raise cause from None
+        if isinstance(cause, REFUSALS) or (key == "model" and cause is not None):
+            raise ConfigError(f"{key}: {node['_target_']}: {cause}") from error
+        raise

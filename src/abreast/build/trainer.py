@@ -1,0 +1,78 @@
+"""Lightning's Trainer with the run's callbacks and loggers."""
+
+from __future__ import annotations
+
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import Logger
+
+from abreast.build.instantiate import make
+from abreast.callbacks import PreemptionCheckpoint, RunWriter
+from abreast.config.types import Config
+from abreast.errors import ConfigError
+from abreast.learner.checkpoint_io import AtomicCheckpointIO
+from abreast.learner.module import Learner
+from abreast.metrics.objective import monitor
+from abreast.runs.directory import RunDirectory
+from abreast.runs.files import LAST
+
+
+def build_callbacks(cfg: Config, directory: RunDirectory) -> list[Callback]:
+    """The configured callbacks, the checkpoints and the run directory's writer."""
+    monitored = monitor(cfg)
+    callbacks: list[Callback] = [RunWriter(directory), PreemptionCheckpoint(directory.checkpoints / LAST)]
+    for name, node in cfg["callbacks"].items():
+        more: Config = {}
+        if "monitor" in node and node["monitor"] is None and monitored is not None:
+            more = {"monitor": monitored[0], "mode": monitored[1]}
+        callbacks.append(make(f"callbacks.{name}", node, **more))
+    files: Config = {"dirpath": directory.checkpoints, "enable_version_counter": False}
+    if monitored is None or cfg["data"]["val_fraction"] == 0:  # no epoch can be preferred: the last is best
+        options: Config = {"filename": "best", "save_last": True, "save_on_train_epoch_end": True}
+        return [*callbacks, ModelCheckpoint(**files, **options)]
+    best = ModelCheckpoint(filename="best", monitor=monitored[0], mode=monitored[1], **files)
+    last = ModelCheckpoint(filename="last", save_on_train_epoch_end=True, **files)
+    return [*callbacks, best, last]
+
+
+def build_loggers(cfg: Config, directory: RunDirectory) -> list[Logger]:
+    """The configured loggers, writing into the run directory."""
+    return [
+        make(f"logger.{name}", node, **({} if "save_dir" in node else {"save_dir": str(directory.path)}))
+        for name, node in cfg["logger"].items()
+    ]
+
+
+def trainer_node(cfg: Config) -> Config:
+    """The Trainer's arguments without the limits, which the loaders count in mini-batches."""
+    node = dict(cfg["trainer"])
+    limits = [node.pop(f"limit_{part}_batches", None) for part in ("train", "val", "test")]
+    if cfg["data"]["val_fraction"] == 0 or limits[1] == 0:
+        node["limit_val_batches"] = 0
+    return node
+
+
+def build_trainer(cfg: Config, directory: RunDirectory, learner: Learner, blocks: int) -> Trainer:
+    """Lightning's Trainer, writing into the run directory."""
+    node = trainer_node(cfg)
+    if node.get("fast_dev_run"):
+        raise ConfigError("trainer.fast_dev_run leaves no checkpoint to test: use debug=fast")
+    if learner.step_config is not None:  # the block does these itself
+        for key in ("accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm"):
+            node.pop(key, None)
+    # Lightning warns where its own interval is longer than an epoch; the learner keeps the configured one.
+    node["log_every_n_steps"] = max(1, min(learner.log_every, blocks))
+    trainer = make(
+        "trainer",
+        node,
+        logger=build_loggers(cfg, directory),
+        callbacks=build_callbacks(cfg, directory),
+        plugins=[AtomicCheckpointIO()],
+        default_root_dir=str(directory.path),
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+    assert isinstance(trainer, Trainer)
+    return trainer
