@@ -11,6 +11,7 @@ import torch
 from abreast.learner.checkpoint import load
 from abreast.runs.directory import RunDirectory
 from support.ranked import train_all
+from support.references import once, session_folder
 
 # 163 rows are trained on, in 5 mini-batches of 32 and one of 3: less than 4 ranks. 18 are validated on.
 SMALL = ["data=random", "data.size=181", "data.test_size=101", "data.batch_size=32", "data.eval_batch_size=7"]
@@ -58,18 +59,20 @@ FOUR += ("class weights", "ignored labels and weights", "limits")
 ALL = [(case, world) for case in CASES for world in (2, 4) if world == 2 or case in FOUR]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder `<world>/<case>` of run directories."""
-    folder = tmp_path_factory.mktemp("ranks")
-    for world in (1, 2, 4):
-        cases = {
-            name: [*SMALL, *overrides]
-            for name, overrides in CASES.items()
-            if world == 1 or (name, world) in ALL
-        }
-        train_all(cases, folder / str(world), world)
-    return folder
+
+    def train(folder: Path) -> None:
+        for world in (1, 2, 4):
+            cases = {
+                name: [*SMALL, *overrides]
+                for name, overrides in CASES.items()
+                if world == 1 or (name, world) in ALL
+            }
+            train_all(cases, folder / str(world), world)
+
+    return once(session_folder(tmp_path_factory, "ranks"), train)
 
 
 @pytest.mark.parametrize(("case", "world"), ALL)

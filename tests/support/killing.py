@@ -65,7 +65,7 @@ def plain(folder: Path, cfg: dict[str, Any]) -> Callable[[], None]:
     build.AtomicCheckpointIO = partial(AtomicCheckpointIO, every=0.0)  # type: ignore[misc,assignment]
 
     def begin() -> None:
-        done = [path for path in folder.glob("*") if (path / "result.json").exists()]
+        done = [path for path in folder.glob("*") if is_finished(path)]
         directory = RunDirectory(folder / str(len(done)))
         with allowed():
             if (directory.path / "status.json").exists():
@@ -74,6 +74,12 @@ def plain(folder: Path, cfg: dict[str, Any]) -> Callable[[], None]:
                 training.run(cfg, directory.path)
 
     return begin
+
+
+def is_finished(path: Path) -> bool:
+    """Whether the run has ended: a result without that status is a run that was killed in between."""
+    directory = RunDirectory(path)
+    return (path / "status.json").exists() and directory.read_status() == {"status": "finished"}
 
 
 def sweep(arguments: list[str]) -> Callable[[], None]:

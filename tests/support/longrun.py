@@ -37,7 +37,7 @@ def train(folder: Path, lanes: int) -> None:
     """A stack of that many lanes, or one plain run; its directory is removed."""
     with allowed():
         if lanes == 1:
-            run(compose(*TINY), folder)
+            run(CONFIG, folder)
         else:
             jobs = [Job({**CONFIG, "seed": seed}, folder / str(seed)) for seed in range(lanes)]
             outcomes = train_stack(jobs, Options(save_every=0))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
-import subprocess
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 
-from support.helpers import allowed, program_environment
+from support.forks import EVERYTHING, forks
+from support.helpers import ROOT, allowed, compose
 
 
 def free_port() -> int:
@@ -23,9 +23,11 @@ def free_port() -> int:
 def train_all(cases: dict[str, list[str]], folder: Path, world: int) -> None:
     """Train every case over `world` processes: the run directories are `folder/<case>`."""
     folder.mkdir(parents=True)
-    (folder / "cases.json").write_text(json.dumps(cases))
+    several = ["trainer=ddp", f"trainer.devices={world}"] if world > 1 else []
+    common = ["trainer.accelerator=cpu", "logger=none", "callbacks=none", "test=true"]
+    configs = {name: compose(*several, *common, *overrides) for name, overrides in cases.items()}
+    (folder / "cases.json").write_text(json.dumps(configs))
     shared = {
-        **program_environment(),
         "WORLD_SIZE": str(world),
         "LOCAL_WORLD_SIZE": str(world),
         "MASTER_ADDR": "127.0.0.1",
@@ -36,38 +38,37 @@ def train_all(cases: dict[str, list[str]], folder: Path, world: int) -> None:
     }
     if world == 1:
         del shared["TORCHELASTIC_RUN_ID"]
-    with ExitStack() as opened:
-        ranks = []
-        for rank in range(world):
-            errors = opened.enter_context((folder / f"{rank}.log").open("w"))
-            command = [sys.executable, "-m", "support.ranked", str(folder)]
-            own = {**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}
-            ranks.append(subprocess.Popen(command, env=own, stdout=subprocess.DEVNULL, stderr=errors))
-            opened.callback(ranks[-1].wait)
-            opened.callback(ranks[-1].kill)
-        ends = [rank.wait(timeout=240) for rank in ranks]
-    logs = [(folder / f"{rank}.log").read_text() for rank in range(world)]
-    assert not any(ends), f"{ends}\n" + "\n".join(logs)
+    outcome = forks(EVERYTHING).run("from support.ranked import main; main()", [str(folder)], ROOT, **shared)
+    assert outcome.code == 0, outcome.err
 
 
-def main(folder: Path) -> None:
-    """Train the folder's cases as one rank."""
+def main() -> None:
+    """Train the folder's cases by forks of this process, a rank each; when one fails the others end."""
+    [folder] = sys.argv
+    ranks = []
+    for rank in range(int(os.environ["WORLD_SIZE"])):
+        ranks.append(os.fork())
+        if ranks[-1] == 0:
+            os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank))
+            return _train(Path(folder), rank)
+    failed = False
+    for _ in ranks:
+        rank, status = os.wait()
+        ranks[ranks.index(rank)] = 0
+        if status and not failed:
+            failed = True
+            for other in filter(None, ranks):
+                os.kill(other, signal.SIGKILL)
+    return sys.exit(failed)
 
+
+def _train(folder: Path, rank: int) -> None:
     from abreast.runs.directory import RunDirectory
     from abreast.training.run import train
-    from support.helpers import compose
 
-    world, rank = int(os.environ["WORLD_SIZE"]), int(os.environ["RANK"])
-    several = ["trainer=ddp", f"trainer.devices={world}"] if world > 1 else []
-    for name, overrides in json.loads((folder / "cases.json").read_text()).items():
-        common = ["trainer.accelerator=cpu", "logger=none", "callbacks=none", "test=true"]
-        cfg = compose(*several, *common, *overrides)
+    for name, cfg in json.loads((folder / "cases.json").read_text()).items():
         directory = RunDirectory(folder / name)
         if rank == 0:
             directory.write_config(cfg)
         with allowed():
             train(cfg, directory)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,15 @@ def session_folder(tmp_path_factory: pytest.TempPathFactory, name: str) -> Path:
     """A folder that all processes of the session share."""
     base = tmp_path_factory.getbasetemp()
     return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+
+
+def once(folder: Path, make: Callable[[Path], object]) -> Path:
+    """Let the first process of the session that comes here make the folder; the others find it."""
+    with FileLock(f"{folder}.lock"):
+        if not Path(f"{folder}.made").exists():
+            make(folder)
+            Path(f"{folder}.made").touch()
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from abreast.learner import checkpoint
 from abreast.runs.directory import RunDirectory
 from abreast.training.run import run
 from support.helpers import allowed, compose, program_environment, same
+from support.killing import is_finished
 
 pytestmark = pytest.mark.slow
 
@@ -55,13 +56,13 @@ def rows(path: Path) -> list[dict[str, float]]:
 
 
 def test_fifty_kills_of_a_run(tmp_path: Path) -> None:
-    cfg = compose(*TINY, "trainer.max_epochs=40")
+    cfg = compose(*TINY, "trainer.max_epochs=20")
     folder = tmp_path / "killed"
     folder.mkdir()
-    assert killed(tmp_path, folder=str(folder), cfg=cfg, kills=50, longest=0.8).split()[-1] == "50"
+    assert killed(tmp_path, folder=str(folder), cfg=cfg, kills=50, longest=0.4).split()[-1] == "50"
     with allowed():
         run(cfg, tmp_path / "whole")
-    found = [path for path in folder.iterdir() if (path / "result.json").exists()]
+    found = [path for path in folder.iterdir() if is_finished(path)]
     assert found
     for path in found:
         assert result(path) == result(tmp_path / "whole")
@@ -74,7 +75,7 @@ def test_fifteen_kills_of_a_sweep(tmp_path: Path) -> None:
     arguments = [
         "-m",
         *TINY,
-        "trainer.max_epochs=60",
+        "trainer.max_epochs=30",
         "seed=0,1",
         "optim=adam,lbfgs",
         "optim.lr=0.01",
@@ -83,7 +84,7 @@ def test_fifteen_kills_of_a_sweep(tmp_path: Path) -> None:
     for name, kills in (("killed", 15), ("whole", 0)):
         folder = tmp_path / name
         folder.mkdir()
-        killed(tmp_path, folder=str(folder), arguments=arguments, kills=kills, longest=3.0)
+        killed(tmp_path, folder=str(folder), arguments=arguments, kills=kills, longest=1.6)
     [left], [right] = ([*(tmp_path / name).glob("runs/*/*")] for name in ("killed", "whole"))
     names = sorted(path.parent.name for path in right.glob("*/result.json"))
     assert names == sorted(path.parent.name for path in left.glob("*/result.json"))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,15 +10,15 @@ import torch
 from abreast.learner.checkpoint import load
 from abreast.runs.directory import RunDirectory
 from abreast.training.ranks import ranks_to_start
-from support.helpers import ROOT, compose
+from support.command_line import Outcome
+from support.forks import run_forked
+from support.helpers import compose
 
 
-def train(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
-    """The real command line."""
-    command = [sys.executable, str(ROOT / "train.py"), "trainer.accelerator=cpu", "logger=none", *overrides]
-    return subprocess.run(
-        [*command, f"hydra.run.dir={folder}"], cwd=folder.parent, capture_output=True, text=True, timeout=300
-    )
+def train(folder: Path, *overrides: str) -> Outcome:
+    """The command line; the ranks that it starts are processes of their own."""
+    common = ("trainer.accelerator=cpu", "logger=none")
+    return run_forked([*common, *overrides, f"hydra.run.dir={folder}"], folder.parent)
 
 
 SMALL = ("data=random", "data.size=400", "data.test_size=50", "data.batch_size=32", "trainer.max_epochs=2")
@@ -32,13 +30,13 @@ def test_two_processes_give_what_one_gives(steps: str, tmp_path: Path) -> None:
     more = (*SMALL, f"steps_per_execution={steps}", "optim=momentum")
     for name, trainer in (("one", "default"), ("two", "ddp")):
         done = train(tmp_path / name, *more, f"trainer={trainer}")
-        assert done.returncode == 0, done.stderr
+        assert done.code == 0, done.err
     one, two = RunDirectory(tmp_path / "one"), RunDirectory(tmp_path / "two")
     names = {path.relative_to(one.path).as_posix() for path in one.path.rglob("*")}
     assert {path.relative_to(two.path).as_posix() for path in two.path.rglob("*")} == names
     for row, other in zip(one.read_metrics(), two.read_metrics(), strict=True):
         assert row["step"] == other["step"]
-        # float32 sums of other orders; tests/scale has the proof in double precision
+        # float32 sums of other orders; tests/learner has the proof in double precision
         assert row["train/loss"] == pytest.approx(other["train/loss"], rel=1e-4)
         assert row["val/accuracy"] == other["val/accuracy"]
     assert two.read_status() == {"status": "finished"}
@@ -51,9 +49,9 @@ def test_a_rank_that_fails_is_told_by_its_reason(tmp_path: Path) -> None:
     done = train(tmp_path / "run", *SMALL, "trainer=ddp", "loss=mse", "optim=sgd", "optim.lr=1e20")
     status = RunDirectory(tmp_path / "run").read_status()
     assert status["status"] == "failed"
-    assert done.returncode == 1
+    assert done.code == 1
     assert status["reason"].startswith("diverged at step")
-    assert status["reason"] in done.stderr
+    assert status["reason"] in done.err
 
 
 @pytest.mark.parametrize(
