@@ -131,7 +131,7 @@ def test_gzip_corrupt(tmp_path):
 
 
 def test_not_a_file(tmp_path):
-    assert "there is no such file" in error_of(tmp_path / "nothing")
+    assert "the file does not exist" in error_of(tmp_path / "nothing")
     assert "is a folder" in error_of(tmp_path)
     os.mkfifo(tmp_path / "pipe")
     assert "a device" in error_of(tmp_path / "pipe")  # and does not wait for a writer

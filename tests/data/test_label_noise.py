@@ -70,5 +70,5 @@ def test_the_runs_seed_does_not_change_which():
 
 
 def test_regression_has_no_labels_to_replace():
-    with pytest.raises(ConfigError, match="no classes"):
+    with pytest.raises(ConfigError, match="not classes"):
         DataModule(random_regression(size=20, test_size=5), batch_size=4, label_noise=0.1)

@@ -207,7 +207,7 @@ def test_idx_paths(four, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert len(idx("a", "~/b.gz", "./c", str(tmp_path / "d.gz")).train) == 3
-    with pytest.raises(DataError, match=r"/nothing: there is no such file. Put a good copy there.$"):
+    with pytest.raises(DataError, match=r"/nothing: the file does not exist. Put a good copy there.$"):
         idx("a", "nothing", "c", "d.gz")
 
 

@@ -19,17 +19,29 @@ from abreast.errors import ConfigError, DataError
 
 
 class DataModule(LightningDataModule):
-    """Serves a source's training, validation and test rows as mini-batches.
+    """Serves the training, validation and test examples of a source as mini-batches.
 
-    The validation rows are a fixed, stratified part of the source's training rows: a function of
-    `val_fraction` and `split_seed`, not of the run's `seed`, which orders the batches (with `shuffle` anew
-    each epoch, else once). `batch_size` is that
-    of the whole batch over all devices; `steps` mini-batches go into one block. `limits` bounds the batches
-    of `train`, `val` and `test` as Lightning's limits do. Rows stay as stored
-    (uint8 for images) on the device; `mean` and `std` normalise them. `label_noise` is the share of the
-    training labels that is replaced by another class, drawn with `split_seed`; validation and test rows keep
-    theirs.
-    Raises DataError for labels outside the classes (but `ignore_index`).
+    The validation examples are a fixed, stratified part of the source's training examples: a function of
+    `val_fraction` and `split_seed`, not of the run's `seed`. Inputs stay as stored (uint8 for images) on the
+    device; `mean` and `std` normalise them.
+
+    Args:
+        source: the data set; its tensors are used, not copied.
+        batch_size: of the global batch, over all devices.
+        eval_batch_size: the same for validation and test.
+        val_fraction: share of the training examples that are held out for validation.
+        split_seed: draws these, and the label noise.
+        label_noise: share of the training labels replaced by another class; validation and test keep theirs.
+        normalize: whether `mean` and `std` are those of the training inputs; else 0 and 1.
+        shuffle: a new order every epoch; else the first epoch's.
+        seed: draws the order of the training examples.
+        steps: mini-batches in a block.
+        limits: bounds the batches of `train`, `val` and `test` as Lightning's limits do.
+        ignore_index: a label that marks examples without one.
+
+    Raises:
+        DataError: for labels outside the classes (but `ignore_index`), or nothing to validate on.
+        ConfigError: for sizes below 1 or label noise without classes.
     """
 
     def __init__(
@@ -53,7 +65,9 @@ class DataModule(LightningDataModule):
         self.facts = dict(source.facts)
         self.classes = source.classes
         labels = (source.train.targets, source.test.targets)
-        self.ignores = ignore_index is not None and any(bool(each.eq(ignore_index).any()) for each in labels)
+        self.ignores = ignore_index is not None and any(
+            bool(targets.eq(ignore_index).any()) for targets in labels
+        )
         if self.classes:
             for name, split in (("train", source.train), ("test", source.test)):
                 check_labels(split.targets, len(self.classes), name, ignore_index)
@@ -61,7 +75,7 @@ class DataModule(LightningDataModule):
         self.train = _rows(source.train, rows) if len(held_out) else source.train
         if label_noise:
             if not self.classes:
-                raise ConfigError(f"{label_noise=}: these targets are no classes; leave it at 0")
+                raise ConfigError(f"{label_noise=}: these targets are not classes; leave it at 0")
             noisy = replace_labels(
                 self.train.targets, label_noise, len(self.classes), split_seed, ignore_index
             )
@@ -88,17 +102,17 @@ class DataModule(LightningDataModule):
 
     @property
     def in_shape(self) -> tuple[int, ...]:
-        """The shape of one row's inputs."""
+        """The shape of the inputs of one example."""
         return tuple(self.train.inputs.shape[1:])
 
     @property
     def out_features(self) -> int:
-        """Scores a row: one a class, or one a regression target."""
+        """Scores per example: one per class, or one per regression target."""
         return len(self.classes) or self.train.targets.shape[1]
 
     @cached_property
     def peak(self) -> int | None:
-        """The highest value of the images as stored; None where the inputs are no images."""
+        """The highest stored pixel value; None where the inputs are not images."""
         return int(self.train.inputs.max()) if self.train.inputs.dtype == torch.uint8 else None
 
     @property
@@ -107,7 +121,7 @@ class DataModule(LightningDataModule):
         return TrainLoader(self.train, batch_size=self.batch_size, seed=0, limit=self.limit).batches
 
     def setup(self, stage: str) -> None:
-        """Move the rows to the trainer's device, once, and floats to its precision."""
+        """Move all examples to the trainer's device, and floats to its precision."""
         del stage
         assert self.trainer is not None
         device, convert = self.trainer.strategy.root_device, self.trainer.precision_plugin.convert_input
@@ -117,12 +131,12 @@ class DataModule(LightningDataModule):
         )
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """The rows are there already."""
+        """Return the batch: its tensors are on the device already."""
         return batch
 
     def train_dataloader(self) -> TrainLoader:
         """Shuffled mini-batches, or blocks of them."""
-        rank, world = self._place()
+        rank, world = self._rank_and_world()
         return TrainLoader(
             self.train,
             batch_size=self.batch_size,
@@ -135,25 +149,25 @@ class DataModule(LightningDataModule):
         )
 
     def val_dataloader(self) -> EvalLoader | list[EvalLoader]:
-        """The validation rows; no loader where none are held out."""
+        """The validation examples; no loader where none are held out."""
         return self._eval(self.val, self.val_limit) if len(self.val) else []
 
     def test_dataloader(self) -> EvalLoader:
-        """The official test rows."""
+        """The official test examples."""
         return self._eval(self.test, self.test_limit)
 
     def _eval(self, split: Split, limit: int | None) -> EvalLoader:
-        rank, world = self._place()
+        rank, world = self._rank_and_world()
         return EvalLoader(
             split,
             batch_size=self.eval_batch_size,
-            block=self.steps > 1,
+            as_block=self.steps > 1,
             limit=limit,
             rank=rank,
             world=world,
         )
 
-    def _place(self) -> tuple[int, int]:
+    def _rank_and_world(self) -> tuple[int, int]:
         assert self.trainer is not None
         return self.trainer.global_rank, self.trainer.world_size
 

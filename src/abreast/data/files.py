@@ -23,7 +23,7 @@ _LOCK_SECONDS = 1800  # another process may be downloading over a slow line
 
 
 def expand(path: str | Path) -> Path:
-    """A path of the user's, `~` expanded, absolute. Raises ConfigError."""
+    """A path from the configuration, `~` expanded, absolute. Raises ConfigError."""
     if not isinstance(path, (str, Path)):
         raise ConfigError(f"{path!r} is not a path: give the name of a file or folder.")
     try:
@@ -51,14 +51,14 @@ def obtain(name: str, folder: str | Path, mirrors: str | Sequence[str] | None = 
 
 def _find(root: Path, name: str) -> list[Path] | None:
     # All four from one folder: images of one data set beside labels of another would go unnoticed.
-    for folder in _places(root, name):
+    for folder in _folders(root, name):
         paths = [path for path in map(_variant, [folder] * 4, NAMES) if path]
         if len(paths) == len(NAMES):
             return paths
     return None
 
 
-def _places(root: Path, name: str) -> tuple[Path, ...]:
+def _folders(root: Path, name: str) -> tuple[Path, ...]:
     return root / name / "raw", root / "raw", root
 
 
@@ -76,14 +76,14 @@ def _download(root: Path, name: str, mirrors: str | Sequence[str] | None) -> lis
     home.mkdir(parents=True, exist_ok=True)
     try:
         with locked(home, _LOCK_SECONDS):
-            found = _find(root, name)  # another process may have been faster
-            if found is None:
+            paths = _find(root, name)  # another process may have been faster
+            if paths is None:
                 _fetch_missing(root, name, mirrors)
-                found = _find(root, name)
+                paths = _find(root, name)
     except RunError as error:
         raise DataError(f"Cannot lock {home} to download {name}: {error} {_by_hand(home)}") from error
-    assert found is not None
-    return found
+    assert paths is not None
+    return paths
 
 
 def _fetch_missing(root: Path, name: str, mirrors: str | Sequence[str] | None) -> None:
@@ -101,7 +101,7 @@ def _fetch_missing(root: Path, name: str, mirrors: str | Sequence[str] | None) -
         lines = [
             f"{name} is not on this machine and cannot be downloaded.",
             "Looked for its four files in:",
-            *(f"  {place}: {_lacks(place)}" for place in _places(root, name)),
+            *(f"  {candidate}: {_lacks(candidate)}" for candidate in _folders(root, name)),
             str(error),
             _by_hand(home),
         ]

@@ -43,7 +43,7 @@ def read_idx(path: str | Path, mend: str = "Put a good copy there.") -> Tensor:
     try:
         return _open(Path(path))
     except FileNotFoundError:
-        what = "there is no such file"
+        what = "the file does not exist"
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         what = f"the gzip data are cut off or corrupt ({error})"
     except (OSError, ValueError) as error:
@@ -79,12 +79,12 @@ def _read(file: io.BufferedIOBase, size: int, *, is_exact: bool) -> Tensor:
     header = 4 + 4 * len(shape)
     expected = math.prod(shape) * dtype.itemsize
     asks = f"{expected} bytes, as the header {shape} of {dtype.name} asks"
-    found = size - header
-    if found < expected:
+    available = size - header
+    if available < expected:
         most = "" if is_exact else "at most "
-        raise _CorruptError(f"is cut off: {most}{found} bytes of data, expected {asks}")
-    if is_exact and found > expected:
-        raise _CorruptError(f"has trailing bytes: {found} bytes of data, expected {asks}")
+        raise _CorruptError(f"is cut off: {most}{available} bytes of data, expected {asks}")
+    if is_exact and available > expected:
+        raise _CorruptError(f"has trailing bytes: {available} bytes of data, expected {asks}")
     # A size of 0 passes the comparisons whatever the others are, but strides must fit into 64 bits.
     if math.prod(max(n, 1) for n in shape) * dtype.itemsize >= 1 << 63:
         raise _CorruptError(f"is corrupt: no array has the shape {shape}")
@@ -109,7 +109,7 @@ def _header(file: io.BufferedIOBase) -> tuple[np.dtype[Any], list[int]]:
         raise _CorruptError("the file is empty")
     if len(magic) < 4 or magic[:2] != b"\0\0":
         raise _CorruptError(
-            f"is no IDX file: it starts with bytes {magic.hex(' ')}, expected 00 00, a type and a rank"
+            f"is not an IDX file: it starts with bytes {magic.hex(' ')}, expected 00 00, a type and a rank"
         )
     if magic[2] not in _TYPES:
         allowed = ", ".join(f"0x{code:02x}" for code in _TYPES)

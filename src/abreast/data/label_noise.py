@@ -1,4 +1,4 @@
-"""Wrong labels, on purpose."""
+"""Label noise: training labels replaced by wrong ones, for studies of robustness."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def replace_labels(
     if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1:
         raise ConfigError(f"label_noise={share!r} must be a number from 0 to 1: the share of wrong labels.")
     if share > 0 and classes < 2:
-        raise ConfigError(f"label_noise={share}: there is no other class to put; set data.label_noise=0")
+        raise ConfigError(
+            f"label_noise={share}: one class leaves nothing to replace labels with; set data.label_noise=0"
+        )
     labelled = torch.arange(len(targets))
     if ignore_index is not None:
         labelled = labelled[targets != ignore_index]

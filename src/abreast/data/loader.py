@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from abreast.data.rank_shard import Part
+from abreast.config.types import State
+from abreast.data.rank_shard import RankShard
 from abreast.data.source import Split
 from abreast.runtime.seeding import derive
 
-Batch = tuple[Tensor, Tensor] | Part
+Batch = tuple[Tensor, Tensor] | RankShard
 
 
 def epoch_order(rows: int, seed: int, epoch: int) -> Tensor:
@@ -25,9 +25,9 @@ def epoch_order(rows: int, seed: int, epoch: int) -> Tensor:
 class Block:
     """Consecutive mini-batches of one epoch, gathered one at a time as they are asked for.
 
-    `order` is int64 `[R]` on the split's device. The whole mini-batches have `batch_size` rows; of each,
-    this rank takes every `world`-th row from its `rank` on, as a `Part`. `start` counts the epoch's
-    mini-batches before.
+    `order` is int64 `[R]` on the split's device. Global mini-batches have `batch_size` examples; with more
+    than one rank, every `world`-th of them from `rank` on belongs to this one, as a `RankShard`. `start` is
+    the number of mini-batches in the epoch before this block.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Block:
         inputs, targets = self.split.inputs, self.split.targets
         for indices in torch.split(self.order, self.batch_size):
             if self.world > 1:
-                yield Part(self.split, indices, self.rank, self.world)
+                yield RankShard(self.split, indices, self.rank, self.world)
             else:
                 yield inputs.index_select(0, indices), targets.index_select(0, indices)
 
@@ -55,7 +55,7 @@ class Block:
 class ResumableLoader:
     """A loader of `batches` mini-batches an epoch, `steps` to a block, that can begin within an epoch.
 
-    Its state is the place within the epoch, in mini-batches.
+    Its state is the position within the epoch, in mini-batches.
     """
 
     def __init__(self, batches: int, steps: int) -> None:
@@ -73,21 +73,21 @@ class ResumableLoader:
     def __len__(self) -> int:
         return math.ceil(self.batches / self.steps)
 
-    def state_dict(self) -> dict[str, Any]:
-        """The place within the epoch; 0 once the epoch is over."""
+    def state_dict(self) -> State:
+        """The position within the epoch; 0 once the epoch is over."""
         return {"batches_done": self._done % self.batches}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Let the next iteration begin at the place that `state_dict` gave."""
+    def load_state_dict(self, state: State) -> None:
+        """Let the next iteration begin at a position that `state_dict` returned."""
         self._start = state["batches_done"]
 
 
 class TrainLoader(ResumableLoader):
     """The training mini-batches, `steps` to a block; with `steps` 1 plain (inputs, targets) batches.
 
-    `batch_size` is that of the whole batch, over all ranks. `limit` bounds the mini-batches of an epoch.
-    Without `shuffle` every epoch has the order of the first. Its state is the place within the epoch, in
-    mini-batches, so an epoch can be taken up where it was left.
+    `batch_size` is that of the global batch, over all ranks. `limit` bounds the mini-batches of an epoch.
+    Without `shuffle` every epoch has the order of the first. Its state is the position within the epoch, in
+    mini-batches, so training can resume within an epoch.
     """
 
     def __init__(
@@ -108,8 +108,8 @@ class TrainLoader(ResumableLoader):
         self.shuffle = shuffle
         self.rank = rank
         self.world = world
-        whole = math.ceil(len(split.targets) / batch_size)
-        super().__init__(whole if limit is None else min(whole, limit), steps)
+        count = math.ceil(len(split.targets) / batch_size)
+        super().__init__(count if limit is None else min(count, limit), steps)
 
     def __iter__(self) -> Iterator[Block | Batch]:
         epoch = self.epoch if self.shuffle else 0
@@ -127,10 +127,10 @@ class TrainLoader(ResumableLoader):
 
 
 class EvalLoader:
-    """A split in its stored order, `batch_size` rows at a time, each rank its own run of the rows.
+    """A split in its stored order, `batch_size` examples at a time; every rank has one contiguous range.
 
-    As one `block`, with the cost of Lightning's loop paid once, or as plain (inputs, targets) batches;
-    `limit` bounds their number.
+    With `as_block` one block of all batches, which pays for Lightning's loop once; without, (inputs,
+    targets) batches. `limit` bounds their number.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class EvalLoader:
         split: Split,
         *,
         batch_size: int,
-        block: bool = False,
+        as_block: bool = False,
         limit: int | None = None,
         rank: int = 0,
         world: int = 1,
@@ -149,13 +149,13 @@ class EvalLoader:
         first, last = rank * rows // world, (rank + 1) * rows // world
         self.always = world > 1 and rows > 0  # Lightning leaves out a rank without batches; others would wait
         self.block = StoredBlock(Split(split.inputs[first:last], split.targets[first:last]), batch_size)
-        self.whole = block
+        self.as_block = as_block
 
     def __len__(self) -> int:
-        return max(self.always, min(1, len(self.block)) if self.whole else len(self.block))
+        return max(self.always, min(1, len(self.block)) if self.as_block else len(self.block))
 
     def __iter__(self) -> Iterator[Block | Batch]:
-        if not self.whole and len(self.block):
+        if not self.as_block and len(self.block):
             yield from self.block
         elif len(self.block) or self.always:
             yield self.block
@@ -170,10 +170,10 @@ class StoredBlock(Block):
     def __iter__(self) -> Iterator[Batch]:
         if not len(self):
             return iter(())
-        parts = (torch.split(each, self.batch_size) for each in (self.split.inputs, self.split.targets))
+        parts = (torch.split(rows, self.batch_size) for rows in (self.split.inputs, self.split.targets))
         return zip(*parts, strict=True)
 
 
 def batches(item: Block | Batch) -> Iterable[Batch]:
-    """The mini-batches of what a loader gives."""
+    """The mini-batches of an item of a loader."""
     return item if isinstance(item, Block) else (item,)

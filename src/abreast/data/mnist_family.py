@@ -1,4 +1,4 @@
-"""The MNIST family, and any IDX files of one's own."""
+"""MNIST-style data sets, and custom IDX files."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _family(
         if split.inputs.shape[1:] != (1, 28, 28) or split.inputs.dtype != torch.uint8:
             raise DataError(
                 f"{path}: rows are {split.inputs.dtype} of shape {list(split.inputs.shape[1:])}, "
-                f"but {name} has uint8 images of 28 x 28. {_AGAIN} Files of your own: data=idx"
+                f"but {name} has uint8 images of 28 x 28. {_AGAIN} For custom files use data=idx"
             )
     source = Source(train, test, classes)
     _check_identity(name, files[1], train.targets)
@@ -100,14 +100,14 @@ def _family(
 
 
 def _check_identity(name: str, path: Path, labels: Tensor) -> None:
-    """The family shares its file names, so a folder of one may stand where another is asked for."""
+    """Compare the labels with those of the data set: all MNIST-style data sets have the same file names."""
     counts = labels.bincount(minlength=10).tolist()
     is_mnist, is_other = counts == _MNIST_COUNTS, counts == [6000] * 10
     if is_other if name == "MNIST" else is_mnist:
         looks = "MNIST" if is_mnist else "Fashion-MNIST or KMNIST"
         raise DataError(
             f"{path}: asked for {name}, but the labels count as those of {looks} do: {counts}. "
-            f"Keep the files of each in a folder of its own, or name the right one: data.dir=FOLDER"
+            f"Keep each data set in a separate folder, or name the right one: data.dir=FOLDER"
         )
 
 

@@ -51,5 +51,5 @@ def _by_class(targets: Tensor, order: Tensor, held: int) -> Tensor:
     quota[remainder.argsort(descending=True, stable=True)[:short]] += 1
 
     grouped = order[labels[order].argsort(stable=True)]
-    place = torch.arange(len(targets)) - (counts.cumsum(0) - counts).repeat_interleave(counts)
-    return grouped[place < quota.repeat_interleave(counts)]
+    rank_in_class = torch.arange(len(targets)) - (counts.cumsum(0) - counts).repeat_interleave(counts)
+    return grouped[rank_in_class < quota.repeat_interleave(counts)]

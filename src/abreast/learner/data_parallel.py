@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from abreast.data.rank_shard import Part
+from abreast.data.rank_shard import RankShard
 from abreast.learner.shared_norm import absent, to_float32
 from abreast.losses import Loss
 from abreast.metrics.stage import StageMetrics
@@ -28,10 +28,10 @@ class ShardModule(Protocol):
 
     def forward(self, inputs: Tensor) -> Tensor: ...
 
-    def batch_loss(self, batch: Part, metrics: StageMetrics | None) -> Tensor: ...
+    def batch_loss(self, batch: RankShard, metrics: StageMetrics | None) -> Tensor: ...
 
 
-def shard_loss(module: ShardModule, shard: Part, metrics: StageMetrics | None, world: int) -> Tensor:
+def shard_loss(module: ShardModule, shard: RankShard, metrics: StageMetrics | None, world: int) -> Tensor:
     """A rank's loss, such that the mean of all ranks' gradients is the gradient of the whole mini-batch.
 
     Args:
@@ -49,10 +49,10 @@ def shard_loss(module: ShardModule, shard: Part, metrics: StageMetrics | None, w
     weighs_rows = isinstance(module.loss.weight(shard.targets), Tensor)
     if weighs_rows and hasattr(module.loss.criterion, "reduction"):
         return _weighted_loss(module, shard, metrics) * world
-    return module.batch_loss(shard, metrics) * (world * len(shard.targets) / len(shard.whole))
+    return module.batch_loss(shard, metrics) * (world * len(shard.targets) / len(shard.global_targets))
 
 
-def _weighted_loss(module: ShardModule, shard: Part, metrics: StageMetrics | None) -> Tensor:
+def _weighted_loss(module: ShardModule, shard: RankShard, metrics: StageMetrics | None) -> Tensor:
     """The shard's part of a loss whose rows have different weights, by class weights or `ignore_index`.
 
     It is computed from the sum over the shard, as the mean over rows of weight 0 is nan.
@@ -67,8 +67,8 @@ def _weighted_loss(module: ShardModule, shard: Part, metrics: StageMetrics | Non
     if metrics is not None:
         weight = loss.weight(shard.targets).clamp(min=TINY)
         metrics.update(total / weight, weight, scores, shard.targets)
-    weight = loss.weight(shard.whole).to(total.dtype)
-    return total / torch.where(shard.whole.eq(loss.ignore_index).all(), 1.0, weight)
+    weight = loss.weight(shard.global_targets).to(total.dtype)
+    return total / torch.where(shard.global_targets.eq(loss.ignore_index).all(), 1.0, weight)
 
 
 def with_value_of_all(loss: Tensor, world: int) -> Tensor:

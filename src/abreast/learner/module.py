@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from abreast.data.loader import Batch, Block, ResumableLoader
-from abreast.data.rank_shard import Part
+from abreast.data.rank_shard import RankShard
 from abreast.errors import DivergedError
 from abreast.learner.block_step import StepConfig, needs_closure, train_block
 from abreast.learner.data_parallel import shard_loss, sum_losses, with_value_of_all
@@ -113,7 +113,7 @@ class Learner(Evaluator):
     def train_loss(self, batch: Batch, *, measure: bool = True) -> Tensor:
         """The loss of a training mini-batch, a 0-d tensor; counted in the epoch's metrics if `measure`."""
         metrics = self.train_metrics if measure else None
-        if not isinstance(batch, Part):
+        if not isinstance(batch, RankShard):
             loss = self.batch_loss(batch, metrics)
             if measure:
                 self.epoch_progress.losses.append(loss.detach())

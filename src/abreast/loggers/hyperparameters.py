@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from lightning.pytorch import Trainer
 
 from abreast.loggers.tensorboard import TensorBoard
+
+Row: TypeAlias = dict[str, str | int | float | bool]  # flat, by dotted key
 
 # What decides a result, in the order that people compare by; not where files are or what watches the run.
 GROUPS = ("data", "model", "loss", "optim", "schedule", "trainer")
@@ -31,10 +33,10 @@ TRAINER = frozenset(
 )
 
 
-def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
+def hyperparameters(config: Mapping[str, Any]) -> Row:
     """The configuration as one flat row: `optim` names what was chosen, `optim.lr` holds its values."""
     names = config.get("names", {})
-    row: dict[str, Any] = {"seed": config["seed"]}
+    row: Row = {"seed": config["seed"]}
     for group in GROUPS:
         node = dict(config[group])
         row[group] = names.get(group) or _name(node)
@@ -50,8 +52,8 @@ def _name(node: Mapping[str, Any]) -> str:
     return str(inner["_target_"]).rsplit(".", 1)[-1] if inner else "constant"
 
 
-def _flat(node: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    row: dict[str, Any] = {}
+def _flat(node: Mapping[str, Any], prefix: str) -> Row:
+    row: Row = {}
     for key, value in node.items():
         if key in LEFT_OUT or value is None:
             continue

@@ -114,7 +114,7 @@ class Loss(nn.Module):
         return loss
 
     def weight(self, targets: Tensor) -> Tensor | int:
-        """What this batch's loss counts for in a mean over a data set: the divisor of its own mean.
+        """The weight of this batch's loss in a mean over a data set: what its own mean was divided by.
 
         With it, sum(weight * loss) / sum(weight) over batches does not depend on the batch size. It is
         the number of rows; where there is an ``ignore_index``, of the rows that are not ignored; with

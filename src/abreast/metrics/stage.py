@@ -15,11 +15,12 @@ from torchmetrics.classification import (
     MulticlassConfusionMatrix,
 )
 
+from abreast.config.types import State
 from abreast.metrics import torchmetrics_state
 from abreast.metrics.registry import measured
 from abreast.metrics.worst_examples import WorstExamples
 
-ROWS_HELD = 1 << 16  # rows of scores kept before they are folded into the metrics
+ROWS_HELD = 1 << 16  # examples kept before they are folded into the metrics
 SUMS = ("losses", "weights")
 
 Options: TypeAlias = dict[str, Any]  # what torchmetrics' multiclass metrics take; empty for regression
@@ -44,12 +45,16 @@ class Sample:
 
 
 class StageMetrics:
-    """Loss and metrics of one stage, as means over its rows.
+    """Loss and metrics of one stage, over its examples.
 
-    `update` only appends tensors, so that a step pays next to nothing; the metrics see the rows of many
-    mini-batches at once. For classes: accuracy, and with `full` also the expected calibration error
-    (15 bins, Guo et al. 2017, arXiv 1706.04599) and the confusion matrix.
-    For regression: mean absolute error and R².
+    `update` only appends tensors, so that it costs a step next to nothing; the metrics see the examples of
+    many mini-batches at once.
+
+    Args:
+        classes: their names; `()` for regression, which decides what is measured (see
+            `abreast.metrics.registry`).
+        ignore_index: a label whose examples do not count.
+        full: measure also what only a test measures, the confusion matrix and the worst examples.
     """
 
     def __init__(
@@ -60,13 +65,13 @@ class StageMetrics:
         self.full = full
         self.measured = measured("classification" if classes else "regression", test=full)
         self._made: dict[str, Metric] = {}
-        self._device = torch.device("cpu")  # where they are: where the rows came last
+        self._device = torch.device("cpu")  # of the metrics: that of the last mini-batch
         self._held: list[tuple[Tensor, Tensor | int, Tensor, Tensor]] = []
         self._rows = 0
         self.hardest = WorstExamples() if full and classes else None
 
     def _metrics(self, device: torch.device | None = None) -> dict[str, Metric]:
-        if not self._made:  # it takes longer than to build a small network
+        if not self._made:  # made late: it takes longer than building a small network
             self._made = self._make()
         if device is not None and device != self._device:
             self._device = device
@@ -90,29 +95,29 @@ class StageMetrics:
         return metrics
 
     def update(self, loss: Tensor, weight: Tensor | int, scores: Tensor, targets: Tensor) -> None:
-        """Take a mini-batch: its mean loss, what that counts for, its raw scores and its targets."""
+        """Add a mini-batch: its mean loss, the weight of that, its raw scores and its targets."""
         self._held.append((loss.detach(), weight, scores.detach(), targets))
         self._rows += len(targets)
         if self._rows >= ROWS_HELD:
             self._fold()
 
-    def state(self) -> dict[str, Any]:
-        """What has been taken since the last `compute`, as tensors and plain values."""
+    def state(self) -> State:
+        """All mini-batches since the last `compute`, as tensors and plain values."""
         return {
-            "held": [list(each) for each in self._held],
+            "held": [list(batch) for batch in self._held],
             "metrics": {name: torchmetrics_state.save(metric) for name, metric in self._metrics().items()},
         }
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` gave."""
-        self._held = [cast("Any", tuple(each)) for each in state["held"]]
+    def load_state(self, state: State) -> None:
+        """Continue from what `state` returned."""
+        self._held = [cast("Any", tuple(batch)) for batch in state["held"]]
         self._rows = sum(len(targets) for *_, targets in self._held)
         for name, values in state["metrics"].items():
             (total, *_) = values["state"].values()
             torchmetrics_state.restore(self._metrics(total.device)[name], values)
 
     def take_part(self, outputs: int, dtype: torch.dtype, device: torch.device) -> None:
-        """On a rank that had no row: stand by with none, of `outputs` scores, as all ranks add up."""
+        """On a rank without examples: add an empty mini-batch of `outputs` scores, as all ranks sum up."""
         if not self._held and not self._metrics(device)["losses"].update_called:
             rows = torch.zeros(0, outputs, dtype=dtype, device=device)
             self.update(rows.sum(), 0, rows, rows[:, 0].long() if self.classes else rows)
@@ -131,7 +136,7 @@ class StageMetrics:
         metrics["losses"].update((loss * weight).sum())
         metrics["weights"].update(weight.sum())
         rows, labels = torch.cat(scores).float(), torch.cat(targets)
-        for name in [each for each in metrics if each not in SUMS]:
+        for name in [name for name in metrics if name not in SUMS]:
             if name == "accuracy" and not len(rows):
                 torchmetrics_state.mark_updated(metrics[name])  # its `update` raises for no examples
                 continue
@@ -141,7 +146,7 @@ class StageMetrics:
             self.hardest.take(rows, labels)
 
     def compute(self) -> dict[str, Tensor]:
-        """The stage's values by name, over all ranks; then begins anew. The confusion matrix is `[C, C]`."""
+        """The values by name, over all ranks, and reset. The confusion matrix is `[C, C]`."""
         self._fold()
         if self.hardest is not None:
             self.hardest.close()
@@ -150,7 +155,7 @@ class StageMetrics:
         values = {"loss": metrics["losses"].compute() / weight}
         for name, metric in metrics.items():
             if name in SUMS or (name == "r2" and weight < 2):
-                continue  # a single row has no variance to explain
+                continue  # a single example has no variance to explain
             values[name] = metric.compute()
         for metric in metrics.values():
             metric.reset()

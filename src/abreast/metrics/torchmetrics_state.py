@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import TypedDict
 
+from torch import Tensor
 from torchmetrics import Metric
 
 
@@ -11,7 +12,7 @@ class MetricState(TypedDict):
     """How often a metric was updated, and its tensors by name."""
 
     updates: int
-    state: dict[str, Any]
+    state: dict[str, Tensor | list[Tensor]]
 
 
 def save(metric: Metric) -> MetricState:

@@ -1,13 +1,13 @@
-"""The steps of torch's fused optimizers without what their `step` does around the kernel each time.
+"""Steps of torch's fused optimizers that call the kernels directly.
 
-The kernels, their arguments and the state are the optimizer's own, so the bits are too. Small networks spend
-more time around the kernel than in it.
+Kernels, arguments and state are those of the optimizer, so the results are bitwise identical. In small
+networks `Optimizer.step` spends more time around the kernel than in it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,16 +17,23 @@ from torch.optim import optimizer as of_torch
 from abreast.runtime.patches import is_on
 
 Step = Callable[[], None]
+ParamGroup: TypeAlias = dict[str, Any]  # of `Optimizer.param_groups`
 Call = Callable[[list[Tensor]], None]
 ODD = ("amsgrad", "capturable", "differentiable")
 
 
 def fused_step(optimizer: Optimizer, *, one_count: bool = False) -> Step | None:
-    """What `optimizer.step()` does from its second call on; None for what has no such kernel.
+    """A function that does what `optimizer.step()` does from its second call on.
 
-    It must have stepped once with all its parameters. Settings and gradients are read each time; the
-    parameters and the state must stay where they are. With `one_count` all parameters, which have stepped as
-    often, share the tensor that counts: the optimizer's own `step` would then count several times.
+    Settings and gradients are read at every call; parameters and state must remain the same tensors.
+
+    Args:
+        optimizer: Adam, AdamW or SGD with `fused=True`, which has stepped once with all its parameters.
+        one_count: let all parameters, which have stepped equally often, share one step counter. The
+            optimizer's `step` would then count several times.
+
+    Returns:
+        The step; None for other optimizers and settings, with hooks, or where the patch is off.
     """
     groups = [group for group in optimizer.param_groups if group["params"]]
     parameters = [p for group in groups for p in group["params"]]
@@ -53,7 +60,7 @@ def fused_step(optimizer: Optimizer, *, one_count: bool = False) -> Step | None:
     @torch.no_grad()
     def step() -> None:
         gradients = [[p.grad for p in group["params"]] for group, _ in pairs]
-        if any(each is None for of_group in gradients for each in of_group):
+        if any(gradient is None for of_group in gradients for gradient in of_group):
             optimizer.step()  # leaves those parameters out
             return
         if counts:
@@ -65,11 +72,11 @@ def fused_step(optimizer: Optimizer, *, one_count: bool = False) -> Step | None:
 
 
 def _is_watched(optimizer: Optimizer) -> bool:
-    own = (optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks)
-    return any(own) or any((of_torch._global_optimizer_pre_hooks, of_torch._global_optimizer_post_hooks))
+    hooks = (optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks)
+    return any(hooks) or any((of_torch._global_optimizer_pre_hooks, of_torch._global_optimizer_post_hooks))
 
 
-def _is_plain(group: dict[str, Any]) -> bool:
+def _is_plain(group: ParamGroup) -> bool:
     odd = any(group.get(key) for key in ODD)
     return bool(group["fused"] and not odd and isinstance(group["lr"], (int, float)))
 
@@ -78,7 +85,7 @@ def _states(optimizer: Optimizer, parameters: list[nn.Parameter], key: str) -> l
     return [optimizer.state[p][key] for p in parameters]
 
 
-def _adam(optimizer: Optimizer, group: dict[str, Any]) -> Call:
+def _adam(optimizer: Optimizer, group: ParamGroup) -> Call:
     parameters = group["params"]
     means, squares = (_states(optimizer, parameters, key) for key in ("exp_avg", "exp_avg_sq"))
     counts = _states(optimizer, parameters, "step")
@@ -105,12 +112,12 @@ def _adam(optimizer: Optimizer, group: dict[str, Any]) -> Call:
     return call
 
 
-def _sgd(optimizer: Optimizer, group: dict[str, Any]) -> Call | None:
+def _sgd(optimizer: Optimizer, group: ParamGroup) -> Call | None:
     parameters = group["params"]
     momenta: list[Tensor] = []
     if group["momentum"] != 0:
         momenta = [optimizer.state[p].get("momentum_buffer") for p in parameters]
-        if any(each is None for each in momenta):
+        if any(momentum is None for momentum in momenta):
             return None
     elif "max_momentum" in group or "base_momentum" in group:
         return None  # a schedule that moves the momentum too

@@ -9,6 +9,8 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
+from abreast.config.types import State
+
 AdjustLr = Literal["original", "match_rms_adamw", "spectral_unclamped"]
 
 
@@ -84,11 +86,11 @@ class MuonAdamW(torch.optim.Optimizer):
             part.step()
         return loss
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """The parts' states, in order."""
         return {"parts": [part.state_dict() for part in self._parts]}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: State) -> None:
         """Load what `state_dict` returned."""
         for part, state in zip(self._parts, state_dict["parts"], strict=True):
             part.load_state_dict(state)

@@ -139,6 +139,16 @@ PATCHES = (
         without="the error is printed twice, once with a traceback",
     ),
     Patch(
+        "lightning_loops",
+        home="abreast.learner.lightning_loops",
+        library="lightning",
+        tested=("2.6", "2.6"),
+        what="saves and restores a position within an epoch, and counts the steps of a block",
+        without="training works with steps_per_execution=1 and does not resume within an epoch",
+        private=("lightning.pytorch.loops.progress:_Progress",),
+        required=True,
+    ),
+    Patch(
         "metric_state",
         home="abreast.metrics.torchmetrics_state",
         library="torchmetrics",
