@@ -93,7 +93,7 @@ def test_a_finished_epoch_leaves_no_place_to_take_up() -> None:
 def test_evaluation_sees_each_row_once_in_its_order(world: int, block: bool) -> None:
     seen: list[int] = []
     for rank in range(world):
-        loader = EvalLoader(SPLIT, batch_size=4, block=block, rank=rank, world=world)
+        loader = EvalLoader(SPLIT, batch_size=4, as_block=block, rank=rank, world=world)
         items = list(loader)
         assert len(items) == len(loader)
         parts = [targets.tolist() for item in items for _, targets in batches(item)]
@@ -104,5 +104,5 @@ def test_evaluation_sees_each_row_once_in_its_order(world: int, block: bool) -> 
 
 @pytest.mark.parametrize("block", [False, True])
 def test_a_limit_of_evaluation_counts_batches(block: bool) -> None:
-    loader = EvalLoader(SPLIT, batch_size=4, block=block, limit=2)
+    loader = EvalLoader(SPLIT, batch_size=4, as_block=block, limit=2)
     assert [len(targets) for item in loader for _, targets in batches(item)] == [4, 4]

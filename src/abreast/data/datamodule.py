@@ -61,7 +61,7 @@ class DataModule(LightningDataModule):
         ignore_index: int | None = None,
     ) -> None:
         super().__init__()
-        # The source itself is not kept: the training rows would be in memory twice.
+        # The source itself is not kept: the training examples would be in memory twice.
         self.facts = dict(source.facts)
         self.classes = source.classes
         labels = (source.train.targets, source.test.targets)
