@@ -13,7 +13,7 @@ import pytest
 
 from abreast.errors import ConfigError
 from abreast.runs.directory import RunDirectory
-from abreast.training.external_ranks import Place, shared, spread
+from abreast.training.external_ranks import ProcessPosition, shared, spread
 from support.helpers import ROOT, compose
 from support.ranked import free_port
 
@@ -55,19 +55,19 @@ TRAIN = [str(ROOT / "train.py"), *SMALL, "trainer.accelerator=cpu", "+callbacks.
     ("environment", "expected"),
     [
         ({}, None),
-        (TORCHRUN, Place(3, 8, 4, "torchrun")),
-        ({**TORCHRUN, **SLURM}, Place(3, 8, 4, "torchrun")),
-        (SLURM, Place(5, 8, 4, "srun")),
+        (TORCHRUN, ProcessPosition(3, 8, 4, "torchrun")),
+        ({**TORCHRUN, **SLURM}, ProcessPosition(3, 8, 4, "torchrun")),
+        (SLURM, ProcessPosition(5, 8, 4, "srun")),
         ({"SLURM_NTASKS": "8"}, None),  # an allocation, but nothing started in it
         ({"SLURM_NTASKS": "1", "SLURM_PROCID": "0"}, None),
     ],
 )
-def test_who_started_this_process(environment: dict[str, str], expected: Place | None) -> None:
-    assert Place.of(environment) == expected
+def test_who_started_this_process(environment: dict[str, str], expected: ProcessPosition | None) -> None:
+    assert ProcessPosition.of(environment) == expected
 
 
 def test_a_run_has_the_ranks_that_there_are() -> None:
-    spread_out = spread(compose("trainer=ddp"), Place(0, 8, 4, "torchrun"))
+    spread_out = spread(compose("trainer=ddp"), ProcessPosition(0, 8, 4, "torchrun"))
     assert (spread_out["trainer"]["devices"], spread_out["trainer"]["num_nodes"]) == (4, 2)
 
 

@@ -1,6 +1,6 @@
-"""What a configuration from a run directory may build: networks, losses and data, or what training takes.
+"""What the configuration of a run directory may build: networks, losses and data, or all that training takes.
 
-A run directory may come from a stranger, and a `_target_` names any callable there is.
+A run directory may come from a stranger, and a `_target_` can name any callable.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from abreast.config.targets import targets
+from abreast.config.types import Config
 from abreast.data.source import Source
 from abreast.errors import RunError
 from abreast.runs.files import LOG, METRICS
@@ -32,42 +33,42 @@ LOCAL = (
 PACKAGES = ("abreast", "torch", "torchvision", "torchmetrics", "lightning")
 
 
-def trusted_targets(config: dict[str, Any], packages: Sequence[str] = ()) -> list[str]:
-    """The targets in the model, loss and data of a run's configuration, each of them checked.
+def trusted_targets(config: Config, packages: Sequence[str] = ()) -> list[str]:
+    """The targets in the model, loss and data of a run's configuration, checked one by one.
 
     A target must be defined in one of our own packages or `packages`, and be an `nn.Module`, or for the
     data itself a function that returns a Source. Each comes with the full name it resolves to, as Hydra's
     whitelist wants both. Raises RunError, which names the first that may not be built.
     """
     data = str(config["data"].get("_target_"))
-    found = [data, _check(data, packages, _gives_source, "a function that returns an abreast Source")]
+    allowed = [data, _check(data, packages, _gives_source, "a function that returns an abreast Source")]
     for part in ("model", "loss"):
         for target in targets(config[part]):
-            found += [target, _check(target, packages, _is_module, "a torch.nn.Module")]
+            allowed += [target, _check(target, packages, _is_module, "a torch.nn.Module")]
     for target in targets({k: v for k, v in config["data"].items() if k != "_target_"}):
-        raise RunError(f"data: {target} stands where only plain values are built from a run's config")
-    return found
+        raise RunError(f"data: {target} is not built: only plain values may stand there")
+    return allowed
 
 
-def training_targets(config: dict[str, Any], packages: Sequence[str] = ()) -> list[str]:
-    """All targets of a run's configuration, each of them checked: what it takes to go on with its training.
+def training_targets(config: Config, packages: Sequence[str] = ()) -> list[str]:
+    """All targets of a run's configuration, checked one by one: what resuming its training takes.
 
     Beside those of `trusted_targets` an optimizer, a schedule, callbacks, loggers and Lightning's Trainer,
     each built from plain values alone. Raises RunError, which names the first that may not be built.
     """
-    found = trusted_targets(config, packages)
-    places = [("optim", config["optim"]), ("trainer", config["trainer"])]
-    places += [(f"callbacks.{name}", node) for name, node in config["callbacks"].items()]
-    places += [(f"logger.{name}", node) for name, node in config["logger"].items()]
+    allowed = trusted_targets(config, packages)
+    nodes = [("optim", config["optim"]), ("trainer", config["trainer"])]
+    nodes += [(f"callbacks.{name}", node) for name, node in config["callbacks"].items()]
+    nodes += [(f"logger.{name}", node) for name, node in config["logger"].items()]
     if config["schedule"]["scheduler"] is not None:
-        places.append(("schedule.scheduler", config["schedule"]["scheduler"]))
-    for place, node in places:
+        nodes.append(("schedule.scheduler", config["schedule"]["scheduler"]))
+    for key, node in nodes:
         target = str(node.get("_target_"))
-        fits, what = MAKERS[place.partition(".")[0]]
-        found += [target, _check(target, packages, fits, what)]
+        fits, what = MAKERS[key.partition(".")[0]]
+        allowed += [target, _check(target, packages, fits, what)]
         for inner in targets({k: v for k, v in node.items() if k != "_target_"}):
-            raise RunError(f"{place}: {inner} stands where only plain values are built from a run's config")
-    return found
+            raise RunError(f"{key}: {inner} is not built: only plain values may stand there")
+    return allowed
 
 
 def check_places(config: Mapping[str, Any], run: Path, trusted: Sequence[str] = ()) -> None:
@@ -85,12 +86,12 @@ def check_places(config: Mapping[str, Any], run: Path, trusted: Sequence[str] = 
                 f"logger.{name}: {node['_target_']} may send what it is given away. "
                 f"If that is what you want: trust=[{home}]"
             )
-    folders = [run, *(Path(each) for each in trusted if os.sep in each)]
+    folders = [run, *(Path(name) for name in trusted if os.sep in name)]
     for group in ("callbacks", "logger", "trainer"):
         for key, text in _texts(config[group], group):
             path = Path(text).expanduser()
             leads_away = path.is_absolute() or ".." in path.parts or key.endswith(PLACES)
-            if leads_away and not any(path.resolve().is_relative_to(each.resolve()) for each in folders):
+            if leads_away and not any(path.resolve().is_relative_to(folder.resolve()) for folder in folders):
                 raise RunError(
                     f"{key}={text}: not used, as it lies outside {run}. If you want that: trust=[{path}]"
                 )
@@ -100,52 +101,52 @@ def _texts(node: Any, key: str) -> Iterator[tuple[str, str]]:
     if isinstance(node, str):
         yield key, node
     elif isinstance(node, Mapping):
-        for name, each in node.items():
-            yield from _texts(each, f"{key}.{name}")
+        for name, value in node.items():
+            yield from _texts(value, f"{key}.{name}")
     elif isinstance(node, list):
-        for each in node:
-            yield from _texts(each, key)
+        for item in node:
+            yield from _texts(item, key)
 
 
-def _check(target: str, packages: Sequence[str], fits: Callable[[Any], bool], what: str) -> str:
+def _check(target: str, packages: Sequence[str], fits: Callable[[object], bool], what: str) -> str:
     allowed = (*PACKAGES, *packages)
     root = target.split(".", 1)[0]
     if root not in allowed:
         raise RunError(
-            f"{target}: not run, as {root} is none of the packages trusted with a run's config "
+            f"{target}: not run, as {root} is not one of the packages trusted with a run's config "
             f"({', '.join(allowed)}). If you trust it: --trust {root}"
         )
     try:
-        found = hydra.utils.get_object(target)
+        target_object = hydra.utils.get_object(target)
     except Exception as error:
         raise RunError(f"{target}: cannot be found ({error})") from None
-    home = getattr(found, "__module__", "").split(".", 1)[0]
-    if home not in allowed or not fits(found):
+    home = getattr(target_object, "__module__", "").split(".", 1)[0]
+    if home not in allowed or not fits(target_object):
         raise RunError(f"{target}: not run, as it is not {what}")
-    return f"{found.__module__}.{found.__qualname__}"
+    return f"{target_object.__module__}.{target_object.__qualname__}"
 
 
-def _is_module(found: Any) -> bool:
-    return isinstance(found, type) and issubclass(found, nn.Module)
+def _is_module(target: object) -> bool:
+    return isinstance(target, type) and issubclass(target, nn.Module)
 
 
-def _gives_source(found: Any) -> bool:
-    if not inspect.isfunction(found):
+def _gives_source(target: object) -> bool:
+    if not inspect.isfunction(target):
         return False
-    return inspect.signature(found).return_annotation in (Source, "Source")
+    return inspect.signature(target).return_annotation in (Source, "Source")
 
 
-def _is_a(*kinds: type) -> Callable[[Any], bool]:
-    return lambda found: isinstance(found, type) and issubclass(found, kinds)
+def _is_a(*kinds: type) -> Callable[[object], bool]:
+    return lambda target: isinstance(target, type) and issubclass(target, kinds)
 
 
-def _gives_schedule(found: Any) -> bool:
-    if _is_a(LRScheduler)(found):
+def _gives_schedule(target: object) -> bool:
+    if _is_a(LRScheduler)(target):
         return True
-    return inspect.isfunction(found) and found.__module__ == "abreast.optim.schedules"
+    return inspect.isfunction(target) and target.__module__ == "abreast.optim.schedules"
 
 
-MAKERS: dict[str, tuple[Callable[[Any], bool], str]] = {
+MAKERS: dict[str, tuple[Callable[[object], bool], str]] = {
     "optim": (_is_a(Optimizer), "a torch.optim.Optimizer"),
     "schedule": (_gives_schedule, "a learning-rate schedule"),
     "callbacks": (_is_a(Callback), "a Lightning callback"),

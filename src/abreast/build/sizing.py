@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import inspect
 import math
-from typing import Any
 
 import hydra.utils
 from torch import nn
 
+from abreast.config.types import Config
 from abreast.errors import ConfigError
 
 
-def net_sizes(model: dict[str, Any], in_shape: tuple[int, ...], out_features: int) -> dict[str, Any]:
+def net_sizes(model: Config, in_shape: tuple[int, ...], out_features: int) -> Config:
     """What the data tell the network, as far as its class asks and the config does not say."""
     sizes = {"in_features": math.prod(in_shape), "out_features": out_features, "in_shape": in_shape}
     accepted = inspect.signature(hydra.utils.get_object(model["_target_"])).parameters
     return {name: size for name, size in sizes.items() if name in accepted and name not in model}
 
 
-def training_length(trainer: dict[str, Any], steps: int) -> tuple[int, int]:
+def training_length(trainer: Config, steps: int) -> tuple[int, int]:
     """Optimizer steps of the whole training, and the epochs that they take, of `steps` each."""
     most = trainer.get("max_steps", -1)
     epochs = trainer.get("max_epochs")

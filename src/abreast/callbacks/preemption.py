@@ -43,12 +43,12 @@ class PreemptionCheckpoint(Callback):
         if threading.current_thread() is not threading.main_thread():
             return
 
-        def told(signum: int, frame: Any) -> None:
+        def on_signal(signum: int, frame: Any) -> None:
             if learner.stop_signal == signal.SIGINT == signum:
                 raise KeyboardInterrupt
             learner.stop_signal = signum
 
-        self._before = {each: signal.signal(each, told) for each in SIGNALS}
+        self._before = {signum: signal.signal(signum, on_signal) for signum in SIGNALS}
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stop between two epochs: what the last one left is saved already."""

@@ -40,7 +40,7 @@ class Progress(Callback):
             TimeRemainingColumn(),
             TextColumn("{task.fields[values]}"),
             console=self._console,
-            auto_refresh=False,  # a thread of its own would take time from the training
+            auto_refresh=False,  # a separate thread would take time from the training
             transient=True,
         )
         self._bar.add_task("", total=learner.total_steps, epoch=self._epoch(trainer), speed="", values="")

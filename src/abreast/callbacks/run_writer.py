@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lightning.pytorch import Callback, Trainer
 
+from abreast.config.types import State
 from abreast.metrics.registry import measured
 from abreast.runs.directory import RunDirectory
 
@@ -40,11 +41,11 @@ class RunWriter(Callback):
         """Since training began, in this process and those before."""
         return self.before + (time.perf_counter() - self._began) * self.share
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """The time spent."""
         return {"seconds": self.seconds}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: State) -> None:
         """Take up the time spent."""
         self.before = state_dict["seconds"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from abreast.errors import AbreastError, DivergedError
 from abreast.runs.directory import RunDirectory
-from abreast.training.external_ranks import OVER, place, spread, tell
+from abreast.training.external_ranks import DONE, process_position, spread, tell
 from abreast.training.rank_process import train_as_rank
 
 DIE_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
@@ -30,12 +30,12 @@ def main(argv: Sequence[str]) -> int:
 
 
 def follow() -> int:
-    """Train what the first rank tells of, until all is over."""
-    found = place()
-    assert found is not None
-    while (told := tell(None)) != OVER:
-        sys.path.extend(each for each in told["path"] if each not in sys.path)
-        directory = RunDirectory(Path(told["directory"]))
+    """Train the runs that the first rank tells of, until it has no more."""
+    position = process_position()
+    assert position is not None
+    while (message := tell(None)) != DONE:
+        sys.path.extend(path for path in message["path"] if path not in sys.path)
+        directory = RunDirectory(Path(message["directory"]))
         with suppress(DivergedError):  # all ranks see it, and the first one tells it
-            train_as_rank(spread(directory.read_config(), found), directory)
+            train_as_rank(spread(directory.read_config(), position), directory)
     return 0

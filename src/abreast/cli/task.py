@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from abreast.cli.environment import environment_variable
 from abreast.config.run_config import run_config
 from abreast.config.types import Config
 from abreast.errors import AbreastError, DivergedError
+from abreast.runtime.environment import environment_variables
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -29,7 +29,7 @@ def task(config: DictConfig) -> Any:
     from abreast.validation.preflight import Stop, check, overrides_of
 
     hydra = HydraConfig.get()
-    with environment_variable(FULL_ERROR, None):
+    with environment_variables({FULL_ERROR: None}):
         try:
             check(config, hydra)
             gc.enable()

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
-from abreast.cli.environment import environment_variable
 from abreast.cli.hydra_flags import FOR_HYDRA, modules_in, parse
 from abreast.cli.task import FULL_ERROR, task
 from abreast.errors import AbreastError, ConfigError, disk_error
+from abreast.runtime.environment import environment_variables
 
 
 def main() -> int:
@@ -41,7 +41,7 @@ def main() -> int:
         run()
         return 0
     try:
-        with environment_variable(FULL_ERROR, "1"):  # Hydra then raises, and prints nothing
+        with environment_variables({FULL_ERROR: "1"}):  # Hydra then raises, and prints nothing
             run()
     except Stop as stop:
         error, overrides = stop.error, stop.overrides

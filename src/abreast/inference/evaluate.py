@@ -30,8 +30,8 @@ def evaluate(
         seed_everything(config["seed"])
         learner = rebuild(directory, config, checkpoint or config["checkpoint"])
         data = build_data(config)
-        found = (data.in_shape, data.out_features, bool(data.classes))
-        if found != (learner.in_shape, learner.out_features, bool(learner.classes)):
+        data_shape = (data.in_shape, data.out_features, bool(data.classes))
+        if data_shape != (learner.in_shape, learner.out_features, bool(learner.classes)):
             raise ConfigError(
                 f"the data have rows of shape {data.in_shape} with {data.out_features} outputs, but the "
                 f"run's network takes {learner.in_shape} to {learner.out_features}: choose such data"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -86,4 +86,7 @@ def _checked(path: Path, network: Network, inputs: Tensor, scores: Tensor) -> fl
     return float((scores - expected).abs().max())
 
 
-WRITERS: dict[str, Any] = {"torch": (export_torch, "model.pt2"), "onnx": (export_onnx, "model.onnx")}
+WRITERS: dict[str, tuple[Callable[[Network, Tensor, Path], float], str]] = {
+    "torch": (export_torch, "model.pt2"),
+    "onnx": (export_onnx, "model.onnx"),
+}

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from abreast.build.allowlist import trusted_targets
 from abreast.build.components import build_loss, build_net
 from abreast.config.options import MAIN, conf_dir
-from abreast.config.types import Config
+from abreast.config.types import Config, State
 from abreast.errors import ConfigError, RunError
 from abreast.learner.checkpoint import load
 from abreast.learner.data_spec import DataSpec
@@ -51,7 +51,7 @@ def rebuild(directory: RunDirectory, config: Config, name: str = "best") -> Eval
         content = load(file)
     except RunError as error:
         raise RunError(f"{error}. Another one can be chosen: --checkpoint last, best or a path") from None
-    facts: dict[str, Any] = content.get("abreast", {})
+    facts: State = content.get("abreast", {})
     try:
         data = DataSpec(
             tuple(facts["in_shape"]), int(facts["out_features"]), tuple(facts["classes"]), facts["peak"]

@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 
 from torch import Tensor
 
+from abreast.config.types import State
 from abreast.metrics.stage import Sample
 
 
@@ -17,7 +18,7 @@ class EpochState(TypedDict):
     first_step: int
     losses: list[Tensor]
     samples: list[list[Any]]
-    meter: dict[str, Any]
+    meter: State
 
 
 @dataclass
@@ -36,7 +37,7 @@ class EpochProgress:
     losses: list[Tensor] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
 
-    def state(self, metrics: dict[str, Any], losses: Sequence[Tensor] | None = None) -> EpochState:
+    def state(self, metrics: State, losses: Sequence[Tensor] | None = None) -> EpochState:
         """The content of a checkpoint that is saved within the epoch.
 
         Args:

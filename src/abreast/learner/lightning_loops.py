@@ -8,14 +8,14 @@ module training works in ordinary Lightning, with `steps_per_execution=1`, but d
 
 from __future__ import annotations
 
-from typing import Any
-
 from lightning.pytorch import Trainer
 from lightning.pytorch.loops.progress import _Progress
 
+from abreast.config.types import State
+
 TESTED = "2.6"
 
-LoopsState = dict[str, Any]  # as Lightning saves it in a checkpoint, under `loops`
+LoopsState = State  # as Lightning saves it in a checkpoint, under `loops`
 FIT_LOOP = {
     "state_dict",
     "epoch_loop.state_dict",

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from abreast.config.types import Config, State
 from abreast.data.loader import Batch, Block, ResumableLoader
 from abreast.data.rank_shard import RankShard
 from abreast.errors import DivergedError
@@ -173,7 +174,7 @@ class Learner(Evaluator):
 
     # Checkpoints
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+    def on_save_checkpoint(self, checkpoint: State) -> None:
         """Add what it takes to use the weights without the data, and to resume bitwise identically."""
         checkpoint["abreast"] = {
             "in_shape": list(self.in_shape),
@@ -201,7 +202,7 @@ class Learner(Evaluator):
             optimizer_steps=self.trainer.global_step if self.automatic_optimization else None,
         )
 
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+    def on_load_checkpoint(self, checkpoint: State) -> None:
         """Keep the position until the training starts."""
         self._resume_from = checkpoint["abreast"].get("position")
 
@@ -225,7 +226,7 @@ class Learner(Evaluator):
         optimizer = self.make_optimizer([*self.net.parameters(), *self.loss.parameters()])
         if self.schedule is None:
             return optimizer
-        config: dict[str, Any] = {"scheduler": self.schedule.make(optimizer)}
+        config: Config = {"scheduler": self.schedule.make(optimizer)}
         if self.automatic_optimization:
             config.update(interval=self.schedule.interval, monitor=self.schedule.monitor)
             if self.schedule.monitor is not None:

@@ -1,7 +1,7 @@
-"""Ranks that somebody else has started: torchrun, or srun. Only the first one reads the command line.
+"""Ranks that torchrun or srun has started. Only the first one reads the command line.
 
-The others wait to be told the directories of the runs, one after the other, and train from their
-`config.yaml`: all ranks have one configuration and one directory, whatever their clocks say. No torch here.
+The others wait for the directories of the runs, one after the other, and train from their `config.yaml`:
+all ranks have one configuration and one directory, whatever their clocks say. Imports torch only late.
 """
 
 from __future__ import annotations
@@ -17,19 +17,27 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from abreast.config.types import Config, Json
 from abreast.errors import ConfigError
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import HYDRA, LOG
 
-OWN = "ABREAST_RANK"  # set in ranks that a run has started itself
-MARK = ".torchrun"  # in the directory of a run that is under way: by whom it was started
+STARTED_BY_RUN = "ABREAST_RANK"  # set in the ranks that a run starts itself
+MARK = ".torchrun"  # in the directory of a run in progress: the id of the torchrun that started it
 WAIT = timedelta(days=30)  # for the next run of a sweep
-OVER: dict[str, Any] = {}  # what the others are told in the end
+DONE: Json = {}  # what the other ranks are told in the end
 
 
 @dataclass(frozen=True)
-class Place:
-    """Which process this is: of `world` in all and `local` on this machine; started by `starter`."""
+class ProcessPosition:
+    """Which process this is, of several that were started together.
+
+    Attributes:
+        rank: Its number, from 0.
+        world: The number of processes, on all machines.
+        local: The number of processes on this machine.
+        starter: `torchrun` or `srun`.
+    """
 
     rank: int
     world: int
@@ -37,8 +45,8 @@ class Place:
     starter: str
 
     @classmethod
-    def of(cls, environ: Mapping[str, str]) -> Place | None:
-        """What the environment says; None where nobody has started several processes."""
+    def of(cls, environ: Mapping[str, str]) -> ProcessPosition | None:
+        """The position that the environment names; None where neither launcher started this process."""
         if "TORCHELASTIC_RUN_ID" in environ:
             rank, world = int(environ.get("RANK", 0)), int(environ.get("WORLD_SIZE", 1))
             return cls(rank, world, int(environ.get("LOCAL_WORLD_SIZE", world)), "torchrun")
@@ -48,30 +56,32 @@ class Place:
         return None
 
 
-def place() -> Place | None:
-    """This process's place among those that somebody else has started."""
-    return Place.of(os.environ)
+def process_position() -> ProcessPosition | None:
+    """This process's position among those that torchrun or srun started; None without them."""
+    return ProcessPosition.of(os.environ)
 
 
-def _several() -> Place | None:
-    """This process's place, where somebody else has started several."""
-    found = place()
-    return found if found is not None and found.world > 1 and OWN not in os.environ else None
+def _one_of_several() -> ProcessPosition | None:
+    """This process's position, where torchrun or srun started several."""
+    position = process_position()
+    if position is None or position.world == 1 or STARTED_BY_RUN in os.environ:
+        return None
+    return position
 
 
 def follows() -> bool:
-    """Whether this process is to be told what to train, and has no command line of its own."""
-    found = _several()
-    return found is not None and found.rank > 0
+    """Whether this process follows the first rank, and must not read the command line."""
+    position = _one_of_several()
+    return position is not None and position.rank > 0
 
 
-def started_before(run_dir: Path, config: Mapping[str, Any]) -> Path | None:
-    """Where this run was begun before its processes were started anew; None for a run that is new.
+def started_before(run_dir: Path, config: Config) -> Path | None:
+    """Where this run was trained before torchrun restarted its processes; None for a new run.
 
-    torchrun starts all processes again when one is lost, and the first would choose another directory.
+    torchrun restarts all processes when one is lost, and the first rank would choose another directory.
     """
-    found = place()
-    if found is None or found.starter != "torchrun" or OWN in os.environ:
+    position = process_position()
+    if position is None or position.starter != "torchrun" or STARTED_BY_RUN in os.environ:
         return None
     for mark in [run_dir / MARK, *run_dir.parent.parent.glob(f"*/*/{MARK}")]:
         if not mark.exists() or mark.read_text() != os.environ["TORCHELASTIC_RUN_ID"]:
@@ -85,69 +95,69 @@ def started_before(run_dir: Path, config: Mapping[str, Any]) -> Path | None:
 
 
 @contextmanager
-def shared(config: dict[str, Any], directory: RunDirectory) -> Iterator[dict[str, Any]]:
-    """Tell the other ranks of the run. Gives its configuration, for as many ranks as there are.
+def shared(config: Config, directory: RunDirectory) -> Iterator[Config]:
+    """Tell the other ranks of the run. Gives its configuration, for the ranks that there are.
 
-    Raises ConfigError for a run that is for one process, where there are several.
+    Raises ConfigError where there are several processes for a run that trains in one.
     """
-    found = place()
-    if found is None or OWN in os.environ:
+    position = process_position()
+    if position is None or STARTED_BY_RUN in os.environ:
         yield config
         return
     strategy = config["trainer"].get("strategy", "auto")
-    if found.world > 1 and strategy in ("auto", "single_device"):
+    if position.world > 1 and strategy in ("auto", "single_device"):
         raise ConfigError(
-            f"{found.starter} has started {found.world} processes, but trainer.strategy={strategy} trains "
-            "in one: add trainer=ddp"
+            f"{position.starter} has started {position.world} processes, but trainer.strategy={strategy} "
+            "trains in one: add trainer=ddp"
         )
     mark = directory.path / MARK
-    if found.starter == "torchrun":
+    if position.starter == "torchrun":
         mark.write_text(os.environ["TORCHELASTIC_RUN_ID"])
-    if found.world > 1:
+    if position.world > 1:
         tell({"directory": str(directory.path.absolute()), "path": sys.path})
-    yield spread(config, found)
+    yield spread(config, position)
     mark.unlink(missing_ok=True)
 
 
-def spread(config: dict[str, Any], found: Place) -> dict[str, Any]:
-    """The configuration for the devices that there are: how many is no part of what a run is."""
-    nodes = found.world // found.local
-    return {**config, "trainer": {**config["trainer"], "devices": found.local, "num_nodes": nodes}}
+def spread(config: Config, position: ProcessPosition) -> Config:
+    """The configuration for the devices that there are: their number is not part of the run."""
+    nodes = position.world // position.local
+    return {**config, "trainer": {**config["trainer"], "devices": position.local, "num_nodes": nodes}}
 
 
 def lead(command: Callable[[], int]) -> int:
-    """The command's exit code; where it has ended well, the other ranks are let go."""
+    """The command's exit code; where it succeeded, the other ranks end, too."""
     code = command()
-    if code == 0 and _several() is not None:
-        tell(OVER)
+    if code == 0 and _one_of_several() is not None:
+        tell(DONE)
     return code
 
 
-def tell(message: dict[str, Any] | None) -> dict[str, Any]:
-    """The first rank's message, on all ranks; this one's own counts for nothing on the others."""
+def tell(message: Json | None) -> Json:
+    """The first rank's message, on all ranks; what the others pass is ignored."""
     import torch.distributed as dist
 
-    told: list[Any] = [message]
-    dist.broadcast_object_list(told, src=0, group=_talk())
-    if told[0] == OVER:
+    messages: list[Any] = [message]
+    dist.broadcast_object_list(messages, src=0, group=_message_group())
+    if messages[0] == DONE:
         dist.destroy_process_group()
-    return dict(told[0])
+    return dict(messages[0])
 
 
 @cache
-def _talk() -> Any:
-    """A process group to talk in. The one for training is made with it; Lightning takes it as it is."""
+def _message_group() -> Any:
+    """A process group for messages. It is made after the default group, in which Lightning then trains."""
     import torch
     import torch.distributed as dist
 
-    found = place()
-    assert found is not None
-    if found.starter == "srun":
+    position = process_position()
+    assert position is not None
+    if position.starter == "srun":
         from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
         slurm = SLURMEnvironment(auto_requeue=False)
         os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"] = slurm.main_address, str(slurm.main_port)
     if torch.cuda.is_available():
-        torch.cuda.set_device(found.rank % found.local % torch.cuda.device_count())
-    dist.init_process_group(rank=found.rank, world_size=found.world)
+        torch.cuda.set_device(position.rank % position.local % torch.cuda.device_count())
+    dist.init_process_group(rank=position.rank, world_size=position.world)
     return dist.new_group(backend="gloo", timeout=WAIT)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hydra.utils import execution_whitelist
 
 from abreast.config.targets import own_targets
+from abreast.config.types import Config
 from abreast.errors import Interrupted
 from abreast.runs.directory import RunDirectory
 from abreast.training.run import train
 
 
-def train_as_rank(cfg: dict[str, Any], directory: RunDirectory) -> None:
-    """Train in this process, one of several. What goes wrong first is what the run's status says."""
+def train_as_rank(cfg: Config, directory: RunDirectory) -> None:
+    """Train in this process, one of several. The run's status names the first failure of any rank."""
     try:
         with execution_whitelist(own_targets(cfg)):
             train(cfg, directory)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
@@ -20,7 +20,8 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from abreast.config.types import Config
 from abreast.errors import DivergedError, Interrupted, RunError
 from abreast.runs.directory import RunDirectory
-from abreast.training import external_ranks as outside
+from abreast.runtime.environment import environment_variables
+from abreast.training import external_ranks
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)  # that torch's launcher listens to
 STOPS = {code: number for number in (signal.SIGTERM, signal.SIGINT) for code in (-number, 128 + number)}
@@ -28,9 +29,11 @@ DIE_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
 
 
 def ranks_to_start(cfg: Config) -> int:
-    """How many processes this one has to start for the run; 1 where it is itself all, or a rank of it."""
+    """How many processes to start for the run; 1 where this process is the run, or a rank of it."""
     trainer = cfg["trainer"]
-    if outside.place() is not None or not str(trainer.get("strategy", "auto")).startswith("ddp"):
+    if external_ranks.process_position() is not None or not str(trainer.get("strategy", "auto")).startswith(
+        "ddp"
+    ):
         return 1
     devices = trainer.get("devices", 1)
     if isinstance(devices, list):
@@ -58,10 +61,13 @@ def start_ranks(directory: RunDirectory, ranks: int) -> None:
         start_method="spawn",
     )
     threads = str(max(1, (os.cpu_count() or 1) // ranks))
-    more = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", threads), outside.OWN: "1"}
-    more["PYTHONPATH"] = os.pathsep.join(each for each in sys.path if each)
+    variables = {
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", threads),
+        external_ranks.STARTED_BY_RUN: "1",
+    }
+    variables["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     try:
-        with _environment(more), _handlers_kept():
+        with environment_variables(variables), _handlers_kept():
             elastic_launch(config, sys.executable)("-m", "abreast", "rank", str(directory.path))
     except SignalException as error:
         raise Interrupted(error.sigval) from None
@@ -79,20 +85,6 @@ def _raise_what_ended(directory: RunDirectory, first: int) -> NoReturn:
     how = f"killed by {signal.Signals(-first).name}" if first < 0 else f"exit code {first}"
     reason = status.get("reason") or how
     raise RunError(f"a rank of the run failed: {reason} ({directory.path})") from None
-
-
-@contextmanager
-def _environment(more: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in more}
-    os.environ.update(more)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 @contextmanager
