@@ -9,8 +9,11 @@ import pytest
 import torch
 
 from abreast.errors import RunError
-from abreast.learner.checkpoint import load, weights
+from abreast.learner.checkpoint import load, resume_point_or_clear, weights, write
 from abreast.learner.checkpoint_io import AtomicCheckpointIO
+from abreast.runs.directory import RunDirectory
+from abreast.runs.files import LAST
+from abreast.runs.format import FORMAT, KEY, NewerFormatError
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
@@ -87,3 +90,13 @@ def test_a_file_without_weights_is_refused(tmp_path: Path) -> None:
         load(tmp_path / "a.ckpt")
     with pytest.raises(RunError, match=r"gone\.ckpt: no such checkpoint"):
         load(tmp_path / "gone.ckpt")
+
+
+def test_a_checkpoint_of_a_newer_format_is_refused_and_kept(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    path = directory.checkpoints / LAST
+    write(path, {"state_dict": {}, "abreast": {KEY: FORMAT + 1}})
+    before = path.read_bytes()
+    with pytest.raises(NewerFormatError, match=rf"last\.ckpt: has format {FORMAT + 1}"):
+        resume_point_or_clear(directory)
+    assert path.read_bytes() == before

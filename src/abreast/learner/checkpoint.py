@@ -17,6 +17,7 @@ from abreast.errors import RunError
 from abreast.runs.atomic import write_atomically
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import BEST, LAST
+from abreast.runs.format import NewerFormatError, without_format
 from abreast.runs.state import clear
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,16 @@ def moved_to(folder: Path, content: State) -> State:
 
 
 def load(path: Path, map_location: Any = "cpu") -> State:
-    """A checkpoint's content. Raises RunError, which names the file, for one that is missing or broken."""
+    """A checkpoint's content. Never runs code from the file.
+
+    Args:
+        path: The file.
+        map_location: The device for its tensors.
+
+    Raises:
+        NewerFormatError: A newer release wrote the file.
+        RunError: The file is missing or broken; the message names it.
+    """
     try:
         with zipfile.ZipFile(path) as parts:  # torch passes over a wrong checksum
             broken = parts.testzip()
@@ -69,6 +79,8 @@ def load(path: Path, map_location: Any = "cpu") -> State:
         raise RunError(f"{path}: not a checkpoint that can be loaded safely ({reason})") from None
     if not isinstance(content, dict) or not isinstance(content.get("state_dict"), Mapping):
         raise RunError(f"{path}: holds no weights (`state_dict`)")
+    if isinstance(content.get("abreast"), Mapping):
+        without_format(content["abreast"], path)
     return content
 
 
@@ -109,6 +121,8 @@ def resume_point_or_clear(directory: RunDirectory) -> ResumePoint:
     """As `resume_point`; where something is broken, the directory is cleared, and the run restarts."""
     try:
         return resume_point(directory)
+    except NewerFormatError:
+        raise  # not broken: a newer release can resume it
     except RunError as error:
         log.warning("%s; the run restarts from scratch", error)
         clear(directory.path)

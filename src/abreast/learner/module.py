@@ -26,6 +26,7 @@ from abreast.learner.resume_state import Position, position, state_of_rank, to_d
 from abreast.learner.schedule import Schedule
 from abreast.losses import Loss
 from abreast.metrics.stage import Sample
+from abreast.runs.format import with_format
 
 
 class Learner(Evaluator):
@@ -176,12 +177,14 @@ class Learner(Evaluator):
 
     def on_save_checkpoint(self, checkpoint: State) -> None:
         """Add what it takes to use the weights without the data, and to resume bitwise identically."""
-        checkpoint["abreast"] = {
-            "in_shape": list(self.in_shape),
-            "out_features": self.out_features,
-            "classes": list(self.classes),
-            "peak": self.peak,
-        }
+        checkpoint["abreast"] = with_format(
+            {
+                "in_shape": list(self.in_shape),
+                "out_features": self.out_features,
+                "classes": list(self.classes),
+                "peak": self.peak,
+            }
+        )
         loader = self.trainer.train_dataloader
         if not isinstance(loader, ResumableLoader):
             return
