@@ -1,41 +1,82 @@
-"""What makes a run this run and no other: its configuration, less what cannot change its result. No torch."""
+"""A run's identity: its configuration, without what cannot change its result. No torch."""
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
+from abreast.config.neutral_keys import without_neutral
+from abreast.config.schema import LoaderKeys, RunKeys, ScheduleKeys, defaults
 from abreast.config.targets import OURS, targets
+from abreast.config.types import Config
 from abreast.static.modules import file_of
+from abreast.static.signatures import resolve
 
-# Where things are, what watches the run, and how its steps are executed: the weights are the same to the bit.
-IDLE = ("logger", "names", "sweep", "steps_per_execution")
-IDLE_DATA = ("dir", "mirrors")
-IDLE_TRAINER = ("log_every_n_steps", "default_root_dir")
-WATCHERS = ("abreast.callbacks.Progress", "abreast.callbacks.TestImages")
+_SCHEMAS: dict[str, type] = {"": RunKeys, "data": LoaderKeys, "schedule": ScheduleKeys}
 
 
 def run_id(config: Mapping[str, Any]) -> str:
-    """Ten hexadecimal digits for a resolved configuration: runs that must come to the same have the same.
+    """Ten hexadecimal digits for a resolved configuration; runs that must have the same result share them.
 
-    The source of classes and functions of one's own counts too, as far as it stands in the file that defines
-    them.
+    Keys that cannot change a result do not count. Neither do our own keys, and the arguments of our own
+    components, that have their default: one that a later release adds leaves the ids of older runs as they
+    were. Values of different types differ: `true`, `1` and `1.0` are three values. The source of custom
+    classes and functions counts, as far as it is in the file that defines them.
     """
-    kept = {key: value for key, value in config.items() if key not in IDLE}
-    kept["data"] = {key: value for key, value in config["data"].items() if key not in IDLE_DATA}
-    kept["trainer"] = {key: value for key, value in config["trainer"].items() if key not in IDLE_TRAINER}
-    kept["callbacks"] = {
-        name: node for name, node in config["callbacks"].items() if node.get("_target_") not in WATCHERS
-    }
+    kept = _without_defaults(without_neutral(config), "")
     kept["sources"] = {target: _source(target) for target in sorted(set(targets(kept)))}
     text = json.dumps(kept, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
+def _without_defaults(node: Mapping[str, Any], key: str) -> Config:
+    known = dict(_texts(_SCHEMAS[key])) if key in _SCHEMAS else {}
+    target = node.get("_target_")
+    if isinstance(target, str) and target.startswith("abreast."):
+        known |= _arguments(target)
+    kept: Config = {}
+    for name, value in node.items():
+        if name in known and known[name] == _text(value):
+            continue
+        if isinstance(value, Mapping):
+            value = _without_defaults(value, f"{key}.{name}" if key else str(name))
+        kept[str(name)] = value
+    return kept
+
+
+@cache
+def _texts(schema: type) -> Mapping[str, str]:
+    return {name: _text(value) for name, value in defaults(schema).items()}
+
+
+@cache
+def _arguments(target: str) -> Mapping[str, str]:
+    """The default of each argument of one of our components, as text."""
+    try:
+        signature = resolve(target)
+    except (LookupError, TypeError):
+        return {}
+    texts = {}
+    for name, parameter in signature.parameters.items() if signature is not None else ():
+        if parameter.default is not None:
+            try:
+                texts[name] = _text(ast.literal_eval(parameter.default))
+            except ValueError:  # not a literal
+                continue
+    return texts
+
+
+def _text(value: Any) -> str:
+    """A text that differs where two values do, in type too: `true`, `1`, `1.0`, `"1"`."""
+    return json.dumps(value, sort_keys=True, default=str)
+
+
 def _source(target: str) -> str:
-    """A digest of the file that a class of one's own is looked for in; "" for one of a library of ours."""
+    """A digest of the file that defines a custom class; "" for one of a library, or of ours."""
     module = target
     while target.partition(".")[0] not in OURS and "." in module:
         module = module.rpartition(".")[0]

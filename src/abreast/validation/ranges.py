@@ -1,4 +1,9 @@
-"""The values each key may have, beyond its type: one table, mirroring what torch and Lightning check late."""
+"""The values that arguments of other libraries may have, where those check them late or not at all.
+
+torch checks most of an optimizer's arguments when it is built, seconds after the command was given, and
+takes some nonsense in silence; Lightning checks the Trainer's. Our own keys and components have their ranges
+in their annotations.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from abreast.suggestions import did_you_mean
+from abreast.suggestions import did_you_mean, listed
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ def at_most(high: float) -> Rule:
 
 
 def within(low: float, high: float, ends: str = "[]") -> Rule:
-    """From low to high; a round bracket leaves that end out."""
+    """From low to high; a round bracket excludes that end."""
     inside = {
         "[]": lambda value: low <= value <= high,
         "[)": lambda value: low <= value < high,
@@ -45,8 +50,8 @@ def within(low: float, high: float, ends: str = "[]") -> Rule:
 
 
 def one_of(*choices: str) -> Rule:
-    """A text among some."""
-    return Rule(lambda value: value in choices, "one of " + ", ".join(choices), choices)
+    """One of some texts."""
+    return Rule(lambda value: value in choices, f"one of {listed(choices)}", choices)
 
 
 POSITIVE = at_least(1)
@@ -69,48 +74,15 @@ _DEEPSPEED = [
 _OTHERS = ("single_device", "single_tpu", "single_xla", "xla", "xla_debug", "deepspeed_stage_3_offload_nvme")
 STRATEGIES = ("auto", *_DDP, "fsdp", "fsdp_cpu_offload", *_DEEPSPEED, *_OTHERS)
 
+# By the section of the configuration, then by argument.
 RULES: dict[str, dict[str, Rule]] = {
-    "": {
-        "seed": Rule(lambda value: 0 <= value < 2**32, "in [0, 2**32)"),
-        "checkpoint": one_of("best", "last"),
-        "steps_per_execution": POSITIVE,
-        "matmul_precision": one_of("bf16", "tf32"),
-    },
-    "sweep": {"on_fail": one_of("continue", "stop")},
-    "loader": {
-        "task": one_of("classification", "regression"),
-        "batch_size": POSITIVE,
-        "eval_batch_size": POSITIVE,
-        "val_fraction": within(0, 1, "[)"),
-        "split_seed": NOT_NEGATIVE,
-        "label_noise": within(0, 1),
-    },
-    "data": {  # of our own sources
-        "test_fraction": within(0, 1, "()"),
-        "classes": POSITIVE,
-        "seed": NOT_NEGATIVE,
-        "hidden": NOT_NEGATIVE,
-        "noise": NOT_NEGATIVE,
-        **dict.fromkeys(("size", "test_size", "features", "outputs"), POSITIVE),
-    },
-    "model": {"hidden": POSITIVE, "dropout": within(0, 1, "[)")},
-    "loss": {
-        "scores": one_of("logits", "log_probs", "probs", "sigmoid", "distance"),
-        "targets": one_of("index", "one_hot", "signed"),
-        "tasks": one_of("classification", "regression"),
-    },
     "criterion": {
         "reduction": one_of("mean", "batchmean"),
         "weight": NOT_NEGATIVE,
         "pos_weight": NOT_NEGATIVE,
-        "alpha": NOT_NEGATIVE,
         "label_smoothing": within(0, 1),
         "delta": above(0),
         "beta": NOT_NEGATIVE,
-        "gamma": NOT_NEGATIVE,
-        "power": POSITIVE,
-        "epsilon": at_least(-1),
-        "q": within(0, 1, "(]"),
         "p": Rule(lambda value: value in (1, 2), "1 or 2"),
     },
     "optim": {
@@ -126,20 +98,18 @@ RULES: dict[str, dict[str, Rule]] = {
         **dict.fromkeys(("lr_decay", "initial_accumulator_value", "momentum_decay"), NOT_NEGATIVE),
         **dict.fromkeys(("tolerance_grad", "tolerance_change", "warmup_steps", "step_sizes"), NOT_NEGATIVE),
     },
-    "schedule": {"interval": one_of("step", "epoch")},
     "scheduler": {
         "gamma": above(0),
         "factor": within(0, 1),
         "start_factor": within(0, 1, "(]"),
         "end_factor": within(0, 1),
-        "warmup_fraction": within(0, 1, "[)"),
         "pct_start": within(0, 1),
         "anneal_strategy": one_of("cos", "linear"),
         **dict.fromkeys(("div_factor", "final_div_factor"), above(0)),
         **dict.fromkeys(("step_size", "T_max", "T_0", "T_mult", "total_iters", "total_steps"), POSITIVE),
         **dict.fromkeys(("epochs", "steps_per_epoch", "milestones"), POSITIVE),
         **dict.fromkeys(("patience", "threshold", "cooldown", "min_lr", "eta_min"), NOT_NEGATIVE),
-        **dict.fromkeys(("max_lr", "base_lr", "final_lr_ratio", "power"), NOT_NEGATIVE),
+        **dict.fromkeys(("max_lr", "base_lr", "power"), NOT_NEGATIVE),
     },
     "trainer": {
         "max_epochs": COUNT_OR_ALL,
@@ -160,27 +130,25 @@ RULES: dict[str, dict[str, Rule]] = {
         ),
         **dict.fromkeys(("limit_val_batches", "limit_test_batches", "overfit_batches"), LIMIT),
     },
-    "logger": {},
-    "callbacks": {"patience": NOT_NEGATIVE, "worst": NOT_NEGATIVE},
+    "callbacks": {"patience": NOT_NEGATIVE},
 }
 
 
 def out_of_range(key: str, values: Mapping[str, Any], section: str) -> Iterator[str]:
-    """A message for every value, or element of a list, that its section's table does not allow."""
+    """A message for every value, or element of a list, that its section's rules do not allow."""
     rules = RULES.get(section, {})
     for name, value in values.items():
-        if name in rules:
-            for place, each in _elements(f"{key}.{name}" if key else name, value):
-                if not _is_allowed(each, rules[name]):
-                    yield f"{place}: must be {rules[name].text}, got {each}" + did_you_mean(
-                        str(each), rules[name].choices
-                    )
+        rule = rules.get(name)
+        for path, element in _elements(f"{key}.{name}", value) if rule is not None else ():
+            if rule is not None and not _is_allowed(element, rule):
+                near = did_you_mean(str(element), rule.choices)
+                yield f"{path}: must be {rule.text}, got {element}{near}"
 
 
 def _elements(key: str, value: Any) -> Iterable[tuple[str, Any]]:
     if not isinstance(value, list):
         return [(key, value)]
-    return [pair for at, each in enumerate(value) for pair in _elements(f"{key}[{at}]", each)]
+    return [pair for index, element in enumerate(value) for pair in _elements(f"{key}[{index}]", element)]
 
 
 def _is_allowed(value: Any, rule: Rule) -> bool:

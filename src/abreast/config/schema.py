@@ -1,0 +1,174 @@
+"""The keys that abreast itself reads, with their types, ranges, defaults and meanings. No torch.
+
+The only place that says them: Hydra composes the defaults (`hydra_plugins.abreast_schema`), the checks read
+the annotations as source, and `--help` prints the meanings. The keys of components (`model.hidden`,
+`loss.scores`) are the parameters of their classes and functions, annotated in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Le, Lt
+
+from abreast.config.types import Config
+
+Task = Literal["classification", "regression"]
+TASKS: tuple[Task, ...] = ("classification", "regression")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepKeys:
+    """`sweep.*`: what concerns all runs of a sweep."""
+
+    on_fail: Literal["continue", "stop"] = field(
+        default="continue",
+        metadata={"help": "stop: after a failed run, start no further run of the sweep"},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunKeys:
+    """The top level of a run's configuration, beside the groups."""
+
+    seed: Annotated[int, Ge(0), Lt(2**32)] = field(
+        default=0, metadata={"help": "initial weights, order of the mini-batches, dropout"}
+    )
+    monitor: str | None = field(
+        default=None,
+        metadata={
+            "help": "what picks the best epoch; null: val/accuracy, or val/loss for regression"
+        },
+    )
+    checkpoint: Literal["best", "last"] = field(
+        default="best", metadata={"help": "the weights that are tested: of the best epoch or of the last"}
+    )
+    test: bool = field(
+        default=True, metadata={"help": "false: do not touch the test set, as when tuning hyperparameters"}
+    )
+    steps_per_execution: Annotated[int, Ge(1)] = field(
+        default=50,
+        metadata={"help": "mini-batches per call of training_step; 1: ordinary Lightning, same weights"},
+    )
+    matmul_precision: Literal["bf16", "tf32"] | None = field(
+        default=None,
+        metadata={
+            "help": "of float32 products: bf16 on CPUs that have it, tf32 on GPUs; null: full"
+        },
+    )
+    sweep: SweepKeys = field(
+        default_factory=SweepKeys, metadata={"help": "what concerns all runs of a sweep"}
+    )
+    compile: bool = field(
+        default=False,
+        metadata={
+            "help": "torch.compile the network: slower to start, pays for long runs of deep networks"
+        },
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoaderKeys:
+    """`data.*`: how a data set is split and loaded, beside its own arguments."""
+
+    task: Task = field(metadata={"help": "classification or regression", "required": True})
+    batch_size: Annotated[int, Ge(1)] = field(
+        default=128, metadata={"help": "training examples per optimizer step", "required": True}
+    )
+    eval_batch_size: Annotated[int, Ge(1)] = field(
+        default=1024, metadata={"help": "validation and test examples per batch"}
+    )
+    val_fraction: Annotated[float, Ge(0), Lt(1)] = field(
+        default=0.1,
+        metadata={
+            "help": "share of the training examples to validate on, fixed and stratified; 0: none",
+            "required": True,
+        },
+    )
+    split_seed: Annotated[int, Ge(0)] = field(
+        default=0, metadata={"help": "which examples are validated on; keep it to compare runs"}
+    )
+    label_noise: Annotated[float, Ge(0), Le(1)] = field(
+        default=0.0,
+        metadata={"help": "share of the training labels replaced by another class; for classification"},
+    )
+    shuffle: bool = field(
+        default=True, metadata={"help": "false: the same order of the training examples in every epoch"}
+    )
+    normalize: bool = field(
+        default=True, metadata={"help": "subtract the training inputs' mean and divide by their deviation"}
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleKeys:
+    """`schedule.*`: a learning-rate schedule, beside `schedule.scheduler`, the class to build."""
+
+    interval: Literal["step", "epoch"] = field(
+        default="epoch", metadata={"help": "when the schedule advances: after each step or each epoch"}
+    )
+    monitor: str | None = field(
+        default=None, metadata={"help": "the metric that ReduceLROnPlateau watches, such as val/loss"}
+    )
+
+
+def defaults(schema: type) -> Config:
+    """The defaults of a schema as plain data; a key without a default is left out.
+
+    >>> defaults(SweepKeys)
+    {'on_fail': 'continue'}
+    """
+    values: Config = {}
+    for key in fields(schema):
+        if key.default is not MISSING:
+            values[key.name] = key.default
+        elif key.default_factory is not MISSING:
+            values[key.name] = defaults(type(key.default_factory()))
+    return values
+
+
+def loader_defaults(task: Task) -> Config:
+    """What every data set of a task has: the task and the loader's keys with their defaults."""
+    values = {"task": task, **defaults(LoaderKeys)}
+    if task != "classification":
+        del values["label_noise"]
+    return values
+
+
+def names(schema: type) -> tuple[str, ...]:
+    """The keys of a schema, in order."""
+    return tuple(key.name for key in fields(schema))
+
+
+def required(schema: type) -> tuple[str, ...]:
+    """The keys that a configuration must have."""
+    return tuple(key.name for key in fields(schema) if key.metadata.get("required"))
+
+
+def help_text() -> str:
+    """A line for each key: its name, its default and what it means."""
+    rows = [*_rows("", RunKeys), *_rows("data.", LoaderKeys), *_rows("schedule.", ScheduleKeys)]
+    width = max(len(written) for written, _ in rows)
+    return "\n".join(f"{written:<{width}}  {meaning}" for written, meaning in rows)
+
+
+def _rows(prefix: str, schema: type) -> Iterator[tuple[str, str]]:
+    for key in fields(schema):
+        default: Any = key.default_factory() if key.default_factory is not MISSING else key.default
+        if is_dataclass(default):
+            yield from _rows(f"{prefix}{key.name}.", type(default))
+        elif default is MISSING:
+            yield f"{prefix}{key.name}=...", key.metadata["help"]
+        else:
+            yield f"{prefix}{key.name}={_written(default)}", key.metadata["help"]
+
+
+def _written(value: object) -> str:
+    """A value as the command line has it."""
+    return (
+        {None: "null", True: "true", False: "false"}[value]
+        if value is None or value is True or value is False
+        else str(value)
+    )

@@ -1,0 +1,1 @@
+"""The keys that abreast itself reads, for Hydra to compose."""
