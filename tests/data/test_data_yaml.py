@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from abreast.config.schema import TASKS, LoaderKeys, defaults, names
 from abreast.data.source import Source
 
 FOLDER = Path(__file__).parents[2] / "conf" / "data"
 FILES = sorted(FOLDER.glob("*.yaml"))
-LOADER = {"task", "batch_size", "eval_batch_size", "val_fraction", "split_seed", "normalize"}
 SHIPPED = {
     "digits",
     "mnist",
@@ -36,11 +36,16 @@ def test_the_files_are_found():
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_keys_are_the_functions_arguments_and_the_loaders(path):
+def test_keys_are_the_functions_arguments(path):
+    """Beside the loader's, of which a file only holds those that differ from the schema."""
     config = yaml.safe_load(path.read_text())
+    task, itself = config.pop("defaults")
+    assert task in [f"/{name}@_here_" for name in TASKS]
+    assert itself == "_self_"
+    loader = {name: config.pop(name) for name in names(LoaderKeys) if name in config}
+    assert all(defaults(LoaderKeys)[name] != value for name, value in loader.items())
     parameters = inspect.signature(function_of(config)).parameters
-    of_classes = {"label_noise"} if config["task"] == "classification" else set()
-    assert set(config) == {"_target_", *parameters, *LOADER, *of_classes}
+    assert set(config) == {"_target_", *parameters}
     for name, parameter in parameters.items():
         default = "???" if parameter.default is inspect.Parameter.empty else parameter.default
         assert config[name] == default, name
@@ -48,20 +53,8 @@ def test_keys_are_the_functions_arguments_and_the_loaders(path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_loader_keys_have_values_that_can_be(path):
-    config = yaml.safe_load(path.read_text())
-    assert config["task"] in ("classification", "regression")
-    assert config["batch_size"] >= 1
-    assert config["eval_batch_size"] == 1024
-    assert 0 <= config["val_fraction"] < 1
-    assert config["split_seed"] == 0
-    assert config.get("label_noise", 0.0) == 0.0
-    assert isinstance(config["normalize"], bool)
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_the_file_opens_with_what_it_is_and_its_command(path):
-    head = path.read_text().partition("_target_")[0].splitlines()
+    head = path.read_text().partition("defaults:")[0].splitlines()
     assert len(head) >= 3
     assert all(line.startswith("# ") for line in head)
     assert any(line.startswith(f"#   python train.py data={path.stem}") for line in head)
@@ -73,4 +66,4 @@ def test_the_values_make_a_source_of_the_task(name):
     function = function_of(config)
     source = function(**{key: config[key] for key in inspect.signature(function).parameters})
     assert isinstance(source, Source)
-    assert (config["task"] == "classification") == bool(source.classes)
+    assert (config["defaults"][0] == "/classification@_here_") == bool(source.classes)

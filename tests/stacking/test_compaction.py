@@ -73,7 +73,7 @@ def test_every_optimizer_goes_on(configs: Configs, both: Both, check: Check, siz
         ("schedule=plateau", "schedule.scheduler.patience=0"),
         ("trainer.check_val_every_n_epoch=2",),
         ("data.val_fraction=0", "checkpoint=last"),
-        ("+data.shuffle=false",),
+        ("data.shuffle=false",),
         ("logger=tensorboard", "callbacks=default"),
     ],
     ids=" ".join,

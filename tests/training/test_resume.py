@@ -59,7 +59,7 @@ def test_every_schedule(
         ("trainer.gradient_clip_val=0.1",),
         ("data.val_fraction=0",),
         ("trainer.check_val_every_n_epoch=2",),
-        ("+data.shuffle=false", "steps_per_execution=50"),
+        ("data.shuffle=false", "steps_per_execution=50"),
         ("callbacks=early_stopping", "callbacks.early_stopping.patience=1", "trainer.max_epochs=9"),
         ("loss=hinge", "checkpoint=last"),
         ("trainer.precision=bf16-mixed",),

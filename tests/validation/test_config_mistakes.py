@@ -26,7 +26,7 @@ MISTAKES = {
         "mine",
         "Did you mean loss=mine?",
     ],
-    "--config-dir {conf} study=small": ["study=small: study is no part of every run; write +study=small"],
+    "--config-dir {conf} study=small": ["study=small: study is not a part of every run; write +study=small"],
     "--config-dir {conf} experiment=bad_option": [
         "In experiment/bad_option.yaml: optim=adamm: no such option. optim takes: ",
         "Did you mean optim=adam?",
@@ -84,7 +84,7 @@ MISTAKES = {
         "Environment variable 'NOSUCH' not found",
     ],
     "--config-dir {conf} experiment=no_package": [
-        "experiment: is no part of a run; the first line of experiment/no_package.yaml must be "
+        "experiment: is not a part of a run; the first line of experiment/no_package.yaml must be "
         "`# @package _global_`"
     ],
     "--config-dir {conf} experiment=no_yaml": ["no_yaml.yaml, line 3: did not find expected"],
@@ -95,8 +95,8 @@ MISTAKES = {
     "optim._target_=torch.optm.Adam": ["optim._target_: torch has no optm. Did you mean torch.optim?"],
     "optim._target_=nosuch.Adam": ["optim: nosuch is not installed: pip install nosuch"],
     "optim._target_=torch.optim": ["optim._target_: torch.optim is a module, not a class or function"],
-    "optim._target_=os.system": ["optim._target_: os.system is of Python's own library"],
-    "optim._target_=Adam": ["optim._target_: 'Adam' is no dotted name such as torch.optim.Adam"],
+    "optim._target_=os.system": ["optim._target_: os.system is part of Python"],
+    "optim._target_=Adam": ["optim._target_: 'Adam' is not a dotted name such as torch.optim.Adam"],
     "~optim._target_": ["optim: has no _target_, the dotted name of the class or function to build"],
     "--config-dir {conf} loss=misnamed": [
         "loss.criterion._target_: my_losses has no Min. Did you mean my_losses.Mine?"
@@ -137,7 +137,7 @@ MISTAKES = {
     "steps_per_execution=0": ["steps_per_execution: must be at least 1, got 0"],
     "trainer.limit_train_batches=0": ["trainer.limit_train_batches: must be a number of batches", "got 0"],
     "seed=-1": ["seed: must be in [0, 2**32), got -1"],
-    "checkpoint=bets": ["checkpoint: must be one of best, last, got bets. Did you mean best?"],
+    "checkpoint=bets": ["checkpoint: 'bets' is not one of best, last. Did you mean best?"],
     "data.batch_size=0": ["data.batch_size: must be at least 1, got 0"],
     "data.val_fraction=1.0": ["data.val_fraction: must be in [0, 1), got 1.0"],
     "data=random data.noise=0.95": ["data.noise: must be below 0.9 with 10 classes"],
@@ -145,7 +145,10 @@ MISTAKES = {
     "model.dropout=1": ["model.dropout: must be in [0, 1), got 1"],
     "loss.criterion.label_smoothing=2": ["loss.criterion.label_smoothing: must be in [0, 1], got 2"],
     "+loss.criterion.reduction=sum": ["loss.criterion.reduction: must be one of mean, batchmean, got sum"],
-    "loss.scores=log_prob": ["loss.scores: must be one of logits, log_probs, ", "Did you mean log_probs?"],
+    "loss.scores=log_prob": [
+        "loss.scores: 'log_prob' is not one of logits, log_probs, ",
+        "Did you mean log_probs?",
+    ],
     "optim=muon optim.adamw.lr=-1": ["optim.adamw.lr: must be at least 0, got -1"],
     "trainer.max_epochs=0": ["trainer.max_epochs: must be at least 1, or -1 for no limit, got 0"],
     "trainer.gradient_clip_val=0": [
@@ -157,7 +160,7 @@ MISTAKES = {
     "schedule=step schedule.scheduler.step_size=0": [
         "schedule.scheduler.step_size: must be at least 1, got 0"
     ],
-    "schedule.interval=batch": ["schedule.interval: must be one of step, epoch, got batch"],
+    "schedule.interval=batch": ["schedule.interval: 'batch' is not one of step, epoch"],
     # What keys mean for each other
     "data=random_regression": [
         "loss: it is for classification, but data.task=regression. Losses that fit: huber, l1, mse"
@@ -361,5 +364,5 @@ def test_what_runs_before_the_checks_reaches_nothing_heavy():
         "hydra",
     } <= seen
     packages = {name.partition(".")[0] for name in seen}
-    assert packages - sys.stdlib_module_names == {"abreast", "hydra", "omegaconf", "yaml"}
+    assert packages - sys.stdlib_module_names == {"abreast", "annotated_types", "hydra", "omegaconf", "yaml"}
     assert Path(SOURCE / "validation" / "validate.py").is_file()

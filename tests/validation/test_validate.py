@@ -15,7 +15,8 @@ from abreast.config.criterion_specs import SPECS
 from abreast.errors import ConfigError
 from abreast.losses import settings
 from abreast.static import definitions, signatures
-from abreast.static.annotations import describe, misfit, read
+from abreast.static.annotations import read
+from abreast.static.fit import describe, misfit, out_of_bounds
 from abreast.validation.loss_forms import spec_of
 from abreast.validation.ranges import RULES, STRATEGIES
 from abreast.validation.validate import validate
@@ -311,3 +312,42 @@ def test_a_source_of_ones_own(own_module, data, expected):
 )
 def test_a_network_of_ones_own(own_module, model, expected):
     assert problems({**compose(), "model": {"_target_": "own_parts.Net", **model}}) == expected
+
+
+BOUNDS = [
+    ("Annotated[int, Ge(1)]", [1, 5], 0, "must be at least 1, got 0"),
+    ("Annotated[float, Gt(0), Le(1)]", [0.5, 1], 0.0, "must be in (0, 1], got 0.0"),
+    ("Annotated[int, Ge(0), Lt(2**32)]", [0, 2**32 - 1], 2**32, "must be in [0, 2**32), got 4294967296"),
+    ("Annotated[float, Ge(-1)]", [-1, 3], -1.5, "must be at least -1, got -1.5"),
+    ("Annotated[float, Lt(1)] | None", [None, 0], 1, "must be below 1, got 1"),
+    ("annotated_types.Annotated[int, annotated_types.Le(3)]", [3], 4, "must be at most 3, got 4"),
+    ("Annotated[int, Ge(1)] | Sequence[str]", [1, ["a"]], 0, "must be at least 1, got 0"),
+]
+
+
+@pytest.mark.parametrize(("text", "good", "bad", "message"), BOUNDS, ids=[row[0] for row in BOUNDS])
+def test_bounds_of_annotations(text, good, bad, message):
+    kinds = read(ast.parse(text, mode="eval").body)
+    for value in good:
+        assert misfit("key", value, kinds) is None
+        assert list(out_of_bounds("key", value, kinds)) == []
+    assert misfit("key", bad, kinds) is None  # of the right type
+    assert list(out_of_bounds("key", bad, kinds)) == [f"key: {message}"]
+
+
+def test_bounds_of_elements_name_the_element():
+    kinds = read(ast.parse("Sequence[Annotated[int, Ge(1)]]", mode="eval").body)
+    assert list(out_of_bounds("key", [1, 0, -1], kinds)) == [
+        "key[1]: must be at least 1, got 0",
+        "key[2]: must be at least 1, got -1",
+    ]
+
+
+def test_bounds_behind_a_name_are_found(tmp_path, monkeypatch):
+    (tmp_path / "own_bounds.py").write_text(
+        "from typing import Annotated\nfrom annotated_types import Ge\nShare = Annotated[float, Ge(0)]\n"
+        "class Net:\n    def __init__(self, in_features, out_features, *, share: Share = 0.5): ...\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    model = {"_target_": "own_bounds.Net", "share": -1}
+    assert problems({**compose(), "model": model}) == ["model.share: must be at least 0, got -1"]

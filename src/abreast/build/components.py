@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 
 from abreast.build.instantiate import make
 from abreast.build.sizing import check_norm, net_sizes, training_length
+from abreast.config.schema import LoaderKeys, names
 from abreast.config.types import Config
 from abreast.data.datamodule import DataModule
 from abreast.data.source import Source
@@ -25,16 +26,6 @@ from abreast.learner.module import Learner
 from abreast.learner.schedule import Schedule
 from abreast.losses import Loss
 from abreast.metrics.objective import monitor
-
-LOADER_KEYS = (
-    "batch_size",
-    "eval_batch_size",
-    "val_fraction",
-    "split_seed",
-    "label_noise",
-    "normalize",
-    "shuffle",
-)
 
 
 def build_data(cfg: Config, steps: int = 1) -> DataModule:
@@ -50,7 +41,7 @@ def build_data(cfg: Config, steps: int = 1) -> DataModule:
     """
     node = dict(cfg["data"])
     task = node.pop("task")
-    loader = {key: node.pop(key) for key in LOADER_KEYS if key in node}
+    loader = {key: node.pop(key) for key in names(LoaderKeys) if key in node}
     source = make("data", node)
     if not isinstance(source, Source):
         raise ConfigError(f"data: {node['_target_']} returned {type(source).__name__}, not an abreast Source")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
+from abreast.config.schema import RunKeys, defaults
 from abreast.config.types import Config
 
 PACKAGE = Path(__file__).parents[1]
@@ -22,18 +23,18 @@ def conf_dir() -> Path:
 
 
 def groups(folders: Sequence[Path]) -> dict[str, list[str]]:
-    """Every group with its options, in order; nested groups as `outer/inner`. Hydra's own are left out."""
-    found: dict[str, set[str]] = {}
+    """Every group with its options, sorted; nested groups as `outer/inner`. Hydra's groups are left out."""
+    options: dict[str, set[str]] = {}
     for folder in folders:
         for path in folder.glob("*/**/*.yaml"):
-            found.setdefault(path.parent.relative_to(folder).as_posix(), set()).add(path.stem)
-    return {group: sorted(found[group]) for group in sorted(found) if group.split("/")[0] != "hydra"}
+            options.setdefault(path.parent.relative_to(folder).as_posix(), set()).add(path.stem)
+    return {group: sorted(options[group]) for group in sorted(options) if group.split("/")[0] != "hydra"}
 
 
 def top_level(folders: Sequence[Path]) -> Config:
-    """The keys a run's configuration has, and the main file's values; {} for a group's.
+    """The keys of a run's configuration with their defaults; {} for a group.
 
-    Groups whose files write to the top level themselves (`# @package _global_`) give no key.
+    Groups whose files write to the top level themselves (`# @package _global_`) have no key.
     """
     return dict(_top_level(tuple(folders)))
 
@@ -47,25 +48,25 @@ def _top_level(folders: tuple[Path, ...]) -> Config:
             group = next(iter(entry)).split()[-1].strip("/")
             if group.split("/")[0] != "hydra" and not _is_global(group, folders):
                 keys[group] = {}
-    return {**keys, **main}
+    return {**keys, **defaults(RunKeys), **main}
 
 
 def option(group: str, name: str, folders: Sequence[Path]) -> Config:
-    """What an option's file says, on top of the options of its group that it builds upon; {} for none."""
+    """The keys of an option's file, over those of the options that it builds upon; {} for a missing file."""
     for folder in folders:
         path = folder / group / f"{name}.yaml"
         if path.is_file():
-            own = load(path)
-            below: Config = {}
-            for entry in own.pop("defaults", ()):
+            keys = load(path)
+            inherited: Config = {}
+            for entry in keys.pop("defaults", ()):
                 if isinstance(entry, str) and entry != "_self_":
-                    below |= option(group, entry, folders)
-            return below | own
+                    inherited |= option(group, entry, folders)
+            return inherited | keys
     return {}
 
 
 def load(path: Path) -> Config:
-    """A YAML file's keys, interpolations as they are written."""
+    """A YAML file's keys, interpolations unresolved."""
     content = OmegaConf.to_container(OmegaConf.load(path))
     return {str(key): value for key, value in content.items()} if isinstance(content, dict) else {}
 

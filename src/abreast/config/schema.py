@@ -38,9 +38,7 @@ class RunKeys:
     )
     monitor: str | None = field(
         default=None,
-        metadata={
-            "help": "what picks the best epoch; null: val/accuracy, or val/loss for regression"
-        },
+        metadata={"help": "what picks the best epoch; null: val/accuracy, or val/loss for regression"},
     )
     checkpoint: Literal["best", "last"] = field(
         default="best", metadata={"help": "the weights that are tested: of the best epoch or of the last"}
@@ -54,18 +52,14 @@ class RunKeys:
     )
     matmul_precision: Literal["bf16", "tf32"] | None = field(
         default=None,
-        metadata={
-            "help": "of float32 products: bf16 on CPUs that have it, tf32 on GPUs; null: full"
-        },
+        metadata={"help": "of float32 products: bf16 on CPUs that have it, tf32 on GPUs; null: full"},
     )
     sweep: SweepKeys = field(
         default_factory=SweepKeys, metadata={"help": "what concerns all runs of a sweep"}
     )
     compile: bool = field(
         default=False,
-        metadata={
-            "help": "torch.compile the network: slower to start, pays for long runs of deep networks"
-        },
+        metadata={"help": "torch.compile the network: slower to start, pays for long runs of deep networks"},
     )
 
 

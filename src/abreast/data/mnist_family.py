@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import torch
+from annotated_types import Ge
 from torch import Tensor
 
 from abreast.data.files import expand, obtain
@@ -67,7 +69,7 @@ def idx(
     train_labels: str | Path,
     test_images: str | Path,
     test_labels: str | Path,
-    classes: int | Sequence[str] | None = None,
+    classes: Annotated[int, Ge(1)] | Sequence[str] | None = None,
     ignore_index: int | None = None,
 ) -> Source:
     """Classes from any four IDX files, raw or gzip; paths are relative to the working directory.

@@ -7,18 +7,19 @@ from typing import Any, TypeAlias
 
 from lightning.pytorch import Trainer
 
+from abreast.config.neutral_keys import is_neutral
 from abreast.loggers.tensorboard import TensorBoard
 
 Row: TypeAlias = dict[str, str | int | float | bool]  # flat, by dotted key
 
-# What decides a result, in the order that people compare by; not where files are or what watches the run.
+# In the order that people compare by.
 GROUPS = ("data", "model", "loss", "optim", "schedule", "trainer")
-LEFT_OUT = frozenset(
+# Not shown among the hyperparameters, beside the keys that cannot change a result: they could, but seldom
+# differ between the runs that are compared, and would hide those that do.
+NOT_SHOWN = frozenset(
     {
         "_target_",
         "_partial_",
-        "dir",
-        "mirrors",
         "task",
         "tasks",
         "eval_batch_size",
@@ -55,7 +56,7 @@ def _name(node: Mapping[str, Any]) -> str:
 def _flat(node: Mapping[str, Any], prefix: str) -> Row:
     row: Row = {}
     for key, value in node.items():
-        if key in LEFT_OUT or value is None:
+        if key in NOT_SHOWN or value is None or is_neutral(prefix + key):
             continue
         if isinstance(value, Mapping):
             row.update(_flat(value, f"{prefix}{key}."))

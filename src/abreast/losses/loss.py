@@ -7,14 +7,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from abreast.config.schema import TASKS, Task
 from abreast.errors import ConfigError
 from abreast.losses.checks import LossInputError, any_ignored, check_classes, check_logits, check_values
 from abreast.losses.settings import check_choice, check_class_weights, check_criterion, check_forms
-from abreast.losses.transforms import SCORES, TARGETS
+from abreast.losses.transforms import SCORES, TARGETS, Scores, Targets
 
 __all__ = ["TASKS", "Loss", "LossInputError"]
-
-TASKS = ("classification", "regression")
 
 
 class Loss(nn.Module):
@@ -51,11 +50,11 @@ class Loss(nn.Module):
         self,
         criterion: nn.Module,
         *,
-        scores: str = "logits",
-        targets: str = "index",
-        tasks: Sequence[str] = ("classification",),
+        scores: Scores = "logits",
+        targets: Targets = "index",
+        tasks: Sequence[Task] = ("classification",),
         outputs: int | None = None,
-        task: str | None = None,
+        task: Task | None = None,
         check_labels: bool = True,
         ignores: bool = True,
     ) -> None:

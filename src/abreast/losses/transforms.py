@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -50,6 +51,9 @@ def _signed(targets: Tensor, scores: Tensor) -> Tensor:
     """+1 for the class, -1 for the others, in the scores' dtype."""
     return torch.full_like(scores, -1.0).scatter(-1, targets.unsqueeze(-1), 1.0)
 
+
+Scores = Literal["logits", "log_probs", "probs", "sigmoid", "distance"]
+Targets = Literal["index", "one_hot", "signed"]
 
 SCORES: dict[str, Callable[[Tensor], Tensor]] = {
     "logits": _logits,

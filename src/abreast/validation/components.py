@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import ast
 import math
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from abreast.config.schema import LoaderKeys, required
 from abreast.config.types import Config
-from abreast.static.annotations import Kinds, kinds_of, misfit, read
+from abreast.static.annotations import kinds_of
 from abreast.static.definitions import NameMissingError, PackageMissingError
+from abreast.static.fit import misfit, out_of_bounds
 from abreast.static.modules import is_installed
-from abreast.static.signatures import Signature, resolve
+from abreast.static.signatures import Parameter, Signature, resolve
 from abreast.suggestions import did_you_mean, listed
 from abreast.validation.ranges import out_of_range
 
 HYDRA_KEYS = {"_target_", "_partial_", "_args_", "_convert_", "_recursive_"}
 
-# What the run fills in itself: the first are not to be set, the others may be.
+# What the run fills in itself: the first must not be set, the others may be.
 _FILLED: dict[str, tuple[set[str], set[str]]] = {
     "model": (set(), {"in_features", "out_features", "in_shape"}),
     "loss": ({"outputs", "task", "check_labels"}, set()),
@@ -35,7 +36,7 @@ _FILLED: dict[str, tuple[set[str], set[str]]] = {
 }
 # What the run calls itself, and with what.
 _PARTIAL = {"optim": "the network's parameters", "schedule.scheduler": "the optimizer"}
-# Packages that belong to an extra of this one.
+# Packages that an extra of abreast installs.
 _EXTRAS = {
     "schedulefree": "schedule_free",
     "onnx": "export",
@@ -51,33 +52,21 @@ _NEEDS = {
     "TensorBoardLogger": "tensorboard",
     "CometLogger": "comet_ml",
 }
-# Python's own library holds os.remove and the like; these only hold values.
+# Python's standard library has os.remove and the like; these modules only have values.
 _HARMLESS = {"collections", "datetime", "decimal", "fractions", "pathlib"}
 # Arguments for another class, given as plain keys.
 _WITHOUT_TARGET = {("abreast.optim.MuonAdamW", "adamw"): "torch.optim.AdamW"}
-_LOADER = {
-    "task": "str",
-    "batch_size": "int",
-    "eval_batch_size": "int",
-    "val_fraction": "float",
-    "split_seed": "int",
-    "label_noise": "float",
-    "shuffle": "bool",
-    "normalize": "bool",
-}
-_NEEDED = ("task", "batch_size", "val_fraction")
-LOADER: dict[str, Kinds] = {name: read(ast.parse(text, mode="eval").body) for name, text in _LOADER.items()}
 
 
 @dataclass(frozen=True)
 class Component:
-    """A mapping with a `_target_`: where it stands, which section's rules hold, what a message calls it."""
+    """A mapping with a `_target_`, its key, the section whose ranges hold, and its name in messages."""
 
     key: str
     section: str
     values: Mapping[str, Any]
     label: str = ""
-    extra: Mapping[str, Kinds] = field(default_factory=dict)  # keys for others than the target
+    extra: Mapping[str, Parameter] = field(default_factory=dict)  # keys that the run itself reads
 
     @property
     def target(self) -> str:
@@ -91,7 +80,8 @@ def components(config: Mapping[str, Any], choices: Mapping[str, Any]) -> Iterato
         if group in config:
             choice = choices.get(group)
             label = f"{group}={choice}" if isinstance(choice, str) else ""
-            yield from _part(Component(group, group, config[group], label, LOADER if group == "data" else {}))
+            extra = schema_parameters(LoaderKeys) if group == "data" else {}
+            yield from _part(Component(group, group, config[group], label, extra))
     schedule = config.get("schedule")
     if isinstance(schedule, Mapping) and schedule.get("scheduler") is not None:
         yield from _part(Component("schedule.scheduler", "scheduler", schedule["scheduler"]))
@@ -101,6 +91,13 @@ def components(config: Mapping[str, Any], choices: Mapping[str, Any]) -> Iterato
             for name, values in entries.items():
                 if values is not None:
                     yield from _part(Component(f"{group}.{name}", group, values))
+
+
+def schema_parameters(schema: type) -> Mapping[str, Parameter]:
+    """The keys of a schema of ours, read from its source as the parameters of components are."""
+    signature = resolve(f"{schema.__module__}.{schema.__qualname__}")
+    assert signature is not None
+    return signature.parameters
 
 
 def _part(component: Component) -> Iterator[Component | str]:
@@ -114,19 +111,19 @@ def _part(component: Component) -> Iterator[Component | str]:
     yield component
     inside = "criterion" if component.section == "loss" else ""
     for name, value in values.items():
-        for place, each in _mappings(f"{key}.{name}", value):
-            if "_target_" in each:
-                yield from _part(Component(place, inside, each))
+        for path, node in _mappings(f"{key}.{name}", value):
+            if "_target_" in node:
+                yield from _part(Component(path, inside, node))
             elif target := _WITHOUT_TARGET.get((component.target, str(name))):
-                yield Component(place, component.section, {"_target_": target, **each})
+                yield Component(path, component.section, {"_target_": target, **node})
 
 
 def _mappings(key: str, value: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if isinstance(value, Mapping):
         yield key, value
     if isinstance(value, list):
-        for at, each in enumerate(value):
-            yield from _mappings(f"{key}[{at}]", each)
+        for index, element in enumerate(value):
+            yield from _mappings(f"{key}[{index}]", element)
 
 
 def check(component: Component) -> Iterator[str]:
@@ -159,11 +156,9 @@ def check(component: Component) -> Iterator[str]:
 def _not_installed(component: Component) -> str | None:
     package, _, rest = component.target.partition(".")
     if package in sys.stdlib_module_names - _HARMLESS:
-        return (
-            f"{component.key}._target_: {component.target} is of Python's own library; name a class to build"
-        )
+        return f"{component.key}._target_: {component.target} is part of Python; name a class to build"
     if not rest:
-        return f"{component.key}._target_: {component.target!r} is no dotted name such as torch.optim.Adam"
+        return f"{component.key}._target_: {component.target!r} is not a dotted name such as torch.optim.Adam"
     needed = _NEEDS.get(component.target.rpartition(".")[2]) if package == "lightning" else None
     if needed and not is_installed(needed):
         return f"{component.key}: {needed} is not installed: {_install(needed)}"
@@ -188,23 +183,24 @@ def _values(component: Component, signature: Signature | None) -> Iterator[str]:
     typed: Config = {}
     never, later = _FILLED.get(section, (set(), set()))
     for name, value in values.items():
-        place = f"{key}.{name}"
+        path = f"{key}.{name}"
         if signature is not None and name in never and name in signature.parameters:
-            yield f"{place}: the run fills this in; leave it out"
+            yield f"{path}: the run fills this in; leave it out"
         elif signature is not None and name not in takes(component, signature) and not signature.is_open:
             yield unknown(component, signature, name)
         elif not _is_finite(value):
-            yield f"{place}: {value} is not a finite number"
+            yield f"{path}: {value} is not a finite number"
         elif name in later and value is None:
             pass
         elif message := _mistyped(component, signature, name, value):
             yield message
         else:
             typed[name] = value
-    yield from out_of_range(key, {n: v for n, v in typed.items() if n in component.extra}, "loader")
-    if section not in ("data", "model") or component.target.startswith("abreast."):
+            for parameter in _parameters(component, signature, name):
+                yield from out_of_bounds(path, value, kinds_of(parameter))
+    if not component.target.startswith("abreast."):
         yield from out_of_range(key, typed, section)
-    for name in _NEEDED if component.extra else ():
+    for name in required(LoaderKeys) if component.extra else ():
         if name not in values:
             yield f"{key}.{name}: is missing; the run needs it"
     if signature is not None and "_args_" not in component.values:
@@ -214,11 +210,19 @@ def _values(component: Component, signature: Signature | None) -> Iterator[str]:
 
 
 def _mistyped(component: Component, signature: Signature | None, name: str, value: object) -> str | None:
-    place = f"{component.key}.{name}"
-    if name in component.extra and (message := misfit(place, value, component.extra[name])):
-        return message
-    parameter = signature.parameters.get(name) if signature is not None else None
-    return misfit(place, value, kinds_of(parameter)) if parameter is not None else None
+    messages = (
+        misfit(f"{component.key}.{name}", value, kinds_of(parameter))
+        for parameter in _parameters(component, signature, name)
+    )
+    return next(filter(None, messages), None)
+
+
+def _parameters(component: Component, signature: Signature | None, name: str) -> Iterator[Parameter]:
+    """What reads a key: the run, the target, or both."""
+    if name in component.extra:
+        yield component.extra[name]
+    if signature is not None and name in signature.parameters:
+        yield signature.parameters[name]
 
 
 def unknown(component: Component, signature: Signature, name: str) -> str:

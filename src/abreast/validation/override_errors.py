@@ -107,10 +107,10 @@ def _group(override: Override, folders: Sequence[Path]) -> Iterator[str]:
     main = [
         str(next(iter(entry)))
         for entry in load(folders[-1] / f"{MAIN}.yaml")["defaults"]
-        if entry != "_self_"
+        if isinstance(entry, dict)
     ]
     if not is_new and group not in main and "/" not in group:
-        yield f"{line}: {group} is no part of every run; write +{line}"
+        yield f"{line}: {group} is not a part of every run; write +{line}"
 
 
 def _composed(overrides: Sequence[Override], folders: Sequence[Path]) -> DictConfig | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,26 +10,14 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from abreast.config.options import conf_dir, groups, top_level
+from abreast.config.schema import RunKeys, ScheduleKeys, SweepKeys, names
 from abreast.config.types import Config
 from abreast.errors import ConfigError
-from abreast.static.annotations import Kinds, misfit, read
+from abreast.static.annotations import kinds_of
+from abreast.static.fit import misfit, out_of_bounds
 from abreast.suggestions import did_you_mean, listed
-from abreast.validation.components import check, components
+from abreast.validation.components import check, components, schema_parameters
 from abreast.validation.cross_checks import crosschecks
-from abreast.validation.ranges import out_of_range
-
-_TOP = {
-    "seed": "int",
-    "monitor": "str | None",
-    "checkpoint": "str",
-    "test": "bool",
-    "steps_per_execution": "int",
-    "matmul_precision": "str | None",
-    "compile": "bool",
-    "sweep": "object",
-}
-_SWEEP = {"on_fail": "str"}
-_SCHEDULE = {"interval": "str", "monitor": "str | None"}
 
 
 def validate(
@@ -40,8 +27,13 @@ def validate(
 ) -> None:
     """Check a composed run configuration: names, types, ranges and what they mean for each other.
 
-    `choices` are the options chosen by group, for the messages; `folders` the configuration directories.
-    Raises one ConfigError with a line for each mistake.
+    Args:
+        config: the configuration, as Hydra composed it or as plain data.
+        choices: the option chosen in each group, for the messages.
+        folders: the configuration directories; by default `conf/` alone.
+
+    Raises:
+        ConfigError: with a line for each mistake.
     """
     folders = folders or [conf_dir()]
     if isinstance(config, Mapping):
@@ -52,19 +44,19 @@ def validate(
         problems += _structure(values, choices or {}, folders)
         for component in components(values, choices or {}):
             problems += [component] if isinstance(component, str) else check(component)
-        named = set(map(_place, problems))
-        problems += [each for each in crosschecks(values, folders) if _place(each) not in named]
+        keys = set(map(_key, problems))
+        problems += [problem for problem in crosschecks(values, folders) if _key(problem) not in keys]
     if problems:
         raise ConfigError("\n".join(dict.fromkeys(problems)))
 
 
-def _place(problem: str) -> str:
+def _key(problem: str) -> str:
     """The key a message is about."""
     return problem.partition(":")[0].partition("[")[0]
 
 
 def _resolved(config: DictConfig) -> Config:
-    """Plain values. Raises ConfigError for an interpolation that leads nowhere."""
+    """Plain values. Raises ConfigError for an interpolation that cannot be resolved."""
     try:
         values = OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
@@ -84,17 +76,17 @@ def _unset(value: object, key: str = "") -> Iterator[str]:
     if value == "???":
         yield f"{key}: has no value yet; write {key}=..."
     if isinstance(value, Mapping):
-        for name, each in value.items():
-            yield from _unset(each, f"{key}.{name}" if key else str(name))
+        for name, inner in value.items():
+            yield from _unset(inner, f"{key}.{name}" if key else str(name))
     if isinstance(value, list):
-        for at, each in enumerate(value):
-            yield from _unset(each, f"{key}[{at}]")
+        for index, element in enumerate(value):
+            yield from _unset(element, f"{key}[{index}]")
 
 
 def _structure(
     config: Mapping[str, Any], choices: Mapping[str, Any], folders: Sequence[Path]
 ) -> Iterator[str]:
-    """The top level's keys, the groups that must be there, and the keys that are not built."""
+    """Mistakes in the top level's keys, in which groups there are, and in the keys that are not built."""
     top = top_level(folders)
     options = groups(folders)
     for name in config:
@@ -102,7 +94,7 @@ def _structure(
             continue
         if name in options:
             file = f"{name}/{choices.get(name)}.yaml"
-            yield f"{name}: is no part of a run; the first line of {file} must be `# @package _global_`"
+            yield f"{name}: is not a part of a run; the first line of {file} must be `# @package _global_`"
         else:
             yield no_such_top_level(name, folders)
     for name, default in top.items():
@@ -114,24 +106,39 @@ def _structure(
             yield f"{name}: {value!r} is not a group of keys; choose one of {listed(options.get(name, ()))}"
         elif not is_group and name not in config:
             yield f"{name}: is missing; write {name}={default}"
-    own = {name: config[name] for name, default in top.items() if default != {} and name in config}
-    yield from _plain("", own, {name: _TOP.get(name) or _type_of(top[name]) for name in own})
+    yield from _misfits("", {name: config[name] for name in names(RunKeys) if name in config}, RunKeys)
     sweep = config.get("sweep")
-    if not isinstance(sweep, Mapping) or set(sweep) != set(_SWEEP):
-        yield f"sweep: {sweep!r} must hold {listed(_SWEEP)} and nothing else"
+    if not isinstance(sweep, Mapping) or set(sweep) != set(names(SweepKeys)):
+        yield f"sweep: {sweep!r} must hold {listed(names(SweepKeys))} and nothing else"
     else:
-        yield from _plain("sweep", sweep, _SWEEP)
+        yield from _misfits("sweep.", sweep, SweepKeys)
     schedule = config.get("schedule")
     if isinstance(schedule, Mapping):
-        for name in set(schedule) - {"scheduler", *_SCHEDULE}:
-            near = did_you_mean(name, [*_SCHEDULE, "scheduler"], "schedule.{}")
-            yield f"schedule.{name}: no such key. A schedule has scheduler, interval, monitor{near}"
-        for name in ("scheduler", *_SCHEDULE):
-            if name not in schedule:
-                yield f"schedule.{name}: is missing; a schedule has scheduler, interval, monitor"
-        yield from _plain(
-            "schedule", {name: schedule[name] for name in _SCHEDULE if name in schedule}, _SCHEDULE
-        )
+        yield from _schedule(schedule)
+
+
+def _schedule(schedule: Mapping[str, Any]) -> Iterator[str]:
+    keys = ("scheduler", *names(ScheduleKeys))
+    for name in set(schedule) - set(keys):
+        near = did_you_mean(name, keys, "schedule.{}")
+        yield f"schedule.{name}: no such key. A schedule has {listed(keys)}{near}"
+    for name in keys:
+        if name not in schedule:
+            yield f"schedule.{name}: is missing; a schedule has {listed(keys)}"
+    own_keys = {name: schedule[name] for name in names(ScheduleKeys) if name in schedule}
+    yield from _misfits("schedule.", own_keys, ScheduleKeys)
+
+
+def _misfits(prefix: str, values: Mapping[str, Any], schema: type) -> Iterator[str]:
+    """A message for each value that does not fit its key in a schema, whose source is read."""
+    parameters = schema_parameters(schema)
+    for name, value in values.items():
+        kinds = kinds_of(parameters[name])
+        message = misfit(f"{prefix}{name}", value, kinds)
+        if message is not None:
+            yield message
+        else:
+            yield from out_of_bounds(f"{prefix}{name}", value, kinds)
 
 
 def no_such_top_level(name: str, folders: Sequence[Path]) -> str:
@@ -141,24 +148,3 @@ def no_such_top_level(name: str, folders: Sequence[Path]) -> str:
     keys = [key for key, default in top.items() if default != {}]
     near = did_you_mean(name, [*chosen, *keys])
     return f"{name}: no such group or key. Groups: {listed(chosen)}. Keys: {listed(keys)}{near}"
-
-
-def _plain(key: str, values: Mapping[str, Any], annotations: Mapping[str, str]) -> Iterator[str]:
-    fitting = {}
-    for name, value in values.items():
-        place = f"{key}.{name}" if key else name
-        message = misfit(place, value, _kinds(annotations[name]))
-        if message:
-            yield message
-        else:
-            fitting[name] = value
-    yield from out_of_range(key, fitting, key)
-
-
-def _kinds(annotation: str) -> Kinds:
-    return read(ast.parse(annotation, mode="eval").body)
-
-
-def _type_of(default: object) -> str:
-    """The annotation of a key by its value in the main file."""
-    return "object" if default is None or isinstance(default, list) else type(default).__name__
