@@ -63,7 +63,7 @@ def test_other_data(train: Callable[..., Path]) -> None:
     assert evaluate(path, overrides=["data.seed=1"]) != evaluate(path)  # another teacher
     named = evaluate(path, overrides=["data=random", "data.size=200", "data.test_size=100"])
     assert named == evaluate(path)
-    with pytest.raises(ConfigError, match=r"rows of shape \(1, 8, 8\).*network takes \(20,\)"):
+    with pytest.raises(ConfigError, match=r"examples of shape \(1, 8, 8\).*network takes \(20,\)"):
         evaluate(path, overrides=["data=digits"])
     with pytest.raises(ConfigError, match=r"optim\.lr=1: only the data can be changed"):
         evaluate(path, overrides=["optim.lr=1"])

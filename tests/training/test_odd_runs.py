@@ -62,7 +62,7 @@ def test_debug_overfit_learns_noise_by_heart(train: Callable[..., Path]) -> None
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (("model.norm=batch", "data.batch_size=53"), "leaves a batch of one of the 54 training rows"),
+        (("model.norm=batch", "data.batch_size=53"), "leaves a batch of one of 54 training examples"),
         (("model.norm=batch", "data.batch_size=1"), "batch norm needs two"),
         (("trainer.max_steps=4", "trainer.check_val_every_n_epoch=3"), "the training ends in epoch 2"),
         (("data.size=1",), "leaves none to validate on"),

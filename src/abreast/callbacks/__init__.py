@@ -1,4 +1,4 @@
-"""What watches a run: the run directory's writer and keeper, the progress in the terminal, the pictures."""
+"""The callbacks of a run: its directory's writer, its checkpoint on preemption, progress, test images."""
 
 from abreast.callbacks.preemption import PreemptionCheckpoint
 from abreast.callbacks.progress import Progress

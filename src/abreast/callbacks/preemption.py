@@ -1,4 +1,4 @@
-"""Saves where the training stands: when it is told to stop, and now and then within a long epoch."""
+"""Saves the training when a signal stops it, and regularly within a long epoch."""
 
 from __future__ import annotations
 
@@ -24,20 +24,24 @@ WITHIN = 60.0  # seconds of an epoch between two savings
 
 
 class PreemptionCheckpoint(Callback):
-    """On SIGTERM or Ctrl-C: saves `last.ckpt` at the next step boundary and raises Interrupted.
+    """On SIGTERM or Ctrl-C saves `last.ckpt` at the next step boundary and raises Interrupted.
 
-    The handler only sets a flag: saving inside it would meet tensors that are half written, and other ranks
-    that know of nothing. A second Ctrl-C ends at once. `within` seconds of one epoch lie between two savings.
+    The handler only sets a flag: saving inside it would meet half-written tensors, and other ranks that did
+    not get the signal. A second Ctrl-C ends the process at once.
+
+    Args:
+        file: The checkpoint to write; None where a subclass saves.
+        within: Seconds between two checkpoints within one epoch.
     """
 
     def __init__(self, file: Path | None, within: float = WITHIN) -> None:
         self.file = file
         self.within = within
-        self._before: dict[int, Any] = {}
+        self._previous_handlers: dict[int, Any] = {}
         self._saved = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Listen. Not before: Lightning's own handler, which talks to other ranks, was set just now."""
+        """Install the handlers. Not earlier: Lightning has just set its own, which talk to other ranks."""
         learner: Learner = pl_module  # type: ignore[assignment]
         self._saved = time.monotonic()
         if threading.current_thread() is not threading.main_thread():
@@ -48,21 +52,21 @@ class PreemptionCheckpoint(Callback):
                 raise KeyboardInterrupt
             learner.stop_signal = signum
 
-        self._before = {signum: signal.signal(signum, on_signal) for signum in SIGNALS}
+        self._previous_handlers = {signum: signal.signal(signum, on_signal) for signum in SIGNALS}
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop between two epochs: what the last one left is saved already."""
+        """Stop between two epochs: the last one is saved already."""
         self._saved = time.monotonic()
         self._stop(trainer, pl_module)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save and stop, or save, within an epoch; its end saves anyway."""
+        """Within an epoch: save and stop, or just save. Its end is saved anyway."""
         learner: Learner = pl_module  # type: ignore[assignment]
         if learner.automatic_optimization and waits_for_step(trainer):
-            return  # gradients that wait for their step are in no checkpoint
-        if not self._agreed(
+            return  # a checkpoint does not hold accumulated gradients
+        if not self._on_any_rank(
             trainer, learner.stop_signal is not None or time.monotonic() - self._saved > self.within
         ):
             return
@@ -77,25 +81,25 @@ class PreemptionCheckpoint(Callback):
         trainer.save_checkpoint(self.file)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Listen no more; stop before the test where it was too late for anything else."""
-        self._deaf()
+        """Restore the handlers; stop before the test if the signal came during the last epoch."""
+        self._restore_handlers()
         self._stop(trainer, pl_module)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Listen no more."""
-        self._deaf()
+        """Restore the handlers."""
+        self._restore_handlers()
 
-    def _deaf(self) -> None:
-        for signum, handler in self._before.items():
+    def _restore_handlers(self) -> None:
+        for signum, handler in self._previous_handlers.items():
             signal.signal(signum, handler)
-        self._before = {}
+        self._previous_handlers = {}
 
     def _stop(self, trainer: Trainer, pl_module: LightningModule) -> None:
         learner: Learner = pl_module  # type: ignore[assignment]
-        if self._agreed(trainer, learner.stop_signal is not None):
+        if self._on_any_rank(trainer, learner.stop_signal is not None):
             raise Interrupted(learner.stop_signal or signal.SIGTERM)
 
     @staticmethod
-    def _agreed(trainer: Trainer, wish: bool) -> bool:
-        """Whether any rank wishes it: a signal may reach one of them, or each at another step."""
-        return trainer.strategy.reduce_boolean_decision(wish, all=False) if trainer.world_size > 1 else wish
+    def _on_any_rank(trainer: Trainer, value: bool) -> bool:
+        """Whether it is true on any rank: a signal may reach only one, or each at a different step."""
+        return trainer.strategy.reduce_boolean_decision(value, all=False) if trainer.world_size > 1 else value

@@ -1,4 +1,4 @@
-"""How far the training is, in the terminal."""
+"""Progress of the training in the terminal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REFRESH = 0.1  # seconds between two drawings of the bar
 
 
 class Progress(Callback):
-    """A bar over all optimizer steps in a terminal; without one, a line an epoch."""
+    """Shows a bar over all optimizer steps in a terminal; elsewhere prints one line per epoch."""
 
     def __init__(self) -> None:
         self._console = Console(file=sys.stdout)
@@ -29,7 +29,7 @@ class Progress(Callback):
         self._values = ""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw the bar."""
+        """Start the bar."""
         if not (self._console.is_terminal and trainer.is_global_zero):
             return
         learner: Learner = pl_module  # type: ignore[assignment]
@@ -70,7 +70,7 @@ class Progress(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Move the bar, if it was not drawn just now."""
+        """Update the bar, unless it was drawn just now."""
         if self._bar is not None and time.perf_counter() - self._drawn > REFRESH:
             self._draw(trainer)
 
@@ -84,11 +84,11 @@ class Progress(Callback):
             print(f"epoch {self._epoch(trainer)}  {self._values}", flush=True)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Take the bar away, so that the message stands alone."""
+        """Remove the bar, so that only the error message remains."""
         self.on_train_end(trainer, pl_module)

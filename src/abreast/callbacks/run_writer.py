@@ -1,4 +1,4 @@
-"""Writes the run directory and feeds the loggers, an epoch at a time."""
+"""Writes metrics.csv and passes values to the loggers, once an epoch."""
 
 from __future__ import annotations
 
@@ -18,27 +18,34 @@ if TYPE_CHECKING:
 
 
 class RunWriter(Callback):
-    """A row of metrics.csv and the loggers' values after each epoch; nothing is read from the device before.
+    """Writes a row of metrics.csv and the loggers' values after each epoch; reads no device before.
 
-    `seconds` is the time since training began, `grad_norm` that of the epoch's last step before clipping.
-    An epoch without validation has empty cells there. `share` is what of the time this run is to account for.
+    The column `seconds` is the time since training began, `grad_norm` the gradient norm of the epoch's last
+    step, before clipping. An epoch without validation has empty cells.
+
+    Args:
+        directory: The run's directory.
+        share: The fraction of the elapsed time that this run accounts for; a stack divides it among its runs.
+
+    Attributes:
+        before: Seconds that earlier processes trained.
     """
 
     def __init__(self, directory: RunDirectory, share: float = 1.0) -> None:
         self.directory = directory
         self.share = share
-        self.before = 0.0  # seconds that earlier processes spent
+        self.before = 0.0
         self._began = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock, in a resumed run where it stood; rows after its checkpoint are made again."""
+        """Start the clock; remove the rows after the checkpoint that a resumed run starts from."""
         self._began = time.perf_counter()
         if trainer.is_global_zero:
             self.directory.keep_metrics(trainer.current_epoch)
 
     @property
     def seconds(self) -> float:
-        """Since training began, in this process and those before."""
+        """Seconds of training, in this process and earlier ones."""
         return self.before + (time.perf_counter() - self._began) * self.share
 
     def state_dict(self) -> State:
@@ -46,11 +53,11 @@ class RunWriter(Callback):
         return {"seconds": self.seconds}
 
     def load_state_dict(self, state_dict: State) -> None:
-        """Take up the time spent."""
+        """Restore the time spent."""
         self.before = state_dict["seconds"]
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the epoch."""
+        """Write the epoch's row and values."""
         if not trainer.is_global_zero:
             return
         learner: Learner = pl_module  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""TestImages of the test for TensorBoard: the confusion matrix and the worst-classified images."""
+"""Images of a test for TensorBoard: the confusion matrix and the worst-classified images."""
 
 from __future__ import annotations
 
@@ -26,13 +26,17 @@ LINE = 14  # pixels of a line of text
 
 
 class TestImages(Callback):
-    """At the test's end: the confusion matrix, and the `worst` images with the least probable true class."""
+    """At the test's end, shows the confusion matrix and the worst-classified images.
+
+    Args:
+        worst: The number of images, those whose true class is least probable.
+    """
 
     def __init__(self, worst: Annotated[int, Ge(0)] = 25) -> None:
         self.worst = worst
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw, where there are classes and somebody to show them to."""
+        """Draw the images, for data with classes and a TensorBoard logger."""
         learner: Learner = pl_module  # type: ignore[assignment]
         boards = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
         if not boards or learner.confusion is None or not trainer.is_global_zero:
@@ -42,10 +46,12 @@ class TestImages(Callback):
             pictures["test/confusion"] = confusion_picture(learner.confusion, learner.classes)
         split = trainer.datamodule.test  # type: ignore[attr-defined]
         if split.inputs.dtype == torch.uint8 and split.inputs.ndim == 4:
-            rows, _, guesses, chances = worst_examples(learner, split).rows(self.worst)
+            rows, _, predictions, probabilities = worst_examples(learner, split).rows(self.worst)
             titles = [
-                f"{learner.classes[label]} as {learner.classes[guess]} {chance:.2f}"
-                for label, guess, chance in zip(split.targets[rows].tolist(), guesses, chances, strict=True)
+                f"{learner.classes[label]} as {learner.classes[prediction]} {probability:.2f}"
+                for label, prediction, probability in zip(
+                    split.targets[rows].tolist(), predictions, probabilities, strict=True
+                )
             ]
             pictures["test/worst"] = images_picture(split.inputs[rows].cpu(), titles)
         for board in boards:
@@ -54,11 +60,16 @@ class TestImages(Callback):
 
 
 def confusion_picture(confusion: list[list[int]], classes: tuple[str, ...]) -> Image.Image:
-    """The matrix with true classes down and guesses across; darker is a larger share of the true class."""
+    """Draw a confusion matrix: a row for each true class, darker cells for larger shares of the row.
+
+    Args:
+        confusion: `confusion[label][prediction]`, counts.
+        classes: Class names in the order of the labels.
+    """
     size, margin = len(classes), 90
     picture = Image.new("RGB", (margin + size * CELL + 10, margin + size * CELL + 10), "white")
     draw = ImageDraw.Draw(picture)
-    draw.text((6, 6), "true class (down) / guess (across)", fill="black")
+    draw.text((6, 6), "rows: true class, columns: prediction", fill="black")
     for i, row in enumerate(confusion):
         middle = margin + i * CELL + CELL / 2
         draw.text((margin - 6, middle), _short(classes[i]), fill="black", anchor="rm")
@@ -76,7 +87,12 @@ def confusion_picture(confusion: list[list[int]], classes: tuple[str, ...]) -> I
 
 
 def images_picture(images: Tensor, titles: list[str]) -> Image.Image:
-    """The uint8 images `[N, C, H, W]` in a square, each with its title below."""
+    """Draw images in a square grid.
+
+    Args:
+        images: uint8 `[N, C, H, W]`.
+        titles: The text below each image.
+    """
     across = max(1, round(len(titles) ** 0.5))
     down = -(-len(titles) // across)
     width = SIDE + 40

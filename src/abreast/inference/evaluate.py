@@ -1,4 +1,4 @@
-"""Test any run again, from its directory alone; on its own data or on other data."""
+"""Test any run again from its directory alone, on its data or on other data."""
 
 from __future__ import annotations
 
@@ -20,10 +20,20 @@ from abreast.runtime.seeding import seed_everything
 def evaluate(
     run: Path, *, checkpoint: str | None = None, overrides: Sequence[str] = (), trust: Sequence[str] = ()
 ) -> dict[str, float]:
-    """The run's test metrics by name; with `overrides` (`data=`, `data.key=`) those on other data.
+    """Test a run's network.
 
-    `checkpoint` is `best`, `last` or a path; None: the one that the run itself was tested with.
-    Raises RunError for a directory that can't be used, ConfigError for data that don't fit the network.
+    Args:
+        run: The run's directory.
+        checkpoint: `best`, `last` or a path; None for the one that the run was tested with.
+        overrides: `data=NAME` or `data.KEY=VALUE`, for a test on other data.
+        trust: Packages beside the usual ones that the configuration may build objects of.
+
+    Returns:
+        The test's metrics by name (`test/loss`).
+
+    Raises:
+        RunError: The directory cannot be used.
+        ConfigError: The data do not fit the network.
     """
     with reopened(run, overrides, trust) as (directory, config):
         prepare_process()
@@ -33,7 +43,7 @@ def evaluate(
         data_shape = (data.in_shape, data.out_features, bool(data.classes))
         if data_shape != (learner.in_shape, learner.out_features, bool(learner.classes)):
             raise ConfigError(
-                f"the data have rows of shape {data.in_shape} with {data.out_features} outputs, but the "
+                f"the data have examples of shape {data.in_shape} with {data.out_features} outputs, but the "
                 f"run's network takes {learner.in_shape} to {learner.out_features}: choose such data"
             )
         with matmul_precision(config.get("matmul_precision")):
@@ -42,7 +52,7 @@ def evaluate(
 
 
 def tester(config: Config) -> Trainer:
-    """A Trainer on one device with the run's own precision, that writes nothing."""
+    """A Trainer on one device that writes nothing, with the precision of the run."""
     node = config["trainer"]
     try:
         return Trainer(

@@ -1,4 +1,4 @@
-"""A run's network for use without abreast: ONNX and torch.export, each checked on real inputs."""
+"""Export of a run's network, for use without abreast: ONNX and torch.export, checked on real inputs."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from abreast.errors import ConfigError, RunError
 from abreast.learner.evaluator import Evaluator
 from abreast.runs.atomic import write_atomically
 
-ROWS = 64  # real rows that the export is checked on
-TOLERANCE = 1e-4  # of raw scores, absolute and relative: other kernels add in another order
+ROWS = 64  # test examples that the export is checked on
+TOLERANCE = 1e-4  # of raw scores, absolute and relative: other kernels add in a different order
 
 
 class Network(nn.Module):
-    """What is exported: inputs as stored to raw scores."""
+    """The exported function: inputs as stored to raw scores."""
 
     def __init__(self, learner: Evaluator) -> None:
         super().__init__()
@@ -34,10 +34,22 @@ class Network(nn.Module):
 
 
 def export_torch(network: Network, inputs: Tensor, path: Path) -> float:
-    """Write a `torch.export` program for any batch size; gives its largest difference on the inputs."""
+    """Write a `torch.export` program for any batch size.
+
+    Args:
+        network: The network.
+        inputs: `[N, *in_shape]`, to check the program on.
+        path: The file to write.
+
+    Returns:
+        The largest difference of its scores from the network's.
+
+    Raises:
+        RunError: The scores differ by more than rounding.
+    """
     batch = torch.export.Dim("batch", min=1, max=1 << 20)
     program = torch.export.export(network, (inputs,), dynamic_shapes=({0: batch},))
-    content = io.BytesIO()  # saving to a path of a full disk ends the process
+    content = io.BytesIO()  # saving to a path on a full disk ends the process
     torch.export.save(program, content)
     content.seek(0)
     again = torch.export.load(content).module()
@@ -47,11 +59,15 @@ def export_torch(network: Network, inputs: Tensor, path: Path) -> float:
 
 
 def export_onnx(network: Network, inputs: Tensor, path: Path) -> float:
-    """Write an ONNX model for any batch size; gives its largest difference on the inputs."""
+    """Write an ONNX model for any batch size; else as `export_torch`.
+
+    Raises:
+        ConfigError: A package that the export needs is not installed.
+    """
     missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
     if missing:
         raise ConfigError(
-            f"ONNX export needs {', '.join(missing)}: pip install 'abreast[export]', or --format torch"
+            f"ONNX export requires {', '.join(missing)}: pip install 'abreast[export]', or --format torch"
         )
     import onnxruntime
 

@@ -1,4 +1,4 @@
-"""A run from its directory: the configuration it was made with, and the network it left."""
+"""A run from its directory: its configuration and its trained network."""
 
 from __future__ import annotations
 
@@ -28,9 +28,15 @@ from abreast.runs.files import CONFIG
 def reopened(
     run: Path, overrides: Sequence[str] = (), trust: Sequence[str] = ()
 ) -> Iterator[tuple[RunDirectory, Config]]:
-    """A run's directory and configuration; inside, what it names may be built, and nothing else.
+    """Open a run. Inside the `with` block, what its configuration names can be built, and nothing else.
 
-    `overrides` (`data=NAME`, `data.KEY=VALUE`) choose other data.
+    Args:
+        run: The run's directory.
+        overrides: `data=NAME` or `data.KEY=VALUE`, to choose other data.
+        trust: Packages beside the usual ones that the configuration may build objects of.
+
+    Yields:
+        The run's directory and its configuration.
     """
     directory = RunDirectory(run)
     config = directory.read_config()
@@ -42,9 +48,18 @@ def reopened(
 
 
 def rebuild(directory: RunDirectory, config: Config, name: str = "best") -> Evaluator:
-    """The learner with the weights of the checkpoint `best`, `last` or at a path, ready to use.
+    """Build the run's network with the weights of a checkpoint.
 
-    Raises RunError where the checkpoint is missing, broken, or not one of this run's network.
+    Args:
+        directory: The run's directory.
+        config: The run's configuration.
+        name: `best`, `last`, or the path of a checkpoint.
+
+    Returns:
+        The network with its loss, in evaluation mode.
+
+    Raises:
+        RunError: The checkpoint is missing, broken, or one of another network.
     """
     file = directory.checkpoints / f"{name}.ckpt" if name in ("best", "last") else Path(name)
     try:
@@ -66,7 +81,7 @@ def rebuild(directory: RunDirectory, config: Config, name: str = "best") -> Eval
 
 
 def _other_data(data: Config, overrides: Sequence[str]) -> Config:
-    """The data that the overrides give: keys of the run's own, or of another option."""
+    """The data that the overrides describe: the run's with other values, or another option's."""
     for override in overrides:
         if not override.startswith(("data=", "data.")) or "=" not in override:
             raise ConfigError(f"{override}: only the data can be changed: data=NAME or data.KEY=VALUE")

@@ -1,4 +1,4 @@
-"""Classes and probabilities of image files, by any run's network."""
+"""Predictions of any run's network for files."""
 
 from __future__ import annotations
 
@@ -14,12 +14,20 @@ from abreast.learner.evaluator import Evaluator
 
 
 def read_inputs(path: Path, learner: Evaluator, invert: bool = False) -> Tensor:
-    """A file's rows as the network's data are stored: `[N, *in_shape]`.
+    """Read a file's examples in the form in which the network's data are stored.
 
-    For a network of images a picture in any format that Pillow reads, scaled to the network's size and
-    grey or RGB as its data were; `invert` turns dark strokes on a light ground, as on paper, into light
-    ones on a dark ground, as in MNIST. For a network of features a .npy or .csv file with a row a sample.
-    Raises DataError, which names the file.
+    Args:
+        path: For a network of images a picture in any format that Pillow reads, which is scaled to the
+            network's size and converted to grey or RGB; for a network of features a .npy or .csv file with
+            one example per row.
+        learner: The network.
+        invert: Whether to invert the picture: MNIST-style data sets have light strokes on a dark ground.
+
+    Returns:
+        `[N, *in_shape]`.
+
+    Raises:
+        DataError: The file is missing or cannot be read; the message names it.
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file")
@@ -54,7 +62,15 @@ def _read_rows(path: Path, in_shape: tuple[int, ...]) -> Tensor:
 
 
 def predict(learner: Evaluator, inputs: Tensor) -> Tensor:
-    """Probabilities `[N, C]` by softmax of the raw scores; for regression the scores themselves `[N, D]`."""
+    """Predict.
+
+    Args:
+        learner: The network.
+        inputs: `[N, *in_shape]`, as stored.
+
+    Returns:
+        Probabilities `[N, C]`, by softmax of the raw scores; for regression the scores `[N, D]`.
+    """
     with torch.inference_mode():
         scores: Tensor = learner(inputs)
     return torch.softmax(scores, 1) if learner.classes else scores

@@ -1,4 +1,4 @@
-"""One run over many processes: ranks start from the run's resolved configuration, never from a command line.
+"""One run over several processes, which start from its resolved configuration, not from a command line.
 
 Lightning's own launcher runs the command again, which in a multirun runs the whole sweep again in each rank.
 """
