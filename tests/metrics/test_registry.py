@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import pytest
 
@@ -61,3 +63,11 @@ def test_the_objective_is_the_monitored_metric() -> None:
     assert ranked_by(without_validation) == ("train/loss", "min")
     assert objective(without_validation, {"train/loss": 1.0}) == 1.0
     assert worst(without_validation) == math.inf
+
+
+def test_the_package_imports_torch_for_stage_metrics_alone() -> None:
+    program = (
+        "import sys, abreast.metrics as metrics; assert 'torch' not in sys.modules; "
+        "metrics.StageMetrics; assert 'torch' in sys.modules; assert not hasattr(metrics, 'Unknown')"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
