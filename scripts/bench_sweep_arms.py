@@ -61,7 +61,7 @@ def stacked(sweep: Sweep, folder: Path, **options: Any) -> float:
     began = time.perf_counter()
     with execution_whitelist(WHITELIST):
         planned = plan(sweep)
-        for lanes in [*planned.stacks, *planned.alone.values()]:
+        for lanes in [*planned.stacks, *planned.individual.values()]:
             outcomes = train_stack([Job(sweep[n], folder / str(n)) for n in lanes], Options(**options))
             failed = [outcome for outcome in outcomes if outcome.value is None]
             assert not failed, failed[0]

@@ -18,11 +18,11 @@ from abreast.build.steps import build_step_config
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.process import prepare_process
 from abreast.runtime.seeding import seed_everything
-from abreast.stacking.build import Job, build_lane, stack_trainer
+from abreast.stacking.build import Job, LaneBuilder, stack_trainer
 from abreast.stacking.chunk import Chunk
-from abreast.stacking.compaction import chunked
+from abreast.stacking.compaction import build_chunks
 from abreast.stacking.grouping import plan
-from abreast.stacking.layout import layout
+from abreast.stacking.layout import choose_layout
 from abreast.stacking.loader import StackLoader
 from abreast.stacking.module import Stack
 from bench_sweep_arms import WHITELIST, configs
@@ -67,7 +67,7 @@ class Turns(Callback):
         for chunk in self.chunks:
             torch.cat(chunk.losses).isfinite().all(0).tolist()
             chunk.losses.clear()
-            for lane, values in zip(chunk.lanes, chunk.train_meter.compute(), strict=True):
+            for lane, values in zip(chunk.lanes, chunk.train_metrics.compute(), strict=True):
                 lane.learner.record("train", values)
                 lane.learner.epoch_progress.samples.clear()
 
@@ -120,15 +120,13 @@ def steps(net: str, lanes: int, turns: int) -> dict[str, Any]:
         )
         order = plan(sweep).stacks[0] if lanes > 1 else [0]
         jobs = [Job(sweep[n], Path(folder) / str(n)) for n in order]
-        parts: dict[str, Any] = {}
-        members = [
-            build_lane(n, job, RunDirectory(job.directory), data, lanes, parts) for n, job in enumerate(jobs)
-        ]
+        builder = LaneBuilder(data, lanes)
+        members = [builder.build(n, job, RunDirectory(job.directory)) for n, job in enumerate(jobs)]
         for lane in members:
             lane.callbacks = []
         weights = sum(p.numel() for p in members[0].learner.net.parameters())
-        chosen = layout(weights, data.batch_size, threads=1)
-        chunks = chunked(members, chosen)
+        chosen = choose_layout(weights, data.batch_size, threads=1)
+        chunks = build_chunks(members, chosen)
         stack = Stack(chunks, data, chosen)
         turn = Turns(chunks, stack.train_dataloader())
         trainer = stack_trainer(sweep[0], data, [turn])

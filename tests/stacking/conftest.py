@@ -89,7 +89,7 @@ def both(tmp_path: Path, reference: References) -> Both:
         jobs = [Job(cfg, tmp_path / f"lane{k}") for k, cfg in enumerate(configs)]
         with allowed():
             outcomes = train_stack(jobs, Options(**options))
-        assert [outcome.left for outcome in outcomes] == [None] * len(jobs)
+        assert [outcome.not_stacked for outcome in outcomes] == [None] * len(jobs)
         for number, (outcome, alone) in enumerate(zip(outcomes, references, strict=True)):
             if number in diverge:
                 assert alone.error == type(outcome.error).__name__ == "DivergedError"

@@ -15,7 +15,7 @@ from abreast.learner.checkpoint import load
 from abreast.runs.directory import RunDirectory
 from abreast.stacking import compaction
 from abreast.stacking.build import Job
-from abreast.stacking.compaction import REBUILD, pays
+from abreast.stacking.compaction import REBUILD_STEPS, pays_off
 from abreast.stacking.module import Stack
 from abreast.stacking.run import train_stack
 from support.helpers import allowed, options
@@ -43,7 +43,7 @@ def sizes(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
         found.append([len(chunk.lanes) for chunk in chunks])
         return chunks
 
-    monkeypatch.setattr(compaction, "REBUILD", 0)
+    monkeypatch.setattr(compaction, "REBUILD_STEPS", 0)
     monkeypatch.setattr("abreast.stacking.module.compact", counted)
     return found
 
@@ -72,7 +72,7 @@ def test_every_optimizer_goes_on(configs: Configs, both: Both, check: Check, siz
         ("schedule=step",),
         ("schedule=plateau", "schedule.scheduler.patience=0"),
         ("trainer.check_val_every_n_epoch=2",),
-        ("data.val_fraction=0", "checkpoint=last"),
+        ("data.val_fraction=0", "checkpoint=last", "monitor=train/loss"),
         ("data.shuffle=false",),
         ("logger=tensorboard", "callbacks=default"),
     ],
@@ -162,7 +162,7 @@ def test_an_ended_lane_leaves_the_shared_memory(
         for value in lane.learner.net.state_dict().values():
             own = value.numel() * value.element_size()
             assert (value.untyped_storage().nbytes() == own) == ended
-        assert (lane.pack is None) == ended
+        assert (lane.optimizer_group is None) == ended
         assert (lane.trainer.optimizers == []) == ended
 
 
@@ -198,12 +198,12 @@ def test_whoever_watches_can_stop_lanes(configs: Configs, tmp_path: Path, sizes:
     ("ended", "running", "steps", "expected"),
     [
         (0, 9, 10**6, False),
-        (1, 1, REBUILD + 1, True),
-        (1, 1, REBUILD, False),
-        (1, 31, 31 * REBUILD, False),
-        (4, 28, 28 * REBUILD, True),
+        (1, 1, REBUILD_STEPS + 1, True),
+        (1, 1, REBUILD_STEPS, False),
+        (1, 31, 31 * REBUILD_STEPS, False),
+        (4, 28, 28 * REBUILD_STEPS, True),
         (5, 0, 10**6, False),
     ],
 )
-def test_pays(ended: int, running: int, steps: int, expected: bool) -> None:
-    assert pays(ended, running, steps) == expected
+def test_pays_off(ended: int, running: int, steps: int, expected: bool) -> None:
+    assert pays_off(ended, running, steps) == expected

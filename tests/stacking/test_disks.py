@@ -84,7 +84,7 @@ def test_one_lanes_disk(
         with monkeypatch.context() as patch:
             when(block, lambda: disk.leave(0), patch)
             outcomes = train(folder)
-        assert [outcome.left for outcome in outcomes] == [None] * LANES
+        assert [outcome.not_stacked for outcome in outcomes] == [None] * LANES
         check_stopped(outcomes[1], folder / "1")
         for lane in (0, 2):
             assert outcomes[lane].value is not None

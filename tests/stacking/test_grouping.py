@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from abreast.stacking.grouping import LONELY, plan, split, why_alone
+from abreast.stacking.grouping import UNMATCHED, plan, split, why_individual
 from support.helpers import compose
 
 BASE = ("data=random", "trainer=cpu")
@@ -58,7 +58,7 @@ def test_a_lane_may_differ_in(own: str) -> None:
 def test_a_stack_is_one_in(own: str) -> None:
     found = plan(composed("seed=0", own))
     assert found.stacks == []
-    assert found.alone == {LONELY: [0, 1]}
+    assert found.individual == {UNMATCHED: [0, 1]}
 
 
 @pytest.mark.parametrize(
@@ -77,11 +77,11 @@ def test_a_stack_is_one_in(own: str) -> None:
 )
 def test_what_cannot_be_a_lane_is_named_once(own: str, reason: str) -> None:
     both = [compose(*BASE, own), compose(*BASE, own, "seed=1")]
-    said = why_alone(both[0])
+    said = why_individual(both[0])
     assert said is not None
     assert reason in said
     assert plan([*both, *composed("seed=0", "seed=1")]).stacks == [[2, 3]]
-    assert plan(both).alone == {said: [0, 1]}
+    assert plan(both).individual == {said: [0, 1]}
 
 
 def test_lanes_of_one_optimizer_and_loss_stand_together() -> None:

@@ -42,7 +42,7 @@ def stack(path: Path, *lanes: tuple[str, ...], **settings: Any) -> list[Path]:
     jobs = [Job(compose(*TINY, *lane), path / str(n)) for n, lane in enumerate(lanes)]
     with allowed():
         outcomes = train_stack(jobs, Options(**settings))
-    assert [outcome.left for outcome in outcomes] == [None] * len(lanes)
+    assert [outcome.not_stacked for outcome in outcomes] == [None] * len(lanes)
     return [job.directory for job in jobs]
 
 

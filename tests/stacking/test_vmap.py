@@ -73,8 +73,8 @@ def test_what_vmap_refuses_is_left_with_the_reason(configs: Configs, tmp_path: P
     with allowed():
         outcomes = train_stack([Job(cfg, tmp_path / str(n)) for n, cfg in enumerate(jobs)])
     for outcome in outcomes:
-        assert outcome.left is not None
-        assert outcome.left.startswith("Choosy cannot be batched")
+        assert outcome.not_stacked is not None
+        assert outcome.not_stacked.startswith("Choosy cannot be batched")
         assert outcome.error is None
 
 
@@ -135,14 +135,14 @@ def test_what_a_stack_would_miss_is_trained_individually(
     jobs = networks(configs, name, ("seed=0",), ("seed=1",))
     with allowed():
         outcomes = train_stack([Job(cfg, tmp_path / str(n)) for n, cfg in enumerate(jobs)])
-    assert [outcome.left for outcome in outcomes] == [reason, reason]
+    assert [outcome.not_stacked for outcome in outcomes] == [reason, reason]
 
 
 def test_another_architecture_is_trained_individually(configs: Configs, tmp_path: Path) -> None:
     jobs = networks(configs, "Drawn", ("seed=0",), ("seed=1",), ("seed=0", "loss=mse"))
     with allowed():
         outcomes = train_stack([Job(cfg, tmp_path / str(n)) for n, cfg in enumerate(jobs)])
-    assert [outcome.left for outcome in outcomes] == [
+    assert [outcome.not_stacked for outcome in outcomes] == [
         None,
         "Drawn differs in architecture from the stack's first run",
         None,

@@ -1,12 +1,11 @@
-"""From configs to the lanes, data and Trainer of a stack."""
+"""Build the lanes, the data and the Trainer of a stack from configs."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
@@ -18,24 +17,31 @@ from abreast.build.sizing import net_sizes
 from abreast.build.steps import build_step_config
 from abreast.build.trainer import build_callbacks, build_loggers, trainer_node
 from abreast.callbacks import RunWriter
+from abreast.config.types import Config
 from abreast.data.datamodule import DataModule
 from abreast.data.source import check_labels
 from abreast.learner.block_step import needs_closure
+from abreast.learner.module import Learner
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.process import prepare_process
 from abreast.runtime.seeding import seed_everything
 from abreast.stacking.eligibility import is_same_architecture, why_ineligible
-from abreast.stacking.grouping import Config
 from abreast.stacking.lane import Lane
 
 
 class NotStackableError(Exception):
-    """A run that has to be trained plainly, with the reason."""
+    """A run that has to be trained individually; the message says why."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A run: its resolved config and its directory; `title` says what sets it apart."""
+    """A run to be trained.
+
+    Attributes:
+        cfg: Its resolved config.
+        directory: Its run directory.
+        title: What sets it apart from the other runs.
+    """
 
     cfg: Config
     directory: Path
@@ -44,15 +50,21 @@ class Job:
 
 @dataclass
 class Outcome:
-    """How a job ended: a value for sweepers (the worst, if it diverged), an error, or why it was left."""
+    """How a job ended.
+
+    Attributes:
+        value: The objective for sweepers; the worst value for a run that diverged.
+        error: What made the run fail.
+        not_stacked: Why the run was not trained: it has to be trained individually.
+    """
 
     value: float | None = None
     error: BaseException | None = None
-    left: str | None = None
+    not_stacked: str | None = None
 
 
-def lanes_in(memory_gib: float, cfg: Config) -> int:
-    """How many lanes the memory takes: each with weights, gradients, two moments, and two checkpoints."""
+def lanes_that_fit(memory_gib: float, cfg: Config) -> int:
+    """How many lanes fit into memory: each with weights, gradients, two moments, and two checkpoints."""
     data = build_data(cfg)
     net = build_net(cfg, data.in_shape, data.out_features)
     lane = sum(p.numel() * p.element_size() for p in net.parameters()) * (4 + 2 * 3)
@@ -62,92 +74,122 @@ def lanes_in(memory_gib: float, cfg: Config) -> int:
 def build_lanes(
     jobs: Sequence[Job], directories: Sequence[RunDirectory], outcomes: list[Outcome]
 ) -> tuple[list[Lane], DataModule]:
-    """The lanes of the jobs that can be trained together, and their common data."""
+    """Build a lane for every job that can be stacked, and their data; the outcomes say why others cannot."""
     cfg = jobs[0].cfg
     prepare_process()
     seed_everything(cfg["seed"])
     _, steps = build_step_config(cfg)
     lenient = next((job.cfg for job in jobs if ignore_index(job.cfg) is not None), cfg)
-    data = build_data(lenient, steps)  # each lane checks the labels for itself
+    builder = LaneBuilder(build_data(lenient, steps), len(jobs))
     lanes: list[Lane] = []
-    parts: dict[str, Any] = {}
     for number, (job, directory) in enumerate(zip(jobs, directories, strict=True)):
         if outcomes[number].error is not None:  # its directory cannot be written to
             continue
         try:
-            lanes.append(build_lane(number, job, directory, data, len(jobs), parts))
+            lanes.append(builder.build(number, job, directory))
         except NotStackableError as reason:
-            outcomes[number].left = str(reason)
+            outcomes[number].not_stacked = str(reason)
         except Exception as error:
             outcomes[number].error = error
             directory.write_failure(error)
-    return lanes, data
+    return lanes, builder.data
 
 
-def build_lane(
-    number: int, job: Job, directory: RunDirectory, data: DataModule, count: int, parts: dict[str, Any]
-) -> Lane:
-    """A lane of a stack of `count`; `parts` is what its lanes share. Raises NotStackableError."""
-    cfg = job.cfg
-    if data.classes:
-        own = ignore_index(cfg)
-        labels = {name: getattr(data, name).targets for name in ("train", "val", "test")}
-        for name, targets in labels.items():
-            check_labels(targets, len(data.classes), name, own)
-        data.ignores = own is not None and any(bool(each.eq(own).any()) for each in labels.values())
-    stepping, _ = build_step_config(cfg)
-    if stepping is None:
-        raise NotStackableError("its steps are Lightning's own")
-    net = build_lane_net(cfg, data, parts)
-    learner = build_learner(cfg, data, stepping, net=net, cache=parts.setdefault("cache", ComponentCache()))
-    if [*learner.loss.parameters()]:
-        raise NotStackableError(f"{learner.loss.name} has weights of its own")
-    reason = why_ineligible(learner.net)
-    if reason is not None:
-        raise NotStackableError(reason)
-    first: nn.Module = parts.setdefault("first net", learner.net)
-    if not is_same_architecture(learner.net, first):
-        raise NotStackableError(
-            f"{type(learner.net).__name__} differs in architecture from the stack's first run"
-        )
-    if needs_closure(learner.make_optimizer([*learner.net.parameters()])):
-        raise NotStackableError(f"{cfg['optim']['_target_']} evaluates the loss itself")
-    callbacks = build_callbacks(cfg, directory)
-    for callback in callbacks:
-        if isinstance(callback, RunWriter):
-            callback.share = 1 / count
-    return Lane(number, cfg, directory, learner, callbacks, build_loggers(cfg, directory))
+class LaneBuilder:
+    """Builds the lanes of one stack, which share what takes long to make.
 
-
-def build_lane_net(cfg: Config, data: DataModule, parts: dict[str, Any]) -> nn.Module:
-    """The network as `build_net` makes it; `parts` keeps what calls its class.
-
-    Finding the class takes Hydra longer than making a small network. Where arguments are no plain data, but
-    made by Hydra themselves, every lane has to have its own.
+    Args:
+        data: The data of all lanes.
+        count: The number of lanes.
     """
-    factory = parts.get("make net")
-    if factory is None:
-        net = build_net(cfg, data.in_shape, data.out_features)
-        if str(cfg["model"]).count("_target_") == 1:
-            sizes = net_sizes(cfg["model"], data.in_shape, data.out_features)
-            parts["make net"] = make("model", {**cfg["model"], "_partial_": True}, **sizes)
+
+    def __init__(self, data: DataModule, count: int) -> None:
+        self.data = data
+        self.count = count
+        self._cache = ComponentCache()
+        self._make_net: Callable[[], nn.Module] | None = None
+        self._first_net: nn.Module | None = None
+
+    def build(self, number: int, job: Job, directory: RunDirectory) -> Lane:
+        """Build the lane of a job.
+
+        Raises:
+            NotStackableError: The job has to be trained individually.
+        """
+        cfg = job.cfg
+        self._check_labels(cfg)
+        step_config, _ = build_step_config(cfg)
+        if step_config is None:
+            raise NotStackableError("it uses Lightning's automatic optimization")
+        net = self._build_net(cfg)
+        learner = build_learner(cfg, self.data, step_config, net=net, cache=self._cache)
+        self._check_stackable(learner, cfg)
+        callbacks = build_callbacks(cfg, directory)
+        for callback in callbacks:
+            if isinstance(callback, RunWriter):
+                callback.share = 1 / self.count
+        return Lane(number, cfg, directory, learner, callbacks, build_loggers(cfg, directory))
+
+    def _check_labels(self, cfg: Config) -> None:
+        """Check the labels for one lane, which may ignore one that is invalid for others."""
+        if not self.data.classes:
+            return
+        ignored = ignore_index(cfg)
+        labels = {name: getattr(self.data, name).targets for name in ("train", "val", "test")}
+        for name, targets in labels.items():
+            check_labels(targets, len(self.data.classes), name, ignored)
+        self.data.ignores = ignored is not None and any(
+            bool(targets.eq(ignored).any()) for targets in labels.values()
+        )
+
+    def _check_stackable(self, learner: Learner, cfg: Config) -> None:
+        if [*learner.loss.parameters()]:
+            raise NotStackableError(f"{learner.loss.name} has parameters")
+        reason = why_ineligible(learner.net)
+        if reason is not None:
+            raise NotStackableError(reason)
+        if self._first_net is None:
+            self._first_net = learner.net
+        elif not is_same_architecture(learner.net, self._first_net):
+            name = type(learner.net).__name__
+            raise NotStackableError(f"{name} differs in architecture from the stack's first run")
+        if needs_closure(learner.make_optimizer([*learner.net.parameters()])):
+            raise NotStackableError(f"{cfg['optim']['_target_']} evaluates the loss several times per step")
+
+    def _build_net(self, cfg: Config) -> nn.Module:
+        """Build the network as `build_net` does, but find its class only once.
+
+        Hydra takes longer to find the class than to make a small network. A network with arguments that
+        Hydra makes, too, is built anew for every lane, or lanes would share them.
+        """
+        if self._make_net is None:
+            net = build_net(cfg, self.data.in_shape, self.data.out_features)
+            if str(cfg["model"]).count("_target_") == 1:
+                sizes = net_sizes(cfg["model"], self.data.in_shape, self.data.out_features)
+                self._make_net = make("model", {**cfg["model"], "_partial_": True}, **sizes)
+            return net
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(cfg["seed"])
+            net = copy.deepcopy(self._make_net)()
+        assert isinstance(net, nn.Module)
         return net
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(cfg["seed"])
-        made = copy.deepcopy(factory)()
-    assert isinstance(made, nn.Module)
-    return made
 
 
 def stack_trainer(cfg: Config, data: DataModule, callbacks: Sequence[Callback] = ()) -> Trainer:
-    """Lightning's Trainer for a stack, without anything that belongs to a run."""
+    """Build Lightning's Trainer for a stack, without anything that belongs to a single run."""
     node = {k: v for k, v in trainer_node(cfg).items() if not k.startswith("gradient_clip")}
     node.pop("accumulate_grad_batches", None)
     node["log_every_n_steps"] = 1
-    quiet: dict[str, Any] = dict.fromkeys(
-        ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False
+    trainer = make(
+        "trainer",
+        node,
+        callbacks=list(callbacks),
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
     )
-    more: dict[str, Any] = {"callbacks": list(callbacks), "num_sanity_val_steps": 0}
-    trainer = make("trainer", node, **quiet, **more, use_distributed_sampler=False)
     assert isinstance(trainer, Trainer)
     return trainer

@@ -1,48 +1,51 @@
-"""Lanes that have stopped or failed leave the stack's work."""
+"""Lanes that have ended leave the stack, and free their share of the work."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from abreast.stacking.chunk import Chunk
-from abreast.stacking.grouping import evenly
+from abreast.stacking.grouping import split_evenly
 from abreast.stacking.lane import Lane
 from abreast.stacking.layout import Layout
 from abreast.stacking.optimizers import OptimizerSnapshot
 
-REBUILD = 12  # steps of a lane of a small network: to build it anew takes 4 to 10 of them, measured
+REBUILD_STEPS = 12  # steps of a lane of a small network that rebuilding it may cost; 4 to 10, measured
 
 
-def pays(ended: int, running: int, steps: int) -> bool:
-    """Whether it takes less time to build the chunks anew than to let the ended lanes ride along.
+def pays_off(ended: int, running: int, steps: int) -> bool:
+    """Whether rebuilding the chunks takes less time than training the ended lanes along with the others.
 
-    Of a chunk's lanes `ended` have ended; the `running` ones have `steps` steps to go.
+    Args:
+        ended: Lanes of the chunks that have ended.
+        running: Lanes of the chunks that have not.
+        steps: Steps to the end of the training.
     """
-    return min(ended, running) > 0 and ended * steps > running * REBUILD
+    return min(ended, running) > 0 and ended * steps > running * REBUILD_STEPS
 
 
-def compact(chunks: Sequence[Chunk], plan: Layout) -> list[Chunk]:
-    """The chunks' running lanes in chunks of their own, with all that they were in the middle of.
+def compact(chunks: Sequence[Chunk], layout: Layout) -> list[Chunk]:
+    """Rebuild the chunks from their running lanes.
 
-    Weights, buffers, optimizers, schedules and random streams go on to the same bits; what was measured must
-    have been taken from the chunks before. Ended lanes keep their weights in memory of their own.
+    Weights, buffers, optimizers, schedules and random states are carried over bitwise; the epoch's metrics
+    must have been computed before. Ended lanes get a copy of their weights.
     """
     lanes = [lane for chunk in chunks for lane in chunk.lanes]
     running = [lane for lane in lanes if lane.running]
-    carried = {lane: lane.carry() for lane in running}
+    snapshots = {lane: lane.optimizer_snapshot() for lane in running}
     for lane in lanes:
         if not lane.running:
             lane.leave()
-    return chunked(running, plan, carried)
+    return build_chunks(running, layout, snapshots)
 
 
-def chunked(
-    lanes: Sequence[Lane], plan: Layout, carried: dict[Lane, OptimizerSnapshot] | None = None
+def build_chunks(
+    lanes: Sequence[Lane], layout: Layout, snapshots: Mapping[Lane, OptimizerSnapshot] | None = None
 ) -> list[Chunk]:
-    """The lanes in the layout's chunks, of sizes that differ by one at most."""
-    found: list[Chunk] = []
+    """Divide the lanes into the layout's chunks; `snapshots` holds the optimizers of lanes that resume."""
+    chunks: list[Chunk] = []
     first = 0
-    for part in evenly(list(lanes), plan.parts(len(lanes))):
-        found.append(Chunk(part, first, carried, shares=plan.shares))
+    for part in split_evenly(list(lanes), layout.chunks(len(lanes))):
+        chunks.append(Chunk(part, first, snapshots, shared_batches=layout.shared_batches))
         first += len(part)
-    return found
+    return chunks

@@ -1,40 +1,45 @@
-"""The same rows measured in some lanes."""
+"""The same examples measured in some lanes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from abreast.stacking.lane import Lane
+from abreast.stacking.lane import Lane, LaneState
 from abreast.stacking.metrics import StackMetrics
+
+Stage = Literal["val", "test"]
 
 
 class Evaluation:
-    """Loss and metrics of `stage` (val or test) in some lanes, each by its own network."""
+    """Loss and metrics of a stage in some lanes, each by its own network."""
 
-    def __init__(self, lanes: Sequence[Lane], stage: str) -> None:
+    def __init__(self, lanes: Sequence[Lane], stage: Stage) -> None:
         self.lanes = list(lanes)
         self.stage = stage
         learners = [lane.learner for lane in lanes]
-        self.meter = StackMetrics(
+        self.metrics = StackMetrics(
             [learner.loss for learner in learners],
-            [getattr(learner, f"{stage}_metrics") for learner in learners],
+            [learner.val_metrics if stage == "val" else learner.test_metrics for learner in learners],
         )
 
     @torch.no_grad()
     def update(self, inputs: Tensor, targets: Tensor) -> None:
-        """Take rows: inputs `[B, *shape]` as stored, targets `[B]`."""
+        """Measure examples: inputs `[B, *shape]` as stored, targets `[B]`."""
         learners = [lane.learner for lane in self.lanes]
         x = learners[0].normalize(inputs)
         scores = [learner.net(x) for learner in learners]
-        losses = [learner.loss(own, targets) for learner, own in zip(learners, scores, strict=True)]
-        every = targets.expand(len(learners), *targets.shape)
-        self.meter.update(torch.stack(losses), torch.stack(scores), every)
+        losses = [
+            learner.loss(lane_scores, targets) for learner, lane_scores in zip(learners, scores, strict=True)
+        ]
+        repeated = targets.expand(len(learners), *targets.shape)
+        self.metrics.update(torch.stack(losses), torch.stack(scores), repeated)
 
-    def take(self, state: str) -> None:
-        """Give the metrics to the lanes of that state; then begin anew."""
-        for lane, values in zip(self.lanes, self.meter.compute(), strict=True):
+    def record(self, state: LaneState) -> None:
+        """Record the metrics in the lanes that are in the state, and reset."""
+        for lane, values in zip(self.lanes, self.metrics.compute(), strict=True):
             if lane.state == state:
-                lane.guarded(lane.measure, self.stage, values)
+                lane.guarded(lane.learner.record, self.stage, values)

@@ -1,4 +1,4 @@
-"""Which runs of a sweep can be trained together, and why one can't. Plain configs in, no torch."""
+"""Which runs of a sweep can be trained as one stack, and why others cannot. Configs in, no torch."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import TypeVar
+
+from abreast.config.types import Config
 
 T = TypeVar("T")
-Config = dict[str, Any]
 
-# What a lane has for itself; everything else is the stack's, and must be equal.
+# What may differ between the lanes of a stack; everything else must be equal.
 LANE_GROUPS = ("seed", "loss", "optim", "schedule", "callbacks", "logger", "monitor", "checkpoint", "names")
 LANE_TRAINER = ("gradient_clip_val", "gradient_clip_algorithm")
 
@@ -27,8 +28,8 @@ LANE_LOGGERS = (
     "lightning.pytorch.loggers.CSVLogger",
 )
 
-# The Trainer's settings that a stack knows, with the values it can do; None: any value.
-TRAINER: dict[str, tuple[Any, ...] | None] = {
+# The Trainer's arguments that a stack supports, with the values that it supports; None: any value.
+TRAINER: dict[str, tuple[object, ...] | None] = {
     "_target_": ("lightning.pytorch.Trainer",),
     "max_epochs": None,
     "max_steps": None,
@@ -52,97 +53,105 @@ TRAINER: dict[str, tuple[Any, ...] | None] = {
 
 @dataclass(frozen=True)
 class Plan:
-    """What is trained how: the runs by their place in the list that was given.
+    """How runs are trained, by their positions in a list.
 
-    `stacks`: lists of runs to be trained together. `alone`: runs to be trained plainly, by the reason why;
-    the reason of a run with no other to share its stack is `LONELY`.
+    Attributes:
+        stacks: Runs that are trained together.
+        individual: Runs that are trained individually, by the reason why; `UNMATCHED` for runs that could
+            be stacked, but with no other.
     """
 
     stacks: list[list[int]] = field(default_factory=list)
-    alone: dict[str, list[int]] = field(default_factory=dict)
+    individual: dict[str, list[int]] = field(default_factory=dict)
 
 
-LONELY = "no other run of the sweep has its network, data and length"
+UNMATCHED = "no other run of the sweep has its network, data and length"
 
 
 def plan(configs: Sequence[Config], max_lanes: int = 128) -> Plan:
-    """Group runs that differ only in what a lane may differ in, `max_lanes` at most to a stack.
+    """Group runs that differ only in what the lanes of a stack may differ in.
 
-    Lanes are ordered so that those with one optimizer, schedule and loss stand side by side.
-    Raises ValueError for `max_lanes` below 1.
+    The lanes of a stack are ordered so that those of one optimizer, schedule and loss are neighbours.
+
+    Args:
+        configs: The runs' resolved configs.
+        max_lanes: The most runs in a stack.
+
+    Raises:
+        ValueError: `max_lanes` is below 1.
     """
     if max_lanes < 1:
         raise ValueError(f"{max_lanes=} must be 1 or more")
-    found = Plan()
+    result = Plan()
     groups: dict[str, list[int]] = {}
     for number, config in enumerate(configs):
-        reason = why_alone(config)
+        reason = why_individual(config)
         if reason is None:
-            groups.setdefault(shared(config), []).append(number)
+            groups.setdefault(shared_settings(config), []).append(number)
         else:
-            found.alone.setdefault(reason, []).append(number)
+            result.individual.setdefault(reason, []).append(number)
     for group in groups.values():
         group.sort(key=lambda number: (lane_key(configs[number]), number))
         for lanes in split(group, max_lanes):
             if len(lanes) == 1:
-                found.alone.setdefault(LONELY, []).append(lanes[0])
+                result.individual.setdefault(UNMATCHED, []).append(lanes[0])
             else:
-                found.stacks.append(lanes)
-    return found
+                result.stacks.append(lanes)
+    return result
 
 
-def split(lanes: list[T], most: int) -> list[list[T]]:
-    """The lanes in the fewest parts of at most `most`, of sizes that differ by one at most."""
-    return evenly(lanes, math.ceil(len(lanes) / most))
+def split(lanes: list[T], max_lanes: int) -> list[list[T]]:
+    """Divide the lanes into the fewest parts of at most `max_lanes`, whose sizes differ by one at most."""
+    return split_evenly(lanes, math.ceil(len(lanes) / max_lanes))
 
 
-def evenly(lanes: list[T], parts: int) -> list[list[T]]:
-    """The lanes in so many parts, of sizes that differ by one at most."""
+def split_evenly(lanes: list[T], parts: int) -> list[list[T]]:
+    """Divide the lanes into so many parts, whose sizes differ by one at most."""
     bounds = [len(lanes) * part // parts for part in range(parts + 1)]
     return [lanes[a:b] for a, b in pairwise(bounds)]
 
 
-def shared(config: Config) -> str:
-    """What all lanes of a stack have in common, as one text to compare."""
+def shared_settings(config: Config) -> str:
+    """What must be equal for all lanes of a stack, as one text to compare."""
     common = {key: value for key, value in config.items() if key not in LANE_GROUPS}
     common["trainer"] = {k: v for k, v in config["trainer"].items() if k not in LANE_TRAINER}
     return _text(common)
 
 
 def optimizer_key(config: Config) -> str:
-    """What lanes that one optimizer can update have in common."""
-    own = {key: config["trainer"].get(key) for key in LANE_TRAINER}
-    return _text([config["optim"], config["schedule"], own])
+    """What must be equal for lanes that share an optimizer's parameter group, as one text to compare."""
+    clipping = {key: config["trainer"].get(key) for key in LANE_TRAINER}
+    return _text([config["optim"], config["schedule"], clipping])
 
 
 def lane_key(config: Config) -> tuple[str, str]:
-    """The order of lanes: by optimizer, then by loss."""
+    """What lanes are ordered by: the optimizer, then the loss."""
     return optimizer_key(config), _text(config["loss"])
 
 
-def why_alone(config: Config) -> str | None:
-    """Why a run cannot be a lane, in words that fit after "trained plainly: "; None where it can."""
-    trainer: Mapping[str, Any] = config["trainer"]
+def why_individual(config: Config) -> str | None:
+    """Why a run must be trained individually; None if it need not."""
+    trainer: Mapping[str, object] = config["trainer"]
     for key, value in trainer.items():
         if key not in TRAINER:
-            return f"trainer.{key} is not known to a stack"
+            return f"a stack does not support trainer.{key}"
         allowed = TRAINER[key]
         if allowed is not None and value not in allowed:
-            return f"trainer.{key}={value} is not possible in a stack"
+            return f"a stack does not support trainer.{key}={value}"
     if config.get("compile"):
-        return "compile=true compiles a network of its own"
+        return "compile=true compiles a single network"
     if config["steps_per_execution"] == 1:
-        return "steps_per_execution=1 asks for Lightning's own step"
+        return "steps_per_execution=1 asks for Lightning's automatic optimization"
     if config["optim"]["_target_"] == "torch.optim.LBFGS":
-        return "LBFGS evaluates the loss as often as it likes"
+        return "LBFGS evaluates the loss several times per step"
     for name, node in config["callbacks"].items():
         if node["_target_"] not in LANE_CALLBACKS:
-            return f"callbacks.{name} ({node['_target_']}) expects a Trainer of its own"
+            return f"callbacks.{name} ({node['_target_']}) is not supported in a stack"
     for name, node in config["logger"].items():
         if node["_target_"] not in LANE_LOGGERS:
-            return f"logger.{name} ({node['_target_']}) serves one run a process"
+            return f"logger.{name} ({node['_target_']}) serves one run per process"
     return None
 
 
-def _text(node: Any) -> str:
+def _text(node: object) -> str:
     return json.dumps(node, sort_keys=True, default=str)

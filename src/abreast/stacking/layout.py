@@ -14,32 +14,51 @@ import torch
 
 T = TypeVar("T")
 
-CACHE = 10 << 20  # bytes of weights, gradients and two moments that stay in a thread's part of common caches
-WRITERS = 8  # files that are written at once: a disk takes longer to say that it has one than to take it
-HEAVY = 20e6  # multiplications of a lane's step from which a second thread pays
+CACHE_BYTES = 10 << 20  # of weights, gradients and two moments that stay in a thread's part of common caches
+WRITERS = 8  # files that are written at once: a disk takes longer to confirm one than to write it
+THREADED_FROM = 20e6  # multiplications of a lane's step from which a second thread pays off
 
 
 @dataclass(frozen=True)
 class Layout:
-    """`threads` that train chunks side by side, the most lanes to a chunk, whether they share batches."""
+    """How lanes are divided into chunks.
+
+    Attributes:
+        threads: Threads that train chunks side by side.
+        max_lanes: The most lanes in a chunk.
+        shared_batches: Whether lanes of one seed share their mini-batches.
+    """
 
     threads: int
-    most: int
-    shares: bool = False
+    max_lanes: int
+    shared_batches: bool = False
 
-    def parts(self, lanes: int) -> int:
-        """The number of chunks for so many lanes: every thread as many, where there are enough."""
-        parts = math.ceil(lanes / self.most)
-        return min(lanes, math.ceil(parts / self.threads) * self.threads)
+    def chunks(self, lanes: int) -> int:
+        """The number of chunks for so many lanes: as many for every thread, if there are enough lanes."""
+        chunks = math.ceil(lanes / self.max_lanes)
+        return min(lanes, math.ceil(chunks / self.threads) * self.threads)
 
 
-def layout(
-    weights: int, rows: int, threads: int | None = None, most: int | None = None, *, shares: bool = False
+def choose_layout(
+    parameters: int,
+    batch_size: int,
+    threads: int | None = None,
+    max_lanes: int | None = None,
+    *,
+    shared_batches: bool = False,
 ) -> Layout:
-    """For lanes of so many weights and rows to a mini-batch; `threads` and `most` where somebody chose."""
+    """Choose the layout for networks of a size; `threads` and `max_lanes` are kept where they are given.
+
+    Args:
+        parameters: Parameters of one network.
+        batch_size: Examples in a mini-batch.
+        threads: Threads, or None to choose.
+        max_lanes: The most lanes in a chunk, or None to choose.
+        shared_batches: Whether lanes of one seed share their mini-batches.
+    """
     if threads is None:
-        threads = max(1, len(_cores())) if weights * rows * 3 > HEAVY else 1
-    return Layout(threads, most or max(1, CACHE // (16 * weights)), shares)
+        threads = max(1, len(_cores())) if parameters * batch_size * 3 > THREADED_FROM else 1
+    return Layout(threads, max_lanes or max(1, CACHE_BYTES // (16 * parameters)), shared_batches)
 
 
 def _cores() -> Sequence[int]:
@@ -48,21 +67,21 @@ def _cores() -> Sequence[int]:
 
 @contextmanager
 def workers(threads: int) -> Iterator[Executor | None]:
-    """As many threads, with one intra-op thread each; none for one."""
+    """A pool of threads with one intra-op thread each; None for a single thread."""
     if threads == 1:
         yield None
         return
 
-    def begin() -> None:
+    def start_thread() -> None:
         torch.set_num_threads(1)
         torch.set_flush_denormal(True)
 
-    with ThreadPoolExecutor(threads, initializer=begin) as pool:
+    with ThreadPoolExecutor(threads, initializer=start_thread) as pool:
         yield pool
 
 
-def each(action: Callable[[T], object], items: Sequence[T], pool: Executor | None) -> None:
-    """Do something to each of them, side by side where there are threads."""
+def for_each(action: Callable[[T], object], items: Sequence[T], pool: Executor | None) -> None:
+    """Call the action on every item, in the pool's threads if there is one."""
     if pool is None:
         for item in items:
             action(item)
@@ -70,15 +89,15 @@ def each(action: Callable[[T], object], items: Sequence[T], pool: Executor | Non
         list(pool.map(action, items))
 
 
-def side_by_side(action: Callable[[T], object], items: Sequence[T]) -> None:
-    """Do something for each of them that mostly waits for the disk."""
+def write_each(action: Callable[[T], object], items: Sequence[T]) -> None:
+    """Call an action that mostly waits for the disk on every item, several at once."""
     with ThreadPoolExecutor(WRITERS) as pool:
         list(pool.map(action, items))
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """One intra-op thread: lanes are the parallelism, and sums then round as a single-threaded run's."""
+    """Use one intra-op thread: lanes are the parallelism, and sums round as in a single-threaded run."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

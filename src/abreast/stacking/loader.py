@@ -1,4 +1,4 @@
-"""Each lane's training mini-batches, in the order that its own seed gives."""
+"""Each lane's training mini-batches, in the order of its seed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,18 @@ from abreast.stacking.parameters import BufferPool
 
 
 class StackBlock:
-    """Consecutive mini-batches of one epoch, as rows of a split: `orders` is int64 `[K, R]`."""
+    """Consecutive mini-batches of one epoch.
+
+    Attributes:
+        split: The training examples.
+        orders: Positions in the split, int64 `[K, examples]`.
+        batch_size: Examples in a mini-batch; the last one may have fewer.
+        start: Mini-batches of the epoch that come before.
+    """
 
     def __init__(self, split: Split, orders: Tensor, batch_size: int, start: int = 0) -> None:
         self.split = split
-        self.start = start  # mini-batches of the epoch before
+        self.start = start
         self.orders = orders
         self.batch_size = batch_size
 
@@ -26,25 +33,28 @@ class StackBlock:
         return math.ceil(self.orders.shape[1] / self.batch_size)
 
     def first(self, batches: int) -> StackBlock:
-        """The first mini-batches alone."""
+        """The block's first mini-batches."""
         orders = self.orders[:, : batches * self.batch_size]
         return StackBlock(self.split, orders, self.batch_size, self.start)
 
-    def of(
-        self, lanes: slice, rooms: BufferPool, firsts: Sequence[int] | None = None
+    def batches(
+        self, lanes: slice, buffers: BufferPool, only: Sequence[int] | None = None
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Inputs `[K, B, *shape]` and targets `[K, B]` of some lanes, one mini-batch at a time.
 
-        The inputs are in one of the `rooms`, where the next ones will be. With `firsts` only of these lanes.
+        Args:
+            lanes: The lanes of a chunk.
+            buffers: Where the inputs are gathered, each mini-batch over the one before.
+            only: Positions among these lanes, to gather only their examples; None for all.
         """
         inputs, targets = self.split.inputs, self.split.targets
-        orders = self.orders[lanes] if firsts is None else self.orders[lanes][list(firsts)]
+        orders = self.orders[lanes] if only is None else self.orders[lanes][list(only)]
         for rows in torch.split(orders, self.batch_size, 1):
             flat = rows.reshape(-1)
             shape = rows.shape
-            room = rooms.dense(len(flat), *inputs.shape[1:], like=inputs)
+            buffer = buffers.dense(len(flat), *inputs.shape[1:], like=inputs)
             yield (
-                torch.index_select(inputs, 0, flat, out=room).view(*shape, *inputs.shape[1:]),
+                torch.index_select(inputs, 0, flat, out=buffer).view(*shape, *inputs.shape[1:]),
                 targets.index_select(0, flat).view(*shape, *targets.shape[1:]),
             )
 
@@ -52,7 +62,7 @@ class StackBlock:
 class StackLoader(ResumableLoader):
     """Blocks of `steps` mini-batches, for lanes of these `seeds`, which may change between two epochs.
 
-    The state is the place within the epoch, as in a plain run's loader.
+    The state is the position within the epoch, as in an individual run's loader.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
-"""The lanes' losses of a mini-batch: one batched operation where lanes share a common one, else lane by lane.
+"""The lanes' losses of a mini-batch: batched where lanes share a common loss, else lane by lane.
 
-The batched forms give each lane the bits that its own loss gives, in value and gradient. Training needs the
-gradients alone at once; the values are made for many steps together.
+The batched forms are bitwise equal to each lane's loss, in value and gradient. A step needs the gradients at
+once; the values are computed for many steps together.
 """
 
 from __future__ import annotations
@@ -15,169 +15,175 @@ from torch import Tensor, nn
 
 from abreast.losses import Loss
 
-MEAN, SUM = 1, 2  # torch's own numbers for a reduction
+MEAN, SUM = 1, 2  # torch's numbers for a reduction
 LEVEL = 16  # torch sums a batch's losses in groups of 16, to keep rounding small
 
 
-class Part(Protocol):
-    """Some neighbouring lanes' losses. What a step leaves for `values` is the part's own business."""
+class StackedCriterion(Protocol):
+    """The loss of k neighbouring lanes."""
 
     def gradient(self, scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """The scores' gradient, of `[k, B, C]` and `[k, B]`, and what the losses are made of later."""
+        """The gradient of scores `[k, B, C]` with targets `[k, B]`, and what `values` needs of the step."""
 
-    def values(self, kept: Sequence[Tensor]) -> Tensor:
-        """The losses `[S, k]` of the S steps that left these, of one batch size."""
+    def values(self, saved: Sequence[Tensor]) -> Tensor:
+        """The losses `[S, k]` of S steps of one batch size, from what `gradient` returned for `values`."""
 
 
-class CrossEntropy:
-    """Mean cross-entropy of class indices, nothing ignored or weighted."""
+class StackedCrossEntropy:
+    """Mean cross-entropy of class indices, without weights or ignored labels."""
 
     def gradient(self, scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Keeps the log-probabilities of the labels, `[k, B]`."""
+        """Saves the log-probabilities of the labels, `[k, B]`."""
         logs = torch.log_softmax(scores, -1)
-        places = targets[..., None]
-        towards = torch.zeros_like(logs, memory_format=torch.contiguous_format)
-        towards.scatter_(-1, places, -1 / targets.shape[1])
-        found = torch._log_softmax_backward_data(towards, logs, -1, logs.dtype)
-        return found, logs.gather(-1, places).squeeze(-1)
+        labels = targets[..., None]
+        grad_logs = torch.zeros_like(logs, memory_format=torch.contiguous_format)
+        grad_logs.scatter_(-1, labels, -1 / targets.shape[1])
+        grad = torch._log_softmax_backward_data(grad_logs, logs, -1, logs.dtype)
+        return grad, logs.gather(-1, labels).squeeze(-1)
 
-    def values(self, kept: Sequence[Tensor]) -> Tensor:
-        """As torch adds them up."""
-        logs = torch.stack(list(kept))
-        rows = logs.shape[-1]
-        if logs.device.type == "cpu" and _sums_as_torch(rows):
-            return mean_of(logs)
-        labels = torch.zeros(rows, dtype=torch.int64, device=logs.device)
-        each = [_nll(own[:, None], labels) for own in logs.flatten(0, 1)]
-        return torch.stack(each).view(logs.shape[:-1])
+    def values(self, saved: Sequence[Tensor]) -> Tensor:
+        """Summed in torch's order."""
+        logs = torch.stack(list(saved))
+        examples = logs.shape[-1]
+        if logs.device.type == "cpu" and _sums_as_torch(examples):
+            return negative_mean(logs)
+        labels = torch.zeros(examples, dtype=torch.int64, device=logs.device)
+        losses = [_nll(lane_logs[:, None], labels) for lane_logs in logs.flatten(0, 1)]
+        return torch.stack(losses).view(logs.shape[:-1])
 
 
-def mean_of(logs: Tensor) -> Tensor:
-    """The mean of minus the last dimension, in the order of torch's negative log-likelihood on the CPU.
+def negative_mean(logs: Tensor) -> Tensor:
+    """Minus the mean over the last dimension, summed as torch's negative log-likelihood sums on the CPU.
 
-    `aten/src/ATen/native/LossNLL.cpp`: row b goes to the lowest of several sums, which is passed on to the
-    next one when b is a multiple of 16, that one when b is a multiple of 16 squared, and so on.
+    `aten/src/ATen/native/LossNLL.cpp`: example b is added to the lowest of several sums, which is added to
+    the next one when b is a multiple of 16, that one when b is a multiple of 16 squared, and so on.
     """
-    rows = logs.shape[-1]
+    examples = logs.shape[-1]
     sums = [logs.new_zeros(logs.shape[:-1]) for _ in range(8)]
-    for b, each in enumerate(logs.movedim(-1, 0).contiguous()):
-        sums[0] -= each
+    for b, log in enumerate(logs.movedim(-1, 0).contiguous()):
+        sums[0] -= log
         for level in range(7):
             if b & ((LEVEL - 1) << (4 * level)):
                 break
             sums[level + 1] += sums[level]
             sums[level].zero_()
     total = sums[0]
-    for each in sums[1:]:
-        total = total + each
-    return total / rows
+    for partial_sum in sums[1:]:
+        total = total + partial_sum
+    return total / examples
 
 
 @cache
-def _sums_as_torch(rows: int) -> bool:
-    """Whether `mean_of` gives the bits of this torch's own for so many rows."""
+def _sums_as_torch(examples: int) -> bool:
+    """Whether `negative_mean` is bitwise equal to this version of torch for so many examples."""
     generator = torch.Generator().manual_seed(0)
-    logs = -torch.rand(8, rows, generator=generator).exp()
-    labels = torch.zeros(rows, dtype=torch.int64)
-    return mean_of(logs).equal(torch.stack([_nll(own[:, None], labels) for own in logs]))
+    logs = -torch.rand(8, examples, generator=generator).exp()
+    labels = torch.zeros(examples, dtype=torch.int64)
+    return negative_mean(logs).equal(torch.stack([_nll(row[:, None], labels) for row in logs]))
 
 
 def _nll(logs: Tensor, labels: Tensor) -> Tensor:
-    found: Tensor = torch.ops.aten.nll_loss_forward(logs, labels, None, MEAN, -100)[0]
-    return found
+    loss: Tensor = torch.ops.aten.nll_loss_forward(logs, labels, None, MEAN, -100)[0]
+    return loss
 
 
-class MeanSquare:
-    """Mean squared error, of targets that `loss` makes."""
+class StackedMSE:
+    """Mean squared error, for targets that `loss` makes of the labels."""
 
     def __init__(self, loss: Loss) -> None:
         self.loss = loss
 
     def gradient(self, scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Keeps the losses `[k]`."""
+        """Saves the losses `[k]`."""
         if self.loss.task == "classification":
             targets = self.loss._to_targets(targets, scores)
         mse = nn.functional.mse_loss
-        each = [mse(own, y) for own, y in zip(scores.unbind(), targets.unbind(), strict=True)]
-        share = scores.new_full((), 1 / scores[0].numel()).expand_as(scores)
-        found: Tensor = torch.ops.aten.mse_loss_backward(share, scores, targets, SUM)
-        return found, torch.stack(each)
+        losses = [mse(lane, y) for lane, y in zip(scores.unbind(), targets.unbind(), strict=True)]
+        grad_loss = scores.new_full((), 1 / scores[0].numel()).expand_as(scores)
+        grad: Tensor = torch.ops.aten.mse_loss_backward(grad_loss, scores, targets, SUM)
+        return grad, torch.stack(losses)
 
-    def values(self, kept: Sequence[Tensor]) -> Tensor:
-        """They are there."""
-        return torch.stack(list(kept))
+    def values(self, saved: Sequence[Tensor]) -> Tensor:
+        """The saved losses."""
+        return torch.stack(list(saved))
 
 
-class OneByOne:
-    """Each lane's own loss under autograd."""
+class LaneByLane:
+    """Each lane's loss, differentiated by autograd."""
 
     def __init__(self, losses: Sequence[Loss]) -> None:
         self.losses = losses
 
     def gradient(self, scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Keeps the losses `[k]`."""
+        """Saves the losses `[k]`."""
         with torch.enable_grad():
-            leaves = [own.detach().requires_grad_() for own in scores.unbind()]
-            each = [loss(own, y) for loss, own, y in zip(self.losses, leaves, targets.unbind(), strict=True)]
-        return torch.stack(torch.autograd.grad(each, leaves)), torch.stack([one.detach() for one in each])
+            leaves = [lane.detach().requires_grad_() for lane in scores.unbind()]
+            losses = [
+                loss(leaf, y) for loss, leaf, y in zip(self.losses, leaves, targets.unbind(), strict=True)
+            ]
+        return torch.stack(torch.autograd.grad(losses, leaves)), torch.stack(
+            [loss.detach() for loss in losses]
+        )
 
-    def values(self, kept: Sequence[Tensor]) -> Tensor:
-        """They are there."""
-        return torch.stack(list(kept))
+    def values(self, saved: Sequence[Tensor]) -> Tensor:
+        """The saved losses."""
+        return torch.stack(list(saved))
 
 
 class StackedLoss:
-    """The lanes' `criteria` on `[K, B, C]` scores."""
+    """The losses of K lanes, on scores `[K, B, C]`."""
 
-    def __init__(self, criteria: Sequence[Loss]) -> None:
-        self.parts: list[tuple[slice, Part]] = []
+    def __init__(self, losses: Sequence[Loss]) -> None:
+        self.parts: list[tuple[slice, StackedCriterion]] = []
         start = 0
-        kinds = [_kind(loss) for loss in criteria]
-        while start < len(criteria):
+        kinds = [_kind(loss) for loss in losses]
+        while start < len(losses):
             stop = start + 1
-            while stop < len(criteria) and kinds[stop] == kinds[start]:
+            while stop < len(losses) and kinds[stop] == kinds[start]:
                 stop += 1
             make, _ = kinds[start]
-            self.parts.append((slice(start, stop), make(criteria[start:stop])))
+            self.parts.append((slice(start, stop), make(losses[start:stop])))
             start = stop
 
     def gradient(self, scores: Tensor, targets: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The gradient of scores `[K, B, C]` with targets `[K, B]` (regression: `[K, B, D]`), lane by lane.
+        """The gradient of the scores, and what `values` needs of the step.
 
-        The second is for `values`, with that of other steps.
+        Args:
+            scores: `[K, B, C]`.
+            targets: Labels `[K, B]`, in regression `[K, B, D]`.
         """
-        found = [part.gradient(scores[lanes], targets[lanes]) for lanes, part in self.parts]
-        gradients = [gradient for gradient, _ in found]
-        return gradients[0] if len(found) == 1 else torch.cat(gradients), [kept for _, kept in found]
+        results = [part.gradient(scores[lanes], targets[lanes]) for lanes, part in self.parts]
+        gradients = [gradient for gradient, _ in results]
+        return gradients[0] if len(results) == 1 else torch.cat(gradients), [saved for _, saved in results]
 
-    def values(self, kept: Sequence[list[Tensor]]) -> Tensor:
-        """The losses `[S, K]` of the S steps that left these."""
+    def values(self, saved: Sequence[list[Tensor]]) -> Tensor:
+        """The losses `[S, K]` of S steps, from what `gradient` returned for each."""
         columns = []
         for number, (_, part) in enumerate(self.parts):
-            runs: list[list[Tensor]] = []  # of one batch size
-            for step in kept:
-                if not runs or runs[-1][0].shape != step[number].shape:
-                    runs.append([])
-                runs[-1].append(step[number])
-            columns.append(torch.cat([part.values(run) for run in runs]))
+            by_batch_size: list[list[Tensor]] = []
+            for step in saved:
+                if not by_batch_size or by_batch_size[-1][0].shape != step[number].shape:
+                    by_batch_size.append([])
+                by_batch_size[-1].append(step[number])
+            columns.append(torch.cat([part.values(steps) for steps in by_batch_size]))
         return torch.cat(columns, 1)
 
 
-def _cross_entropy(losses: Sequence[Loss]) -> Part:
-    return CrossEntropy()
+def _cross_entropy(losses: Sequence[Loss]) -> StackedCriterion:
+    return StackedCrossEntropy()
 
 
-def _mean_square(losses: Sequence[Loss]) -> Part:
-    return MeanSquare(losses[0])
+def _mse(losses: Sequence[Loss]) -> StackedCriterion:
+    return StackedMSE(losses[0])
 
 
-def _kind(loss: Loss) -> tuple[Callable[[Sequence[Loss]], Part], str]:
-    """What makes the loss's part, and what the losses of one part have in common besides."""
+def _kind(loss: Loss) -> tuple[Callable[[Sequence[Loss]], StackedCriterion], str]:
+    """What batches the loss, and a text that is equal for the losses that it batches together."""
     criterion = loss.criterion
     if loss.scores == "logits" and type(criterion) is nn.CrossEntropyLoss:
-        plain = criterion.weight is None and criterion.label_smoothing == 0 and not loss.ignores
-        if plain and loss.targets == "index":
+        is_simple = criterion.weight is None and criterion.label_smoothing == 0 and not loss.ignores
+        if is_simple and loss.targets == "index":
             return _cross_entropy, ""
     if loss.scores == "logits" and type(criterion) is nn.MSELoss and criterion.reduction == "mean":
-        return _mean_square, loss.targets
-    return OneByOne, ""
+        return _mse, loss.targets
+    return LaneByLane, ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -10,12 +11,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from abreast.config.types import State
 from abreast.learner.module import Learner
 from abreast.learner.schedule import Schedule
 from abreast.optim.fused_step import Step, fused_step
 from abreast.stacking.parameters import StackedState
 
-# Each value of a parameter is updated from that value's own history alone.
+# Optimizers that update each value of a parameter from that value's history alone.
 ELEMENTWISE = (
     torch.optim.SGD,
     torch.optim.Adam,
@@ -29,160 +31,195 @@ ELEMENTWISE = (
     torch.optim.ASGD,
     torch.optim.Rprop,
 )
-OptimizerSnapshot = dict[str, Any]  # a lane's optimizer and schedule, as they stand
-VECTOR = 16  # float32 values that a fused kernel takes at once; what is left over is rounded otherwise
+VECTOR = 16  # float32 values that a fused kernel handles at once; the remainder is rounded differently
+
+
+@dataclass(frozen=True)
+class OptimizerSnapshot:
+    """State of one lane's optimizer and schedule, as an individual run's checkpoint holds them.
+
+    Attributes:
+        optimizer: What the optimizer's `state_dict` would return.
+        scheduler: What the scheduler's would; None without a schedule.
+    """
+
+    optimizer: State
+    scheduler: State | None
+
+
+@dataclass(frozen=True)
+class _Slice:
+    """Where a lane's values of a parameter are: in position `lane` of a slab, or (None) in all of it."""
+
+    parameter: nn.Parameter
+    lane: int | None
 
 
 class OptimizerGroup:
-    """Some lanes side by side, `lanes` of the state, with one optimizer and one schedule for all of them.
+    """Neighbouring lanes that one optimizer and one schedule step.
 
-    One lane has exactly the optimizer that its plain run has. Of several, those of equal settings (a range of
-    `groups`) are one parameter group; in it, a parameter is one slab `[n, *shape]` where the lanes fill whole
-    vectors, and n parameters otherwise: to the optimizer both are just parameters.
+    A single lane has exactly the optimizer of its individual run. Of several, those of equal settings are one
+    parameter group. In it a parameter is one slab `[n, *shape]` where its values fill whole vectors, and n
+    parameters otherwise: both are just parameters to the optimizer.
+
+    Args:
+        learners: The learners of all of the chunk's lanes.
+        state: Their stacked parameters.
+        settings: Neighbouring ranges of lanes, each of equal settings.
     """
 
-    def __init__(self, learners: Sequence[Learner], state: StackedState, groups: Sequence[range]) -> None:
-        self.lanes = range(groups[0].start, groups[-1].stop)
-        self.groups = list(groups)
-        own = [learners[lane] for lane in self.lanes]
-        self.schedule: Schedule | None = own[0].schedule
+    def __init__(self, learners: Sequence[Learner], state: StackedState, settings: Sequence[range]) -> None:
+        self.lanes = range(settings[0].start, settings[-1].stop)
+        self.settings = list(settings)
+        members = [learners[lane] for lane in self.lanes]
+        self.schedule: Schedule | None = members[0].schedule
         self.scheduler: LRScheduler | None = None
         self._fused: Step | None = None
-        self._tried = False
-        self._own: dict[int, list[tuple[nn.Parameter, int | None]]] = {lane: [] for lane in self.lanes}
+        self._tried_fused = False
+        self._slices: dict[int, list[_Slice]] = {lane: [] for lane in self.lanes}
         if len(self.lanes) == 1:
-            configured = cast(Any, own[0].configure_optimizers())
+            configured = cast(Any, members[0].configure_optimizers())
             if isinstance(configured, dict):
                 self.optimizer: Optimizer = configured["optimizer"]
                 self.scheduler = configured["lr_scheduler"]["scheduler"]
             else:
                 self.optimizer = configured
         else:
-            self.optimizer = self._optimizer(learners, state, groups[0])
-            for group in groups[1:]:
-                self.optimizer.add_param_group(self._optimizer(learners, state, group).param_groups[0])
+            self.optimizer = self._make_optimizer(learners, state, settings[0])
+            for lanes in settings[1:]:
+                others = self._make_optimizer(learners, state, lanes)
+                self.optimizer.add_param_group(others.param_groups[0])
             if self.schedule is not None:
                 self.scheduler = self.schedule.make(self.optimizer)
-        _check_memory(self.optimizer)
-        self.parameters = [_plain_parameters(self.optimizer, learner) for learner in own]
+        _check_contiguous(self.optimizer)
+        self.parameters = [_individual_parameters(self.optimizer, learner) for learner in members]
 
-    def _optimizer(self, learners: Sequence[Learner], state: StackedState, group: range) -> Optimizer:
+    def _make_optimizer(self, learners: Sequence[Learner], state: StackedState, lanes: range) -> Optimizer:
         parameters: list[nn.Parameter] = []
-        for name, whole in state.parameters.items():
-            if whole[0].numel() % VECTOR == 0:
-                slab = nn.Parameter(whole.detach()[group.start : group.stop])
-                slab.grad = state.gradients[name][group.start : group.stop]
+        for name, stacked in state.parameters.items():
+            if stacked[0].numel() % VECTOR == 0:
+                slab = nn.Parameter(stacked.detach()[lanes.start : lanes.stop])
+                slab.grad = state.gradients[name][lanes.start : lanes.stop]
                 parameters.append(slab)
-                for lane in group:
-                    self._own[lane].append((slab, lane - group.start))
+                for lane in lanes:
+                    self._slices[lane].append(_Slice(slab, lane - lanes.start))
             else:
-                for lane in group:
+                for lane in lanes:
                     parameter = learners[lane].net.get_parameter(name)
                     parameters.append(parameter)
-                    self._own[lane].append((parameter, None))
-        return learners[group.start].make_optimizer(parameters)
+                    self._slices[lane].append(_Slice(parameter, None))
+        return learners[lanes.start].make_optimizer(parameters)
 
     def step(self) -> None:
-        """One step of the optimizer."""
+        """Step the optimizer, by its fused kernels where they can be called directly."""
         if self._fused is not None:
             self._fused()
             return
         self.optimizer.step()
-        if not self._tried:
-            self._fused, self._tried = fused_step(self.optimizer, one_count=True), True
+        if not self._tried_fused:
+            self._fused, self._tried_fused = fused_step(self.optimizer, one_count=True), True
 
-    def group(self, lane: int) -> dict[str, Any]:
-        """The parameter group with the lane's settings, its first one if it has several."""
-        return self.optimizer.param_groups[next(n for n, group in enumerate(self.groups) if lane in group)]
-
-    def move(self, interval: str) -> None:
-        """The step of a schedule by `step` or by `epoch` that watches no metric."""
+    def step_schedule(self, interval: str) -> None:
+        """Step a schedule of that interval (`step` or `epoch`) that watches no metric."""
         schedule = self.schedule
         if schedule is None or schedule.interval != interval or schedule.monitor is not None:
             return
         assert self.scheduler is not None
         self.scheduler.step()
 
-    def state_dict(self, lane: int) -> dict[str, Any]:
-        """What the plain run's optimizer would give for this lane; the tensors are copies."""
-        if len(self.lanes) == 1:
-            return cast("dict[str, Any]", cloned(self.optimizer.state_dict()))
-        own = self._own[lane]
-        states: dict[int, dict[str, Any]] = {}
-        for number, (parameter, part) in enumerate(own):
-            if parameter in self.optimizer.state:
-                states[number] = {
-                    key: _part(value, parameter, part)
-                    for key, value in self.optimizer.state[parameter].items()
-                }
-        group = {key: value for key, value in self.group(lane).items() if key != "params"}
-        return {"state": states, "param_groups": [{**group, "params": list(range(len(own)))}]}
+    def param_group(self, lane: int) -> dict[str, Any]:
+        """The optimizer's parameter group with the lane's settings, the first if it has several."""
+        position = next(n for n, lanes in enumerate(self.settings) if lane in lanes)
+        return self.optimizer.param_groups[position]
 
-    def carry(self, lane: int) -> OptimizerSnapshot:
-        """The lane's optimizer and schedule, for another pack to `take_up`."""
+    def state_dict(self, lane: int) -> State:
+        """What the optimizer of the lane's individual run would return; the tensors are copies."""
+        if len(self.lanes) == 1:
+            return cast(State, cloned(self.optimizer.state_dict()))
+        slices = self._slices[lane]
+        states = {
+            index: {
+                key: _lane_value(value, part) for key, value in self.optimizer.state[part.parameter].items()
+            }
+            for index, part in enumerate(slices)
+            if part.parameter in self.optimizer.state
+        }
+        settings = {key: value for key, value in self.param_group(lane).items() if key != "params"}
+        return {"state": states, "param_groups": [{**settings, "params": list(range(len(slices)))}]}
+
+    def snapshot(self, lane: int) -> OptimizerSnapshot:
+        """The state of the lane's optimizer and schedule; the tensors are copies."""
         scheduler = None if self.scheduler is None else cloned(self.scheduler.state_dict())
-        return {"optimizer": self.state_dict(lane), "scheduler": scheduler}
+        return OptimizerSnapshot(self.state_dict(lane), scheduler)
 
-    def take_up(self, carried: Sequence[OptimizerSnapshot]) -> None:
-        """Go on from what `carry` gave for each lane, in order."""
+    def restore(self, snapshots: Sequence[OptimizerSnapshot]) -> None:
+        """Restore the state of every lane's optimizer and schedule, in the lanes' order."""
         if self.scheduler is not None:
-            self.scheduler.load_state_dict(carried[0]["scheduler"])
+            assert snapshots[0].scheduler is not None
+            self.scheduler.load_state_dict(snapshots[0].scheduler)
         if len(self.lanes) == 1:
-            self.optimizer.load_state_dict(carried[0]["optimizer"])
+            self.optimizer.load_state_dict(snapshots[0].optimizer)
             return
-        for group, settings in zip(self.groups, self.optimizer.param_groups, strict=True):
-            before = carried[group.start - self.lanes.start]["optimizer"]["param_groups"][0]
+        for lanes, settings in zip(self.settings, self.optimizer.param_groups, strict=True):
+            before = snapshots[lanes.start - self.lanes.start].optimizer["param_groups"][0]
             settings.update({key: value for key, value in before.items() if key != "params"})
-        parts: dict[nn.Parameter, list[dict[str, Any]]] = {}
-        for lane, each in zip(self.lanes, carried, strict=True):
-            for number, state in each["optimizer"]["state"].items():
-                parts.setdefault(self._own[lane][number][0], []).append(state)
-        for parameter, states in parts.items():
+        states: dict[nn.Parameter, list[State]] = {}
+        for lane, snapshot in zip(self.lanes, snapshots, strict=True):
+            for index, state in snapshot.optimizer["state"].items():
+                states.setdefault(self._slices[lane][index].parameter, []).append(state)
+        for parameter, by_lane in states.items():
             self.optimizer.state[parameter] = {
-                key: _joined([state[key] for state in states], parameter) for key in states[0]
+                key: _joined([state[key] for state in by_lane], parameter) for key in by_lane[0]
             }
 
 
-def pack(learners: Sequence[Learner], keys: Sequence[str], state: StackedState) -> list[OptimizerGroup]:
-    """The fewest packs of neighbours. Lanes share one where their optimizer works value by value.
+def optimizer_groups(
+    learners: Sequence[Learner], keys: Sequence[str], state: StackedState
+) -> list[OptimizerGroup]:
+    """Step neighbouring lanes by as few optimizers as possible.
 
-    Lanes of equal key are one parameter group. Those of one class join with other settings, if no schedule
-    has to move them.
+    Lanes share an optimizer that works value by value. Those of equal key are one parameter group; those of
+    one optimizer class share it with other settings, too, if they have no schedule.
+
+    Args:
+        learners: The lanes' learners.
+        keys: Texts that are equal for lanes of equal optimizer, schedule and clipping.
+        state: The lanes' stacked parameters.
     """
-    packs: list[list[range]] = []
+    groups: list[list[range]] = []
     start = 0
-    kinds = [_kind(learner) for learner in learners]
+    classes = [_shared_class(learner) for learner in learners]
     while start < len(learners):
         stop = start + 1
-        while kinds[start] is not None and stop < len(learners) and keys[stop] == keys[start]:
+        while classes[start] is not None and stop < len(learners) and keys[stop] == keys[start]:
             stop += 1
-        before = packs[-1][0].start if packs else start
-        joins = packs and kinds[start] is not None and kinds[before] is kinds[start]
+        before = groups[-1][0].start if groups else start
+        joins = groups and classes[start] is not None and classes[before] is classes[start]
         if joins and learners[before].schedule is None and learners[start].schedule is None:
-            packs[-1].append(range(start, stop))
+            groups[-1].append(range(start, stop))
         else:
-            packs.append([range(start, stop)])
+            groups.append([range(start, stop)])
         start = stop
-    return [OptimizerGroup(learners, state, groups) for groups in packs]
+    return [OptimizerGroup(learners, state, settings) for settings in groups]
 
 
-def _kind(learner: Learner) -> type[Optimizer] | None:
+def _shared_class(learner: Learner) -> type[Optimizer] | None:
     """The class of the lane's optimizer, if lanes can share one."""
     if learner.schedule is not None and learner.schedule.monitor is not None:
         return None
-    kind = type(learner.make_optimizer([*learner.net.parameters()]))
-    return kind if kind in ELEMENTWISE else None
+    optimizer = type(learner.make_optimizer([*learner.net.parameters()]))
+    return optimizer if optimizer in ELEMENTWISE else None
 
 
-def _plain_parameters(optimizer: Optimizer, learner: Learner) -> list[nn.Parameter]:
-    """The lane's own parameters, in the order in which its plain run's optimizer has them."""
-    own = [*learner.net.parameters()]
+def _individual_parameters(optimizer: Optimizer, learner: Learner) -> list[nn.Parameter]:
+    """The lane's parameters, in the order in which the optimizer of its individual run has them."""
+    parameters = [*learner.net.parameters()]
     of_optimizer = [p for group in optimizer.param_groups for p in group["params"]]
-    return of_optimizer if {*map(id, of_optimizer)} == {*map(id, own)} else own
+    return of_optimizer if {*map(id, of_optimizer)} == {*map(id, parameters)} else parameters
 
 
-def _check_memory(optimizer: Optimizer) -> None:
-    """A fused kernel writes from a parameter's first value on, wherever the others are."""
+def _check_contiguous(optimizer: Optimizer) -> None:
+    """A fused kernel writes to consecutive memory from a parameter's first value on."""
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             grad = parameter.grad
@@ -190,23 +227,24 @@ def _check_memory(optimizer: Optimizer) -> None:
             assert grad is None or grad.is_contiguous(), "a gradient must be contiguous"
 
 
-def _part(value: Any, parameter: nn.Parameter, lane: int | None) -> Any:
+def _lane_value(value: object, part: _Slice) -> object:
+    """A lane's share of a value in the optimizer's state of a parameter."""
     if not isinstance(value, Tensor):
         return value
-    if lane is not None and value.shape == parameter.shape:
-        value = value[lane]
+    if part.lane is not None and value.shape == part.parameter.shape:
+        value = value[part.lane]
     return value.clone()
 
 
-def _joined(values: list[Any], parameter: nn.Parameter) -> Any:
-    """The inverse of `_part`: one value of the lanes that share a parameter."""
-    first = values[0]
-    is_by_lane = isinstance(first, Tensor) and first.ndim > 0 and first.shape == parameter.shape[1:]
-    return torch.stack(values) if is_by_lane else first
+def _joined(values: Sequence[object], parameter: nn.Parameter) -> object:
+    """The inverse of `_lane_value`: one value of all lanes that share a parameter."""
+    tensors = [value for value in values if isinstance(value, Tensor)]
+    is_by_lane = bool(tensors) and tensors[0].ndim > 0 and tensors[0].shape == parameter.shape[1:]
+    return torch.stack(tensors) if is_by_lane else values[0]
 
 
 def cloned(node: Any) -> Any:
-    """The nest with copies of its tensors: a view would be saved with all that it is a view of."""
+    """Copy the tensors of a nest: a view would be saved with all of the memory that it is a view of."""
     if isinstance(node, Tensor):
         return node.detach().clone()
     if isinstance(node, dict):

@@ -1,90 +1,67 @@
-"""Lanes that go on where their runs were stopped: from the checkpoints that plain runs go on from, too."""
+"""Resume the lanes of a stack from their checkpoints, which are those of individual runs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping, Sequence
 
-from lightning.pytorch import LightningModule, Trainer
-
-from abreast.callbacks import PreemptionCheckpoint
-from abreast.learner.checkpoint import load as load_checkpoint
-from abreast.learner.checkpoint import moved_to
+from abreast.learner.checkpoint import load, moved_to
+from abreast.learner.lightning_loops import LoopsState
+from abreast.learner.resume_state import Position
 from abreast.loggers.tensorboard import TensorBoard
 from abreast.runs.atomic import remove_partial_files
 from abreast.runs.files import LAST
 from abreast.stacking.lane import Lane
 from abreast.stacking.optimizers import OptimizerSnapshot
 
-if TYPE_CHECKING:
-    from abreast.stacking.module import Stack
 
+def load_checkpoints(lanes: Sequence[Lane]) -> Mapping[Lane, OptimizerSnapshot] | None:
+    """Load weights, random states and the epoch's progress from the lanes' last checkpoints.
 
-def load(lanes: Sequence[Lane]) -> dict[Lane, OptimizerSnapshot] | None:
-    """Give the lanes the weights and streams of their last checkpoints; their optimizers, for the chunks.
+    Args:
+        lanes: Lanes that have all been saved at one position of the training, or not at all.
 
-    None where the lanes have no checkpoints. All of them must have been saved at one place of the training.
+    Returns:
+        The state of each lane's optimizer; None where there are no checkpoints.
     """
     files = [lane.directory.checkpoints / LAST for lane in lanes]
     if not files[0].exists():
         return None
-    carried: dict[Lane, OptimizerSnapshot] = {}
+    snapshots: dict[Lane, OptimizerSnapshot] = {}
     for lane, file in zip(lanes, files, strict=True):
         remove_partial_files(lane.directory.path)
-        content = moved_to(file.resolve().parent, load_checkpoint(file))
+        content = moved_to(file.resolve().parent, load(file))
         lane.learner.load_state_dict(content["state_dict"])
         schedulers = content["lr_schedulers"]
-        carried[lane] = {
-            "optimizer": content["optimizer_states"][0],
-            "scheduler": schedulers[0] if schedulers else None,
-        }
-        stands = content["abreast"]["position"]
-        lane.stream.set_state(stands["ranks"][0]["random"]["torch"])
-        lane.learner.epoch_progress.batches_done = stands["batches"]
-        if "epoch" in stands["ranks"][0]:
-            epoch = stands["ranks"][0]["epoch"]
-            lane.learner.epoch_progress.load_state(epoch)
-            lane.learner.train_metrics.load_state(epoch["meter"])
+        snapshots[lane] = OptimizerSnapshot(
+            optimizer=content["optimizer_states"][0], scheduler=schedulers[0] if schedulers else None
+        )
+        position: Position = content["abreast"]["position"]
+        rank = position["ranks"][0]
+        lane.generator.set_state(rank["random"]["torch"])
+        lane.learner.epoch_progress.batches_done = position["batches"]
+        if "epoch" in rank:
+            lane.learner.epoch_progress.load_state(rank["epoch"])
+            lane.learner.train_metrics.load_state(rank["epoch"]["meter"])
         for logger in lane.loggers:
             if isinstance(logger, TensorBoard):
                 logger.forget_after(content["global_step"])
-        lane.content = content
-    return carried
+        lane.resumed_from = content
+    return snapshots
 
 
-def are_over(lanes: Sequence[Lane]) -> bool:
-    """Whether the lanes were stopped when all that was left was to test them."""
-    content = lanes[0].content
+def are_trained(lanes: Sequence[Lane]) -> bool:
+    """Whether the lanes resume where all that is left is to test them."""
+    content = lanes[0].resumed_from
     if content is None:
         return False
-    stands = content["abreast"]["position"]
-    return bool(stands["should_stop"]) or stands["epoch"] == lanes[0].cfg["trainer"].get("max_epochs")
+    position: Position = content["abreast"]["position"]
+    return position["should_stop"] or position["epoch"] == lanes[0].cfg["trainer"].get("max_epochs")
 
 
-def loops(lanes: Sequence[Lane]) -> dict[str, Any] | None:
-    """The state of Lightning's loops at the place where the lanes go on; None: they begin."""
-    content = lanes[0].content
-    return None if content is None else cast("dict[str, Any]", content["loops"])
-
-
-def restore_callbacks(lane: Lane) -> None:
-    """Give the lane's callbacks what they knew; they must have been set up."""
-    if lane.content is None:
-        return
-    states = lane.content["callbacks"]
-    for callback in lane.callbacks:
-        if callback.state_key in states:
-            callback.load_state_dict(states[callback.state_key])
-    lane.content = None
-
-
-class StackPreemptionCheckpoint(PreemptionCheckpoint):
-    """Saves all lanes where they stand, and stops, at the end of the block in which it is told to."""
-
-    def __init__(self, within: float) -> None:
-        super().__init__(None, within)
-
-    def save(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write every running lane's `last.ckpt`."""
-        stack: Stack = pl_module  # type: ignore[assignment]
-        stack.save_midway()
+def loops_of(lanes: Sequence[Lane]) -> LoopsState | None:
+    """The state of Lightning's loops at the position where the lanes resume; None for new runs."""
+    content = lanes[0].resumed_from
+    if content is None:
+        return None
+    loops: LoopsState = content["loops"]
+    return loops

@@ -1,4 +1,4 @@
-"""Train a stack of runs, and leave each one's run directory behind."""
+"""Train a stack of runs, and write a run directory for each."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import cast
 
 import torch
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback
 
 from abreast.callbacks.preemption import WITHIN
 from abreast.data.datamodule import DataModule
@@ -24,21 +23,20 @@ from abreast.stacking.build import (
     NotStackableError,
     Outcome,
     build_lanes,
-    lanes_in,
+    lanes_that_fit,
     stack_trainer,
 )
 from abreast.stacking.chunk import Chunk
-from abreast.stacking.compaction import chunked
+from abreast.stacking.compaction import build_chunks
 from abreast.stacking.grouping import split
 from abreast.stacking.lane import Lane
-from abreast.stacking.layout import layout, one_thread, side_by_side, workers
+from abreast.stacking.layout import choose_layout, one_thread, workers, write_each
 from abreast.stacking.module import Stack
-from abreast.stacking.progress import Table
-from abreast.stacking.resume import StackPreemptionCheckpoint, are_over, load, loops
-from abreast.stacking.test_module import StackTest
+from abreast.stacking.preemption import StackPreemptionCheckpoint
+from abreast.stacking.progress import ProgressTable
+from abreast.stacking.resume import are_trained, load_checkpoints, loops_of
+from abreast.stacking.tester import StackTester
 from abreast.stacking.vmap import VmappedNet
-from abreast.training.finish import ChosenWeights
-from abreast.training.finish import finish as finish_run
 from abreast.training.fit import ctrl_c_raised
 
 log = logging.getLogger(__name__)
@@ -46,7 +44,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Options:
-    """How stacks are trained; see `hydra/launcher=abreast`."""
+    """How stacks are trained; see `hydra/launcher=abreast`.
+
+    Attributes:
+        threads: Threads that train chunks side by side; None to choose.
+        chunk_lanes: The most lanes in a chunk; None to choose.
+        save_every: Seconds between two writings of checkpoints, which are kept in memory meanwhile.
+        memory_gib: Memory for the lanes' weights and their state in GiB; None for as much as they need.
+        shared_batches: Whether lanes of one seed share their mini-batches, equal within rounding only.
+    """
 
     threads: int | None = None
     chunk_lanes: int | None = None
@@ -58,20 +64,28 @@ class Options:
 def train_stack(
     jobs: Sequence[Job], options: Options | None = None, callbacks: Sequence[Callback] = ()
 ) -> list[Outcome]:
-    """Train the jobs as one stack. Their outcomes, in order.
+    """Train jobs as one stack.
 
-    `callbacks` watch the stack itself; with `lane.trainer.should_stop` they end a lane after its epoch.
+    A job whose config turns out to be invalid fails alone, before the others are trained.
 
-    Every job must be fit for one stack (`abreast.stacking.grouping.plan`). One whose config turns out bad
-    fails alone, before the others train. Raises what stops the stack as a whole.
+    Args:
+        jobs: Jobs that can be lanes of one stack (`abreast.stacking.grouping.plan`).
+        options: How to train them.
+        callbacks: Watch the stack itself; setting `lane.trainer.should_stop` ends a lane after its epoch.
+
+    Returns:
+        How each job ended, in order.
+
+    Raises:
+        Exception: What stops the stack as a whole.
     """
     options = options or Options()
     if options.memory_gib is not None:
-        most = lanes_in(options.memory_gib, jobs[0].cfg)
-        if most < len(jobs):
-            parts = split(list(jobs), most)
-            whole = replace(options, memory_gib=None)
-            return [outcome for part in parts for outcome in train_stack(part, whole, callbacks)]
+        max_lanes = lanes_that_fit(options.memory_gib, jobs[0].cfg)
+        if max_lanes < len(jobs):
+            unlimited = replace(options, memory_gib=None)
+            parts = split(list(jobs), max_lanes)
+            return [outcome for part in parts for outcome in train_stack(part, unlimited, callbacks)]
     with existing_objects_frozen():
         return _outcomes(jobs, options, callbacks)
 
@@ -80,20 +94,21 @@ def _outcomes(jobs: Sequence[Job], options: Options, callbacks: Sequence[Callbac
     outcomes = [Outcome() for _ in jobs]
     began = time.perf_counter()
     directories = [RunDirectory(job.directory) for job in jobs]
-    side_by_side(_begin, list(zip(directories, jobs, outcomes, strict=True)))
+    write_each(_write_start, list(zip(directories, jobs, outcomes, strict=True)))
     try:
         with one_thread(), matmul_precision(jobs[0].cfg.get("matmul_precision")):
             lanes, data = build_lanes(jobs, directories, outcomes)
             if lanes:
                 _train(lanes, data, jobs, options, began, callbacks)
     except NotStackableError as reason:
-        return [outcome if outcome.error else Outcome(left=str(reason)) for outcome in outcomes]
+        return [outcome if outcome.error else Outcome(not_stacked=str(reason)) for outcome in outcomes]
     except BaseException as error:
         for directory in directories:
             directory.note_failure(error)
         raise
+    by_directory = {job.directory: outcome for job, outcome in zip(jobs, outcomes, strict=True)}
     for lane in lanes:
-        outcome = outcomes[_place(jobs, lane)]
+        outcome = by_directory[lane.directory.path]
         if lane.error is not None:
             outcome.error = lane.error
             if isinstance(lane.error, DivergedError):
@@ -101,10 +116,6 @@ def _outcomes(jobs: Sequence[Job], options: Options, callbacks: Sequence[Callbac
         else:
             outcome.value = objective(lane.cfg, lane.directory.read_result()["metrics"])
     return outcomes
-
-
-def _place(jobs: Sequence[Job], lane: Lane) -> int:
-    return next(n for n, job in enumerate(jobs) if job.directory == lane.directory.path)
 
 
 def _train(
@@ -116,28 +127,31 @@ def _train(
     callbacks: Sequence[Callback],
 ) -> None:
     cfg = lanes[0].cfg
-    trainer = stack_trainer(
-        cfg, data, [*callbacks, StackPreemptionCheckpoint(max(WITHIN, options.save_every))]
-    )
+    preemption = StackPreemptionCheckpoint(max(WITHIN, options.save_every))
+    trainer = stack_trainer(cfg, data, [*callbacks, preemption])
     for lane in lanes:
         lane.learner.to(trainer.strategy.root_device)
-    weights = sum(p.numel() for p in lanes[0].learner.net.parameters())
-    shares = options.shared_batches
-    plan = layout(weights, data.batch_size, options.threads, options.chunk_lanes, shares=shares)
-    if shares:  # those of one seed are to be neighbours
+    layout = choose_layout(
+        sum(p.numel() for p in lanes[0].learner.net.parameters()),
+        data.batch_size,
+        options.threads,
+        options.chunk_lanes,
+        shared_batches=options.shared_batches,
+    )
+    if options.shared_batches:  # lanes of one seed must be neighbours
         lanes = sorted(lanes, key=lambda lane: int(lane.cfg["seed"]))
-    chunks = chunked(lanes, plan, load(lanes))
-    place = loops(lanes)
-    if place is not None:
-        load_loops(trainer, place)
+    chunks = build_chunks(lanes, layout, load_checkpoints(lanes))
+    loops = loops_of(lanes)
+    if loops is not None:
+        load_loops(trainer, loops)
     _probe(chunks[0], data, trainer.strategy.root_device)
-    table = Table({str(job.directory): job.title for job in jobs})
-    with workers(plan.threads) as pool:
-        stack = Stack(chunks, data, plan, save_every=options.save_every, workers=pool, table=table)
+    table = ProgressTable({str(job.directory): job.title for job in jobs})
+    with workers(layout.threads) as pool:
+        stack = Stack(chunks, data, layout, save_every=options.save_every, workers=pool, table=table)
         stack.attach(trainer)
         try:
-            if are_over(lanes):
-                stack.end()
+            if are_trained(lanes):
+                stack.skip_training()
             else:
                 with ctrl_c_raised(trainer):
                     trainer.fit(stack)
@@ -146,17 +160,19 @@ def _train(
             stack.flush()
         chosen = {lane: lane.load_chosen() for lane in lanes if lane.state == "stopped"}
         if chosen and cfg.get("test", True):
-            trainer.test(StackTest([*chosen], data, plan.threads, pool), verbose=False)
-    seconds = round((time.perf_counter() - began) / len(lanes), 3)
+            trainer.test(StackTester([*chosen], data, layout.threads, pool), verbose=False)
+    seconds = (time.perf_counter() - began) / len(lanes)
 
     def finish(lane: Lane) -> None:
-        lane.guarded(_finish, lane, data, chosen[lane], seconds)
+        lane.finish(chosen[lane], seconds)
+        lane.directory.write_status("finished")
 
-    side_by_side(finish, [lane for lane in chosen if lane.state == "stopped"])
+    tested = [lane for lane in chosen if lane.state == "stopped"]
+    write_each(lambda lane: lane.guarded(finish, lane), tested)
 
 
-def _begin(begun: tuple[RunDirectory, Job, Outcome]) -> None:
-    directory, job, outcome = begun
+def _write_start(start: tuple[RunDirectory, Job, Outcome]) -> None:
+    directory, job, outcome = start
     try:
         directory.write_config(job.cfg)
         directory.write_status("running")
@@ -165,13 +181,13 @@ def _begin(begun: tuple[RunDirectory, Job, Outcome]) -> None:
 
 
 def _probe(chunk: Chunk, data: DataModule, device: torch.device) -> None:
-    """See whether the networks can be batched at all, before anything is trained."""
+    """Find out whether vmap can batch the networks, before anything is trained."""
     if not isinstance(chunk.net, VmappedNet):
         return
     name = type(chunk.net.base).__name__
-    rows = data.train.inputs[: data.batch_size].to(device)
+    inputs = data.train.inputs[: data.batch_size].to(device)
     try:
-        chunk.net.probe(chunk.normalize(rows.expand(len(chunk.lanes), *rows.shape)))
+        chunk.net.probe(chunk.normalize(inputs.expand(len(chunk.lanes), *inputs.shape)))
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise NotStackableError(f"{name} cannot be batched ({reason})") from error
@@ -180,9 +196,3 @@ def _probe(chunk: Chunk, data: DataModule, device: torch.device) -> None:
         name,
         chunk.why_vmap,
     )
-
-
-def _finish(lane: Lane, data: DataModule, chosen: ChosenWeights, seconds: float) -> None:
-    trainer = cast(Trainer, lane.trainer)
-    finish_run(trainer, lane.learner, data, lane.directory, lane.cfg, chosen, seconds=seconds)
-    lane.directory.write_status("finished")

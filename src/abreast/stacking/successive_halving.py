@@ -1,4 +1,4 @@
-"""Successive halving inside a stack: at rungs the worst lanes are dropped, and their share of the work freed.
+"""Successive halving inside a stack: at rungs the worst lanes are dropped, which frees their share of work.
 
 Jamieson & Talwalkar 2016 (arXiv 1502.07943): every run gets a few epochs, the better ones more.
 """
@@ -7,50 +7,57 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Sequence
+from typing import cast
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from abreast.config.types import Config
 from abreast.errors import ConfigError
 from abreast.metrics.objective import monitor, ranked_by
 from abreast.stacking.lane import Lane
-from abreast.training.finish import finish
-
-if TYPE_CHECKING:
-    from abreast.stacking.module import Stack
+from abreast.stacking.module import Stack
 
 log = logging.getLogger(__name__)
 
 
-def check(rungs: Sequence[int], keep: float, configs: Sequence[Mapping[str, Any]] = ()) -> None:
-    """Raise ConfigError for rungs that are none, or for runs that have no value in common to go by."""
+def check(rungs: Sequence[int], keep: float, configs: Sequence[Config] = ()) -> None:
+    """Check the settings of successive halving, for runs of these configs.
+
+    Raises:
+        ConfigError: The rungs or the share are invalid, or the runs have no metric in common.
+    """
     if not rungs or min(rungs) < 1 or sorted(set(rungs)) != list(rungs):
         raise ConfigError(f"hydra.launcher.halving={list(rungs)}: must be epochs in rising order, from 1 on")
     if not 0 < keep < 1:
         raise ConfigError(f"hydra.launcher.keep={keep}: must be a share of the lanes, in (0, 1)")
-    watched = {monitor(cfg) for cfg in configs}
-    if None in watched:
+    monitors = {monitor(cfg) for cfg in configs}
+    if None in monitors:
         raise ConfigError(
-            "hydra.launcher.halving goes by validation, and data.val_fraction=0 holds no rows out"
+            "hydra.launcher.halving compares runs by validation, but data.val_fraction=0 leaves no examples "
+            "for it: set data.val_fraction or monitor="
         )
-    if len(watched) > 1:
-        names = ", ".join(sorted(each[0] for each in watched if each is not None))
+    names = sorted(watched[0] for watched in monitors if watched is not None)
+    if len(names) > 1:
         raise ConfigError(
-            f"hydra.launcher.halving goes by one metric, but the runs have {names}: set monitor="
+            f"hydra.launcher.halving compares runs by one metric, but they monitor {', '.join(names)}: set "
+            "monitor="
         )
     losses = {repr(cfg["loss"]) for cfg in configs}
-    if len(losses) > 1 and any(each is not None and each[0].endswith("/loss") for each in watched):
+    if len(losses) > 1 and any(name.endswith("/loss") for name in names):
         raise ConfigError(
             "hydra.launcher.halving would compare the values of different losses: set monitor=val/accuracy"
         )
 
 
 class Halving(Callback):
-    """After the epochs `rungs` keeps the best `keep` of a stack's lanes, at least one, by what they monitor.
+    """After the epochs `rungs`, keeps the best `keep` of a stack's lanes, at least one, by what they monitor.
 
-    A dropped lane's run has the status `dropped`, with its epoch and rank; its result is that of the epochs
-    that it had, without a test. Its `last.ckpt` is one to go on from.
+    The run of a dropped lane has the status `dropped`, with its epoch and rank. Its result is that of the
+    epochs that it was trained for, without a test. Its `last.ckpt` can be resumed.
+
+    Attributes:
+        lane_steps: Steps that were trained, summed over the lanes.
     """
 
     def __init__(self, rungs: Sequence[int], keep: float = 1 / 3) -> None:
@@ -61,37 +68,35 @@ class Halving(Callback):
         self._counted = 0
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The epoch before is whole: measured, saved, and its lanes that stop are gone."""
-        stack: Stack = pl_module  # type: ignore[assignment]
+        """Drop lanes. The epoch before is complete: measured and saved, and lanes that stopped have left."""
         if trainer.current_epoch in self.rungs:
-            self._rung(stack, trainer.current_epoch)
+            self._drop_worst(cast(Stack, pl_module), trainer.current_epoch)
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int
     ) -> None:
-        """Count what is trained."""
-        stack: Stack = pl_module  # type: ignore[assignment]
+        """Count the lanes' steps."""
         steps = trainer.global_step - self._counted
         self._counted = trainer.global_step
-        self.lane_steps += steps * sum(len(chunk.lanes) for chunk in stack.chunks)
+        self.lane_steps += steps * sum(len(chunk.lanes) for chunk in cast(Stack, pl_module).chunks)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Tell what it has spared."""
-        stack: Stack = pl_module  # type: ignore[assignment]
-        whole = stack.lanes[0].learner.total_steps * len(stack.lanes)
+        """Log what was saved."""
+        lanes = cast(Stack, pl_module).lanes
+        total = lanes[0].learner.total_steps * len(lanes)
         log.info(
             "Halving: %d lanes were trained with %.0f %% of the lane-steps that all of them would take",
-            len(stack.lanes),
-            100 * self.lane_steps / max(1, whole),
+            len(lanes),
+            100 * self.lane_steps / max(1, total),
         )
 
-    def _rung(self, stack: Stack, epoch: int) -> None:
+    def _drop_worst(self, stack: Stack, epoch: int) -> None:
         lanes = [(value, lane) for lane in stack.running for value in [_value(lane)] if value is not None]
-        lanes.sort(key=lambda each: each[0])
+        lanes.sort(key=lambda entry: entry[0])
         kept = max(1, math.ceil(len(stack.running) * self.keep))
         for rank, (_, lane) in enumerate(lanes, start=1):
             if rank > kept:
-                lane.guarded(_drop, stack, lane, epoch, f"rank {rank} of {len(lanes)}")
+                lane.guarded(_drop, lane, epoch, f"rank {rank} of {len(lanes)}")
         stack.compact()
 
 
@@ -102,23 +107,11 @@ def _value(lane: Lane) -> float | None:
     return None if value is None else float(value if mode == "min" else -value)
 
 
-def _drop(stack: Stack, lane: Lane, epoch: int, rank: str) -> None:
+def _drop(lane: Lane, epoch: int, rank: str) -> None:
     lane.stop()
     lane.state = "dropped"
-    lane.flush()
-    name, _ = ranked_by(lane.cfg)
-    chosen = lane.load_chosen()
-    trainer = cast(Trainer, lane.trainer)
+    lane.checkpoints.flush()
     seconds = lane.directory.read_metrics()[-1]["seconds"]
-    finish(
-        trainer,
-        lane.learner,
-        stack.data,
-        lane.directory,
-        lane.cfg,
-        chosen,
-        seconds=seconds,
-        status="dropped",
-    )
-    reason = f"dropped after epoch {epoch}: {rank} by {name}"
+    lane.finish(lane.load_chosen(), seconds, status="dropped")
+    reason = f"dropped after epoch {epoch}: {rank} by {ranked_by(lane.cfg)[0]}"
     lane.directory.write_status("dropped", reason=reason, dropped_at=epoch)

@@ -161,7 +161,7 @@ def _has_to_stop(launcher: AbreastLauncher, jobs: Sequence[SweepJob]) -> bool:
 def _launch_plan(
     launcher: AbreastLauncher, part: Sequence[SweepJob], planned: Plan, jobs: Sequence[SweepJob]
 ) -> None:
-    from abreast.stacking.grouping import LONELY
+    from abreast.stacking.grouping import UNMATCHED
 
     stacks = [[part[number] for number in stack] for stack in planned.stacks]
     if stacks:
@@ -170,7 +170,7 @@ def _launch_plan(
             "Training %d of %d jobs side by side, in stacks of %s", sum(map(len, stacks)), len(jobs), sizes
         )
     later: dict[str, list[SweepJob]] = {
-        reason: [part[number] for number in numbers] for reason, numbers in planned.alone.items()
+        reason: [part[number] for number in numbers] for reason, numbers in planned.individual.items()
     }
     for stack, begun, outcomes in engines.trained(launcher, stacks, lambda job: _begin(launcher, job)):
         for reason, left in _taken(launcher, stack, begun, outcomes).items():
@@ -178,7 +178,7 @@ def _launch_plan(
         if _has_to_stop(launcher, jobs):
             return
     for reason, left in later.items():
-        if not (reason == LONELY and len(jobs) == 1):
+        if not (reason == UNMATCHED and len(jobs) == 1):
             log.info("Trained plainly, %d job%s: %s", len(left), "s" * (len(left) > 1), reason)
         for job in left:
             if _has_to_stop(launcher, jobs):
@@ -227,9 +227,9 @@ def _taken(
         return {"their stack failed as a whole": list(stack)}
     left: dict[str, list[SweepJob]] = {}
     for job, each, outcome in zip(stack, begun, outcomes, strict=True):
-        if outcome.left is not None:
+        if outcome.not_stacked is not None:
             clear(each.directory)
-            left.setdefault(outcome.left, []).append(job)
+            left.setdefault(outcome.not_stacked, []).append(job)
         else:
             _end(launcher, job, outcome.value, outcome.error)
     return left

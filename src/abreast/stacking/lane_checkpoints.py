@@ -1,0 +1,41 @@
+"""A lane's checkpoint files, written late, and the weights that were written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor
+
+from abreast.config.types import State
+from abreast.learner.checkpoint_io import DeferredCheckpoints
+from abreast.runs.directory import RunDirectory
+from abreast.training.finish import ChosenWeights, chosen_file, read_chosen
+
+
+class LaneCheckpoints(DeferredCheckpoints):
+    """Checkpoints that are kept in memory until `flush`, and the weights of those that were written."""
+
+    def __init__(self, directory: RunDirectory) -> None:
+        super().__init__()
+        self.directory = directory
+        self._written: dict[str, tuple[int, dict[str, Tensor]]] = {}  # epoch and weights by file name
+
+    def flush(self) -> dict[Path, State]:
+        """Write everything that is kept; what cannot be written is not tried again."""
+        try:
+            written = super().flush()
+        except OSError:
+            self.clear()
+            raise
+        for path, content in written.items():
+            self._written[path.name] = content["epoch"], content["state_dict"]
+        return written
+
+    def choose(self, name: str) -> ChosenWeights:
+        """The weights of the checkpoint `name`; what this process has written is not read again."""
+        file = chosen_file(self.directory, name)
+        written, self._written = self._written, {}
+        if file.name not in written:
+            return read_chosen(self.directory, name)
+        epoch, weights = written[file.name]
+        return ChosenWeights(file, epoch + 1, weights)

@@ -1,0 +1,48 @@
+"""The LightningModule that tests the lanes of a stack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+
+from abreast.data.datamodule import DataModule
+from abreast.data.loader import Batch, Block, EvalLoader
+from abreast.stacking.evaluation import Evaluation
+from abreast.stacking.grouping import split_evenly
+from abreast.stacking.lane import Lane
+from abreast.stacking.lanes_module import LanesModule
+
+
+class StackTester(LanesModule):
+    """Measures the test examples in lanes that have stopped, on so many threads."""
+
+    def __init__(
+        self, lanes: Sequence[Lane], data: DataModule, threads: int, workers: Executor | None
+    ) -> None:
+        super().__init__(lanes, data, workers)
+        parts = split_evenly(self.lanes, min(threads, len(lanes)))
+        self.evaluations = [Evaluation(part, "test") for part in parts]
+
+    def test_dataloader(self) -> EvalLoader:
+        """The test examples, the same for all lanes."""
+        return self.data.test_dataloader()
+
+    def on_test_start(self) -> None:
+        """Put the networks in evaluation mode; their weights have been loaded."""
+        for lane in self.lanes:
+            lane.learner.net.eval()
+
+    def test_step(self, batch: Batch | Block, batch_idx: int) -> None:
+        """Measure a batch of the test examples."""
+        self.evaluate(self.evaluations, batch)
+
+    def on_test_epoch_end(self) -> None:
+        """Record the test's metrics."""
+        for evaluation in self.evaluations:
+            evaluation.record("stopped")
+
+    def on_test_end(self) -> None:
+        """Call the lanes' callbacks."""
+        for lane in self.lanes:
+            if lane.state == "stopped":
+                lane.guarded(lane.call, "on_test_end")
