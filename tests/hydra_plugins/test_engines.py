@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from abreast.errors import ConfigError, DivergedError, RunError
-from hydra_plugins.abreast_launcher.engines import found, portable, spread
+from hydra_plugins.abreast_launcher.engines.choose import choose_engine
+from hydra_plugins.abreast_launcher.engines.work import divide, portable
 from support.helpers import same
 
 pytestmark = pytest.mark.long
@@ -79,7 +80,7 @@ def test_what_fails_in_an_engine_is_told_here(sweep: Callable[..., Any]) -> None
 def test_stacks_are_cut_until_there_is_one_for_each_worker(
     sizes: tuple[int, ...], workers: int, expected: list[int]
 ) -> None:
-    parts = spread([list(range(size)) for size in sizes], workers)
+    parts = divide([list(range(size)) for size in sizes], workers)
     assert sorted(map(len, parts)) == expected
 
 
@@ -107,4 +108,4 @@ def test_an_error_can_be_sent(error: Exception, kind: Any, message: str) -> None
 
 def test_an_engine_that_is_not_there() -> None:
     with pytest.raises(ConfigError, match="engine=dask: must be one of none, joblib, submitit, ray"):
-        found("dask")
+        choose_engine("dask")

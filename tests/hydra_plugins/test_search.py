@@ -44,7 +44,7 @@ def test_trials_that_were_under_way_are_trained_again(sweep: Callable[..., Any])
         database.execute("DELETE FROM trial_values WHERE trial_id > 4")
     database.close()
     again = sweep(*RUN, *SPACE, *OURS, "hydra.sweeper.n_trials=8")
-    assert "4 of 4 runs are done from before" in again.output
+    assert "4 of 4 runs are finished already" in again.output
     assert len(again.runs()) == 8
 
 

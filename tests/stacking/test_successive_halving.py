@@ -77,7 +77,7 @@ def test_the_same_command_again_leaves_the_dropped_as_they_are(sweep: Callable[.
     first = sweep(*SMALL, "hydra.launcher.halving=[1]", "hydra.launcher.keep=0.5")
     before = first.weights()
     again = sweep(*SMALL, "hydra.launcher.halving=[1]", "hydra.launcher.keep=0.5")
-    assert "4 of 4 runs are done from before" in again.output
+    assert "4 of 4 runs are finished already" in again.output
     assert again.statuses() == ["dropped", "dropped", "finished", "finished"]
     assert same(again.weights(), before)
     # Without halving there is more to train, and it comes to what it would have come to.

@@ -142,7 +142,7 @@ def test_after_a_failure_the_rest_is_left_out_if_so_wished(
     assert [ret.status for ret in returned] == [JobStatus.FAILED] * 4
     printed = capsys.readouterr().out
     assert "Training" not in printed
-    assert "#0 seed=0 data.val_fraction=0.1: not begun: another run failed (sweep.on_fail=stop)" in printed
+    assert "#0 seed=0 data.val_fraction=0.1: not started: another run failed (sweep.on_fail=stop)" in printed
     assert len([*(tmp_path / "sweep").glob("*/status.json")]) == 2
 
 
@@ -157,7 +157,7 @@ def test_a_sweep_run_again_trains_what_is_missing(
     (files[2].parent / "status.json").write_text('{"status": "running"}')
     capsys.readouterr()
     again = [ret.return_value for ret in sweep("optim=adam,sgd", "seed=0,1")[4:]]
-    assert "3 of 4 runs are done from before, 1 go on" in capsys.readouterr().out
+    assert "3 of 4 runs are finished already, 1 are resumed" in capsys.readouterr().out
     assert sorted(again) == sorted(first)
     for path, text in before.items():
         if path != files[2]:

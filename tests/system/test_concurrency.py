@@ -106,7 +106,7 @@ def test_two_sweeps_at_once(other: str, tmp_path: Path) -> None:
         assert found[0] == found[1]
         told = run_forked([*TINY, "-m", other], tmp_path)  # finds all done in one of them
         assert told.code == 0
-        assert "2 of 2 runs are done from before" in told.out
+        assert "2 of 2 runs are finished already" in told.out
         assert sorted(tmp_path.glob("runs/*/*")) == sweeps
 
 

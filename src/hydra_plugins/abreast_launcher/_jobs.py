@@ -1,4 +1,4 @@
-"""The jobs of a sweep: composed, checked, each with a directory that is found again."""
+"""The jobs of a sweep: composed, checked, each with a directory that the same job finds again."""
 
 from __future__ import annotations
 
@@ -7,118 +7,134 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus, filter_overrides
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from abreast.config.run_config import run_config
 from abreast.config.run_id import run_id
+from abreast.config.types import Config
 from abreast.errors import RunError
 from abreast.runs.directory import RunDirectory
 
-if TYPE_CHECKING:
-    from hydra_plugins.abreast_launcher.launcher import AbreastLauncher
+Position = tuple[int, int, bool]
 
-BEGINNING = (0, 0, False)
-LONGEST = 100  # characters of a directory's name before the run's id
+START: Position = (0, 0, False)
+MAX_NAME = 100  # characters of a directory's name before the run's id
 
 
 @dataclass
 class SweepJob:
-    """A job: its number, its overrides and its composed config; `plain` is the run's own part, resolved.
+    """A job of a sweep.
 
-    `title` is what sets it apart from the others. `at` is where a run that was stopped goes on: the epoch,
-    its mini-batches that are done, and whether it was to stop then.
+    Attributes:
+        number: Its number in the sweep.
+        overrides: Its overrides.
+        config: Its composed config, with Hydra's part.
+        run_config: The run's resolved config, without Hydra's part; None until the job was found valid.
+        returned: How it ended.
+        title: What sets it apart from the sweep's other jobs.
+        id: The run's id.
+        position: Where the training starts: the epoch, its mini-batches that are done, and whether the
+            training was told to stop.
     """
 
     number: int
     overrides: list[str]
     config: DictConfig
-    plain: dict[str, Any] | None = None
+    run_config: Config | None = None
     returned: JobReturn | None = None
     title: str = ""
     id: str = ""
-    at: tuple[int, int, bool] = BEGINNING
+    position: Position = START
 
     @property
     def name(self) -> str:
-        """What was asked for."""
+        """Its overrides, as one text."""
         return " ".join(filter_overrides(self.overrides))
 
     @property
     def directory(self) -> RunDirectory:
-        """Where the run is kept."""
+        """The run directory."""
         with hydra_config(self.config):
             sweep = self.config.hydra.sweep
             return RunDirectory(Path(str(sweep.dir)) / str(sweep.subdir))
 
+    @property
+    def is_resumed(self) -> bool:
+        """Whether the training starts from a checkpoint."""
+        return self.position != START
 
-def compose(launcher: AbreastLauncher, overrides: Sequence[Sequence[str]], first: int) -> list[SweepJob]:
-    """The jobs with their configs, numbered from `first` on."""
-    assert launcher.hydra_context is not None
-    assert launcher.config is not None
+
+def compose(
+    loader: ConfigLoader, sweep_config: DictConfig, overrides: Sequence[Sequence[str]], first: int
+) -> list[SweepJob]:
+    """Compose the jobs' configs; the jobs are numbered from `first` on."""
     jobs = []
-    for number, own in enumerate(overrides, start=first):
-        config = launcher.hydra_context.config_loader.load_sweep_config(launcher.config, list(own))
+    for number, job_overrides in enumerate(overrides, start=first):
+        config = loader.load_sweep_config(sweep_config, list(job_overrides))
         with open_dict(config):
             config.hydra.job.id = str(number)
             config.hydra.job.num = number
-        jobs.append(SweepJob(number, list(own), config))
+        jobs.append(SweepJob(number, list(job_overrides), config))
     shared = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
     for job in jobs:
-        job.title = " ".join(each for each in filter_overrides(job.overrides) if each not in shared)
+        job.title = " ".join(item for item in filter_overrides(job.overrides) if item not in shared)
     return jobs
 
 
-def is_sound(job: SweepJob, matmul_precision: str | None) -> bool:
-    """Whether the job's config passes the checks; fills in `plain`, `id` and the directory."""
+def is_valid(job: SweepJob, matmul_precision: str | None) -> bool:
+    """Whether the job's config passes the checks; if so, sets `run_config`, `id` and the directory."""
     from abreast.validation.preflight import check
 
     with hydra_config(job.config):
         try:
             task = OmegaConf.masked_copy(job.config, [str(key) for key in job.config if key != "hydra"])
             check(task, job.config.hydra)
-            job.plain = run_config(task, job.config.hydra)
+            job.run_config = run_config(task, job.config.hydra)
         except Exception:
             return False
     if matmul_precision is not None:
-        job.plain["matmul_precision"] = matmul_precision
-    job.id = run_id(job.plain)
-    _place(job)
+        job.run_config["matmul_precision"] = matmul_precision
+    job.id = run_id(job.run_config)
+    _name_directory(job)
     return True
 
 
-def _place(job: SweepJob) -> None:
-    """Name the job's directory after what sets it apart and the run's id, which finds it again.
+def _name_directory(job: SweepJob) -> None:
+    """Name the job's directory after its title and the run's id, by which the same run finds it again.
 
-    Only where the number would be the name: numbers begin anew when a search is taken up again.
+    Only if its name would be the job's number, which may be another one when a sweep or search is resumed.
     """
     with hydra_config(job.config):
         folder, name = Path(str(job.config.hydra.sweep.dir)), Path(str(job.config.hydra.sweep.subdir))
     if name.name != str(job.number):
         return
-    found = next((folder / name.parent).glob(f"*_{job.id}"), None)
-    readable = re.sub(r"[^\w=.,+-]+", "_", job.title.replace(" ", ","))[:LONGEST].strip("_,.") or "run"
-    own = found.name if found else f"{readable}_{job.id}"
+    existing = next((folder / name.parent).glob(f"*_{job.id}"), None)
+    readable = re.sub(r"[^\w=.,+-]+", "_", job.title.replace(" ", ","))[:MAX_NAME].strip("_,.") or "run"
+    directory = existing.name if existing else f"{readable}_{job.id}"
     with read_write(job.config.hydra):
-        job.config.hydra.sweep.subdir = str(name.parent / own)
+        job.config.hydra.sweep.subdir = str(name.parent / directory)
 
 
-def named(job: SweepJob, message: object) -> str:
-    """The message with the job that it is about."""
+def with_job_name(job: SweepJob, message: object) -> str:
+    """The message, preceded by the job that it is about."""
     return f"Job {job.number} ({job.name}): {message}"
 
 
-def why_failed(job: SweepJob) -> str | None:
-    """The first line of what went wrong; a run that diverged has failed too, if not as a job."""
+def failure_reason(job: SweepJob) -> str | None:
+    """The first line of the error; None if the run did not fail. One that diverged did, if not as a job."""
     if job.returned is None:
         return None
     if job.returned.status == JobStatus.FAILED:
         error = job.returned._return_value
-        return (str(error).strip() or type(error).__name__).splitlines()[0].removeprefix(named(job, ""))
-    if job.returned.hydra_cfg is None or job.plain is None:
+        return (
+            (str(error).strip() or type(error).__name__).splitlines()[0].removeprefix(with_job_name(job, ""))
+        )
+    if job.returned.hydra_cfg is None or job.run_config is None:
         return None
     try:
         status = RunDirectory(Path(job.returned.hydra_cfg.hydra.runtime.output_dir)).read_status()
@@ -129,10 +145,10 @@ def why_failed(job: SweepJob) -> str | None:
 
 @contextmanager
 def hydra_config(config: DictConfig) -> Iterator[None]:
-    """Let `${hydra:...}` be the job's own for a while."""
+    """Resolve `${hydra:...}` from this config."""
     instance: Any = HydraConfig.instance()
     before = instance.cfg
-    instance.cfg = config  # not by `set_config`, whose copy takes longer than all that is asked for here
+    instance.cfg = config  # not by `set_config`, whose copy takes longer than all that is resolved here
     try:
         yield
     finally:

@@ -12,19 +12,20 @@ from hydra.core.config_store import ConfigStore
 class AbreastLauncherConf:
     """How the runs of a sweep are trained together.
 
-    max_lanes: the most runs in one stack.
-    memory_gib: what the weights and all that belongs to them may take; null: whatever `max_lanes` need.
-    threads: that train parts of a stack side by side; null: all cores for wide networks, else one.
-    matmul_precision: of the runs that are stacked, instead of their own: `bf16` for faster, coarser matrix
-        products on CPUs that have them.
-    shared_batches: lanes of one seed, which have the same mini-batches in the same order, gather them and
-        multiply them by their weights together: faster for wide inputs, equal within rounding only.
-    save_every: seconds between two writings of the checkpoints, which are kept in memory meanwhile.
-    halving: epochs after which the worst lanes of a stack are dropped, such as [1,3,9]; null: never.
-    keep: the share of the lanes that are kept then.
-    engine: what trains the stacks: none (this process), joblib, submitit or ray.
-    workers: processes of the engine; null: one for each GPU, or for each core.
-    engine_options: the engine's own; see docs/scale.md.
+    Attributes:
+        max_lanes: The most runs in a stack.
+        memory_gib: Memory for weights, gradients, optimizers and checkpoints; null: what `max_lanes` need.
+        threads: Threads that train parts of a stack; null: all cores for wide networks, else one.
+        matmul_precision: Replaces the stacked runs' own: `bf16` for faster, less precise matrix products on
+            CPUs that support it.
+        shared_batches: Let lanes of one seed, whose mini-batches are the same, gather and multiply them
+            together: faster for wide inputs, equal within rounding only.
+        save_every: Seconds between two writings of the checkpoints, which are kept in memory meanwhile.
+        halving: Epochs after which the worst lanes of a stack are dropped, such as [1,3,9]; null: never.
+        keep: The share of the lanes that halving keeps.
+        engine: What trains the stacks: none (this process), joblib, submitit or ray.
+        workers: Processes of the engine; null: one for each GPU, or for each core.
+        engine_options: The engine's options; see docs/scale.md.
     """
 
     _target_: str = "hydra_plugins.abreast_launcher.launcher.AbreastLauncher"

@@ -1,0 +1,99 @@
+"""Trains the stacks of a sweep by an engine."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from hydra_plugins.abreast_launcher._jobs import SweepJob
+from hydra_plugins.abreast_launcher.config import AbreastLauncherConf
+from hydra_plugins.abreast_launcher.engines.choose import LOCAL, choose_engine
+from hydra_plugins.abreast_launcher.engines.work import WorkItem, count_gpus, divide
+
+if TYPE_CHECKING:
+    from abreast.stacking.build import Job, Outcome
+
+log = logging.getLogger(__name__)
+
+
+class TrainedStack(NamedTuple):
+    """A stack, or a part of one, that an engine has trained.
+
+    Attributes:
+        sweep_jobs: Its jobs.
+        jobs: Their runs, in the same order.
+        outcomes: How each ended, or the exception that stopped the stack as a whole.
+    """
+
+    sweep_jobs: list[SweepJob]
+    jobs: Sequence[Job]
+    outcomes: list[Outcome] | Exception
+
+
+def train_stacks(
+    settings: AbreastLauncherConf,
+    stacks: Sequence[list[SweepJob]],
+    begin: Callable[[SweepJob], Path],
+    sweep_dir: Path,
+) -> Iterator[TrainedStack]:
+    """Train stacks, one after the other in this process, or all at once by another engine.
+
+    An engine gets at least one part for every worker, if the stacks can be cut: halving compares the lanes
+    of whole stacks.
+
+    Args:
+        settings: The launcher's settings.
+        stacks: The jobs of each stack.
+        begin: Creates a job's directory.
+        sweep_dir: The directory of the sweep.
+
+    Raises:
+        ConfigError: The settings of the engine or of successive halving are invalid.
+    """
+    if settings.halving is not None:
+        from abreast.stacking.successive_halving import check
+
+        for stack in stacks:
+            check(list(settings.halving), settings.keep, [job.run_config or {} for job in stack])
+    engine = choose_engine(settings.engine)
+    if settings.engine == LOCAL:
+        for stack in stacks:  # one by one: a stack begins when the one before has ended
+            item = _work_item(settings, stack, begin)
+            yield TrainedStack(stack, item.jobs, next(engine([item], 1, {})))
+        return
+    workers = settings.workers or max(1, count_gpus() or (os.cpu_count() or 1))
+    parts = list(stacks) if settings.halving else divide(stacks, workers)
+    options = dict(settings.engine_options or {})
+    if settings.engine == "submitit":
+        options.setdefault("folder", str(sweep_dir / ".submitit" / "%j"))
+    items = [_work_item(settings, part, begin) for part in parts]
+    log.info("%d parts of stacks go to %s", len(items), settings.engine)
+    for part, item, outcomes in zip(parts, items, engine(items, workers, options), strict=True):
+        yield TrainedStack(part, item.jobs, outcomes)
+
+
+def _work_item(
+    settings: AbreastLauncherConf, stack: Sequence[SweepJob], begin: Callable[[SweepJob], Path]
+) -> WorkItem:
+    importlib.import_module("abreast.runtime.fast_import")  # before Lightning
+    from abreast.stacking.build import Job
+    from abreast.stacking.run import Options
+
+    options = Options(
+        threads=settings.threads,
+        save_every=settings.save_every,
+        memory_gib=settings.memory_gib,
+        shared_batches=settings.shared_batches,
+    )
+    return WorkItem(
+        jobs=[Job(job.run_config or {}, begin(job).absolute(), job.title) for job in stack],
+        options=options,
+        rungs=tuple(settings.halving or ()),
+        keep=settings.keep,
+        path=tuple(entry for entry in sys.path if entry),
+    )

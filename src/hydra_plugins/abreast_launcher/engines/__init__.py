@@ -1,0 +1,1 @@
+"""Where stacks are trained: in this process, or by joblib, submitit or Ray."""

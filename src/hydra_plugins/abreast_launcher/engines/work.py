@@ -1,0 +1,124 @@
+"""A piece of work for an engine: a stack, or a part of one, to be trained in some process."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import pickle
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from abreast.errors import RunError
+
+if TYPE_CHECKING:
+    from abreast.stacking.build import Job, Outcome
+    from abreast.stacking.run import Options
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class WorkItem:
+    """All that a process, perhaps of another machine, needs to train a stack or a part of one.
+
+    Attributes:
+        jobs: The runs.
+        options: How to train them.
+        rungs: Epochs after which successive halving drops lanes; empty for none.
+        keep: The share of the lanes that it keeps.
+        device: The only GPU that the process may see; None for all.
+        path: What the process adds to `sys.path`.
+    """
+
+    jobs: Sequence[Job]
+    options: Options
+    rungs: tuple[int, ...] = ()
+    keep: float = 1 / 3
+    device: int | None = None
+    path: tuple[str, ...] = ()
+
+
+def train(item: WorkItem) -> list[Outcome]:
+    """Train the item's jobs as one stack in this process; their outcomes, in order."""
+    gc.enable()  # the command line turns it off until something is trained
+    importlib.import_module("abreast.runtime.fast_import")  # before Lightning
+    from hydra.utils import execution_whitelist
+
+    from abreast.config.targets import own_targets
+    from abreast.stacking.run import train_stack
+
+    callbacks = []
+    if item.rungs:
+        from abreast.stacking.successive_halving import Halving
+
+        callbacks.append(Halving(item.rungs, item.keep))
+    with execution_whitelist(sorted({name for job in item.jobs for name in own_targets(job.cfg)})):
+        return train_stack(item.jobs, item.options, callbacks)
+
+
+def train_in_worker(item: WorkItem) -> list[Outcome] | Exception:
+    """Train the item in a worker's process.
+
+    Returns:
+        The outcomes, or the exception that stopped the stack as a whole; errors are such that can be pickled.
+    """
+    if item.device is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(item.device)
+    sys.path.extend(entry for entry in item.path if entry not in sys.path)
+    try:
+        outcomes = train(item)
+    except Exception as error:
+        portable_error = portable(error)
+        assert isinstance(portable_error, Exception)
+        return portable_error
+    for outcome in outcomes:
+        outcome.error = portable(outcome.error)
+    return outcomes
+
+
+def portable(error: BaseException | None) -> BaseException | None:
+    """The error itself if it can be pickled, else one with its message."""
+    if error is None:
+        return None
+    try:
+        copy = pickle.loads(pickle.dumps(error))
+    except Exception:
+        copy = None
+    if type(copy) is type(error) and str(copy) == str(error):
+        return error
+    return RunError(f"{type(error).__name__}: {error}")
+
+
+def divide(stacks: Sequence[list[T]], workers: int) -> list[list[T]]:
+    """Cut the largest stacks in two until there is a part for every worker."""
+    parts = list(stacks)
+    while len(parts) < workers and any(len(part) > 3 for part in parts):
+        largest = max(range(len(parts)), key=lambda number: len(parts[number]))
+        part = parts[largest]
+        parts[largest : largest + 1] = [part[: len(part) // 2], part[len(part) // 2 :]]
+    return parts
+
+
+def with_resources(items: Sequence[WorkItem], workers: int, gpus: int) -> list[WorkItem]:
+    """Give every item one of several GPUs in turn; on CPUs, its share of the cores."""
+    if gpus > 1:
+        return [replace(item, device=number % gpus) for number, item in enumerate(items)]
+    if gpus == 1 or workers == 1:
+        return list(items)
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    return [
+        item
+        if item.options.threads is not None
+        else replace(item, options=replace(item.options, threads=threads))
+        for item in items
+    ]
+
+
+def count_gpus() -> int:
+    """The GPUs of this machine."""
+    import torch
+
+    return torch.cuda.device_count()
