@@ -23,7 +23,7 @@ def test_a_search_trains_abreast_and_goes_on(sweep: Callable[..., Any]) -> None:
     assert first.output.count(STACK) == 2
     assert len(first.runs()) == 8
     more = sweep(*RUN, *SPACE, *OURS, "hydra.sweeper.n_trials=12")
-    assert "8 of 12 trials are there from before" in more.output
+    assert "8 of 12 trials are finished already" in more.output
     assert more.output.count(STACK) == 1
     assert more.statuses() == ["finished"] * 12
     # All twelve at once are the same twelve: suggestions follow from the seed and the trials before.

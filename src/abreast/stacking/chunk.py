@@ -20,7 +20,8 @@ from abreast.stacking.layers import UnsupportedLayerError
 from abreast.stacking.loader import StackBlock
 from abreast.stacking.losses import StackedLoss
 from abreast.stacking.metrics import StackMetrics
-from abreast.stacking.optimizers import OptimizerSnapshot, optimizer_groups
+from abreast.stacking.optimizer_state import OptimizerSnapshot
+from abreast.stacking.optimizers import optimizer_groups
 from abreast.stacking.parameters import BufferPool, StackedState
 from abreast.stacking.sequential import StackedSequential
 from abreast.stacking.shared_batches import equal_neighbours, repeat_by_lane, share_first_product
@@ -46,7 +47,7 @@ class _StepSample(NamedTuple):
 class Chunk:
     """Neighbouring lanes of a stack: their weights, optimizers and metrics.
 
-    Chunks are independent: each can be trained in a thread of its own.
+    Chunks are independent: they can be trained by several threads.
 
     Args:
         lanes: The chunk's lanes.

@@ -27,7 +27,8 @@ from abreast.runs.directory import RunDirectory
 from abreast.runtime.seeding import derive
 from abreast.stacking.lane_checkpoints import LaneCheckpoints
 from abreast.stacking.lane_trainer import LaneTrainer
-from abreast.stacking.optimizers import OptimizerGroup, OptimizerSnapshot, cloned
+from abreast.stacking.optimizer_state import OptimizerSnapshot, cloned
+from abreast.stacking.optimizers import OptimizerGroup
 from abreast.stacking.parameters import detach_from_stack
 from abreast.training.finish import ChosenWeights, finish
 

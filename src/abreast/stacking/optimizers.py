@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -15,6 +14,13 @@ from abreast.config.types import State
 from abreast.learner.module import Learner
 from abreast.learner.schedule import Schedule
 from abreast.optim.fused_step import Step, fused_step
+from abreast.stacking.optimizer_state import (
+    OptimizerSnapshot,
+    ParameterSlice,
+    cloned,
+    joined,
+    lane_value,
+)
 from abreast.stacking.parameters import StackedState
 
 # Optimizers that update each value of a parameter from that value's history alone.
@@ -32,27 +38,6 @@ ELEMENTWISE = (
     torch.optim.Rprop,
 )
 VECTOR = 16  # float32 values that a fused kernel handles at once; the remainder is rounded differently
-
-
-@dataclass(frozen=True)
-class OptimizerSnapshot:
-    """State of one lane's optimizer and schedule, as an individual run's checkpoint holds them.
-
-    Attributes:
-        optimizer: What the optimizer's `state_dict` would return.
-        scheduler: What the scheduler's would; None without a schedule.
-    """
-
-    optimizer: State
-    scheduler: State | None
-
-
-@dataclass(frozen=True)
-class _Slice:
-    """Where a lane's values of a parameter are: in position `lane` of a slab, or (None) in all of it."""
-
-    parameter: nn.Parameter
-    lane: int | None
 
 
 class OptimizerGroup:
@@ -76,7 +61,7 @@ class OptimizerGroup:
         self.scheduler: LRScheduler | None = None
         self._fused: Step | None = None
         self._tried_fused = False
-        self._slices: dict[int, list[_Slice]] = {lane: [] for lane in self.lanes}
+        self._slices: dict[int, list[ParameterSlice]] = {lane: [] for lane in self.lanes}
         if len(self.lanes) == 1:
             configured = cast(Any, members[0].configure_optimizers())
             if isinstance(configured, dict):
@@ -102,12 +87,12 @@ class OptimizerGroup:
                 slab.grad = state.gradients[name][lanes.start : lanes.stop]
                 parameters.append(slab)
                 for lane in lanes:
-                    self._slices[lane].append(_Slice(slab, lane - lanes.start))
+                    self._slices[lane].append(ParameterSlice(slab, lane - lanes.start))
             else:
                 for lane in lanes:
                     parameter = learners[lane].net.get_parameter(name)
                     parameters.append(parameter)
-                    self._slices[lane].append(_Slice(parameter, None))
+                    self._slices[lane].append(ParameterSlice(parameter, None))
         return learners[lanes.start].make_optimizer(parameters)
 
     def step(self) -> None:
@@ -139,7 +124,7 @@ class OptimizerGroup:
         slices = self._slices[lane]
         states = {
             index: {
-                key: _lane_value(value, part) for key, value in self.optimizer.state[part.parameter].items()
+                key: lane_value(value, part) for key, value in self.optimizer.state[part.parameter].items()
             }
             for index, part in enumerate(slices)
             if part.parameter in self.optimizer.state
@@ -169,7 +154,7 @@ class OptimizerGroup:
                 states.setdefault(self._slices[lane][index].parameter, []).append(state)
         for parameter, by_lane in states.items():
             self.optimizer.state[parameter] = {
-                key: _joined([state[key] for state in by_lane], parameter) for key in by_lane[0]
+                key: joined([state[key] for state in by_lane], parameter) for key in by_lane[0]
             }
 
 
@@ -225,30 +210,3 @@ def _check_contiguous(optimizer: Optimizer) -> None:
             grad = parameter.grad
             assert parameter.is_contiguous(), "an optimizer's parameter must be contiguous"
             assert grad is None or grad.is_contiguous(), "a gradient must be contiguous"
-
-
-def _lane_value(value: object, part: _Slice) -> object:
-    """A lane's share of a value in the optimizer's state of a parameter."""
-    if not isinstance(value, Tensor):
-        return value
-    if part.lane is not None and value.shape == part.parameter.shape:
-        value = value[part.lane]
-    return value.clone()
-
-
-def _joined(values: Sequence[object], parameter: nn.Parameter) -> object:
-    """The inverse of `_lane_value`: one value of all lanes that share a parameter."""
-    tensors = [value for value in values if isinstance(value, Tensor)]
-    is_by_lane = bool(tensors) and tensors[0].ndim > 0 and tensors[0].shape == parameter.shape[1:]
-    return torch.stack(tensors) if is_by_lane else values[0]
-
-
-def cloned(node: Any) -> Any:
-    """Copy the tensors of a nest: a view would be saved with all of the memory that it is a view of."""
-    if isinstance(node, Tensor):
-        return node.detach().clone()
-    if isinstance(node, dict):
-        return type(node)((key, cloned(value)) for key, value in node.items())
-    if isinstance(node, (list, tuple)):
-        return type(node)(cloned(value) for value in node)
-    return node

@@ -11,7 +11,7 @@ from abreast.loggers.tensorboard import TensorBoard
 from abreast.runs.atomic import remove_partial_files
 from abreast.runs.files import LAST
 from abreast.stacking.lane import Lane
-from abreast.stacking.optimizers import OptimizerSnapshot
+from abreast.stacking.optimizer_state import OptimizerSnapshot
 
 
 def load_checkpoints(lanes: Sequence[Lane]) -> Mapping[Lane, OptimizerSnapshot] | None:

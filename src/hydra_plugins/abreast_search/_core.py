@@ -1,20 +1,22 @@
-"""Asks Optuna, trains, tells; and goes on where an earlier start of the same search has stopped."""
+"""Searches with Optuna, a batch of trials at a time; resumes where an earlier start of the search stopped."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from hydra.core.utils import JobReturn, JobStatus
-from omegaconf import OmegaConf
+from hydra.plugins.launcher import Launcher
+from omegaconf import DictConfig, OmegaConf
 
 from abreast.errors import ConfigError, RunError
 from abreast.metrics.objective import monitor
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import SWEEP
+from hydra_plugins.abreast_search.config import AbreastSearchConf
 
 try:
     import optuna
@@ -26,81 +28,92 @@ except ImportError:
         "hydra/sweeper=abreast_search needs Optuna and its Hydra plugin: pip install 'abreast[search]'"
     ) from None
 
-if TYPE_CHECKING:
-    from hydra_plugins.abreast_search.sweeper import SearchSweeper
-
 log = logging.getLogger(__name__)
 
 RESULTS = "optimization_results.yaml"
 Params = dict[str, Any]
 
 
-def search(sweeper: SearchSweeper, arguments: Sequence[str]) -> Params:
-    """Train until there are `n_trials`; the best one's settings, also written into the sweep's directory."""
-    if min(sweeper.n_trials, sweeper.batch) < 1:
+def search(
+    settings: AbreastSearchConf, config: DictConfig, launcher: Launcher, arguments: Sequence[str]
+) -> Params:
+    """Train until there are `n_trials`, and write the best trial's settings into the sweep's directory.
+
+    Args:
+        settings: The sweeper's settings.
+        config: The config of the sweep.
+        launcher: Trains the trials.
+        arguments: The command line's overrides.
+
+    Returns:
+        The settings of the best trial.
+
+    Raises:
+        ConfigError: The settings are invalid, or there is nothing to search.
+        RunError: No trial has finished.
+    """
+    if min(settings.n_trials, settings.batch) < 1:
         raise ConfigError(
-            f"hydra.sweeper.n_trials={sweeper.n_trials} and batch={sweeper.batch} must be 1 or more"
+            f"hydra.settings.n_trials={settings.n_trials} and batch={settings.batch} must be 1 or more"
         )
-    assert sweeper.config is not None
-    folder = Path(str(sweeper.config.hydra.sweep.dir)).absolute()
+    folder = Path(str(config.hydra.sweep.dir)).absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(sweeper.config.copy(), folder / SWEEP)
-    declared = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
+    OmegaConf.save(config.copy(), folder / SWEEP)
+    declared = [f"{key}={value}" for key, value in (settings.params or {}).items()]
     space, fixed, more = create_params_from_overrides([*declared, *arguments])
     space = {key: values for key, values in space.items() if key not in fixed}
     if not space:
         raise ConfigError("nothing to search: give a key several values, or an interval(low, high)")
-    study = _study(sweeper, folder)
+    study = _study(settings, config, folder)
     common = [*(f"{key}={value}" for key, value in fixed.items()), *more]
-    seen: dict[int, str] = {}
+    directories: dict[int, str] = {}  # by the trial's number
     if study.trials:
-        log.info("%d of %d trials are there from before", _count(study), sweeper.n_trials)
+        log.info("%d of %d trials are finished already", _count(study), settings.n_trials)
     while True:
-        batch = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))  # of a search that was stopped
-        batch = batch or _ask(study, sweeper, space)
+        # What a search that was stopped had begun comes first.
+        batch = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)) or _ask(study, settings, space)
         if not batch:
             break
-        _train(sweeper, study, batch, common, seen)
-    return _report(study, folder, seen)
+        _train(launcher, study, batch, common, directories)
+    return _report(study, folder, directories)
 
 
-def _study(sweeper: SearchSweeper, folder: Path) -> optuna.Study:
-    assert sweeper.config is not None
+def _study(settings: AbreastSearchConf, config: DictConfig, folder: Path) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna.create_study(
-        study_name=sweeper.name,
-        storage=sweeper.storage or f"sqlite:///{folder / 'search.db'}",
-        direction=_direction(sweeper),
+        study_name=settings.name,
+        storage=settings.storage or f"sqlite:///{folder / 'search.db'}",
+        direction=_direction(config),
         load_if_exists=True,
     )
 
 
-def _direction(sweeper: SearchSweeper) -> StudyDirection:
-    assert sweeper.config is not None
+def _direction(config: DictConfig) -> StudyDirection:
     cfg: Any = OmegaConf.to_container(
-        OmegaConf.masked_copy(sweeper.config, ["monitor", "data"]), resolve=False, throw_on_missing=False
+        OmegaConf.masked_copy(config, ["monitor", "data"]), resolve=False, throw_on_missing=False
     )
     monitored = monitor(cfg)
-    return StudyDirection.MAXIMIZE if monitored and monitored[1] == "max" else StudyDirection.MINIMIZE
+    is_maximized = monitored is not None and monitored[1] == "max"
+    return StudyDirection.MAXIMIZE if is_maximized else StudyDirection.MINIMIZE
 
 
 def _count(study: optuna.Study) -> int:
-    """The trials that have been trained: one that only repeats another is marked."""
+    """The number of trials that were trained: those that repeat another one are marked, and not counted."""
     return sum("repeats" not in trial.user_attrs for trial in study.get_trials(deepcopy=False))
 
 
-def _ask(study: optuna.Study, sweeper: SearchSweeper, space: Params) -> list[FrozenTrial]:
-    """The next trials, none of which has been tried before; fewer, where the space holds no more."""
+def _ask(study: optuna.Study, settings: AbreastSearchConf, space: Params) -> list[FrozenTrial]:
+    """The next trials, with settings that were not tried before; fewer where the space holds no more."""
     from hydra.utils import instantiate
 
     trials = study.get_trials(deepcopy=False)
     tried = {_key(trial.params): trial for trial in trials}
-    seed = int(np.random.SeedSequence([sweeper.seed, len(trials)]).generate_state(1)[0])
-    study.sampler = instantiate(sweeper.sampler, seed=seed, _convert_="all")
-    wanted = min(sweeper.batch, sweeper.n_trials - _count(study))
+    seed = int(np.random.SeedSequence([settings.seed, len(trials)]).generate_state(1)[0])
+    study.sampler = instantiate(settings.sampler, seed=seed, _convert_="all")
+    missing = min(settings.batch, settings.n_trials - _count(study))
     batch: list[FrozenTrial] = []
-    for _ in range(wanted * 20):
-        if len(batch) >= wanted:
+    for _ in range(missing * 20):
+        if len(batch) >= missing:
             break
         trial = study.ask(space)
         frozen = study.get_trials(deepcopy=False)[trial.number]
@@ -110,7 +123,7 @@ def _ask(study: optuna.Study, sweeper: SearchSweeper, space: Params) -> list[Fro
             continue
         trial.set_user_attr("repeats", known.number)
         _tell_again(study, trial, known)
-    if len(batch) < wanted:
+    if len(batch) < missing:
         log.info("The search has nothing new to try after %d trials", _count(study))
     return batch
 
@@ -120,7 +133,7 @@ def _key(params: Params) -> str:
 
 
 def _tell_again(study: optuna.Study, trial: optuna.Trial, known: FrozenTrial) -> None:
-    """A repeated suggestion has the value that it had before, where it is known."""
+    """Give a repeated suggestion the value that it had before, if that is known."""
     if known.state == TrialState.COMPLETE:
         study.tell(trial, known.value)
     else:
@@ -128,20 +141,19 @@ def _tell_again(study: optuna.Study, trial: optuna.Trial, known: FrozenTrial) ->
 
 
 def _train(
-    sweeper: SearchSweeper,
+    launcher: Launcher,
     study: optuna.Study,
     batch: Sequence[FrozenTrial],
     common: Sequence[str],
-    seen: dict[int, str],
+    directories: dict[int, str],
 ) -> None:
-    assert sweeper.launcher is not None
     overrides = [[*(f"{key}={value}" for key, value in trial.params.items()), *common] for trial in batch]
-    returns = sweeper.launcher.launch(overrides, initial_job_idx=batch[0].number)
+    returns = launcher.launch(overrides, initial_job_idx=batch[0].number)
     for trial, returned in zip(batch, returns, strict=True):
         value = _value(returned)
         run = _directory(returned)
         if run is not None:
-            seen[trial.number] = str(run.path)
+            directories[trial.number] = str(run.path)
         if value is None:
             study.tell(trial.number, state=TrialState.FAIL)
         elif run is not None and _was_dropped(run):
@@ -171,15 +183,15 @@ def _was_dropped(run: RunDirectory) -> bool:
 
 
 def _tell_dropped(study: optuna.Study, trial: FrozenTrial, value: float, run: RunDirectory) -> None:
-    """A run that was dropped at a rung has its value from there, as a pruned trial has in Optuna."""
+    """Report a run that halving dropped as a pruned trial, with the value that it had then."""
     live = optuna.Trial(study, trial._trial_id)
     live.report(value, int(run.read_status()["dropped_at"]))
     study.tell(trial.number, state=TrialState.PRUNED)
 
 
-def _report(study: optuna.Study, folder: Path, seen: dict[int, str]) -> Params:
+def _report(study: optuna.Study, folder: Path, directories: dict[int, str]) -> Params:
     if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-        raise RunError("no trial of the search has finished: see the messages above")
+        raise RunError("no trial of the search has finished; the messages above say why")
     best = study.best_trial
     results = {
         "name": "optuna",
@@ -187,8 +199,8 @@ def _report(study: optuna.Study, folder: Path, seen: dict[int, str]) -> Params:
         "best_evaluated_value": best.value,
         "trials": _count(study),
     }
-    if best.number in seen:
-        results["best_run"] = seen[best.number]
+    if best.number in directories:
+        results["best_run"] = directories[best.number]
     OmegaConf.save(OmegaConf.create(results), folder / RESULTS)
     settings = " ".join(f"{key}={value}" for key, value in best.params.items())
     log.info("Best of %d trials: %.6g with %s", results["trials"], best.value, settings)

@@ -12,13 +12,14 @@ from hydra.core.config_store import ConfigStore
 class AbreastSearchConf:
     """A search for the best settings.
 
-    n_trials: runs in all, with those of an earlier start of the same search.
-    batch: how many are asked for at once, to be trained side by side.
-    seed: of the suggestions, which follow from it and from the trials before.
-    sampler: Optuna's, built with a seed.
-    storage: where Optuna keeps the trials; null: `search.db` in the sweep's directory.
-    name: of the study within the storage.
-    params: what is searched, beside the command line: `{key: sweep}`.
+    Attributes:
+        n_trials: Runs in all, with those of an earlier start of the same search.
+        batch: Trials that Optuna suggests at once, to be trained side by side.
+        seed: Seed of the suggestions, which follow from it and from the trials before.
+        sampler: Optuna's sampler, built with a seed.
+        storage: Where Optuna keeps the trials; null: `search.db` in the sweep's directory.
+        name: Name of the study within the storage.
+        params: What is searched, beside the command line: `{key: sweep}`.
     """
 
     _target_: str = "hydra_plugins.abreast_search.sweeper.SearchSweeper"

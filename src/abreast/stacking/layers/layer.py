@@ -82,7 +82,7 @@ STACKED_LAYERS: dict[type[nn.Module], type[StackedLayer]] = {}
 def register(*layers: type[nn.Module]) -> Callable[[type[StackedLayer]], type[StackedLayer]]:
     """Register the stacked form of layers, by their exact classes: `register(nn.Linear)(StackedLinear)`.
 
-    Subclasses need a row of their own: they may compute something else.
+    Subclasses are registered separately: they may compute something else.
     """
 
     def add(stacked: type[StackedLayer]) -> type[StackedLayer]:

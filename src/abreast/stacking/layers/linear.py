@@ -8,9 +8,8 @@ from torch import Tensor, nn
 from abreast.stacking.layers.layer import LayerContext, StackedLayer, UnsupportedLayerError
 from abreast.stacking.parameters import ALIGNED_FLOATS, BufferPool, align
 
-BMM_CUTOFF = (
-    400  # torch multiplies batches of smaller matrices in a loop of its own, which rounds differently
-)
+# Multiplications of a matrix product below which torch.bmm takes another path, which rounds differently.
+BMM_CUTOFF = 400
 
 
 class StackedLinear(StackedLayer):
