@@ -53,5 +53,5 @@ def test_a_missing_package_is_named(train: Callable[..., Path], monkeypatch: pyt
     monkeypatch.setattr(
         "abreast.inference.export.find_spec", lambda name: None if name == "onnxscript" else sys
     )
-    with pytest.raises(ConfigError, match=r"needs onnxscript: pip install 'abreast\[export\]'"):
+    with pytest.raises(ConfigError, match=r"requires onnxscript: pip install 'abreast\[export\]'"):
         main([str(path), "--format", "onnx"])
