@@ -78,7 +78,7 @@ def rows(data: str) -> DataModule:
 
 
 def fresh(task: Task) -> nn.Module:
-    """The network with the run's own initial weights."""
+    """The network with the run's initial weights."""
     with execution_whitelist(WHITELIST):
         return build_net(config(task), (1, 28, 28), 10)
 
@@ -105,7 +105,7 @@ def by_hand(task: Task) -> float:
         net.eval()
         with torch.inference_mode():
             right = torch.zeros(())
-            parts = (torch.split(each, 1024) for each in (data.val.inputs, data.val.targets))
+            parts = (torch.split(tensor, 1024) for tensor in (data.val.inputs, data.val.targets))
             for inputs, targets in zip(*parts, strict=True):
                 right += (net(inputs.sub(mean).mul_(scale)).argmax(1) == targets).sum()
         float(torch.stack(losses).mean()), float(hits), float(right)
@@ -114,7 +114,7 @@ def by_hand(task: Task) -> float:
 
 
 def as_tutorials(task: Task) -> float:
-    """(b) Float images, fancy indexing, Adam's defaults, `.item()` each step."""
+    """(b) Float images, fancy indexing, Adam's defaults, `.item()` every step."""
     data, net = rows(task.data), fresh(task)
     inputs = (data.train.inputs.float() - data.mean) / data.std
     val_inputs = (data.val.inputs.float() - data.mean) / data.std

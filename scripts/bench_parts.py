@@ -1,4 +1,4 @@
-"""Start-up times and memory for `bench_run.py`, each in processes of their own."""
+"""Start-up times and memory for `bench_run.py`, in separate processes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ torch.optim.Adam.step = last
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
-# Linux's own count: `ru_maxrss` begins with what the process that started this one had.
+# Counted by Linux: `ru_maxrss` begins with what the process that started this one had.
 PEAK = """
 from pathlib import Path
 print(int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024)
@@ -75,7 +75,7 @@ def _run(folder: str, *command: str) -> tuple[float, str]:
 
 
 def startup_ratios(data: str, turns: int, *, warm: bool = True) -> dict[str, dict[str, float]]:
-    """Seconds of whole processes in turn, and the ratio of their medians to that of `import torch`.
+    """Seconds of processes in turn, and the ratio of their medians to that of `import torch`.
 
     With `warm` a turn before the first is left out.
     """

@@ -75,12 +75,12 @@ def measure(
 
 def ratios(seconds: dict[str, list[float]]) -> dict[str, dict[str, float]]:
     """For each target's pair of arms, the median ratio within a turn, with the lowest and the highest."""
-    found = {}
+    ratios = {}
     for pair in TARGETS:
         over, under = pair.split("/")
-        each = [x / y for x, y in zip(seconds[over], seconds[under], strict=True)]
-        found[pair] = {"median": statistics.median(each), "low": min(each), "high": max(each)}
-    return found
+        values = [x / y for x, y in zip(seconds[over], seconds[under], strict=True)]
+        ratios[pair] = {"median": statistics.median(values), "low": min(values), "high": max(values)}
+    return ratios
 
 
 def report(cell: dict[str, Any]) -> None:
@@ -89,10 +89,10 @@ def report(cell: dict[str, Any]) -> None:
     for arm, took in cell["seconds"].items():
         spread = f"{min(took):.3f} to {max(took):.3f}"
         print(f"  {arm:<3} {NAMES[arm]:<38} {statistics.median(took):.3f} s/epoch ({spread})")
-    for pair, found in cell["ratios"].items():
-        met = "met" if found["median"] <= TARGETS[pair] else "NOT met"
-        spread = f"{found['low']:.2f} to {found['high']:.2f}"
-        print(f"  {pair:<5} {found['median']:.3f} ({spread}), target {TARGETS[pair]}: {met}", flush=True)
+    for pair, ratio in cell["ratios"].items():
+        met = "met" if ratio["median"] <= TARGETS[pair] else "NOT met"
+        spread = f"{ratio['low']:.2f} to {ratio['high']:.2f}"
+        print(f"  {pair:<5} {ratio['median']:.3f} ({spread}), target {TARGETS[pair]}: {met}", flush=True)
 
 
 def main() -> int:
@@ -114,8 +114,8 @@ def main() -> int:
         startup = startup_ratios(args.data, 5)
     memory = memory_above(args.data)
     print("\nstart-up, ratio of medians to `import torch`")
-    for name, found in startup.items():
-        print(f"  {name:<40} {found['ratio']:.2f} ({found['low']:.2f} to {found['high']:.2f} s)")
+    for name, timing in startup.items():
+        print(f"  {name:<40} {timing['ratio']:.2f} ({timing['low']:.2f} to {timing['high']:.2f} s)")
     first = startup["abreast, first step"]["ratio"] / startup["torch only, first step"]["ratio"]
     print(f"  first step, abreast to torch only: {first:.2f}, target {STARTUP_TARGETS['first step']}")
     print(f"\nmemory above torch, lightning and the data: {memory:.0f} MiB, target {MEMORY_TARGET:.0f}")

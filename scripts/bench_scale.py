@@ -3,7 +3,7 @@
     python scripts/bench_scale.py                 # K = 1 to 512, four widths, 1 to 4 ranks (about 20 minutes)
     python scripts/bench_scale.py --quick --json scale.json
 
-Every point is measured in a process of its own, on one thread: data of 64 features and 10 classes, batches
+Every point is measured in a separate process, on one thread: data of 64 features and 10 classes, batches
 of 32, Adam, cross-entropy, one hidden layer. A lane-step is the median over the blocks of the later epochs,
 in CPU time, which others on the machine disturb less. Outside the steps is what a run takes to be built,
 validated, tested and written: its share of the rest of the wall clock. docs/scale.md works with them.
@@ -46,9 +46,9 @@ def config(width: int, epochs: int, logger: str) -> dict[str, Any]:
         "steps_per_execution=10",
     ]
     with initialize_config_dir(str(ROOT / "conf")):
-        found = OmegaConf.to_container(compose("train", overrides=overrides), resolve=True)
-    assert isinstance(found, dict)
-    return {str(key): value for key, value in found.items()}
+        config = OmegaConf.to_container(compose("train", overrides=overrides), resolve=True)
+    assert isinstance(config, dict)
+    return {str(key): value for key, value in config.items()}
 
 
 def mebibytes() -> float:
@@ -90,9 +90,9 @@ def point(width: int, lanes: int, logger: str) -> dict[str, float]:
     ):
         jobs = []
         for lane in range(lanes):
-            own = json.loads(json.dumps(base))
-            own["seed"], own["optim"]["lr"] = lane % 8, 1e-3 * (1 + lane // 8)
-            jobs.append(Job(own, Path(folder) / str(lane)))
+            lane_config = json.loads(json.dumps(base))
+            lane_config["seed"], lane_config["optim"]["lr"] = lane % 8, 1e-3 * (1 + lane // 8)
+            jobs.append(Job(lane_config, Path(folder) / str(lane)))
         before, began = mebibytes(), time.perf_counter()
         outcomes = train_stack(jobs, Options(threads=1, save_every=1e9), [clock])
         seconds = time.perf_counter() - began
@@ -139,7 +139,7 @@ def ranks(width: int, count: int) -> dict[str, float]:
 
 
 def measured(width: int, lanes: int, logger: str = "none") -> dict[str, Any]:
-    """`point` in a process of its own."""
+    """`point` in a separate process."""
     arguments = ["--point", str(width), str(lanes), logger]
     done = subprocess.run(
         [sys.executable, __file__, *arguments],
@@ -149,8 +149,8 @@ def measured(width: int, lanes: int, logger: str = "none") -> dict[str, Any]:
     )
     if done.returncode != 0:
         raise RuntimeError(done.stderr)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return {**found, "logger": logger}
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return {**result, "logger": logger}
 
 
 def show(title: str, rows: list[dict[str, Any]]) -> None:
@@ -185,13 +185,13 @@ def main() -> None:
         config(AT_WIDTH, EPOCHS, "none")
     results["compose_ms"] = 200 * (time.perf_counter() - began)
     print(f"To compose one run's configuration: {results['compose_ms']:.0f} ms")
-    results["lanes"] = [measured(AT_WIDTH, each) for each in lanes]
+    results["lanes"] = [measured(AT_WIDTH, count) for count in lanes]
     show(f"Lanes, width {AT_WIDTH}", results["lanes"])
-    results["widths"] = [measured(each, AT_LANES) for each in widths]
+    results["widths"] = [measured(width, AT_LANES) for width in widths]
     show(f"Width, {AT_LANES} lanes", results["widths"])
-    results["loggers"] = [measured(AT_WIDTH, AT_LANES, each) for each in ("none", "tensorboard")]
+    results["loggers"] = [measured(AT_WIDTH, AT_LANES, logger) for logger in ("none", "tensorboard")]
     show(f"Loggers, {AT_LANES} lanes, width {AT_WIDTH}", results["loggers"])
-    results["ranks"] = [ranks(AT_WIDTH, each) for each in counts]
+    results["ranks"] = [ranks(AT_WIDTH, count) for count in counts]
     show(f"Ranks on this machine's {os.cpu_count()} cores, width {AT_WIDTH}", results["ranks"])
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=2))

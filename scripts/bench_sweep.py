@@ -70,13 +70,13 @@ def sweeps(
         for way in (arms.stacked, arms.plain, arms.idiomatic):  # what is done once in a process
             way(short, folder / way.__name__)
         for turn in range(turns):
-            for each, action in ways.items():
+            for label, action in ways.items():
                 shutil.rmtree(folder)
                 folder.mkdir()
                 torch.set_num_threads(threads)
-                seconds.setdefault(each, []).append(action())
+                seconds.setdefault(label, []).append(action())
                 print(
-                    f"  {net} K={lanes} turn {turn + 1}: {each} {seconds[each][-1]:.3f} s a run",
+                    f"  {net} K={lanes} turn {turn + 1}: {label} {seconds[label][-1]:.3f} s a run",
                     file=sys.stderr,
                 )
     return {"net": net, "lanes": lanes, "epochs": epochs, "seconds": seconds}
@@ -84,8 +84,8 @@ def sweeps(
 
 def ratio(over: Sequence[float], under: Sequence[float]) -> dict[str, float]:
     """Of what was measured in one turn: the median, the lowest and the highest."""
-    each = [a / b for a, b in zip(over, under, strict=True)]
-    return {"median": statistics.median(each), "low": min(each), "high": max(each)}
+    ratios = [a / b for a, b in zip(over, under, strict=True)]
+    return {"median": statistics.median(ratios), "low": min(ratios), "high": max(ratios)}
 
 
 def report_sweep(sweep: dict[str, Any]) -> None:
@@ -94,25 +94,25 @@ def report_sweep(sweep: dict[str, Any]) -> None:
     print(f"\n{sweep['net']}, {sweep['lanes']} lanes, {sweep['epochs']} epochs: seconds a run")
     sweep["ratios"] = {}
     for way, times in seconds.items():
-        found = {to: ratio(times, seconds[to]) for to in (STACK, OPTED) if to in seconds and to != way}
-        sweep["ratios"][way] = found
+        ratios = {to: ratio(times, seconds[to]) for to in (STACK, OPTED) if to in seconds and to != way}
+        sweep["ratios"][way] = ratios
         spread = f"({min(times):.4f} to {max(times):.4f})"
         times_as_long = ", ".join(
-            f"{each['median']:.2f} ({each['low']:.2f} to {each['high']:.2f}) of the {to}"
-            for to, each in found.items()
+            f"{spread['median']:.2f} ({spread['low']:.2f} to {spread['high']:.2f}) of the {to}"
+            for to, spread in ratios.items()
         )
         print(f"  {way:20s} {statistics.median(times):8.4f} {spread:22s} {times_as_long}")
 
 
-def report_steps(found: dict[str, Any]) -> None:
+def report_steps(timing: dict[str, Any]) -> None:
     """Print where one stack's lane-step goes, and add the ratios."""
-    found["trainer / loop"] = ratio(found["trainer"], found["loop"])
-    found["loop / products"] = ratio(found["loop"], found["products"])
-    rates = [found["flops"] / each for each in found["loop"]]
-    found["share of peak"] = ratio(rates, found["peak"])
-    values = [found[name]["median"] for name in ("loop / products", "share of peak", "trainer / loop")]
+    timing["trainer / loop"] = ratio(timing["trainer"], timing["loop"])
+    timing["loop / products"] = ratio(timing["loop"], timing["products"])
+    rates = [timing["flops"] / seconds for seconds in timing["loop"]]
+    timing["share of peak"] = ratio(rates, timing["peak"])
+    values = [timing[name]["median"] for name in ("loop / products", "share of peak", "trainer / loop")]
     print(
-        f"  {found['net']:10s} K={found['lanes']:<4d} {statistics.median(found['loop']) * 1e6:8.1f} us, "
+        f"  {timing['net']:10s} K={timing['lanes']:<4d} {statistics.median(timing['loop']) * 1e6:8.1f} us, "
         f"{values[0]:5.2f} of its products alone, {values[1]:4.0%} of the peak; "
         f"in the Trainer {values[2]:5.3f} of that"
     )
@@ -126,12 +126,12 @@ def judge(measured: list[dict[str, Any]], stepped: list[dict[str, Any]]) -> dict
             if (sweep["net"], sweep["lanes"]) == (net, lanes) and to in sweep["ratios"][way]:
                 value = sweep["ratios"][way][to]["median"]
                 met[f"{net} K={lanes}: {way} / {to} is {value:.2f}, at least {least}"] = value >= least
-    for each in stepped:
-        name = f"{each['net']} K={each['lanes']}"
-        if each["net"] == "batch_norm" and each["lanes"] >= 8:
-            value = each["loop / products"]["median"]
+    for timing in stepped:
+        name = f"{timing['net']} K={timing['lanes']}"
+        if timing["net"] == "batch_norm" and timing["lanes"] >= 8:
+            value = timing["loop / products"]["median"]
             met[f"{name}: lane-step / products is {value:.2f}, at most {PRODUCTS}"] = value <= PRODUCTS
-        value = each["trainer / loop"]["median"]
+        value = timing["trainer / loop"]["median"]
         met[f"{name}: Trainer / loop is {value:.3f}, at most {TRAINER}"] = value <= TRAINER
     return met
 
@@ -157,7 +157,7 @@ def main() -> int:
     stepped: list[dict[str, Any]] = []
     for net, lanes in [] if chosen.steps_only else cells:
         with Path(os.devnull).open("w") as nothing, contextlib.redirect_stdout(nothing):
-            found = sweeps(
+            sweep = sweeps(
                 net,
                 lanes,
                 epochs=5 if chosen.quick else EPOCHS[net],
@@ -166,13 +166,13 @@ def main() -> int:
                 threads=chosen.threads,
                 opt_ins=chosen.opt_ins,
             )
-        report_sweep(found)
-        measured.append(found)
+        report_sweep(sweep)
+        measured.append(sweep)
     print("\nA lane-step on one thread")
     for net, lanes in cells:
-        found = steps(net, lanes, 5 if chosen.quick else max(5, 2 * turns))
-        report_steps(found)
-        stepped.append(found)
+        timing = steps(net, lanes, 5 if chosen.quick else max(5, 2 * turns))
+        report_steps(timing)
+        stepped.append(timing)
     met = judge(measured, stepped)
     for line, is_met in met.items():
         print(f"{'met' if is_met else 'NOT met':8s} {line}")

@@ -48,12 +48,12 @@ def configs(net: str, lanes: int, epochs: int) -> list[dict[str, Any]]:
         overrides += ["data=mnist", f"data.dir={folder}"] if folder else shaped
     with initialize_config_dir(str(conf_dir())):
         base = json.dumps(OmegaConf.to_container(compose(MAIN, overrides=overrides), resolve=True))
-    found = []
+    configs = []
     for lane in range(lanes):
         config = json.loads(base)
         config["seed"], config["optim"]["lr"] = lane // len(RATES), RATES[lane % len(RATES)]
-        found.append(config)
-    return found
+        configs.append(config)
+    return configs
 
 
 def stacked(sweep: Sweep, folder: Path, **options: Any) -> float:
@@ -75,7 +75,7 @@ def opted_in(sweep: Sweep, folder: Path) -> float:
 
 
 def plain(sweep: Sweep, folder: Path) -> float:
-    """Our own runs, one after the other in this process."""
+    """Runs of abreast, one after the other in this process."""
     began = time.perf_counter()
     with execution_whitelist(WHITELIST):
         for number, config in enumerate(sweep):
@@ -93,7 +93,7 @@ def _part(sweep: Sweep, folder: Path) -> None:
 
 
 def two_processes(sweep: Sweep, folder: Path, processes: Parallel) -> float:
-    """Our own runs in two processes, which were started before, of one thread each."""
+    """Runs of abreast in two processes, which were started before, of one thread each."""
     began = time.perf_counter()
     processes(delayed(_part)(sweep[part::2], folder / str(part)) for part in range(2))
     return (time.perf_counter() - began) / len(sweep)
@@ -149,7 +149,7 @@ def idiomatic(sweep: Sweep, folder: Path) -> float:
             for split in (data.train, data.val, data.test)
         ]
         train = DataLoader(sets[0], batch_size=data.batch_size, shuffle=True)
-        others = [DataLoader(each, batch_size=1024) for each in sets[1:]]
+        others = [DataLoader(dataset, batch_size=1024) for dataset in sets[1:]]
         trainer = Trainer(
             max_epochs=config["trainer"]["max_epochs"],
             accelerator="cpu",

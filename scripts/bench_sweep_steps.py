@@ -42,21 +42,21 @@ class Turns(Callback):
         self.lanes = sum(len(chunk.lanes) for chunk in chunks)
         self.rows = loader.batch_size
         self.calls = [call for chunk in chunks for call in self._products(chunk)]
-        self.found: dict[str, list[float]] = {"loop": [], "products": [], "peak": [], "trainer": []}
+        self.seconds_of: dict[str, list[float]] = {"loop": [], "products": [], "peak": [], "trainer": []}
 
     def on_train_epoch_start(self, *_: Any) -> None:
         """The others' turns."""
         for name, action in (("loop", self.loop), ("products", self.products)):
             began = time.perf_counter()
             action()
-            self.found[name].append((time.perf_counter() - began) / self.loader.batches / self.lanes)
-        self.found["peak"].append(peak())
+            self.seconds_of[name].append((time.perf_counter() - began) / self.loader.batches / self.lanes)
+        self.seconds_of["peak"].append(peak())
         self.began = time.perf_counter()
 
     def on_validation_start(self, *_: Any) -> None:
         """The Trainer's turn is over."""
         seconds = time.perf_counter() - self.began
-        self.found["trainer"].append(seconds / self.loader.batches / self.lanes)
+        self.seconds_of["trainer"].append(seconds / self.loader.batches / self.lanes)
 
     def loop(self) -> None:
         """An epoch without Lightning: its order, the same steps, its losses and metrics."""
@@ -73,17 +73,17 @@ class Turns(Callback):
 
     def _products(self, chunk: Chunk) -> list[tuple[torch.Tensor, ...]]:
         """Two factors and where their product goes, for every product of a chunk's step."""
-        found: list[tuple[torch.Tensor, ...]] = []
+        products: list[tuple[torch.Tensor, ...]] = []
         lanes = len(chunk.lanes)
-        weights = [each.detach() for each in chunk.state.parameters.values() if each.ndim == 3]
+        weights = [tensor.detach() for tensor in chunk.state.parameters.values() if tensor.ndim == 3]
         for layer, weight in enumerate(weights):
             _, outputs, inputs = weight.shape
             x, grad = torch.randn(lanes, self.rows, inputs), torch.randn(lanes, self.rows, outputs)
-            found.append((x, weight.transpose(1, 2), torch.empty_like(grad)))
-            found.append((grad.transpose(1, 2), x, torch.empty_like(weight)))
+            products.append((x, weight.transpose(1, 2), torch.empty_like(grad)))
+            products.append((grad.transpose(1, 2), x, torch.empty_like(weight)))
             if layer > 0:
-                found.append((grad, weight, torch.empty_like(x)))
-        return found
+                products.append((grad, weight, torch.empty_like(x)))
+        return products
 
     def products(self) -> None:
         """The matrix products of an epoch, into memory that is there."""
@@ -136,5 +136,5 @@ def steps(net: str, lanes: int, turns: int) -> dict[str, Any]:
         "net": net,
         "lanes": lanes,
         "flops": turn.flops(),
-        **{name: values[1:] for name, values in turn.found.items()},
+        **{name: values[1:] for name, values in turn.seconds_of.items()},
     }

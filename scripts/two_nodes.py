@@ -68,7 +68,7 @@ def why_not() -> str | None:
 
 @contextmanager
 def two_namespaces() -> Iterator[tuple[str, str]]:
-    """Two network namespaces that reach each other, and nothing else."""
+    """Two network namespaces that reach each other and nothing else."""
     names = (f"abreast-{os.getpid()}-a", f"abreast-{os.getpid()}-b")
 
     def ip(*words: str) -> None:
@@ -155,7 +155,7 @@ def go(folder: Path, epochs: int, seconds: float) -> float:
     run = folder / "run"
     (folder / "slow.py").write_text(SLOW)
     with two_namespaces() as names:
-        nodes = [start_node(*place, run, epochs) for place in zip(names, ADDRESSES, strict=True)]
+        nodes = [start_node(*address, run, epochs) for address in zip(names, ADDRESSES, strict=True)]
         try:
             story.wait_for(run, 3, nodes)
             story.tell(f"two nodes train; epoch {rows(run)} is over")
