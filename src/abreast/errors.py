@@ -1,4 +1,4 @@
-"""What ends a run early. AbreastErrors a user can mend: printed as one message, without a traceback."""
+"""What ends a run early. An AbreastError is printed as one message, without a traceback."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NOT_OURS = (errno.EACCES, errno.EPERM)
 
 
 class AbreastError(Exception):
-    """A mistake outside the code. The message names what was wrong, what is allowed, and the fix."""
+    """A mistake that the user can fix. The message says what was wrong, what is allowed, and the fix."""
 
     exit_code = 2
 
@@ -28,13 +28,14 @@ class RunError(AbreastError):
 
 
 class DiskError(RunError):
-    """A file cannot be written: the disk is full or read-only, or the file is another's."""
+    """A file cannot be written: the disk is full or read-only, or the file belongs to another user."""
 
 
 def disk_error(error: BaseException, folder: Path | None) -> DiskError | None:
-    """What to tell where a file could not be written; None for an error of another kind.
+    """The error to raise for a file that could not be written; None for an error of another kind.
 
-    Names the error's own file or else the folder. That a file is not ours counts within the folder only.
+    The message names the file of the error, or else the folder. A refused permission counts within the
+    folder only.
     """
     if isinstance(error, DiskError):
         return error
@@ -44,8 +45,8 @@ def disk_error(error: BaseException, folder: Path | None) -> DiskError | None:
     is_within = folder is not None and file is not None and file.absolute().is_relative_to(folder.absolute())
     if error.errno not in FULL and not (error.errno in NOT_OURS and is_within):
         return None
-    mend = "Make it writable" if error.errno in (*NOT_OURS, errno.EROFS) else "Make room there"
-    return DiskError(f"{file or 'a file'}: cannot be written ({error.strerror}). {mend}")
+    fix = "Make it writable" if error.errno in (*NOT_OURS, errno.EROFS) else "Free some space there"
+    return DiskError(f"{file or 'a file'}: cannot be written ({error.strerror}). {fix}")
 
 
 class DivergedError(AbreastError):
@@ -59,9 +60,9 @@ class DivergedError(AbreastError):
 
 
 class Interrupted(SystemExit):
-    """A signal ended the run between two steps, and what it takes to go on is saved.
+    """A signal ended the run between two steps; what is needed to resume it is saved.
 
-    No Exception: a sweep would take it for one job's failure, and go on.
+    Not an Exception: a sweep would take it for the failure of one job and continue.
     """
 
     def __init__(self, signum: int) -> None:

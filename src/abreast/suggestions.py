@@ -6,13 +6,19 @@ import difflib
 from collections.abc import Iterable
 
 
-def nearest(name: str, allowed: Iterable[str]) -> str | None:
-    """The allowed name that was probably meant."""
+def nearest(name: str, allowed: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The allowed name that was probably meant, if one is similar enough (from 0 to 1, all the same).
+
+    >>> nearest("adamm", ["adam", "sgd"])
+    'adam'
+    """
     allowed = list(allowed)
-    by_lower = {each.lower(): each for each in allowed}
-    near = difflib.get_close_matches(name.lower(), by_lower, 1, 0.6)
-    same = [each for each in allowed if near and each.lower() == near[0]]
-    return max(same, key=lambda each: difflib.SequenceMatcher(None, name, each).ratio(), default=None)
+    by_lower = {candidate.lower(): candidate for candidate in allowed}
+    near = difflib.get_close_matches(name.lower(), by_lower, 1, cutoff)
+    same = [candidate for candidate in allowed if near and candidate.lower() == near[0]]
+    return max(
+        same, key=lambda candidate: difflib.SequenceMatcher(None, name, candidate).ratio(), default=None
+    )
 
 
 def did_you_mean(name: str, allowed: Iterable[str], form: str = "{}") -> str:

@@ -143,9 +143,9 @@ def test_a_stopped_run_goes_on_by_its_directory_alone(start: Callable[..., Start
     ("arguments", "message"),
     [
         (("resume=nowhere",), "nowhere: no such run directory"),
-        (("resume=",), "names no run directory"),
-        (("resume=run", "optim.lr=1"), "optim.lr=1: a resumed run keeps its own settings"),
-        (("resume=run", "-m"), "a sweep goes on when its own command is run again"),
+        (("resume=",), "resume= has no run directory: write resume=RUN_DIR"),
+        (("resume=run", "optim.lr=1"), "optim.lr=1: a resumed run keeps its settings"),
+        (("resume=run", "-m"), "a sweep is resumed by running its command again"),
     ],
 )
 def test_mistakes_in_resuming_are_told_at_once(

@@ -78,7 +78,7 @@ MISTAKES = {
         "In experiment/bad_place.yaml: override optim: groups are named from the top; ",
         "write override /optim: sgd",
     ],
-    "--config-dir {conf} experiment=no_text": ["no_text.yaml: is no text in UTF-8"],
+    "--config-dir {conf} experiment=no_text": ["no_text.yaml: is not UTF-8 text"],
     "--config-dir {conf} optim=from_nowhere": [
         "optim.lr: KeyError",
         "Environment variable 'NOSUCH' not found",
@@ -226,7 +226,7 @@ MISTAKES = {
     "optim.lr=$(1)": [
         "optim.lr=$(1): cannot be read: put a value with special characters in quotes: 'optim.lr="
     ],
-    "optim..lr=3": ["optim..lr=3: cannot be read: 'optim..lr' is no key such as optim.lr"],
+    "optim..lr=3": ["optim..lr=3: cannot be read: 'optim..lr' is not a key such as optim.lr"],
     "optim={{lrr:3}}": ["optim.lrr: no such key. optim=adam takes: lr, ", "Did you mean optim.lr?"],
     "optim.lr=interval(0,1)": ["optim.lr=interval(0,1): is a sweep: add -m"],
     "--multirn seed=1,2": ["--multirn: no such flag. Did you mean --multirun?"],
@@ -335,6 +335,11 @@ def test_hydra_full_error_gives_tracebacks(tmp_path):
     assert "Traceback" in outcome.err
 
 
+def _file(name):
+    """Where a module of this package would be."""
+    return SOURCE.joinpath(*name.split(".")[1:]).with_suffix(".py")
+
+
 def _imports(path, seen):
     """Modules that a file of this package imports at its top level, this package's own followed."""
     for node in ast.walk(ast.parse(path.read_text())):
@@ -342,13 +347,14 @@ def _imports(path, seen):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         if isinstance(node, ast.ImportFrom):
-            names = [node.module]
+            modules = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [node.module, *(name for name in modules if _file(name).is_file())]
         for name in names:
             if name not in seen:
                 seen.add(name)
-                file = SOURCE.joinpath(*name.split(".")[1:]).with_suffix(".py")
-                # What begins to train is imported inside `task` alone.
-                begins = ("abreast.training.run", "abreast.study.run")
+                file = _file(name)
+                # Imported inside `task` alone; the last imports torch where other ranks have to be told.
+                begins = ("abreast.training.run", "abreast.study.run", "abreast.training.external_ranks")
                 if name.startswith("abreast.") and name not in begins and file.is_file():
                     _imports(file, seen)
     return seen

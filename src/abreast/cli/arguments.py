@@ -1,4 +1,4 @@
-"""The arguments of the commands that open a run. No torch: `--help` and mistakes are told at once."""
+"""The arguments of the commands that open a run. No torch: `--help` and mistakes are shown at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ FORMATS = ("torch", "onnx")
 def parse(command: str, argv: Sequence[str] | None) -> Namespace:
     """The arguments of `evaluate`, `predict` or `export`.
 
-    Raises RunError where there is no run; leaves the process, as argparse does, for other mistakes.
+    Raises:
+        RunError: if there is no run.
+        SystemExit: for other mistakes, as argparse does.
     """
     parser = PARSERS[command]()
     parser.add_argument("run", type=Path, help="the run's directory")
@@ -22,11 +24,11 @@ def parse(command: str, argv: Sequence[str] | None) -> Namespace:
         "--checkpoint", help="best, last or a path (default: the one the run was tested with)"
     )
     parser.add_argument(
-        "--trust", action="append", default=[], metavar="PACKAGE", help="a package of yours that the run uses"
+        "--trust", action="append", default=[], metavar="PACKAGE", help="a custom package that the run uses"
     )
     if command == "predict":
         parser.add_argument(
-            "files", nargs="+", type=Path, help="pictures; .npy or .csv for a network of features"
+            "files", nargs="+", type=Path, help="images; .npy or .csv for a network of features"
         )
         args = parser.parse_args(argv)
     else:
@@ -43,7 +45,7 @@ def check(command: str, argv: Sequence[str]) -> int:
 
 
 def _evaluate() -> ArgumentParser:
-    parser = ArgumentParser("abreast evaluate", description="Test a run again, on its own or on other data.")
+    parser = ArgumentParser("abreast evaluate", description="Test a run again, on its data or on other data.")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the metrics there as well")
     return parser
 
@@ -51,12 +53,12 @@ def _evaluate() -> ArgumentParser:
 def _predict() -> ArgumentParser:
     parser = ArgumentParser("abreast predict", description="Classes and probabilities of files.")
     parser.add_argument("--top", type=int, default=3, help="how many classes to show (default: 3)")
-    parser.add_argument("--invert", action="store_true", help="the pictures are dark on light, as on paper")
+    parser.add_argument("--invert", action="store_true", help="the images are dark on light, as on paper")
     return parser
 
 
 def _export() -> ArgumentParser:
-    parser = ArgumentParser("abreast export", description="ONNX and torch.export, both checked on real rows.")
+    parser = ArgumentParser("abreast export", description="ONNX and torch.export, both checked on examples.")
     parser.add_argument("--format", choices=FORMATS, action="append", help="default: both")
     parser.add_argument("--to", type=Path, help="the folder to write to (default: RUN/export)")
     return parser

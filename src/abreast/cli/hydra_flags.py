@@ -1,4 +1,4 @@
-"""Hydra's own flags, such as `-m` and `--cfg`, and the modules that Hydra may build for its own sake."""
+"""Hydra's flags, such as `-m` and `--cfg`, and what Hydra may build before a run's targets are known."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def parse(arguments: Sequence[str]) -> Namespace:
 
 
 def modules_in(folders: Sequence[Path]) -> list[str]:
-    """Everything in the modules and packages of some folders: one's own Hydra callbacks may stand there."""
-    found = {path.stem for folder in folders for path in folder.glob("*.py")}
-    found |= {path.parent.name for folder in folders for path in folder.glob("*/__init__.py")}
-    return [f"{name}.*" for name in sorted(found - sys.stdlib_module_names) if name.isidentifier()]
+    """Everything in the modules and packages of some folders: they may hold custom Hydra callbacks."""
+    names = {path.stem for folder in folders for path in folder.glob("*.py")}
+    names |= {path.parent.name for folder in folders for path in folder.glob("*/__init__.py")}
+    return [f"{name}.*" for name in sorted(names - sys.stdlib_module_names) if name.isidentifier()]

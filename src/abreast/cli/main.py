@@ -24,10 +24,10 @@ def main(command: Sequence[str] = ()) -> NoReturn:
     """Run the command line, with `command` before it. Exit code 2 for a mistake in it, 130 for Ctrl-C."""
     arguments = [*command, *sys.argv[1:]]
     garbage.freeze_at_exit()
-    logging.raiseExceptions = False  # a log on a full disk is no reason for a traceback
+    logging.raiseExceptions = False  # a full disk must not fill the terminal with tracebacks of the log
     here = str(Path.cwd())
     if here not in sys.path:
-        sys.path.insert(0, here)  # as `python -m` has it: a loss of one's own beside the data
+        sys.path.insert(0, here)  # as `python -m` has it: a custom loss in the working directory
     if "--version" in arguments:
         print(f"abreast {__version__}")
         sys.exit(0)
@@ -37,7 +37,7 @@ def main(command: Sequence[str] = ()) -> NoReturn:
             mistake = _reported(lambda: commands.check(arguments[0], arguments[1:]))
             if mistake:
                 sys.exit(mistake)
-        if arguments[0] != "report":  # which does without torch
+        if arguments[0] != "report":  # it needs no torch
             importlib.import_module("abreast.runtime.fast_import")
         module = importlib.import_module(f"abreast.cli.{arguments[0]}")
         sys.exit(_reported(lambda: module.main(arguments[1:])))
@@ -62,7 +62,7 @@ def _reported(command: Callable[[], int | None]) -> int:
         full = disk_error(error, None)
         if full is None:
             raise
-        print(f"{full}, or choose another place", file=sys.stderr)
+        print(f"{full}, or choose another directory", file=sys.stderr)
         return full.exit_code
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)

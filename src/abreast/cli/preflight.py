@@ -57,7 +57,7 @@ class Preflight(Callback):
                 prepare(config, GlobalHydra.instance().config_loader())
             else:
                 variants = list(jobs(config, values_of(config)))
-                message = "" if any(is_sound(*each) for each in variants) else mistakes(variants)
+                message = "" if any(is_sound(*variant) for variant in variants) else mistakes(variants)
         except Exception as error:
             raise Stop(error, overrides_of(config.hydra)) from error
         if message:

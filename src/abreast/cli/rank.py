@@ -1,4 +1,4 @@
-"""`abreast rank RUN_DIR`: what a run over several devices starts for each of them."""
+"""`abreast rank RUN_DIR`: the process that a run over several devices starts for each of them."""
 
 from __future__ import annotations
 

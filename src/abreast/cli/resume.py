@@ -1,4 +1,4 @@
-"""Goes on with a run that was stopped, or trains one for longer: `python train.py resume=RUN_DIR`."""
+"""`python train.py resume=RUN_DIR`: resumes a run that was stopped, or trains a finished one for longer."""
 
 from __future__ import annotations
 
@@ -32,29 +32,31 @@ USE = "resume=RUN_DIR [trainer.max_epochs=N] [trust=[PACKAGE,...]]"
 
 
 def main(overrides: Sequence[str]) -> int:
-    """Resume the run that the overrides name; nothing that could change what it is may stand among them.
+    """Resume the run that the overrides name. Keys that would make it another run are refused.
 
-    Raises ConfigError and RunError for what cannot be resumed, before anything is written.
+    Raises:
+        ConfigError: for overrides that are not allowed, or a configuration that is not valid.
+        RunError: for a run directory that is missing, incomplete or broken.
     """
-    named, changes, trust = _parse(overrides)
-    directory = RunDirectory(named)
+    run_dir, changes, trust = _parse(overrides)
+    directory = RunDirectory(run_dir)
     config = directory.read_config()
-    check_shape(config, named / CONFIG, TRAINED_GROUPS)
+    check_shape(config, run_dir / CONFIG, TRAINED_GROUPS)
     _change(config, changes)
-    _check(config, named)
-    status = readable_status(directory) if (named / STATUS).exists() else {}
+    _check(config, run_dir)
+    status = readable_status(directory) if (run_dir / STATUS).exists() else {}
     is_finished = status.get("status") == "finished"
     if is_finished and not any(change.startswith("trainer.max_epochs=") for change in changes):
-        return _nothing_to_do(named)
-    return _go_on(config, directory, trust, is_finished)
+        return _nothing_to_do(run_dir)
+    return _resume(config, directory, trust, is_finished)
 
 
-def _nothing_to_do(named: Path) -> int:
-    print(f"{named} is finished: nothing to do. For a longer training add trainer.max_epochs=N")
+def _nothing_to_do(run_dir: Path) -> int:
+    print(f"{run_dir} is finished: nothing to do. For a longer training add trainer.max_epochs=N")
     return 0
 
 
-def _go_on(config: Config, directory: RunDirectory, trust: Sequence[str], is_finished: bool) -> int:
+def _resume(config: Config, directory: RunDirectory, trust: Sequence[str], is_finished: bool) -> int:
     from abreast.runtime import fast_import  # noqa: F401  before anything imports Lightning
 
     # isort: split
@@ -70,12 +72,12 @@ def _go_on(config: Config, directory: RunDirectory, trust: Sequence[str], is_fin
             epoch = resume_point(directory).epoch
         except RunError as error:
             raise RunError(
-                f"{error}. Put a good copy there; or remove {directory.checkpoints}, and it begins anew"
+                f"{error}. Restore it from a copy, or remove {directory.checkpoints} to restart from scratch"
             ) from None
         if is_finished and 0 <= (config["trainer"].get("max_epochs") or 0) <= epoch:
             return _nothing_to_do(directory.path)
     else:
-        print(f"{directory.path} has no checkpoint yet: it begins anew")
+        print(f"{directory.path} has no checkpoint yet: it restarts from scratch")
     _log_into(directory.path / LOG)
     with execution_whitelist(allowed, reset=True):
         resume_run(config, directory)
@@ -89,16 +91,16 @@ def _parse(overrides: Sequence[str]) -> tuple[Path, list[str], list[str]]:
         if key == "resume":
             run = value.strip("'\"")
         elif key == "trust":
-            trust = [each.strip(" '\"") for each in value.strip("[]").split(",") if each.strip()]
+            trust = [package.strip(" '\"") for package in value.strip("[]").split(",") if package.strip()]
         elif key in CHANGES:
             changes.append(f"{key}={value}")
         else:
             raise ConfigError(
-                f"{override}: a resumed run keeps its own settings; beside resume= there may be "
+                f"{override}: a resumed run keeps its settings; allowed beside resume= are "
                 f"{', '.join(CHANGES)} and trust=[PACKAGE,...]. For other settings start a new run"
             )
     if not run:
-        raise ConfigError(f"resume= names no run directory: {USE}")
+        raise ConfigError(f"resume= has no run directory: write {USE}")
     return Path(run).expanduser(), changes, trust
 
 
@@ -126,7 +128,7 @@ def _check(config: Config, path: Path) -> None:
 
 
 def _log_into(file: Path) -> None:
-    """What is told goes to the terminal and, with time and place, behind the run's own log."""
+    """Log messages go to the terminal and, with time and origin, to the end of the run's log."""
     terminal, kept = logging.StreamHandler(sys.stdout), logging.FileHandler(file)
     terminal.setFormatter(logging.Formatter("%(message)s"))
     kept.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))

@@ -1,4 +1,4 @@
-"""A sweep's directory, found again by the command: a sweep that was stopped goes on where it was."""
+"""A sweep's directory, chosen by its command: the same command again resumes a sweep that was stopped."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ SUFFIX = "_sweep-"
 
 
 class ResumableSweep(Callback):
-    """Hydra's callback that gives a multirun the directory of the same command's earlier one, if any.
+    """Hydra's callback that gives a multirun the directory of an earlier one with the same command.
 
-    One that another process is at work in is left to it. A `hydra.sweep.dir` of one's own is taken as it is.
+    A directory that another process uses is skipped. `hydra.sweep.dir=DIR` on the command line is kept.
     """
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Choose the directory, for the sweep and for every job that is composed later."""
-        if any(each.lstrip("+").startswith("hydra.sweep.dir=") for each in config.hydra.overrides.hydra):
+        if any(
+            override.lstrip("+").startswith("hydra.sweep.dir=") for override in config.hydra.overrides.hydra
+        ):
             return
         try:
             folder = choose(Path("runs"), command_id(config))
@@ -37,7 +39,7 @@ class ResumableSweep(Callback):
 
 
 def command_id(config: DictConfig) -> str:
-    """Eight hexadecimal digits for what the command asks to be run, in whatever order it says so."""
+    """Eight hexadecimal digits for what a command runs; the order of its overrides does not count."""
     hydra = config.hydra
     asked = sorted(map(str, cast("list[Any]", OmegaConf.to_container(hydra.overrides.task))))
     params = OmegaConf.to_container(hydra.sweeper, resolve=False)
@@ -47,7 +49,7 @@ def command_id(config: DictConfig) -> str:
 
 
 def choose(root: Path, command: str) -> Path:
-    """The newest directory of the command that no process works in, or a new one; locked from then on."""
+    """The command's newest directory that no process uses, or a new one; locked until this process ends."""
     for folder in sorted(root.glob(f"*/*{SUFFIX}{command}"), reverse=True):
         if lock(folder) is not None:
             return folder

@@ -45,7 +45,7 @@ def task(config: DictConfig) -> Any:
 
 
 def _run(values: Config, run_dir: Path, *, in_sweep: bool) -> float:
-    """Train; for a sweeper a run that diverged is not an error but the worst there can be."""
+    """Train, resume or skip; for a sweeper a run that diverged has the worst possible value."""
     from abreast.runs.directory import RunDirectory
     from abreast.runs.state import RunState, run_state
 
@@ -75,7 +75,7 @@ def _run(values: Config, run_dir: Path, *, in_sweep: bool) -> float:
 
 
 def _record(run_dir: Path, error: Exception) -> None:
-    """Leave the reason in the directory of a job that did not come to be a run."""
+    """Record the reason in the directory of a job that failed before its run began."""
     from abreast.runs.directory import RunDirectory
     from abreast.runs.files import STATUS
 

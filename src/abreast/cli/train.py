@@ -24,18 +24,20 @@ def main() -> int:
     arguments = parse(sys.argv[1:])
     if any(override.lstrip("+").startswith("resume=") for override in arguments.overrides):
         if arguments.multirun:
-            raise ConfigError("resume= is for one run; a sweep goes on when its own command is run again")
+            raise ConfigError("resume= is for one run; a sweep is resumed by running its command again")
         return int(importlib.import_module("abreast.cli.resume").main(arguments.overrides))
-    folders, own = [conf_dir()], [Path.cwd()]
+    folders, code_folders = [conf_dir()], [Path.cwd()]
     if arguments.config_dir is not None:
         folder = Path(arguments.config_dir).absolute()
         if not folder.is_dir():
             raise ConfigError(f"--config-dir {arguments.config_dir}: there is no such directory")
         folders.insert(0, folder)
-        own.append(folder.parent)
+        code_folders.append(folder.parent)
         sys.path.append(str(folder.parent))
     run = hydra.main(
-        config_path=str(conf_dir()), config_name=MAIN, execution_whitelist=[*FOR_HYDRA, *modules_in(own)]
+        config_path=str(conf_dir()),
+        config_name=MAIN,
+        execution_whitelist=[*FOR_HYDRA, *modules_in(code_folders)],
     )(task)
     if os.environ.get(FULL_ERROR) == "1":
         run()
@@ -54,7 +56,7 @@ def main() -> int:
     from abreast.validation.hydra_errors import explain, is_mistake
 
     is_sweep = arguments.multirun or "hydra.mode=MULTIRUN" in arguments.overrides
-    full = disk_error(error, Path.cwd())  # before the run itself has begun
+    full = disk_error(error, Path.cwd())  # before the run has begun
     if full is not None:
         key = "hydra.sweep.dir" if is_sweep else "hydra.run.dir"
         raise ConfigError(f"{full}, or choose another directory: {key}=DIR") from error

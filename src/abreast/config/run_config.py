@@ -1,4 +1,4 @@
-"""A run's configuration as it is kept: resolved and plain."""
+"""A run's configuration as it is stored: resolved, plain data."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ PATHS = {"dir", "train_images", "train_labels", "test_images", "test_labels"}  #
 
 
 def run_config(config: DictConfig, hydra: Any) -> Config:
-    """A run's configuration as plain data, with its options' names and with paths that hold anywhere."""
+    """A run's configuration as plain data, with the names of its options, and with absolute paths."""
     from omegaconf import OmegaConf
 
     values: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     for key in PATHS & values["data"].keys():
         if isinstance(values["data"][key], str):
             values["data"][key] = str(Path(values["data"][key]).expanduser().absolute())
-    del values["sweep"]  # nothing of the run's own
+    del values["sweep"]  # it concerns the sweep, not the run
     values["names"] = {group: name for group, name in hydra.runtime.choices.items() if group in values}
     return dict(values)

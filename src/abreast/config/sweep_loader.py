@@ -1,4 +1,4 @@
-"""A sweep's jobs composed from what they have in common: Hydra reads and merges all files anew for each."""
+"""A sweep's jobs composed from what they share: Hydra reads and merges all files again for each job."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class SweepLoader:
     """Hydra's loader, with the jobs of a sweep in a tenth of the time and just as Hydra makes them.
 
     Jobs that choose the same options share the config that Hydra composes of these; a job is a copy of it
-    with values of its own. An override that is more than `key=value` goes Hydra's way, and so does a job
+    with its values set. An override that is more than `key=value` is left to Hydra, and so is a job
     that cannot be made, for Hydra's message.
     """
 
@@ -50,7 +50,7 @@ class SweepLoader:
             return None  # where there may be more groups
         values = [override for override in overrides if self._sets(override)]  # the last of a key wins
         others = [override for override in overrides if not self._sets(override)]
-        paths = [_path(each) for each in others if not self._chooses(each)]
+        paths = [_path(override) for override in others if not self._chooses(override)]
         if any(_meet(path, key) for path in paths for key in map(self._sets, values)):
             return None  # their order counts
         config = copy.deepcopy(self._common(master, others))
@@ -58,20 +58,20 @@ class SweepLoader:
             if override.is_sweep_override():
                 return None
             OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
-        task = [each for each in overrides if not _path(each).startswith(("hydra.", "hydra/"))]
+        task = [override for override in overrides if not _path(override).startswith(("hydra.", "hydra/"))]
         config.hydra.overrides.task = task
         OmegaConf.copy_cache(from_config=master, to_config=config)
         return config
 
     def _sets(self, override: str) -> str:
         """The key that the override sets to a value, and does nothing else; or nothing."""
-        found = SETS.match(override)
-        return found[1] if found and found[1] not in self._groups else ""
+        match = SETS.match(override)
+        return match[1] if match and match[1] not in self._groups else ""
 
     def _chooses(self, override: str) -> bool:
         """Whether the override chooses an option, which Hydra does before it sets any value."""
-        found = SETS.match(override)
-        return found is not None and found[1] in self._groups and "{" not in override
+        match = SETS.match(override)
+        return match is not None and match[1] in self._groups and "{" not in override
 
     def _common(self, master: DictConfig, overrides: list[str]) -> DictConfig:
         hydra = master.hydra

@@ -16,16 +16,16 @@ def targets(node: Any) -> Iterator[str]:
             yield node["_target_"]
         node = list(node.values())
     if isinstance(node, list):
-        for each in node:
-            yield from targets(each)
+        for inner in node:
+            yield from targets(inner)
 
 
 def own_targets(config: Mapping[str, Any]) -> list[str]:
-    """Hydra's whitelist for a user's own configuration: its targets, and everything in their packages.
+    """Hydra's whitelist for a configuration that the user wrote: its targets, and all of their packages.
 
-    Only for a configuration that comes from the user's own command line; never for one that was found in
-    a run directory. Python's standard library is let in by full name only.
+    Only for a configuration that comes from the command line; never for one that was read from
+    a run directory. Python's standard library is allowed by full name only.
     """
-    named = set(targets(config))
-    packages = {target.partition(".")[0] for target in named} | OURS
-    return sorted(named | {f"{package}.*" for package in packages - sys.stdlib_module_names})
+    names = set(targets(config))
+    packages = {target.partition(".")[0] for target in names} | OURS
+    return sorted(names | {f"{package}.*" for package in packages - sys.stdlib_module_names})

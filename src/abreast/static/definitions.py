@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from abreast.static.modules import Function, Imported, Module, file_of, is_installed, parse
+from abreast.suggestions import nearest
 
 
 class PackageMissingError(LookupError):
@@ -54,10 +54,10 @@ def find(target: str) -> Module | Definition | None:
 def lookup(module: Module, expression: ast.expr) -> Definition | None:
     """What a name or a dotted name means inside a module; None if it cannot be told."""
     try:
-        found = _evaluate(module, expression, set())
+        meaning = _evaluate(module, expression, set())
     except (_UnknownError, LookupError):
         return None
-    return found if isinstance(found, Definition) else None
+    return meaning if isinstance(meaning, Definition) else None
 
 
 def _walk(target: str) -> Module | Definition:
@@ -67,11 +67,11 @@ def _walk(target: str) -> Module | Definition:
     # A submodule on the way is entered without reading its package's file: torch's own takes 30 ms.
     while len(rest) > 1 and file_of(f"{path}.{rest[0]}") is not None:
         path = f"{path}.{rest.pop(0)}"
-    found: Module | Definition = _module(path)
+    reached: Module | Definition = _module(path)
     while rest:
         name = rest.pop(0)
-        found = _member(found, name, set(), rest)
-    return found
+        reached = _member(reached, name, set(), rest)
+    return reached
 
 
 def _module(name: str) -> Module:
@@ -114,21 +114,21 @@ def _member(
 
 def _is_slip(owner: Module, name: str, known: Iterable[str], beyond: Sequence[str]) -> bool:
     """Whether a name that may be made at run time is a known one misspelt: the rest exists in that."""
-    near = difflib.get_close_matches(name, known, 1, 0.7)
-    if not near or not beyond:
+    near = nearest(name, known, cutoff=0.7)
+    if near is None or not beyond:
         return False
     try:
-        _walk(".".join([owner.name, near[0], *beyond]))
+        _walk(".".join([owner.name, near, *beyond]))
     except (_UnknownError, LookupError):
         return False
     return True
 
 
-def _settle(found: Definition, seen: set[tuple[str, str]]) -> Module | Definition:
-    """Go on from `X = Y` to what Y is."""
-    if isinstance(found.node, ast.Name | ast.Attribute):
-        return _evaluate(found.module, found.node, seen)
-    return found
+def _settle(definition: Definition, seen: set[tuple[str, str]]) -> Module | Definition:
+    """Follow `X = Y` to the definition of Y."""
+    if isinstance(definition.node, ast.Name | ast.Attribute):
+        return _evaluate(definition.module, definition.node, seen)
+    return definition
 
 
 def _evaluate(module: Module, expression: ast.expr, seen: set[tuple[str, str]]) -> Module | Definition:

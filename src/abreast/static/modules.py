@@ -43,15 +43,15 @@ class Module:
     @property
     def names(self) -> set[str]:
         """The public names, those of star imports and of submodules included."""
-        found = {name for name in self.bindings if not name.startswith("_")}
+        names = {name for name in self.bindings if not name.startswith("_")}
         if self.is_package:
-            found |= {path.stem for path in self.path.parent.glob("[!_]*.py")}
-            found |= {path.parent.name for path in self.path.parent.glob("[!_]*/__init__.py")}
+            names |= {path.stem for path in self.path.parent.glob("[!_]*.py")}
+            names |= {path.parent.name for path in self.path.parent.glob("[!_]*/__init__.py")}
         for star in self.stars:
             source = parse(star)
             if source is not None:
-                found |= source.names
-        return found
+                names |= source.names
+        return names
 
 
 def is_installed(package: str) -> bool:

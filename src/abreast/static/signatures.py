@@ -54,74 +54,79 @@ def resolve(target: str) -> Signature | None:
 
     Raises PackageMissingError, NameMissingError, and TypeError for what cannot be called.
     """
-    found = find(target)
-    if found is None:
+    definition = find(target)
+    if definition is None:
         return None
-    if isinstance(found, Module):
+    if isinstance(definition, Module):
         raise TypeError(f"{target} is a module")
-    if isinstance(found.node, ast.Constant | ast.List | ast.Tuple | ast.Dict | ast.Set):
+    if isinstance(definition.node, ast.Constant | ast.List | ast.Tuple | ast.Dict | ast.Set):
         raise TypeError(f"{target} is a value")
-    if isinstance(found.node, ast.ClassDef):
-        return _of_class(found)
-    if isinstance(found.node, Function):
-        return _of_function(found.module, found.node, _bound_arguments(target, found.node))
+    if isinstance(definition.node, ast.ClassDef):
+        return _of_class(definition)
+    if isinstance(definition.node, Function):
+        return _of_function(definition.module, definition.node, _bound_arguments(target, definition.node))
     return None
 
 
 def _bound_arguments(target: str, node: Function) -> int:
     """How many leading parameters Python fills in: the class of a class method."""
-    return int(any(isinstance(each, ast.Name) and each.id == "classmethod" for each in node.decorator_list))
+    return int(
+        any(
+            isinstance(decorator, ast.Name) and decorator.id == "classmethod"
+            for decorator in node.decorator_list
+        )
+    )
 
 
 def _of_function(module: Module, node: Function, skip: int) -> Signature:
-    parameters = {each.name: each for each in list(_parameters(module, node.args))[skip:]}
+    parameters = {parameter.name: parameter for parameter in list(_parameters(module, node.args))[skip:]}
     return Signature(parameters, is_open=node.args.kwarg is not None)
 
 
 def _parameters(module: Module, arguments: ast.arguments) -> Iterator[Parameter]:
     plain = [*arguments.posonlyargs, *arguments.args]
     defaults = [None] * (len(plain) - len(arguments.defaults)) + list(arguments.defaults)
-    for at, (each, default) in enumerate(zip(plain, defaults, strict=True)):
+    for at, (argument, default) in enumerate(zip(plain, defaults, strict=True)):
         kind = (
             InspectParameter.POSITIONAL_ONLY
             if at < len(arguments.posonlyargs)
             else InspectParameter.POSITIONAL_OR_KEYWORD
         )
-        yield Parameter(each.arg, kind, each.annotation, default, module)
-    for each, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
-        yield Parameter(each.arg, InspectParameter.KEYWORD_ONLY, each.annotation, default, module)
+        yield Parameter(argument.arg, kind, argument.annotation, default, module)
+    for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        yield Parameter(argument.arg, InspectParameter.KEYWORD_ONLY, argument.annotation, default, module)
 
 
-def _of_class(found: Definition) -> Signature | None:
+def _of_class(definition: Definition) -> Signature | None:
     try:
-        return _constructor(found) or Signature({})
+        return _constructor(definition) or Signature({})
     except _UnreadableError:
         return None
 
 
-def _constructor(found: Definition) -> Signature | None:
+def _constructor(definition: Definition) -> Signature | None:
     """The class's own constructor, or the first of its bases'; None for none. Raises _UnreadableError."""
-    node = found.node
+    node = definition.node
     if not isinstance(node, ast.ClassDef):
         raise _UnreadableError
     for constructor in ("__init__", "__new__"):
-        for each in reversed(node.body):  # the last one counts: overloads stand before it
-            if isinstance(each, Function) and each.name == constructor:
-                return _with_bases(found, each)
-    if any(_last_name(each) == "dataclass" for each in node.decorator_list):
-        return Signature(_fields(found))
+        for member in reversed(node.body):  # the last one counts: overloads stand before it
+            if isinstance(member, Function) and member.name == constructor:
+                return _with_bases(definition, member)
+    if any(_last_name(member) == "dataclass" for member in node.decorator_list):
+        return Signature(_fields(definition))
     if node.decorator_list:
         raise _UnreadableError
-    return _of_bases(found)
+    return _of_bases(definition)
 
 
-def _of_bases(found: Definition) -> Signature | None:
-    assert isinstance(found.node, ast.ClassDef)
-    for base in found.node.bases:
+def _of_bases(definition: Definition) -> Signature | None:
+    assert isinstance(definition.node, ast.ClassDef)
+    for base in definition.node.bases:
         expression = base.value if isinstance(base, ast.Subscript) else base
         if _last_name(expression) in _PLAIN_BASES:
             continue
-        parent = lookup(found.module, expression)
+        parent = lookup(definition.module, expression)
         if parent is None:
             raise _UnreadableError
         constructor = _constructor(parent)
@@ -130,25 +135,29 @@ def _of_bases(found: Definition) -> Signature | None:
     return None
 
 
-def _with_bases(found: Definition, constructor: Function) -> Signature:
+def _with_bases(definition: Definition, constructor: Function) -> Signature:
     """A constructor's parameters; `**kwargs` that it only hands on are the base's parameters."""
-    own = _of_function(found.module, constructor, skip=1)
-    if not own.is_open:
-        return own
+    signature = _of_function(definition.module, constructor, skip=1)
+    if not signature.is_open:
+        return signature
     assert constructor.args.kwarg is not None
     rest = constructor.args.kwarg.arg
     call = _handing_on(constructor, rest)
     if call is None:
-        return own
+        return signature
     try:
-        base = _of_bases(found) or Signature({})
+        base = _of_bases(definition) or Signature({})
     except _UnreadableError:
-        return own
+        return signature
     given = {keyword.arg for keyword in call.keywords}
-    inherited = [each for each in list(base.parameters.values())[len(call.args) :] if each.name not in given]
-    for each in inherited:
-        own = replace(own, parameters={each.name: each, **own.parameters})
-    return replace(own, is_open=base.is_open)
+    inherited = [
+        parameter
+        for parameter in list(base.parameters.values())[len(call.args) :]
+        if parameter.name not in given
+    ]
+    for parameter in inherited:
+        signature = replace(signature, parameters={parameter.name: parameter, **signature.parameters})
+    return replace(signature, is_open=base.is_open)
 
 
 def _handing_on(constructor: Function, rest: str) -> ast.Call | None:
@@ -158,19 +167,19 @@ def _handing_on(constructor: Function, rest: str) -> ast.Call | None:
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr="__init__")):
                 passed = [keyword.value for keyword in node.keywords if keyword.arg is None]
-                if passed == uses and not any(isinstance(each, ast.Starred) for each in node.args):
+                if passed == uses and not any(isinstance(argument, ast.Starred) for argument in node.args):
                     return node
     return None
 
 
-def _fields(found: Definition) -> dict[str, Parameter]:
-    assert isinstance(found.node, ast.ClassDef)
+def _fields(definition: Definition) -> dict[str, Parameter]:
+    assert isinstance(definition.node, ast.ClassDef)
     fields: dict[str, Parameter] = {}
-    for base in reversed(found.node.bases):
-        parent = lookup(found.module, base)
+    for base in reversed(definition.node.bases):
+        parent = lookup(definition.module, base)
         if parent is not None and isinstance(parent.node, ast.ClassDef):
             fields |= _fields(parent)
-    for node in found.node.body:
+    for node in definition.node.body:
         match node:
             case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=value):
                 if "ClassVar" in ast.unparse(annotation):
@@ -181,7 +190,7 @@ def _fields(found: Definition) -> dict[str, Parameter]:
                         continue
                     value = options.get("default") or options.get("default_factory")
                 fields[name] = Parameter(
-                    name, InspectParameter.POSITIONAL_OR_KEYWORD, annotation, value, found.module
+                    name, InspectParameter.POSITIONAL_OR_KEYWORD, annotation, value, definition.module
                 )
     return fields
 

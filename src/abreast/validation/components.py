@@ -171,7 +171,7 @@ def _install(package: str) -> str:
 
 
 def takes(component: Component, signature: Signature) -> list[str]:
-    """The keys a component may have: its own first, then those the run fills in where they are left out."""
+    """The keys of a component: those of its file first, then those the run fills in if they are left out."""
     never, later = _FILLED.get(component.section, (set(), set()))
     names = [name for name in signature.parameters if name not in never]
     return list(dict.fromkeys([*(name for name in names if name not in later), *component.extra, *names]))

@@ -1,4 +1,4 @@
-"""Mistakes that lie between two keys, each of which is right by itself."""
+"""Mistakes in the combination of keys, each of which is right by itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WATCHING = {"EarlyStopping", "ModelCheckpoint"}
 
 
 def crosschecks(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[str]:
-    """A message for each pair of keys that cannot go together. Types are taken to be right."""
+    """A message for each pair of keys that do not fit together. Their types are right already."""
     yield from _task(config, folders)
     yield from check_forms(config["loss"]) if isinstance(config.get("loss"), Mapping) else ()
     yield from _classes(config)
@@ -112,7 +112,7 @@ def _modes(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _unvalidated(
     config: Mapping[str, Any], watched: Mapping[str, Any], stopping: Sequence[str]
 ) -> Iterator[str]:
-    """What watches the validation rows of a run that has none."""
+    """What monitors validation metrics in a run without validation."""
     held_out = _number(config, "data.val_fraction", 1) > 0
     every = _number(config, "trainer.check_val_every_n_epoch", 1)
     if not held_out:
@@ -159,8 +159,8 @@ def _optimizer(config: Mapping[str, Any]) -> Iterator[str]:
 
 def _pairs(optim: Any) -> Iterator[str]:
     betas, etas, sizes = (_get(optim, name) for name in ("betas", "etas", "step_sizes"))
-    if _are_numbers(betas) and any(isinstance(each, int) for each in betas):
-        written = ", ".join(str(float(each)) for each in betas)
+    if _are_numbers(betas) and any(isinstance(number, int) for number in betas):
+        written = ", ".join(str(float(number)) for number in betas)
         yield f"optim.betas: torch takes decimal numbers only; write optim.betas=[{written}]"
     if _are_numbers(etas, 2) and not 0 < etas[0] < 1 < etas[1]:
         yield f"optim.etas: must be 0 < first < 1 < second, got {etas}"
@@ -171,7 +171,7 @@ def _pairs(optim: Any) -> Iterator[str]:
 def _are_numbers(value: object, count: int | None = None) -> bool:
     return (
         isinstance(value, list)
-        and all(isinstance(each, int | float) and not isinstance(each, bool) for each in value)
+        and all(isinstance(number, int | float) and not isinstance(number, bool) for number in value)
         and count in (None, len(value))
     )
 

@@ -30,7 +30,7 @@ def is_mistake(error: BaseException, task: Callable[..., Any]) -> bool:
         return False
     if isinstance(error, HydraException | OmegaConfBaseException | MarkedYAMLError):
         return True
-    # Hydra raises some of Python's own; those of a plugin are errors in its code.
+    # Hydra raises some of Python's exceptions; those of a plugin are errors in its code.
     raised = [name for name in modules if name not in sys.stdlib_module_names]
     return isinstance(error, ValueError | TypeError | OSError) and raised[-1:] in (["hydra"], ["omegaconf"])
 
@@ -49,9 +49,9 @@ def explain(
 ) -> str:
     """The message for an error that `is_mistake`, given the overrides and configuration directories."""
     if not isinstance(error, InstantiationException | MarkedYAMLError | UnicodeError):
-        found = list(mistakes(overrides, folders, is_sweep=is_sweep))
-        if found:
-            return "\n".join(dict.fromkeys(found))
+        messages = list(mistakes(overrides, folders, is_sweep=is_sweep))
+        if messages:
+            return "\n".join(dict.fromkeys(messages))
     files = list(_chosen(overrides, folders))
     if isinstance(error, MissingConfigException) and error.missing_cfg_file is not None:
         return _missing_file(str(error.missing_cfg_file), error.options or (), files, folders)
@@ -59,7 +59,7 @@ def explain(
         mark = error.problem_mark
         return f"{mark.name}, line {mark.line + 1}: {error.problem}"
     if isinstance(error, UnicodeError):
-        return f"{listed(map(str, files))}: is no text in UTF-8"
+        return f"{listed(map(str, files))}: is not UTF-8 text"
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         return interpolation(error)
     if isinstance(error, OmegaConfBaseException):
@@ -93,7 +93,7 @@ def _missing_file(
 
 
 def _not_overridden(text: str, known: Iterable[str]) -> str | None:
-    """A file's `override` of a group that there is not, or that it names as if it lay in its own."""
+    """The message for a file's `override` of a group that does not exist or is named relatively."""
     match = re.match(r"In '(.+?)': Invalid Defaults List override '(.+?): (.+?)'", text)
     if match is None or (match[2].startswith("/") and match[2][1:] in known):
         return None
@@ -106,7 +106,7 @@ def _not_overridden(text: str, known: Iterable[str]) -> str | None:
 
 
 def _shortened(error: BaseException) -> str:
-    """An error's own first words, without search paths and advice for programmers."""
+    """An error's first sentence, without search paths and advice for programmers."""
     text = str(error).partition("\nConfig search path")[0]
     if isinstance(error.__cause__, OmegaConfBaseException | ImportError):
         text += ": " + str(error.__cause__).partition("\n")[0]

@@ -1,4 +1,4 @@
-"""The overrides of a command line, looked at one by one, for the message when they cannot be composed."""
+"""The overrides of a command line, checked one by one, for the message if they cannot be composed."""
 
 from __future__ import annotations
 
@@ -26,36 +26,44 @@ COMMANDS = ("evaluate", "predict", "export")
 
 
 def mistakes(texts: Sequence[str], folders: Sequence[Path], *, is_sweep: bool) -> Iterator[str]:
-    """A message for each override that names nothing there is.
+    """A message for each override whose group, option or key does not exist.
 
-    Keys are looked at only where every option exists: which ones there are depends on the options.
+    Keys are checked only if every option exists: the options decide which keys there are.
     """
     options = groups(folders)
     overrides: list[Override] = []
-    found: list[str] = []
+    messages: list[str] = []
     parser = OverridesParser.create()
     for text in texts:
         try:
-            overrides += [each for each in parser.parse_overrides([text]) if each.key_or_group]
+            overrides += [override for override in parser.parse_overrides([text]) if override.key_or_group]
         except OverrideParseException:  # noqa: PERF203
-            found.append(_unreadable(text, options))
+            messages.append(_unreadable(text, options))
     chosen = [
-        each for each in overrides if each.key_or_group in options and not isinstance(each.value(), dict)
+        override
+        for override in overrides
+        if override.key_or_group in options and not isinstance(override.value(), dict)
     ]
-    keys = [each for each in overrides if each not in chosen and not each.key_or_group.startswith("hydra")]
-    for each in overrides:
-        if each.is_sweep_override() and not is_sweep:
-            key, _, value = _line(each).partition("=")
-            is_choice = each.value_type == ValueType.SIMPLE_CHOICE_SWEEP
-            found.append(f"{_line(each)}: is a sweep: add -m" + f"; one list is {key}=[{value}]" * is_choice)
-    for each in chosen:
-        found += _group(each, folders)
-    if found or not keys:
-        yield from found
+    keys = [
+        override
+        for override in overrides
+        if override not in chosen and not override.key_or_group.startswith("hydra")
+    ]
+    for override in overrides:
+        if override.is_sweep_override() and not is_sweep:
+            key, _, value = _line(override).partition("=")
+            is_choice = override.value_type == ValueType.SIMPLE_CHOICE_SWEEP
+            messages.append(
+                f"{_line(override)}: is a sweep: add -m" + f"; one list is {key}=[{value}]" * is_choice
+            )
+    for override in chosen:
+        messages += _group(override, folders)
+    if messages or not keys:
+        yield from messages
         return
     config = _composed(chosen, folders)
-    for each in keys if config is not None else ():
-        yield from _key(each, cast(DictConfig, config), folders)
+    for override in keys if config is not None else ():
+        yield from _key(override, cast(DictConfig, config), folders)
 
 
 def no_such_option(group: str, option: str, options: Sequence[str]) -> str:
@@ -75,8 +83,8 @@ def _unreadable(text: str, options: dict[str, list[str]]) -> str:
         return f"{text}: is neither key=value nor a command ({listed(COMMANDS)}){near}"
     pairs = ("[]", "{}", "()")
     if not re.fullmatch(r"[+~]*[\w/@:-]+(\.[\w@:-]+|\[\w+\])*", key):
-        reason = f"{key!r} is no key such as optim.lr"
-    elif any(value.count(each[0]) != value.count(each[1]) for each in pairs) or value.count("'") % 2:
+        reason = f"{key!r} is not a key such as optim.lr"
+    elif any(value.count(pair[0]) != value.count(pair[1]) for pair in pairs) or value.count("'") % 2:
         reason = "a bracket or a quote is not closed"
     else:
         reason = f"put a value with special characters in quotes: '{key}=\"...\"'"
@@ -116,15 +124,15 @@ def _group(override: Override, folders: Sequence[Path]) -> Iterator[str]:
 def _composed(overrides: Sequence[Override], folders: Sequence[Path]) -> DictConfig | None:
     """The configuration that the chosen options give, each sweep at its first value."""
     lines = []
-    for each in overrides:
-        if not each.is_sweep_override():
-            lines.append(_line(each))
-        lines += [f"{each.get_key_element()}={value}" for value in _swept(each)[:1]]
+    for override in overrides:
+        if not override.is_sweep_override():
+            lines.append(_line(override))
+        lines += [f"{override.get_key_element()}={value}" for value in _swept(override)[:1]]
     GlobalHydra.instance().clear()
     try:
         with initialize_config_search_path([f"file://{folder}" for folder in folders]):
             return compose(MAIN, lines, return_hydra_config=True)
-    except Exception:  # another mistake, which Hydra names itself
+    except Exception:  # another mistake: Hydra has its message
         return None
 
 
@@ -168,7 +176,7 @@ def _below(node: DictConfig, name: str) -> Any:
 def _missing(
     override: Override, above: str, name: str, config: DictConfig, node: DictConfig
 ) -> Iterator[str]:
-    """A key that its parent does not list: one that the target takes none the less, or none at all."""
+    """A key that the file of its parent does not list; the target may take it nevertheless."""
     is_new = override.is_add() or override.is_force_add()
     choices = dict(config.hydra.runtime.choices)
     plain = cast("Config", OmegaConf.to_container(config, resolve=False))

@@ -20,7 +20,7 @@ MOST_MESSAGES = 10
 
 
 class Stop(BaseException):
-    """Carries a mistake out of Hydra. No Exception: those become warnings in callbacks, and noise in runs."""
+    """Carries a mistake out of Hydra. Not an Exception: Hydra turns those of callbacks into warnings."""
 
     def __init__(self, error: Exception, overrides: Sequence[str] = ()) -> None:
         super().__init__(str(error))
@@ -30,7 +30,7 @@ class Stop(BaseException):
 
 def overrides_of(hydra: Any) -> list[str]:
     """The run's overrides as they were written: one may hold an interpolation."""
-    return [str(each) for each in cast("list[Any]", OmegaConf.to_container(hydra.overrides.task))]
+    return [str(override) for override in cast("list[Any]", OmegaConf.to_container(hydra.overrides.task))]
 
 
 def check(config: DictConfig, hydra: Any) -> None:
@@ -41,6 +41,7 @@ def check(config: DictConfig, hydra: Any) -> None:
 
 
 def is_sound(label: str, config: DictConfig, hydra: Any) -> bool:
+    """Whether a job has no mistake."""
     try:
         check(config, hydra)
     except ConfigError:
@@ -49,7 +50,7 @@ def is_sound(label: str, config: DictConfig, hydra: Any) -> bool:
 
 
 def mistakes(variants: Sequence[tuple[str, DictConfig, Any]]) -> str:
-    """A line for each mistake in what `jobs` gave, after the value that makes it where not all have it."""
+    """A line for each mistake in the jobs, after the value that causes it if not all jobs have it."""
     lines: dict[str, list[str]] = {}
     for label, part, hydra in variants:
         try:
@@ -80,9 +81,13 @@ def values_of(config: DictConfig) -> dict[str, list[str]]:
 def jobs(config: DictConfig, values: dict[str, list[str]]) -> Iterator[tuple[str, DictConfig, Any]]:
     """The first job of a sweep over `values` (overrides by key), then those with one other value.
 
-    Of n * m * ... jobs, n + m + ... show every value. Each: the values that set it apart, its own config,
-    and Hydra's.
-    Raises Stop for overrides that cannot be composed.
+    Of n * m * ... jobs, n + m + ... show every value.
+
+    Yields:
+        The values in which a job differs from the first, its configuration, and Hydra's.
+
+    Raises:
+        Stop: for overrides that cannot be composed.
     """
     first = {key: options[0] for key, options in values.items()}
     base = _composed(config, list(first.values()))
@@ -109,4 +114,5 @@ def _composed(config: DictConfig, overrides: list[str]) -> DictConfig:
 
 
 def task_part(config: DictConfig) -> DictConfig:
+    """The configuration without Hydra's node."""
     return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
