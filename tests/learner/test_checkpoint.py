@@ -1,4 +1,4 @@
-"""Checkpoints are whole or not there."""
+"""Checkpoints are written whole or not at all."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_file_is_not_written_at_every_epoch_but_nothing_is_lost(tmp_path: Path
     io = AtomicCheckpointIO(every=3600)
     weight = torch.zeros(2)
     for epoch in range(3):
-        weight += 1  # the training goes on with the very tensors that were saved
+        weight += 1  # training continues with the very tensors that were saved
         io.save_checkpoint({"state_dict": {"w": weight}, "epoch": epoch}, last)
         if epoch < 2:
             io.save_checkpoint({"state_dict": {"w": weight}, "epoch": epoch}, best)

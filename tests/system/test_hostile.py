@@ -12,7 +12,7 @@ import pytest
 import torch
 import yaml
 
-from abreast.build.allowlist import check_places
+from abreast.build.allowlist import check_output_paths
 from abreast.cli.resume import main as resume
 from abreast.errors import AbreastError, RunError
 from abreast.inference.evaluate import evaluate
@@ -242,8 +242,8 @@ def test_a_logger_that_sends_what_it_gets_needs_the_users_word(name: str, word: 
     config = compose(*TINY)
     config["logger"]["mine"] = {"_target_": f"lightning.pytorch.loggers.{name}", "offline": False}
     with pytest.raises(RunError, match=rf"logger\.mine: .*{name}.*trust=\[{word}\]"):
-        check_places(config, tmp_path)
-    check_places(config, tmp_path, [word])
+        check_output_paths(config, tmp_path)
+    check_output_paths(config, tmp_path, [word])
 
 
 def test_what_the_user_trusts_is_written_to(stranger: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A run that was stopped anywhere and gone on with ends as if it had never been stopped, to the bit."""
+"""A run that was stopped anywhere and resumed is bitwise identical to one that was never stopped."""
 
 from __future__ import annotations
 

@@ -24,8 +24,8 @@ from abreast.data.source import Source
 from abreast.errors import RunError
 from abreast.runs.files import LOG, METRICS
 
-PLACES = ("dir", "path", "file", "root", "folder")  # how keys of files and folders end
-LOCAL = (
+PATH_SUFFIXES = ("dir", "path", "file", "root", "folder")  # how keys of files and folders end
+LOCAL_LOGGERS = (
     "abreast.loggers.TensorBoard",
     "lightning.pytorch.loggers.CSVLogger",
     "lightning.pytorch.loggers.TensorBoardLogger",
@@ -36,9 +36,18 @@ PACKAGES = ("abreast", "torch", "torchvision", "torchmetrics", "lightning")
 def trusted_targets(config: Config, packages: Sequence[str] = ()) -> list[str]:
     """The targets in the model, loss and data of a run's configuration, checked one by one.
 
-    A target must be defined in one of our own packages or `packages`, and be an `nn.Module`, or for the
-    data itself a function that returns a Source. Each comes with the full name it resolves to, as Hydra's
-    whitelist wants both. Raises RunError, which names the first that may not be built.
+    A target must be defined in a trusted package and be an `nn.Module`, or for the data itself a function
+    that returns a Source.
+
+    Args:
+        config: The configuration of a run directory.
+        packages: Packages to trust beside `PACKAGES`.
+
+    Returns:
+        Each target, and the full name that it resolves to: Hydra's whitelist needs both.
+
+    Raises:
+        RunError: A target may not be built; the message names it.
     """
     data = str(config["data"].get("_target_"))
     allowed = [data, _check(data, packages, _gives_source, "a function that returns an abreast Source")]
@@ -53,8 +62,8 @@ def trusted_targets(config: Config, packages: Sequence[str] = ()) -> list[str]:
 def training_targets(config: Config, packages: Sequence[str] = ()) -> list[str]:
     """All targets of a run's configuration, checked one by one: what resuming its training takes.
 
-    Beside those of `trusted_targets` an optimizer, a schedule, callbacks, loggers and Lightning's Trainer,
-    each built from plain values alone. Raises RunError, which names the first that may not be built.
+    Beside those of `trusted_targets` these are an optimizer, a schedule, callbacks, loggers and Lightning's
+    Trainer, each built from plain values alone. Else as `trusted_targets`.
     """
     allowed = trusted_targets(config, packages)
     nodes = [("optim", config["optim"]), ("trainer", config["trainer"])]
@@ -71,26 +80,32 @@ def training_targets(config: Config, packages: Sequence[str] = ()) -> list[str]:
     return allowed
 
 
-def check_places(config: Mapping[str, Any], run: Path, trusted: Sequence[str] = ()) -> None:
-    """That a training of the configuration writes into the run's directory alone, and sends nothing away.
+def check_output_paths(config: Mapping[str, Any], run: Path, trusted: Sequence[str] = ()) -> None:
+    """Check that training writes into the run's directory alone, and sends nothing to a server.
 
-    `trusted` may name other folders, and packages of loggers (`wandb`). Raises RunError.
+    Args:
+        config: The configuration of a run directory.
+        run: The run's directory.
+        trusted: Other folders that may be written to, and packages of loggers (`wandb`).
+
+    Raises:
+        RunError: Something would be written elsewhere or sent away; the message names the key and the fix.
     """
     for name in (LOG, METRICS):
         if (run / name).is_symlink():
             raise RunError(f"{run / name}: not written to, as it is a link to elsewhere: put a file there")
     for name, node in config["logger"].items():
         home = hydra.utils.get_object(node["_target_"]).__module__.rpartition(".")[2]
-        if node["_target_"] not in LOCAL and home not in trusted:
+        if node["_target_"] not in LOCAL_LOGGERS and home not in trusted:
             raise RunError(
-                f"logger.{name}: {node['_target_']} may send what it is given away. "
+                f"logger.{name}: {node['_target_']} may send what it logs to a server. "
                 f"If that is what you want: trust=[{home}]"
             )
     folders = [run, *(Path(name) for name in trusted if os.sep in name)]
     for group in ("callbacks", "logger", "trainer"):
         for key, text in _texts(config[group], group):
             path = Path(text).expanduser()
-            leads_away = path.is_absolute() or ".." in path.parts or key.endswith(PLACES)
+            leads_away = path.is_absolute() or ".." in path.parts or key.endswith(PATH_SUFFIXES)
             if leads_away and not any(path.resolve().is_relative_to(folder.resolve()) for folder in folders):
                 raise RunError(
                     f"{key}={text}: not used, as it lies outside {run}. If you want that: trust=[{path}]"

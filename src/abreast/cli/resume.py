@@ -60,13 +60,13 @@ def _resume(config: Config, directory: RunDirectory, trust: Sequence[str], is_fi
     from abreast.runtime import fast_import  # noqa: F401  before anything imports Lightning
 
     # isort: split
-    from abreast.build.allowlist import check_places, training_targets
+    from abreast.build.allowlist import check_output_paths, training_targets
     from abreast.learner.checkpoint import resume_point
     from abreast.training.run import resume as resume_run
 
     gc.enable()
     allowed = training_targets(config, ("schedulefree", *trust))
-    check_places(config, directory.path, trust)
+    check_output_paths(config, directory.path, trust)
     if (directory.checkpoints / LAST).exists():
         try:
             epoch = resume_point(directory).epoch

@@ -23,17 +23,20 @@ from abreast.runs.directory import RunDirectory
 from abreast.runtime.environment import environment_variables
 from abreast.training import external_ranks
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)  # that torch's launcher listens to
+SIGNALS = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+)  # for which torch's launcher installs handlers
 STOPS = {code: number for number in (signal.SIGTERM, signal.SIGINT) for code in (-number, 128 + number)}
-DIE_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
 
 
 def ranks_to_start(cfg: Config) -> int:
     """How many processes to start for the run; 1 where this process is the run, or a rank of it."""
     trainer = cfg["trainer"]
-    if external_ranks.process_position() is not None or not str(trainer.get("strategy", "auto")).startswith(
-        "ddp"
-    ):
+    is_distributed = str(trainer.get("strategy", "auto")).startswith("ddp")
+    if external_ranks.process_position() is not None or not is_distributed:
         return 1
     devices = trainer.get("devices", 1)
     if isinstance(devices, list):
@@ -44,10 +47,16 @@ def ranks_to_start(cfg: Config) -> int:
 
 
 def start_ranks(directory: RunDirectory, ranks: int) -> None:
-    """Run the directory's configuration in that many processes of this machine, and wait for them.
+    """Train the run in several processes of this machine, and wait for them. None outlives this call.
 
-    Raises RunError with the reason that the run's status holds, if a rank fails, and Interrupted, if one is
-    told to stop; no rank outlives this call, or this process.
+    Args:
+        directory: The run's directory, which holds its configuration.
+        ranks: The number of processes.
+
+    Raises:
+        DivergedError: The training loss did not stay finite.
+        Interrupted: A signal stopped a rank.
+        RunError: A rank failed; the message holds the reason from the run's status.
     """
     config = LaunchConfig(
         min_nodes=1,
