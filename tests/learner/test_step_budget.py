@@ -15,6 +15,7 @@ from lightning.pytorch import LightningModule
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from abreast.learner import block_step, module
+from support.patches import needs_patch
 
 # Python functions that a mini-batch of a block enters less than the hand-written loop below: what the loss's
 # checks, the metrics' lists and the step count add is less than what the fused optimizer's kernel saves.
@@ -71,6 +72,7 @@ def hand_calls_per_step() -> float:
     return (loop(40) - loop(10)) / 30
 
 
+@needs_patch("fused_step")
 def test_python_calls_per_step(train: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     counted: list[tuple[int, int]] = []
 
@@ -130,6 +132,7 @@ def test_nothing_is_logged_by_key(train: Callable[..., Path], monkeypatch: pytes
     assert not logged
 
 
+@needs_patch("fast_import")
 def test_training_imports_neither_torchvision_nor_scipy(tmp_path: Path) -> None:
     import subprocess
 
