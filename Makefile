@@ -4,7 +4,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
 DIST_ARGS ?=
-TEST_ARGS ?= -n 2 --dist worksteal
+CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
+TEST_ARGS ?= -n $(shell [ $(CORES) -gt 2 ] && echo $(CORES) || echo 2) --dist worksteal
 
 .PHONY: help
 help: ## Show this help
@@ -31,6 +32,10 @@ study: $(READY) ## Compare losses and optimizers on digits; the page: runs/study
 .PHONY: test
 test: $(READY) ## Run the tests, but for those with many processes or machines
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not long" $(TEST_ARGS)
+
+.PHONY: test-short
+test-short: $(READY) ## Run the first case of every test that is not slow: about a minute
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --short $(TEST_ARGS)
 
 .PHONY: test-all
 test-all: $(READY) ## Run all tests

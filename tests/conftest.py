@@ -14,6 +14,23 @@ from support.references import reference  # noqa: F401  a fixture
 from support.sweeps import sweep  # noqa: F401  a fixture
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--short`, for `make test-short`."""
+    parser.addoption("--short", action="store_true", help="the first case of every test, none of the slow ones")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `--short`, of each test function the first case, unless it is slow."""
+    if not config.getoption("--short"):
+        return
+    kept: dict[str, pytest.Item] = {}
+    for item in items:
+        if not any(item.iter_markers("slow")) and not any(item.iter_markers("long")):
+            kept.setdefault(item.nodeid.partition("[")[0], item)
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept.values()])
+    items[:] = kept.values()
+
+
 def pytest_configure() -> None:
     """One thread a test process, as the tests run side by side; and Hydra with all its plugins."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
