@@ -16,7 +16,7 @@ from support.sweeps import sweep  # noqa: F401  a fixture
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--short`, for `make test-short`."""
-    parser.addoption("--short", action="store_true", help="the first case of every test, none of the slow ones")
+    parser.addoption("--short", action="store_true", help="the first case of each test that is not slow")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,10 +1,13 @@
 """The entry: what it hands to a run, what it makes of a run's end, and how it finds a user's own files."""
 
+from __future__ import annotations
+
 import json
 import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +28,7 @@ def run(config, run_dir):
 """
 
 
-def test_a_run_gets_plain_values_and_its_directory(tmp_path):
+def test_a_run_gets_plain_values_and_its_directory(tmp_path: Path) -> None:
     outcome = run_all([(tmp_path, ["optim=sgd", "optim.lr=0.25", "schedule=one_cycle"])], SHOWS)[0]
     assert (outcome.code, outcome.err) == (0, "")
     given = json.loads(outcome.out)
@@ -41,7 +44,7 @@ def test_a_run_gets_plain_values_and_its_directory(tmp_path):
     assert (directory / ".hydra" / "config.yaml").is_file()
 
 
-def test_the_log_is_bare_in_the_terminal_and_dated_in_the_file(tmp_path):
+def test_the_log_is_bare_in_the_terminal_and_dated_in_the_file(tmp_path: Path) -> None:
     training = "import logging\ndef run(config, run_dir):\n    logging.getLogger('x').info('epoch 1')\n"
     outcome = run_all([(tmp_path, [])], training)[0]
     assert outcome.out == "epoch 1\n"
@@ -67,7 +70,7 @@ def run(config, run_dir):
 
 
 @pytest.fixture
-def user(tmp_path):
+def user(tmp_path: Path) -> Any:
     for name, text in USER.items():
         (tmp_path / "user" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "user" / name).write_text(text)
@@ -76,7 +79,7 @@ def user(tmp_path):
 
 
 @pytest.mark.parametrize(("here", "folder"), [("user", "my_conf"), ("elsewhere", "../user/my_conf")])
-def test_a_users_option_and_the_module_beside_it(user, here, folder):
+def test_a_users_option_and_the_module_beside_it(user: Path, here: str, folder: str) -> None:
     """Warnings are errors in that process: the target is trusted without a word from Hydra."""
     outcome = run_all(
         [(user / here, ["--config-dir", folder, "loss=mine", "loss.criterion.scale=3"])], BUILDS
@@ -85,7 +88,7 @@ def test_a_users_option_and_the_module_beside_it(user, here, folder):
     assert outcome.out == "my_losses 3\n"
 
 
-def test_a_target_that_comes_from_elsewhere_is_refused_in_one_message(tmp_path):
+def test_a_target_that_comes_from_elsewhere_is_refused_in_one_message(tmp_path: Path) -> None:
     training = (
         "from hydra.utils import instantiate\n"
         "def run(config, run_dir):\n    instantiate({'_target_': 'os.system', 'command': 'echo'})\n"
@@ -122,12 +125,12 @@ def run(config, run_dir):
     ("seed", "code", "message"),
     [(1, 2, "train-images: is cut off\n"), (2, 1, "diverged at step 7\n"), (3, 130, "Interrupted.\n")],
 )
-def test_how_a_run_ends(tmp_path, seed, code, message):
+def test_how_a_run_ends(tmp_path: Path, seed: int, code: int, message: str) -> None:
     outcome = run_all([(tmp_path, [f"seed={seed}"])], FAILS)[0]
     assert (outcome.code, outcome.out, outcome.err) == (code, "", message)
 
 
-def test_an_error_in_the_code_keeps_its_traceback(tmp_path):
+def test_an_error_in_the_code_keeps_its_traceback(tmp_path: Path) -> None:
     outcome = run_all([(tmp_path, ["seed=4"])], FAILS)[0]
     assert outcome.code == 1
     assert outcome.err.splitlines()[-1] == "RuntimeError: a bug"
@@ -135,14 +138,14 @@ def test_an_error_in_the_code_keeps_its_traceback(tmp_path):
     assert "site-packages/hydra" not in outcome.err
 
 
-def test_a_sweep_goes_on_and_says_which_job_failed(tmp_path):
+def test_a_sweep_goes_on_and_says_which_job_failed(tmp_path: Path) -> None:
     outcome = run_all([(tmp_path, ["-m", "hydra/launcher=basic", "seed=0,1,5", "optim.lr=0.1"])], FAILS)[0]
     assert outcome.code == 2
     assert [line for line in outcome.out.splitlines() if "TRAINED" in line] == ["TRAINED 0", "TRAINED 5"]
     assert outcome.err.splitlines()[-1] == "Job 1 (seed=1 optim.lr=0.1): train-images: is cut off"
 
 
-def test_a_mistake_that_two_values_make_together_names_its_job(tmp_path):
+def test_a_mistake_that_two_values_make_together_names_its_job(tmp_path: Path) -> None:
     """Each value was looked at beside the first of the others only."""
     line = "-m hydra/launcher=basic optim=adam,lbfgs trainer.gradient_clip_val=null,1.0"
     outcome = run_all([(tmp_path, line.split())], FAILS)[0]
@@ -153,7 +156,7 @@ def test_a_mistake_that_two_values_make_together_names_its_job(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["evaluate", "predict", "export"])
-def test_commands_are_handed_their_arguments(tmp_path, command):
+def test_commands_are_handed_their_arguments(tmp_path: Path, command: str) -> None:
     stand_in = "def main(argv):\n    print(argv)\n    return 3\n"
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "config.yaml").write_text("seed: 0\n")
@@ -162,7 +165,7 @@ def test_commands_are_handed_their_arguments(tmp_path, command):
 
 
 @pytest.mark.parametrize("command", ["evaluate", "predict", "export"])
-def test_a_commands_mistake_is_one_message_at_once(tmp_path, command):
+def test_a_commands_mistake_is_one_message_at_once(tmp_path: Path, command: str) -> None:
     outcomes = run_all([(tmp_path, [command, "x", "y"]), (tmp_path, [command, "--help"])])
     assert (outcomes[0].code, outcomes[0].out) == (2, "")
     assert outcomes[0].err == "x: no such run directory\n"
@@ -170,7 +173,7 @@ def test_a_commands_mistake_is_one_message_at_once(tmp_path, command):
     assert not any(outcome.heavy for outcome in outcomes)
 
 
-def test_what_is_shown_without_a_run(tmp_path):
+def test_what_is_shown_without_a_run(tmp_path: Path) -> None:
     lines = [
         "--help",
         "--cfg job",
@@ -203,14 +206,14 @@ def test_what_is_shown_without_a_run(tmp_path):
 
 
 @pytest.mark.skipif(not Path(ABREAST).exists(), reason="the package is not installed as a command")
-def test_the_installed_command_is_the_same(tmp_path):
+def test_the_installed_command_is_the_same(tmp_path: Path) -> None:
     outcome = run_command([ABREAST, "optim=adamm"], tmp_path)
     script = run_command([sys.executable, str(ROOT / "train.py"), "optim=adamm"], tmp_path)
     assert outcome == script
     assert outcome.code == 2
 
 
-def test_a_reader_that_goes_away_is_no_error(tmp_path):
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     command = f"{sys.executable} {ROOT / 'train.py'} --help | head -1; exit ${{PIPESTATUS[0]}}"
     outcome = run_command(["bash", "-c", command], tmp_path)
     assert outcome.err == ""
@@ -218,7 +221,9 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
 
 
 @pytest.mark.parametrize(("checkout", "expected"), [(True, "conf"), (False, "src/abreast/conf")])
-def test_where_the_configuration_is(tmp_path, monkeypatch, checkout, expected):
+def test_where_the_configuration_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checkout: bool, expected: str
+) -> None:
     monkeypatch.setattr(catalog, "PACKAGE", tmp_path / "src" / "abreast")
     if checkout:
         (tmp_path / "pyproject.toml").touch()
@@ -233,14 +238,14 @@ class Fails(Callback):
 """
 
 
-def test_a_hydra_callback_of_ones_own(tmp_path):
+def test_a_hydra_callback_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "my_callbacks.py").write_text(PLUGIN)
     line = ["+hydra.callbacks.mine._target_=my_callbacks.Fails"]
     outcome = run_all([(tmp_path, line)])[0]
     assert (outcome.code, outcome.err) == (130, "Interrupted.\n")
 
 
-def test_time_to_a_message(tmp_path):
+def test_time_to_a_message(tmp_path: Path) -> None:
     """0.5 s is the aim on an idle machine (about 0.35 s measured); a loaded one gets four times that."""
     command = [sys.executable, str(ROOT / "train.py"), "optim.lrr=3"]
     seconds = []

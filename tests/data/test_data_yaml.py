@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import importlib
 import inspect
 from pathlib import Path
@@ -26,17 +28,17 @@ SHIPPED = {
 }
 
 
-def function_of(config):
+def function_of(config: Any) -> Any:
     module, _, name = config["_target_"].rpartition(".")
     return getattr(importlib.import_module(module), name)
 
 
-def test_the_files_are_found():
+def test_the_files_are_found() -> None:
     assert {path.stem for path in FILES} >= SHIPPED
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_keys_are_the_functions_arguments(path):
+def test_keys_are_the_functions_arguments(path: Any) -> None:
     """Beside the loader's, of which a file only holds those that differ from the schema."""
     config = yaml.safe_load(path.read_text())
     task, itself = config.pop("defaults")
@@ -53,7 +55,7 @@ def test_keys_are_the_functions_arguments(path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_the_file_opens_with_what_it_is_and_its_command(path):
+def test_the_file_opens_with_what_it_is_and_its_command(path: Any) -> None:
     head = path.read_text().partition("defaults:")[0].splitlines()
     assert len(head) >= 3
     assert all(line.startswith("# ") for line in head)
@@ -61,7 +63,7 @@ def test_the_file_opens_with_what_it_is_and_its_command(path):
 
 
 @pytest.mark.parametrize("name", ["digits", "random", "random_noise", "random_regression"])
-def test_the_values_make_a_source_of_the_task(name):
+def test_the_values_make_a_source_of_the_task(name: str) -> None:
     config = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
     function = function_of(config)
     source = function(**{key: config[key] for key in inspect.signature(function).parameters})

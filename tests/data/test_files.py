@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,9 +18,10 @@ from abreast.data import files
 from abreast.data.files import NAMES, expand, obtain
 from abreast.errors import ConfigError, DataError
 from abreast.runtime.directory_lock import locked
+from support.servers import Server
 
 
-def put(folder, contents, suffix="", dotted=False):
+def put(folder: Path, contents: Any, suffix: str = "", dotted: bool = False) -> Any:
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, data in contents.items():
@@ -29,12 +32,12 @@ def put(folder, contents, suffix="", dotted=False):
 
 
 @pytest.fixture
-def contents(family, idx_bytes):
+def contents(family: Any, idx_bytes: Any) -> Any:
     return {name: idx_bytes(array) for name, array in family.items()}
 
 
 @pytest.fixture
-def offered(server, contents, monkeypatch):
+def offered(server: Server, contents: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The server, with the four files as .gz, and their checksums in place of torchvision's."""
     server.files = {f"{name}.gz": gzip.compress(data, mtime=0) for name, data in contents.items()}
     server.sums = {name: hashlib.md5(data).hexdigest() for name, data in server.files.items()}
@@ -45,7 +48,9 @@ def offered(server, contents, monkeypatch):
 @pytest.mark.parametrize("dotted", [False, True])
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 @pytest.mark.parametrize("layout", ["MNIST/raw", "raw", ""])
-def test_files_on_the_disk_are_used(tmp_path, contents, layout, suffix, dotted, monkeypatch):
+def test_files_on_the_disk_are_used(
+    tmp_path: Path, contents: Any, layout: str, suffix: str, dotted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(files, "_download", None)
     paths = put(tmp_path / layout, contents, suffix, dotted)
     before = sorted(tmp_path.rglob("*"))
@@ -53,7 +58,9 @@ def test_files_on_the_disk_are_used(tmp_path, contents, layout, suffix, dotted, 
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_the_first_complete_folder_wins_and_folders_are_never_mixed(tmp_path, contents, offered):
+def test_the_first_complete_folder_wins_and_folders_are_never_mixed(
+    tmp_path: Path, contents: Any, offered: Any
+) -> None:
     own, flat = tmp_path / "MNIST" / "raw", tmp_path
     flat_paths = put(flat, contents)
     own_paths = put(own, contents, ".gz")
@@ -67,7 +74,9 @@ def test_the_first_complete_folder_wins_and_folders_are_never_mixed(tmp_path, co
     assert [path.suffix for path in obtain("MNIST", tmp_path)] == [""] * 4  # raw reads faster than .gz
 
 
-def test_a_folder_of_the_same_name_is_no_file(tmp_path, contents, monkeypatch):
+def test_a_folder_of_the_same_name_is_no_file(
+    tmp_path: Path, contents: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # As one well-known archive of MNIST unpacks: name-idx3-ubyte/name-idx3-ubyte beside name.idx3-ubyte.
     paths = put(tmp_path, contents, dotted=True)
     for name in NAMES:
@@ -77,7 +86,7 @@ def test_a_folder_of_the_same_name_is_no_file(tmp_path, contents, monkeypatch):
 
 @pytest.mark.network_server
 @pytest.mark.parametrize("name", ["MNIST", "FashionMNIST"])
-def test_download_into_torchvisions_layout(tmp_path, offered, name):
+def test_download_into_torchvisions_layout(tmp_path: Path, offered: Any, name: str) -> None:
     paths = obtain(name, tmp_path / "new" / "data")
     assert paths == [tmp_path / "new" / "data" / name / "raw" / f"{file}.gz" for file in NAMES]
     assert {path.name: path.read_bytes() for path in paths} == offered.files
@@ -88,7 +97,7 @@ def test_download_into_torchvisions_layout(tmp_path, offered, name):
 
 @pytest.mark.network_server
 @pytest.mark.parametrize("kind", [str, list, tuple])
-def test_mirrors_override(tmp_path, offered, kind):
+def test_mirrors_override(tmp_path: Path, offered: Any, kind: Any) -> None:
     offered.files = {f"mine/{name}": data for name, data in offered.files.items()}
     mirror = f"{offered.url}/mine"
     obtain("MNIST", tmp_path, mirror if kind is str else kind([mirror]))
@@ -96,7 +105,7 @@ def test_mirrors_override(tmp_path, offered, kind):
 
 
 @pytest.mark.network_server
-def test_the_error_says_all_there_is_to_know(tmp_path, offered, contents):
+def test_the_error_says_all_there_is_to_know(tmp_path: Path, offered: Any, contents: Any) -> None:
     del offered.files["t10k-images-idx3-ubyte.gz"]
     put(tmp_path, dict(list(contents.items())[:3]))
     with pytest.raises(DataError) as raised:
@@ -123,7 +132,7 @@ def test_the_error_says_all_there_is_to_know(tmp_path, offered, contents):
 
 @pytest.mark.network_server
 @pytest.mark.parametrize("blocked", ["", "MNIST", "MNIST/raw"])
-def test_folders_that_cannot_be_made(tmp_path, offered, blocked):
+def test_folders_that_cannot_be_made(tmp_path: Path, offered: Any, blocked: str) -> None:
     root = tmp_path / "data"
     (root / blocked).parent.mkdir(parents=True, exist_ok=True)
     (root / blocked).write_text("a file")
@@ -131,8 +140,8 @@ def test_folders_that_cannot_be_made(tmp_path, offered, blocked):
         obtain("MNIST", root)
 
 
-def test_read_only_folder(tmp_path, contents, monkeypatch):
-    def refuse(*args, **kwargs):
+def test_read_only_folder(tmp_path: Path, contents: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> None:
         raise OSError(30, "Read-only file system", str(tmp_path))
 
     monkeypatch.setattr("pathlib.Path.mkdir", refuse)  # root may write everywhere
@@ -140,7 +149,7 @@ def test_read_only_folder(tmp_path, contents, monkeypatch):
         obtain("MNIST", tmp_path)
 
 
-def test_a_lock_that_is_not_given_back(tmp_path, monkeypatch):
+def test_a_lock_that_is_not_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "_LOCK_SECONDS", 0.1)
     home = tmp_path / "MNIST" / "raw"
     home.mkdir(parents=True)
@@ -157,13 +166,13 @@ print(json.dumps([str(path) for path in files.obtain("MNIST", root)]))
 """
 
 
-def start(root, server):
+def start(root: Any, server: Server) -> Any:
     command = [sys.executable, "-c", SCRIPT, str(root), server.url, json.dumps(server.sums)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.mark.network_server
-def test_two_processes_start_in_an_empty_folder(tmp_path, offered):
+def test_two_processes_start_in_an_empty_folder(tmp_path: Path, offered: Any) -> None:
     offered.delay = 0.3  # both are there before the first is done
     both = [start(tmp_path, offered) for _ in range(2)]
     said = [process.communicate(timeout=60) for process in both]
@@ -176,10 +185,10 @@ def test_two_processes_start_in_an_empty_folder(tmp_path, offered):
 
 
 @pytest.mark.network_server
-def test_a_killed_download_does_no_harm(tmp_path, offered):
+def test_a_killed_download_does_no_harm(tmp_path: Path, offered: Any) -> None:
     last = f"{NAMES[3]}.gz"
 
-    def act(handler):
+    def act(handler: Any) -> None:
         handler.send_response(200)
         handler.end_headers()
         handler.wfile.write(offered.files[last][:20])
@@ -202,7 +211,7 @@ def test_a_killed_download_does_no_harm(tmp_path, offered):
     assert len(offered.asked) == 5
 
 
-def test_expand(monkeypatch, tmp_path):
+def test_expand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     assert expand("~/data") == expand("data") == tmp_path / "data"
@@ -214,7 +223,7 @@ def test_expand(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["MNIST", "FashionMNIST", "KMNIST"])
-def test_torchvision_knows_mirrors_and_checksums(name):
+def test_torchvision_knows_mirrors_and_checksums(name: str) -> None:
     mirrors, sums = files._torchvision(name)
     assert mirrors
     assert all(url.startswith("http") for url in mirrors)

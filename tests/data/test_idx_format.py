@@ -7,6 +7,9 @@ import os
 import struct
 import tracemalloc
 import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +27,7 @@ GOOD = struct.pack(">HBBII", 0, 0x08, 2, 2, 3) + bytes(range(6))  # [[0, 1, 2], 
 @pytest.mark.parametrize("packed", ["", ".gz"])
 @pytest.mark.parametrize("shape", [(5,), (2, 3), (3, 1, 4), (2, 1, 3, 2), (1,) * 7, (0, 4), (1, 0)])
 @pytest.mark.parametrize("dtype", TYPES)
-def test_round_trip(write_idx, dtype, shape, packed):
+def test_round_trip(write_idx: Callable[..., Path], dtype: Any, shape: Any, packed: str) -> None:
     rng = np.random.default_rng(1)
     array = (rng.integers(0, 250, shape) - (0 if dtype == "uint8" else 125)).astype(dtype)
     read = read_idx(write_idx("x" + packed, array))
@@ -36,13 +39,13 @@ def test_round_trip(write_idx, dtype, shape, packed):
 
 
 @pytest.mark.parametrize("dtype", TYPES)
-def test_extreme_values(write_idx, dtype):
+def test_extreme_values(write_idx: Callable[..., Path], dtype: Any) -> None:
     info = np.finfo(dtype) if dtype.startswith("float") else np.iinfo(dtype)
     array = np.array([info.min, info.max, 1], dtype)
     assert np.array_equal(read_idx(write_idx("x", array)).numpy(), array)
 
 
-def test_gzip_is_told_by_content_not_by_name(tmp_path):
+def test_gzip_is_told_by_content_not_by_name(tmp_path: Path) -> None:
     for name, data in (("plain.gz", GOOD), ("zipped", gzip.compress(GOOD))):
         (tmp_path / name).write_bytes(data)
         assert read_idx(tmp_path / name).tolist() == [[0, 1, 2], [3, 4, 5]]
@@ -51,7 +54,7 @@ def test_gzip_is_told_by_content_not_by_name(tmp_path):
     assert read_idx(str(tmp_path / "members")).tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
-def head(code, *sizes, rank=None):
+def head(code: Any, *sizes: Any, rank: Any = None) -> Any:
     return struct.pack(">HBB", 0, code, len(sizes) if rank is None else rank) + struct.pack(
         f">{len(sizes)}I", *sizes
     )
@@ -87,7 +90,7 @@ ZIPPED = {
 }
 
 
-def error_of(path):
+def error_of(path: Path) -> Any:
     with pytest.raises(DataError) as raised:
         read_idx(path, "Do this.")
     text = str(raised.value)
@@ -98,7 +101,7 @@ def error_of(path):
 
 
 @pytest.mark.parametrize("case", CORRUPT)
-def test_corrupt(tmp_path, case):
+def test_corrupt(tmp_path: Path, case: Any) -> None:
     data, said = CORRUPT[case]
     path = tmp_path / "x"
     path.write_bytes(data)
@@ -106,7 +109,7 @@ def test_corrupt(tmp_path, case):
 
 
 @pytest.mark.parametrize("case", ZIPPED)
-def test_corrupt_in_gzip(tmp_path, case):
+def test_corrupt_in_gzip(tmp_path: Path, case: Any) -> None:
     data, said = ZIPPED[case]
     path = tmp_path / "x.gz"
     path.write_bytes(gzip.compress(data))
@@ -114,13 +117,13 @@ def test_corrupt_in_gzip(tmp_path, case):
 
 
 @pytest.mark.parametrize("cut", [2, 5, 10, 15, -9, -8, -1])
-def test_gzip_cut_off(tmp_path, cut):
+def test_gzip_cut_off(tmp_path: Path, cut: int) -> None:
     path = tmp_path / "x.gz"
     path.write_bytes(gzip.compress(GOOD)[:cut])
     assert "cut off" in error_of(path)
 
 
-def test_gzip_corrupt(tmp_path):
+def test_gzip_corrupt(tmp_path: Path) -> None:
     path = tmp_path / "x.gz"
     data = bytearray(gzip.compress(GOOD))
     data[-6] ^= 1  # in the checksum
@@ -130,7 +133,7 @@ def test_gzip_corrupt(tmp_path):
     assert "gzip data are cut off or corrupt" in error_of(path)
 
 
-def test_not_a_file(tmp_path):
+def test_not_a_file(tmp_path: Path) -> None:
     assert "the file does not exist" in error_of(tmp_path / "nothing")
     assert "is a folder" in error_of(tmp_path)
     os.mkfifo(tmp_path / "pipe")
@@ -140,29 +143,29 @@ def test_not_a_file(tmp_path):
     assert "cannot be read" in error_of("a\0b")
 
 
-def test_unreadable(tmp_path, monkeypatch):
+def test_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x"
     path.write_bytes(GOOD)
 
-    def refuse(*args, **kwargs):
+    def refuse(*args: Any, **kwargs: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(type(path), "open", refuse)  # root may read everything
     assert "cannot be read ([Errno 13] Permission denied)" in error_of(path)
 
 
-def test_no_memory(tmp_path, monkeypatch):
+def test_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x"
     path.write_bytes(GOOD)
 
-    def refuse(*args):
+    def refuse(*args: Any) -> None:
         raise MemoryError
 
     monkeypatch.setattr("abreast.data.idx_format.np.empty", refuse)
     assert "does not fit into memory" in error_of(path)
 
 
-def test_a_small_file_allocates_little(tmp_path):
+def test_a_small_file_allocates_little(tmp_path: Path) -> None:
     zipper = zlib.compressobj(9, zlib.DEFLATED, 31)
     bomb = zipper.compress(head(0x08, 100)) + zipper.compress(bytes(1 << 26)) + zipper.flush()
     for data in (head(0x08, 1 << 31), gzip.compress(head(0x08, 1 << 31)), bomb):
@@ -175,13 +178,13 @@ def test_a_small_file_allocates_little(tmp_path):
         assert peak < 4 << 20
 
 
-def test_the_largest_empty_array(tmp_path):
+def test_the_largest_empty_array(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(head(0x08, 0, 1 << 31, 1 << 31))
     assert read_idx(tmp_path / "x").shape == (0, 1 << 31, 1 << 31)
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
-def test_memory_is_that_of_the_array(write_idx, suffix):
+def test_memory_is_that_of_the_array(write_idx: Callable[..., Path], suffix: str) -> None:
     path = write_idx("x" + suffix, np.zeros((64, 512, 512), np.uint8))
     tracemalloc.start()
     read_idx(path)
@@ -191,13 +194,13 @@ def test_memory_is_that_of_the_array(write_idx, suffix):
 
 
 @pytest.fixture(scope="module")
-def fuzzed(tmp_path_factory):
+def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return tmp_path_factory.mktemp("fuzz") / "x"
 
 
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
-def test_never_anything_but_a_tensor_or_a_data_error(fuzzed, data):
+def test_never_anything_but_a_tensor_or_a_data_error(fuzzed: Any, data: Any) -> None:
     code = data.draw(st.sampled_from([0x08, 0x09, 0x0B, 0x0C, 0x0D, 0x0E]) | st.integers(0, 255))
     sizes = data.draw(st.lists(st.integers(0, 4) | st.integers(0, HUGE), max_size=5))
     body = data.draw(st.binary(max_size=64))

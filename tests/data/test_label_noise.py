@@ -15,14 +15,14 @@ LABELS = torch.arange(3000) % 5
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 1.0])
-def test_exactly_that_share_is_wrong(share):
+def test_exactly_that_share_is_wrong(share: float) -> None:
     noisy = replace_labels(LABELS, share, 5, 0)
     assert int((noisy != LABELS).sum()) == round(share * 3000)
     assert noisy.dtype == torch.int64
     assert 0 <= int(noisy.min()) <= int(noisy.max()) < 5
 
 
-def test_the_wrong_classes_are_drawn_evenly():
+def test_the_wrong_classes_are_drawn_evenly() -> None:
     steps = (replace_labels(LABELS, 1.0, 5, 0) - LABELS) % 5
     counts = steps.bincount(minlength=5).tolist()
     assert counts[0] == 0
@@ -30,18 +30,18 @@ def test_the_wrong_classes_are_drawn_evenly():
     assert sum((count - 750) ** 2 / 750 for count in counts[1:]) < 16.3
 
 
-def test_more_noise_holds_the_lesser():
+def test_more_noise_holds_the_lesser() -> None:
     few, many = (replace_labels(LABELS, share, 5, 0) for share in (0.1, 0.3))
     wrong = few != LABELS
     assert torch.equal(few[wrong], many[wrong])
 
 
-def test_it_is_a_function_of_its_seed():
+def test_it_is_a_function_of_its_seed() -> None:
     assert torch.equal(replace_labels(LABELS, 0.3, 5, 1), replace_labels(LABELS, 0.3, 5, 1))
     assert not torch.equal(replace_labels(LABELS, 0.3, 5, 1), replace_labels(LABELS, 0.3, 5, 2))
 
 
-def test_ignored_labels_stay_and_do_not_count():
+def test_ignored_labels_stay_and_do_not_count() -> None:
     labels = LABELS.clone()
     labels[:1000] = -100
     noisy = replace_labels(labels, 0.5, 5, 0, ignore_index=-100)
@@ -50,12 +50,12 @@ def test_ignored_labels_stay_and_do_not_count():
 
 
 @pytest.mark.parametrize(("share", "classes"), [(-0.1, 5), (1.1, 5), ("much", 5), (True, 5), (0.1, 1)])
-def test_what_cannot_be_is_refused(share, classes):
+def test_what_cannot_be_is_refused(share: float, classes: int) -> None:
     with pytest.raises(ConfigError):
         replace_labels(LABELS, share, classes, 0)
 
 
-def test_only_training_labels_are_replaced_and_inputs_stay():
+def test_only_training_labels_are_replaced_and_inputs_stay() -> None:
     clean, noisy = (DataModule(digits(), batch_size=32, label_noise=noise) for noise in (0.0, 0.25))
     assert int((clean.train.targets != noisy.train.targets).sum()) == round(0.25 * len(clean.train))
     assert torch.equal(clean.train.inputs, noisy.train.inputs)
@@ -64,11 +64,11 @@ def test_only_training_labels_are_replaced_and_inputs_stay():
         assert torch.equal(getattr(clean, part).inputs, getattr(noisy, part).inputs)
 
 
-def test_the_runs_seed_does_not_change_which():
+def test_the_runs_seed_does_not_change_which() -> None:
     one, other = (DataModule(digits(), batch_size=32, label_noise=0.25, seed=seed) for seed in (0, 1))
     assert torch.equal(one.train.targets, other.train.targets)
 
 
-def test_regression_has_no_labels_to_replace():
+def test_regression_has_no_labels_to_replace() -> None:
     with pytest.raises(ConfigError, match="not classes"):
         DataModule(random_regression(size=20, test_size=5), batch_size=4, label_noise=0.1)

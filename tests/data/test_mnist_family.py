@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,10 +31,10 @@ TEST_COUNTS = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
 
 
 @pytest.fixture
-def folder(tmp_path, family, write_idx):
+def folder(tmp_path: Path, family: Any, write_idx: Callable[..., Path]) -> Any:
     """folder(name, **replaced) -> a data folder with the tiny family in torchvision's layout."""
 
-    def make(name, suffix="", **replaced):
+    def make(name: str, suffix: str = "", **replaced: Any) -> Any:
         for file, array in family.items():
             key = file.partition("-idx")[0].replace("-", "_")
             write_idx(f"{name}/raw/{file}{suffix}", replaced.get(key, array))
@@ -42,7 +45,7 @@ def folder(tmp_path, family, write_idx):
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 @pytest.mark.parametrize(("function", "name"), SETS)
-def test_images_and_labels(folder, family, function, name, suffix):
+def test_images_and_labels(folder: Path, family: Any, function: Any, name: Any, suffix: str) -> None:
     source = function(folder(name, suffix))
     for split, images, labels in ((source.train, TRAIN_X, TRAIN_Y), (source.test, TEST_X, TEST_Y)):
         assert split.inputs.dtype == torch.uint8
@@ -53,14 +56,14 @@ def test_images_and_labels(folder, family, function, name, suffix):
 
 
 @pytest.mark.parametrize(("function", "name"), SETS)
-def test_class_names_are_torchvisions(folder, function, name):
+def test_class_names_are_torchvisions(folder: Path, function: Any, name: Any) -> None:
     from torchvision import datasets
 
     known = [label.partition(" - ")[0] for label in getattr(datasets, name).classes]  # "0 - zero" of MNIST
     assert list(function(folder(name)).classes) == known
 
 
-def test_torchvision_is_not_imported_where_the_files_are_there(folder):
+def test_torchvision_is_not_imported_where_the_files_are_there(folder: Path) -> None:
     code = (
         "import sys; from abreast.data.mnist_family import mnist; mnist(sys.argv[1]);"
         "print([name for name in ('torchvision', 'filelock', 'sklearn', 'lightning') if name in sys.modules])"
@@ -89,14 +92,14 @@ def test_torchvision_is_not_imported_where_the_files_are_there(folder):
         ),
     ],
 )
-def test_mix_ups_are_named(folder, replaced, said):
+def test_mix_ups_are_named(folder: Path, replaced: Any, said: Any) -> None:
     with pytest.raises(DataError) as raised:
         mnist(folder("MNIST", **replaced))
     for part in said:
         assert part in str(raised.value)
 
 
-def test_a_corrupt_file_says_that_it_can_be_downloaded_again(folder):
+def test_a_corrupt_file_says_that_it_can_be_downloaded_again(folder: Path) -> None:
     root = folder("MNIST")
     path = root / "MNIST" / "raw" / TRAIN_Y
     path.write_bytes(path.read_bytes()[:-1])
@@ -104,7 +107,7 @@ def test_a_corrupt_file_says_that_it_can_be_downloaded_again(folder):
         mnist(root)
 
 
-def test_files_of_another_set_under_the_same_names(folder):
+def test_files_of_another_set_under_the_same_names(folder: Path) -> None:
     counts = {"MNIST": TRAIN_COUNTS, "FashionMNIST": [6000] * 10}
     for function, name in SETS:
         for kind, numbers in counts.items():
@@ -119,7 +122,7 @@ def test_files_of_another_set_under_the_same_names(folder):
 
 
 @pytest.fixture
-def four(write_idx):
+def four(write_idx: Callable[..., Path]) -> Any:
     """four(train_images, train_labels, test_images, test_labels) -> the paths of these arrays."""
     names = ("a", "b.gz", "c", "d.gz")
     return lambda *arrays: [write_idx(name, array) for name, array in zip(names, arrays, strict=True)]
@@ -133,7 +136,9 @@ LABELS = np.array([0, 2, 1], np.uint8)
     ("shape", "axes"),
     [((3, 4, 5), None), ((3, 4, 5, 2), (0, 3, 1, 2)), ((3, 7), None)],
 )
-def test_idx_shapes_and_types(four, shape, axes, dtype):
+def test_idx_shapes_and_types(
+    four: Any, shape: tuple[int, ...], axes: tuple[int, ...] | None, dtype: str
+) -> None:
     array = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
     source = idx(*four(array, LABELS, array[:2], LABELS[:2]))
     expected = array.transpose(axes) if axes else array[:, None] if len(shape) == 3 else array
@@ -157,23 +162,23 @@ FEATURES = np.ones((3, 2), np.float32)
         (OmegaConf.create(["a", "b", "c", 4]), ("a", "b", "c", "4")),
     ],
 )
-def test_idx_classes(four, classes, expected, dtype):
+def test_idx_classes(four: Any, classes: Any, expected: tuple[str, ...], dtype: str) -> None:
     test_labels = np.array([3], dtype)
-    source = idx(*four(FEATURES, LABELS, FEATURES[:1], test_labels), classes=classes)
+    source = idx(*four(FEATURES, LABELS, FEATURES[:1], test_labels), classes=classes)  # type: ignore[misc]
     assert source.classes == expected
 
 
 @pytest.mark.parametrize("classes", [0, -1, 2.0, True, "abc", []])
-def test_idx_bad_classes(four, classes):
+def test_idx_bad_classes(four: Any, classes: Any) -> None:
     with pytest.raises(ConfigError, match=r"classes=.* must be null, the number"):
-        idx(*four(FEATURES, LABELS, FEATURES, LABELS), classes=classes)
+        idx(*four(FEATURES, LABELS, FEATURES, LABELS), classes=classes)  # type: ignore[misc]
 
 
-def test_idx_labels_that_do_not_fit(four):
+def test_idx_labels_that_do_not_fit(four: Any) -> None:
     with pytest.raises(DataError, match=r"1 of 3 labels are not in 0\.\.1"):
-        idx(*four(FEATURES, LABELS, FEATURES, LABELS), classes=["a", "b"])
+        idx(*four(FEATURES, LABELS, FEATURES, LABELS), classes=["a", "b"])  # type: ignore[misc]
     marked = np.array([0, 255, 1], np.uint8)
-    source = idx(*four(FEATURES, LABELS, FEATURES, marked), ignore_index=255)
+    source = idx(*four(FEATURES, LABELS, FEATURES, marked), ignore_index=255)  # type: ignore[misc]
     assert source.classes == ("0", "1", "2")
     assert source.ignore_index == 255
     none = np.array([-1, -1, -1], np.int8)
@@ -197,12 +202,12 @@ def test_idx_labels_that_do_not_fit(four):
         ((FEATURES, LABELS[:, None], FEATURES, LABELS), r"\[3, 1\], expected whole numbers"),
     ],
 )
-def test_idx_mix_ups(four, arrays, said):
+def test_idx_mix_ups(four: Any, arrays: Any, said: str) -> None:
     with pytest.raises(DataError, match=said):
         idx(*four(*arrays))
 
 
-def test_idx_paths(four, monkeypatch, tmp_path):
+def test_idx_paths(four: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     four(FEATURES, LABELS, FEATURES, LABELS)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -211,7 +216,7 @@ def test_idx_paths(four, monkeypatch, tmp_path):
         idx("a", "nothing", "c", "d.gz")
 
 
-def test_real_mnist(real_mnist):
+def test_real_mnist(real_mnist: Path) -> None:
     source = mnist(real_mnist)
     assert source.train.inputs.shape == (60000, 1, 28, 28)
     assert source.test.inputs.shape == (10000, 1, 28, 28)
@@ -220,7 +225,7 @@ def test_real_mnist(real_mnist):
     assert source.classes == tuple("0123456789")
 
 
-def test_real_mnist_equals_torchvisions(real_mnist):
+def test_real_mnist_equals_torchvisions(real_mnist: Path) -> None:
     from torchvision.datasets import MNIST
 
     source = mnist(real_mnist)
@@ -230,7 +235,7 @@ def test_real_mnist_equals_torchvisions(real_mnist):
         assert torch.equal(split.targets, theirs.targets)
 
 
-def test_real_mnist_is_not_taken_for_another_set(real_mnist):
+def test_real_mnist_is_not_taken_for_another_set(real_mnist: Path) -> None:
     for function in (fashion_mnist, kmnist):
         with pytest.raises(DataError, match="count as those of MNIST"):
             function(real_mnist / "MNIST")

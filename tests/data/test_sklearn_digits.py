@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from abreast.errors import ConfigError, DataError
 COUNTS = [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
 
 
-def test_equals_scikit_learns():
+def test_equals_scikit_learns() -> None:
     from sklearn.datasets import load_digits
 
     theirs = load_digits()
@@ -33,7 +35,7 @@ def test_equals_scikit_learns():
     assert source.classes == tuple(map(str, theirs.target_names))
 
 
-def test_counts():
+def test_counts() -> None:
     source = digits()
     train, test = source.train.targets.bincount(), source.test.targets.bincount()
     assert (train + test).tolist() == COUNTS
@@ -43,7 +45,7 @@ def test_counts():
     assert source.train.inputs.max() == 16
 
 
-def test_neither_scikit_learn_nor_scipy_is_imported():
+def test_neither_scikit_learn_nor_scipy_is_imported() -> None:
     code = (
         "import sys; from abreast.data.sklearn_digits import digits; digits();"
         "print([name for name in ('sklearn', 'scipy', 'torchvision') if name in sys.modules])"
@@ -53,12 +55,12 @@ def test_neither_scikit_learn_nor_scipy_is_imported():
 
 
 @pytest.mark.parametrize("fraction", [0, 0.0, 1, -0.5])
-def test_bad_fraction(fraction):
+def test_bad_fraction(fraction: float) -> None:
     with pytest.raises(ConfigError, match="fraction="):
         digits(fraction)
 
 
-def test_scikit_learn_is_missing(monkeypatch):
+def test_scikit_learn_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     with pytest.raises(DataError, match="pip install scikit-learn"):
         digits()
@@ -72,7 +74,7 @@ ONE_ROW = gzip.compress(b"1,2\n", mtime=0)
     [None, b"1,2", ONE_ROW[:-4], ONE_ROW, gzip.compress(b"a,b\n", mtime=0)],
     ids=["missing", "not gzip", "cut off", "one row", "no numbers"],
 )
-def test_damaged_file(tmp_path, monkeypatch, data):
+def test_damaged_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: Any) -> None:
     path = tmp_path / "digits.csv.gz"
     if data is not None:
         path.write_bytes(data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ FEATURES = torch.zeros(4, 3)
 VALUES = torch.zeros(4, 2)
 
 
-def test_good_sources_pass():
+def test_good_sources_pass() -> None:
     source = Source(GOOD, Split(IMAGES[:2], LABELS[:2]), ("a", "b", "c"))
     assert len(source.train) == 4
     assert dict(source.facts) == {}
@@ -45,7 +46,7 @@ def test_good_sources_pass():
         (Split(IMAGES.float(), LABELS), 3, ["torch.uint8 rows", "torch.float32 rows"]),
     ],
 )
-def test_mistakes_are_named(split, classes, said):
+def test_mistakes_are_named(split: Any, classes: int, said: list[str]) -> None:
     train = GOOD if classes else Split(FEATURES, VALUES)
     names = ("a", "b", "c")[:classes]
     if classes == 2:
@@ -57,7 +58,7 @@ def test_mistakes_are_named(split, classes, said):
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-def test_values_that_are_not_finite(bad):
+def test_values_that_are_not_finite(bad: Any) -> None:
     features = FEATURES.clone()
     features[2, 1] = features[3, 0] = features[3, 1] = bad
     with pytest.raises(DataError, match=rf"train inputs: 3 values in 2 of 4 rows .* \(row 2 holds {bad}\)"):
@@ -68,7 +69,7 @@ def test_values_that_are_not_finite(bad):
         Source(Split(FEATURES, VALUES), Split(FEATURES, values), ())
 
 
-def test_check_labels_counts_every_label_outside():
+def test_check_labels_counts_every_label_outside() -> None:
     labels = torch.tensor([0, 7, -3, 2, -100])
     with pytest.raises(DataError, match=r"val targets: 3 of 5 .* \(row 1 holds 7; lowest -100, highest 7\)"):
         check_labels(labels, 3, "val")
@@ -78,7 +79,7 @@ def test_check_labels_counts_every_label_outside():
     check_labels(torch.empty(0, dtype=torch.int64), 3, "val")
 
 
-def test_sources_compare_without_an_ambiguous_tensor():
+def test_sources_compare_without_an_ambiguous_tensor() -> None:
     source = Source(GOOD, GOOD, ("a", "b", "c"))
     assert source == source
     assert source != Source(GOOD, GOOD, ("a", "b", "c"))

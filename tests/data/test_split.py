@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -20,7 +21,9 @@ from abreast.errors import ConfigError
     seed=st.integers(0, 5),
     regression=st.booleans(),
 )
-def test_every_split_is_exact_and_in_proportion(labels, fraction, seed, regression):
+def test_every_split_is_exact_and_in_proportion(
+    labels: Any, fraction: float, seed: int, regression: Any
+) -> None:
     targets = torch.tensor(labels, dtype=torch.float32 if regression else torch.int64)
     if regression:
         targets = targets[:, None]
@@ -51,14 +54,14 @@ def test_every_split_is_exact_and_in_proportion(labels, fraction, seed, regressi
         ((1, 1), 0.99, [1, 0]),  # round gives 2, one stays
     ],
 )
-def test_largest_remainder_by_hand(counts, fraction, held):
+def test_largest_remainder_by_hand(counts: tuple[int, ...], fraction: float, held: list[int]) -> None:
     targets = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
     _, rows = stratified_split(targets, fraction, seed=3)
     assert targets[rows].bincount(minlength=len(counts)).tolist() == held
 
 
 @pytest.mark.parametrize("targets", [torch.arange(1000) % 7, torch.arange(1000.0)])
-def test_pure_function_of_its_arguments(targets):
+def test_pure_function_of_its_arguments(targets: Any) -> None:
     torch.manual_seed(1)
     state = torch.get_rng_state()
     first = stratified_split(targets, 0.1, 0)
@@ -71,7 +74,7 @@ def test_pure_function_of_its_arguments(targets):
     assert first[1].tolist() != list(range(100))  # drawn, not the first rows
 
 
-def test_within_a_class_every_row_is_as_likely():
+def test_within_a_class_every_row_is_as_likely() -> None:
     targets = torch.tensor([0] * 8 + [1] * 2)
     times = torch.zeros(10)
     for seed in range(400):
@@ -82,25 +85,25 @@ def test_within_a_class_every_row_is_as_likely():
 
 @pytest.mark.parametrize("n", [0, 1])
 @pytest.mark.parametrize("fraction", [0, 0.5])
-def test_nothing_to_split(n, fraction):
+def test_nothing_to_split(n: int, fraction: float) -> None:
     train, held = stratified_split(torch.zeros(n, dtype=torch.int64), fraction, 0)
     assert train.tolist() == list(range(n))
     assert held.tolist() == []
 
 
 @pytest.mark.parametrize("fraction", [-0.1, 1, 1.5, math.nan, "0.1", None, True])
-def test_bad_fraction(fraction):
+def test_bad_fraction(fraction: Any) -> None:
     with pytest.raises(ConfigError, match="from 0 to below 1"):
         stratified_split(torch.zeros(4), fraction, 0)
 
 
 @pytest.mark.parametrize("seed", [-1, 0.5, None, "0", True])
-def test_bad_seed(seed):
+def test_bad_seed(seed: Any) -> None:
     with pytest.raises(ConfigError, match="seed="):
         stratified_split(torch.zeros(4), 0.5, seed)
 
 
-def test_streams_of_one_seed_are_not_one_stream():
+def test_streams_of_one_seed_are_not_one_stream() -> None:
     draws = [torch.rand(1000, generator=generator(0, name)) for name in ("split", "teacher")]
     draws.append(torch.rand(1000, generator=torch.Generator().manual_seed(0)))
     correlation = torch.corrcoef(torch.stack(draws)) - torch.eye(3)

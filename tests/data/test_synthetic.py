@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,12 +15,12 @@ from abreast.errors import ConfigError
 ALL = [random_classes, random_noise, random_regression]
 
 
-def rows(source):
+def rows(source: Any) -> Any:
     return (source.train.inputs, source.train.targets, source.test.inputs, source.test.targets)
 
 
 @pytest.mark.parametrize("function", ALL)
-def test_pure_function_of_its_arguments(function):
+def test_pure_function_of_its_arguments(function: Any) -> None:
     torch.manual_seed(1)
     state = torch.get_rng_state()
     first = function(size=50, test_size=40)
@@ -35,7 +36,7 @@ def test_pure_function_of_its_arguments(function):
 
 
 @pytest.mark.parametrize("function", ALL)
-def test_inputs_are_standard_normal(function):
+def test_inputs_are_standard_normal(function: Any) -> None:
     inputs = function(size=20000, test_size=1, features=5).train.inputs
     assert inputs.dtype == torch.float32
     assert inputs.shape == (20000, 5)
@@ -54,7 +55,7 @@ def test_inputs_are_standard_normal(function):
     ],
 )
 @pytest.mark.parametrize("function", ALL)
-def test_odd_sizes(function, arguments, shape):
+def test_odd_sizes(function: Any, arguments: dict[str, Any], shape: tuple[int, ...]) -> None:
     if function is random_noise:
         arguments = {key: value for key, value in arguments.items() if key not in ("hidden", "noise")}
     source = function(**arguments)
@@ -64,7 +65,7 @@ def test_odd_sizes(function, arguments, shape):
 
 @pytest.mark.parametrize("hidden", [0, 16])
 @pytest.mark.parametrize("noise", [0.1, 0.5, 0.7])
-def test_noise_replaces_the_label_by_a_uniform_other(hidden, noise):
+def test_noise_replaces_the_label_by_a_uniform_other(hidden: int, noise: float) -> None:
     n, classes = 40000, 4
     clean = random_classes(10, n, classes=classes, noise=0, hidden=hidden)
     noisy = random_classes(10, n, classes=classes, noise=noise, hidden=hidden)
@@ -79,7 +80,7 @@ def test_noise_replaces_the_label_by_a_uniform_other(hidden, noise):
 
 
 @pytest.mark.parametrize("hidden", [0, 64])
-def test_classes_are_about_balanced(hidden):
+def test_classes_are_about_balanced(hidden: int) -> None:
     for seed in range(5):
         source = random_classes(20000, 1, hidden=hidden, noise=0, seed=seed)
         share = source.train.targets.bincount(minlength=10) / 20000
@@ -89,7 +90,7 @@ def test_classes_are_about_balanced(hidden):
 
 
 @pytest.mark.parametrize(("noise", "close"), [(0, 0.02), (0.2, 0.04)])
-def test_a_linear_teacher_is_found_by_a_linear_model(noise, close):
+def test_a_linear_teacher_is_found_by_a_linear_model(noise: float, close: float) -> None:
     from sklearn.linear_model import LogisticRegression
 
     source = random_classes(4000, 10000, features=5, classes=3, noise=noise)
@@ -103,7 +104,7 @@ def test_a_linear_teacher_is_found_by_a_linear_model(noise, close):
     assert score > best - close
 
 
-def test_a_hidden_layer_is_not_linear():
+def test_a_hidden_layer_is_not_linear() -> None:
     # A linear fit by least squares explains all of a linear teacher, but not of one with a hidden layer.
     left = {}
     for hidden in (0, 3):
@@ -116,7 +117,7 @@ def test_a_hidden_layer_is_not_linear():
 
 @pytest.mark.parametrize("hidden", [0, 1, 32])
 @pytest.mark.parametrize("noise", [0, 0.1, 2.0])
-def test_regression_targets(hidden, noise):
+def test_regression_targets(hidden: int, noise: float) -> None:
     n = 40000
     clean = random_regression(10, n, outputs=3, noise=0, hidden=hidden).test.targets.double()
     source = random_regression(10, n, outputs=3, noise=noise, hidden=hidden)
@@ -135,7 +136,7 @@ def test_regression_targets(hidden, noise):
     assert r2 == pytest.approx(source.facts["best_r2"], abs=bound)
 
 
-def test_noise_labels_have_nothing_to_do_with_the_inputs():
+def test_noise_labels_have_nothing_to_do_with_the_inputs() -> None:
     n = 40000
     source = random_noise(10, n, features=5, classes=4)
     counts = source.test.targets.bincount(minlength=4)
@@ -149,7 +150,7 @@ def test_noise_labels_have_nothing_to_do_with_the_inputs():
 @pytest.mark.parametrize("function", ALL)
 @pytest.mark.parametrize("name", ["size", "test_size", "features"])
 @pytest.mark.parametrize("value", [0, -1, 2.0, "10", None, True])
-def test_bad_counts(function, name, value):
+def test_bad_counts(function: Any, name: str, value: Any) -> None:
     with pytest.raises(ConfigError, match=rf"^{name}={value!r} must be a whole number of 1 or more"):
         function(**{name: value})
 
@@ -173,6 +174,6 @@ def test_bad_counts(function, name, value):
         (random_noise, {"seed": 0.5}, r"seed=0\.5"),
     ],
 )
-def test_bad_arguments(function, arguments, said):
+def test_bad_arguments(function: Any, arguments: Any, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         function(**arguments)

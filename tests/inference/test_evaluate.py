@@ -167,7 +167,7 @@ def test_a_config_that_runs_code_does_not(
 ) -> None:
     path = train(*TINY, "trainer.max_epochs=1")
     mark = tmp_path / "mark"
-    text = json.dumps({"_target_": target, **ATTACKS[target]}).replace("{mark}", str(mark))
+    text = json.dumps({"_target_": target, **ATTACKS[target]}).replace("{mark}", str(mark))  # type: ignore[dict-item]
     attack = json.loads(text)
     config = RunDirectory(path).read_config()
     match place:

@@ -20,7 +20,7 @@ from abreast.learner.module import Learner
 
 def learner_of(path: Path) -> Learner:
     with reopened(path) as (directory, config):
-        return rebuild(directory, config)
+        return rebuild(directory, config)  # type: ignore[return-value]
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ CASES = {
 }
 # Each case for two ranks; the cases where four are something else again also for four.
 FOUR = ("blocks", "single steps", "fewer rows than ranks", "one row", "one row of a regression", "batch norm")
-FOUR += ("class weights", "ignored labels and weights", "limits")
+FOUR += ("class weights", "ignored labels and weights", "limits")  # type: ignore[assignment]
 ALL = [(case, world) for case in CASES for world in (2, 4) if world == 2 or case in FOUR]
 
 

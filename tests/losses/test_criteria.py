@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ def value(criterion: nn.Module, logits: torch.Tensor, targets: torch.Tensor) -> 
 
 
 @pytest.fixture(params=[2, 7], ids=lambda classes: f"{classes} classes")
-def batch(request):
+def batch(request: pytest.FixtureRequest) -> Any:
     generator = torch.Generator().manual_seed(request.param)
     logits = 3 * torch.randn(11, request.param, generator=generator, dtype=torch.float64)
     return logits, torch.randint(request.param, (11,), generator=generator)
@@ -73,13 +74,13 @@ IDENTITIES = {
 
 
 @pytest.mark.parametrize("name", IDENTITIES)
-def test_identity(name, batch):
+def test_identity(name: Any, batch: Any) -> None:
     left, right, factor = IDENTITIES[name]
     other = value(right, *batch) if isinstance(right, nn.Module) else right(*batch)
     torch.testing.assert_close(value(left, *batch), factor * other, rtol=1e-12, atol=1e-14)
 
 
-def test_generalized_cross_entropy_tends_to_cross_entropy(batch):
+def test_generalized_cross_entropy_tends_to_cross_entropy(batch: Any) -> None:
     # (1 - p^q)/q = -log p - q (log p)^2 / 2 + ...: the error falls tenfold with q.
     ce = value(CE, *batch)
     far, near = (abs(value(GeneralizedCrossEntropy(q), *batch) - ce).item() for q in (1e-4, 1e-5))
@@ -87,7 +88,7 @@ def test_generalized_cross_entropy_tends_to_cross_entropy(batch):
     assert far / near == pytest.approx(10, rel=1e-2)
 
 
-def test_two_classes_one_vs_rest_hinge_is_the_binary_hinge():
+def test_two_classes_one_vs_rest_hinge_is_the_binary_hinge() -> None:
     # o = (-m, m): both classes have the margin m, so the sum is twice max(0, 1/2 - m).
     margins = torch.tensor([-2.0, 0.0, 0.25, 0.5, 3.0], dtype=torch.float64)
     logits = torch.stack([-margins, margins], 1)
@@ -95,7 +96,7 @@ def test_two_classes_one_vs_rest_hinge_is_the_binary_hinge():
     assert got.item() == pytest.approx(2 * np.mean([2.5, 0.5, 0.25, 0, 0]))
 
 
-def test_values_by_hand():
+def test_values_by_hand() -> None:
     # One row of scores (log 3, 0): p = (3/4, 1/4), right class 0.
     logits = torch.tensor([[math.log(3), 0.0]], dtype=torch.float64)
     expected = {
@@ -131,7 +132,7 @@ def test_values_by_hand():
     ids=repr,
 )
 @pytest.mark.parametrize("wrong", [0.0, -1e4, -104.0, 17.0, 1e4])
-def test_extreme_scores_are_finite_for_other_constants(criterion, wrong):
+def test_extreme_scores_are_finite_for_other_constants(criterion: Any, wrong: float) -> None:
     # -104 and 17: exp underflows to 0, and 1 - p rounds to 0 or to the last bit, in float32.
     logits = torch.tensor([[0.0, wrong, wrong], [wrong, 0.0, 0.0]], requires_grad=True)
     loss = value(criterion, logits, torch.tensor([0, 0]))
@@ -141,14 +142,14 @@ def test_extreme_scores_are_finite_for_other_constants(criterion, wrong):
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
-def test_focal_gradient(gamma, batch):
+def test_focal_gradient(gamma: float, batch: Any) -> None:
     logits, targets = batch
     alpha = torch.linspace(0.5, 2, logits.shape[1], dtype=torch.float64)
     criterion = Focal(gamma, alpha)
     assert torch.autograd.gradcheck(lambda o: value(criterion, o, targets), logits.requires_grad_())
 
 
-def test_alpha_moves_with_the_module():
+def test_alpha_moves_with_the_module() -> None:
     criterion = Focal(alpha=[1, 2])
     assert list(criterion.state_dict()) == ["alpha"]
     assert criterion.double().alpha.dtype == torch.float64
@@ -171,6 +172,6 @@ def test_alpha_moves_with_the_module():
         (lambda: OneVsRestHinge(margin=0), r"margin is 0: it must be a number > 0"),
     ],
 )
-def test_constants_out_of_range(make, message):
+def test_constants_out_of_range(make: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make()

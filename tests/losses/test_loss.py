@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+from typing import Any
 
 import pytest
 import torch
@@ -183,14 +184,14 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("case", SETTINGS)
-def test_settings_that_cannot_work(case):
+def test_settings_that_cannot_work(case: Any) -> None:
     make, message = SETTINGS[case]
     with pytest.raises(ConfigError, match=message) as caught:
         make()
     assert "\n" not in str(caught.value)
 
 
-def test_a_custom_criterion_can_declare_its_forms():
+def test_a_custom_criterion_can_declare_its_forms() -> None:
     class Custom(nn.Module):
         spec = CriterionSpec(("sigmoid",), ("signed",), "it is made so")
 
@@ -204,7 +205,7 @@ def test_a_custom_criterion_can_declare_its_forms():
     assert Loss(Custom(), scores="sigmoid", targets="signed")(torch.zeros(1, 2), torch.tensor([0])) == 0
 
 
-def test_a_subclass_of_a_known_criterion_may_take_other_forms():
+def test_a_subclass_of_a_known_criterion_may_take_other_forms() -> None:
     class FromProbs(nn.CrossEntropyLoss):
         def forward(self, input: Tensor, target: Tensor) -> Tensor:
             return super().forward(input.log(), target)
@@ -382,7 +383,7 @@ INPUTS = {
 
 
 @pytest.mark.parametrize("case", INPUTS)
-def test_inputs_that_cannot_work(case):
+def test_inputs_that_cannot_work(case: Any) -> None:
     loss, logits, targets, message = INPUTS[case]
     with pytest.raises(LossInputError, match=message) as caught:
         loss(logits, targets)
@@ -390,7 +391,7 @@ def test_inputs_that_cannot_work(case):
     assert isinstance(caught.value, ValueError)
 
 
-def test_a_criterion_must_return_one_number():
+def test_a_criterion_must_return_one_number() -> None:
     class RowLoss(nn.Module):
         def forward(self, scores: Tensor, targets: Tensor) -> Tensor:
             return scores.sum(1)
@@ -399,7 +400,7 @@ def test_a_criterion_must_return_one_number():
         Loss(RowLoss())(rows(4), labels(0, 0, 0, 0))
 
 
-def test_labels_are_read_only_where_asked():
+def test_labels_are_read_only_where_asked() -> None:
     # The hinge's own check then speaks, later and with less to say.
     loss = Loss(nn.MultiMarginLoss(), check_labels=False)
     with pytest.raises(RuntimeError, match="target"):
@@ -409,7 +410,7 @@ def test_labels_are_read_only_where_asked():
 # --- Forms ---
 
 
-def test_forms_by_hand():
+def test_forms_by_hand() -> None:
     logits = torch.tensor([[0.0, math.log(3)]], dtype=torch.float64)
     expected = {
         "logits": [0, math.log(3)],
@@ -429,14 +430,14 @@ def test_forms_by_hand():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("form", ["one_hot", "signed"])
-def test_target_forms_have_the_scores_dtype_and_no_gradient(form, dtype):
+def test_target_forms_have_the_scores_dtype_and_no_gradient(form: str, dtype: Any) -> None:
     scores = torch.zeros(2, 3, dtype=dtype, requires_grad=True)
     made = TARGETS[form](labels(0, 2), scores)
     assert made.dtype == dtype
     assert not made.requires_grad
 
 
-def test_regression_targets_take_the_scores_dtype():
+def test_regression_targets_take_the_scores_dtype() -> None:
     value = regress()(torch.ones(2, 1), torch.zeros(2, 1, dtype=torch.float64))
     assert value.dtype == torch.float32
     assert value == 1
@@ -463,13 +464,13 @@ def ignoring(case: str, **kwargs: object) -> tuple[Loss, Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(23, 4, generator=generator, dtype=torch.float64)
     targets = torch.randint(4, (23,), generator=generator)
-    targets[::5] = criterion.ignore_index
+    targets[::5] = criterion.ignore_index  # type: ignore[assignment]
     targets[:7] = torch.tensor([1, 0, 0, criterion.ignore_index, 1, 2, 1])
     return loss, logits, targets
 
 
 @pytest.mark.parametrize("case", IGNORING)
-def test_uneven_batches_weigh_up_to_the_whole(case):
+def test_uneven_batches_weigh_up_to_the_whole(case: Any) -> None:
     loss, logits, targets = ignoring(case)
     parts = [(loss.weight(y), loss(o, y)) for o, y in zip(logits.split(7), targets.split(7), strict=True)]
     mean = sum(w * value for w, value in parts) / sum(w for w, _ in parts)
@@ -478,7 +479,7 @@ def test_uneven_batches_weigh_up_to_the_whole(case):
 
 @pytest.mark.parametrize("case", IGNORING)
 @pytest.mark.parametrize("check_labels", [True, False])
-def test_value_and_gradient_are_torch_s_to_the_bit(case, check_labels):
+def test_value_and_gradient_are_torch_s_to_the_bit(case: Any, check_labels: bool) -> None:
     loss, logits, targets = ignoring(case, check_labels=check_labels)
     got, expected = logits.clone().requires_grad_(), logits.clone().requires_grad_()
     value = loss(got, targets)
@@ -491,9 +492,9 @@ def test_value_and_gradient_are_torch_s_to_the_bit(case, check_labels):
 
 @pytest.mark.parametrize("case", IGNORING)
 @pytest.mark.parametrize("check_labels", [True, False])
-def test_a_batch_of_ignored_rows_counts_for_nothing(case, check_labels):
+def test_a_batch_of_ignored_rows_counts_for_nothing(case: Any, check_labels: bool) -> None:
     loss, logits, _ = ignoring(case, check_labels=check_labels)
-    targets = torch.full((len(logits),), loss.criterion.ignore_index)
+    targets = torch.full((len(logits),), loss.criterion.ignore_index)  # type: ignore[call-overload]
     assert loss.criterion(logits, targets).isnan()  # what torch alone gives
     value = loss(logits.requires_grad_(), targets)
     value.backward()
@@ -515,7 +516,7 @@ def test_a_batch_of_ignored_rows_counts_for_nothing(case, check_labels):
         (regress(), None),
     ],
 )
-def test_ignore_index(loss, expected):
+def test_ignore_index(loss: Any, expected: int | None) -> None:
     assert loss.ignore_index == expected
 
 
@@ -534,7 +535,7 @@ def test_ignore_index(loss, expected):
         (Loss(Focal(alpha=[1.0, 2.0, 4.0]), scores="log_probs"), 4),
     ],
 )
-def test_weight_by_hand(loss, expected):
+def test_weight_by_hand(loss: Any, expected: int) -> None:
     targets = labels(0, 1, 1, 2)
     assert loss.weight(targets) == expected
     logits = torch.randn(4, 3, generator=torch.Generator().manual_seed(1))
@@ -548,22 +549,22 @@ def test_weight_by_hand(loss, expected):
 # --- As a module ---
 
 
-def test_class_weights_are_buffers():
+def test_class_weights_are_buffers() -> None:
     loss = classify(nn.CrossEntropyLoss(weight=torch.ones(3)))
     assert list(loss.state_dict()) == ["criterion.weight"]
     assert list(loss.parameters()) == []
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda loss: pickle.loads(pickle.dumps(loss))])
-def test_copies_are_the_same_loss(copied):
+def test_copies_are_the_same_loss(copied: Any) -> None:
     loss = mse(outputs=10)
     logits = torch.randn(4, 10, generator=torch.Generator().manual_seed(2))
     assert torch.equal(copied(loss)(logits, labels(0, 1, 2, 3)), loss(logits, labels(0, 1, 2, 3)))
 
 
-def test_tasks_may_be_one_word():
+def test_tasks_may_be_one_word() -> None:
     assert Loss(CE, tasks="classification").tasks == ("classification",)
 
 
-def test_printed_form():
+def test_printed_form() -> None:
     assert "scores=logits, targets=one_hot, task=regression" in repr(regress())

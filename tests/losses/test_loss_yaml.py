@@ -141,20 +141,20 @@ every_loss = pytest.mark.parametrize("name", NAMES)
 # --- The files ---
 
 
-def test_every_file_has_a_reference():
+def test_every_file_has_a_reference() -> None:
     assert NAMES
     assert sorted(REFERENCES) == NAMES
 
 
 @every_loss
-def test_file_says_what_it_is(name):
+def test_file_says_what_it_is(name: str) -> None:
     text = (CONF / "loss" / f"{name}.yaml").read_text()
     assert text.startswith("# ")
     assert {"_target_", "criterion", "scores", "targets", "tasks"} == set(OmegaConf.create(text))
 
 
 @every_loss
-def test_listed_arguments_are_the_criterion_s_own_defaults(name):
+def test_listed_arguments_are_the_criterion_s_own_defaults(name: str) -> None:
     criterion = dict(composed(f"+loss={name}").criterion)
     signature = inspect.signature(get_class(criterion.pop("_target_"))).parameters
     if name == "kl_div":  # torch's own default divides by the number of classes too, and warns of it
@@ -180,12 +180,12 @@ def test_listed_arguments_are_the_criterion_s_own_defaults(name):
         ("generalized_cross_entropy", "q", 1.0),
     ],
 )
-def test_constants_are_overridden_without_a_plus(name, override, value):
+def test_constants_are_overridden_without_a_plus(name: str, override: str, value: float) -> None:
     loss = build(name, f"loss.criterion.{override}={value}")
     assert getattr(loss.criterion, override) == value
 
 
-def test_focal_takes_its_alpha_from_the_command_line():
+def test_focal_takes_its_alpha_from_the_command_line() -> None:
     loss = build("focal", "loss.criterion.alpha=[0.25,0.75]", outputs=2)
     assert loss.criterion.alpha.tolist() == [0.25, 0.75]
 
@@ -196,7 +196,7 @@ def test_focal_takes_its_alpha_from_the_command_line():
 @every_loss
 @pytest.mark.parametrize("classes", [2, 3, 10])
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_equation(name, classes, seed):
+def test_equation(name: str, classes: int, seed: int) -> None:
     logits, targets = batch(seed, 7, classes, scale=2.0)
     value = build(name, outputs=classes)(logits, targets)
     assert value.shape == ()
@@ -205,7 +205,7 @@ def test_equation(name, classes, seed):
 
 
 @every_loss
-def test_one_row(name):
+def test_one_row(name: str) -> None:
     logits, targets = batch(3, 1, 4)
     assert build(name)(logits, targets).item() == pytest.approx(mean_row(name, logits, targets), rel=1e-12)
 
@@ -240,12 +240,12 @@ SKLEARN = {
 
 
 @pytest.mark.parametrize("name", SKLEARN)
-def test_scikit_learn_agrees(name):
+def test_scikit_learn_agrees(name: Any) -> None:
     logits, targets = batch(4, 20, 5)
     assert build(name)(logits, targets).item() == pytest.approx(SKLEARN[name](logits, targets), rel=1e-10)
 
 
-def test_scikit_learn_agrees_on_the_hinge_of_two_classes():
+def test_scikit_learn_agrees_on_the_hinge_of_two_classes() -> None:
     # Its multi-class hinge is another (Crammer and Singer's maximum, not Weston and Watkins' sum); with two
     # classes both are the binary hinge of the difference, which torch divides by C = 2.
     logits, targets = batch(5, 20, 2)
@@ -258,7 +258,7 @@ def test_scikit_learn_agrees_on_the_hinge_of_two_classes():
 
 @every_loss
 @pytest.mark.parametrize("classes", [2, 5])
-def test_gradient(name, classes):
+def test_gradient(name: str, classes: int) -> None:
     logits, targets = batch(6, 4, classes)
     loss = build(name)
     # gradcheck's step is 1e-6; no kink of any loss lies within it for these scores.
@@ -268,7 +268,7 @@ def test_gradient(name, classes):
 @every_loss
 @pytest.mark.parametrize("right", [-1.0, 0.0, 0.4])
 @pytest.mark.parametrize("classes", [2, 6])
-def test_loss_falls_as_the_right_score_rises(name, right, classes):
+def test_loss_falls_as_the_right_score_rises(name: str, right: float, classes: int) -> None:
     # Before any loss has what it wants: the hinges of one class their margin (0.5), the multi-class hinge its
     # own (1, over others of at least -0.5), squares and absolute values their target (1).
     logits, targets = batch(7, 9, classes)
@@ -276,19 +276,19 @@ def test_loss_falls_as_the_right_score_rises(name, right, classes):
     logits = logits.clamp(-0.5, 0.5).index_put((rows, targets), torch.tensor(right, dtype=torch.float64))
     logits.requires_grad_()
     build(name)(logits, targets).backward()
-    assert (logits.grad[rows, targets] < 0).all()
+    assert (logits.grad[rows, targets] < 0).all()  # type: ignore[index]
 
 
 @every_loss
 @pytest.mark.parametrize("scale", [0.1, 3.0, 30.0])
-def test_loss_is_bounded_below(name, scale):
+def test_loss_is_bounded_below(name: str, scale: float) -> None:
     loss = build(name)
     for seed in range(20):
         assert loss(*batch(seed, 1, 3, scale)).item() >= REFERENCES[name].infimum - 1e-12
 
 
 @every_loss
-def test_loss_reaches_its_infimum(name):
+def test_loss_reaches_its_infimum(name: str) -> None:
     on, off = REFERENCES[name].best
     targets = torch.tensor([0, 2, 1])
     logits = torch.full((3, 3), float(off), dtype=torch.float64)
@@ -309,7 +309,7 @@ EXTREMES = {
 @every_loss
 @pytest.mark.parametrize("case", EXTREMES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_extreme_scores_are_finite(name, case, dtype):
+def test_extreme_scores_are_finite(name: str, case: Any, dtype: Any) -> None:
     logits = torch.tensor(EXTREMES[case], dtype=dtype, requires_grad=True)
     value = build(name)(logits, torch.tensor([0]))
     value.backward()
@@ -321,7 +321,7 @@ def test_extreme_scores_are_finite(name, case, dtype):
 
 
 @every_loss
-def test_uneven_batches_weigh_up_to_the_whole(name):
+def test_uneven_batches_weigh_up_to_the_whole(name: str) -> None:
     logits, targets = batch(8, 23, 4)
     loss = build(name)
     parts = [(loss.weight(y), loss(o, y)) for o, y in zip(logits.split(7), targets.split(7), strict=True)]
@@ -330,7 +330,7 @@ def test_uneven_batches_weigh_up_to_the_whole(name):
 
 
 @every_loss
-def test_nothing_waits_for_the_device(name):
+def test_nothing_waits_for_the_device(name: str) -> None:
     # Tensors on the meta device have no values: reading one on the host raises.
     loss = build(name, outputs=4)
     targets = torch.empty(8, dtype=torch.int64, device="meta")
@@ -340,7 +340,7 @@ def test_nothing_waits_for_the_device(name):
 
 
 @every_loss
-def test_sixteen_bit_scores_are_taken_in_float32(name):
+def test_sixteen_bit_scores_are_taken_in_float32(name: str) -> None:
     logits, targets = batch(9, 8, 4)
     loss = build(name)
     half = logits.bfloat16()
@@ -353,7 +353,7 @@ def test_sixteen_bit_scores_are_taken_in_float32(name):
 # torch has no batching rule for multi_margin_loss and kl_div: it loops over them, and says so.
 @pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning")
 @every_loss
-def test_lanes_under_vmap_equal_a_loop(name):
+def test_lanes_under_vmap_equal_a_loop(name: str) -> None:
     logits = torch.stack([batch(seed, 6, 4)[0] for seed in range(3)])
     targets = torch.stack([batch(seed, 6, 4)[1] for seed in range(3)])
     loss = build(name, check_labels=False)
@@ -371,7 +371,7 @@ def test_lanes_under_vmap_equal_a_loop(name):
     ],
 )
 @pytest.mark.parametrize("outputs", [1, 3])
-def test_regression(name, row, outputs):
+def test_regression(name: str, row: Any, outputs: int) -> None:
     rng = np.random.default_rng(0)
     scores, targets = rng.normal(0, 2, (2, 6, outputs))
     loss = build(name, task="regression", outputs=outputs)
@@ -391,7 +391,7 @@ NEW = {
 
 
 @pytest.mark.parametrize("target", NEW)
-def test_a_new_loss_is_six_lines(target):
+def test_a_new_loss_is_six_lines(target: Any) -> None:
     form, row = NEW[target]
     text = f"""
 _target_: abreast.losses.Loss

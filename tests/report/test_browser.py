@@ -130,7 +130,7 @@ def draw_all(browser: Any) -> None:
     for plot in browser.find_elements("css selector", ".plot"):
         browser.execute_script("arguments[0].scrollIntoView()", plot)
         until(
-            lambda plot=plot: browser.execute_script(
+            lambda plot=plot: browser.execute_script(  # type: ignore[misc]
                 "return !!arguments[0].querySelector('svg.main-svg')", plot
             )
         )

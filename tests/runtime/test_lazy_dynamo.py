@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -94,7 +95,7 @@ assert sys.modules["torch._dynamo"] is real
 """)
 
 
-def test_a_lightning_that_wants_more_of_it_gets_it(tmp_path) -> None:
+def test_a_lightning_that_wants_more_of_it_gets_it(tmp_path: Path) -> None:
     """As if a later one imported a part of the compiler: the import is tried again with the real module."""
     code = """
 import sys

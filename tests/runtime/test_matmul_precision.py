@@ -29,13 +29,13 @@ def test_bfloat16_costs_no_more_than_a_point_on_digits(option: str, train: Calla
 
 
 def test_the_setting_ends_with_the_run() -> None:
-    before = torch.backends.mkldnn.matmul.fp32_precision
+    before = torch.backends.mkldnn.matmul.fp32_precision  # type: ignore[attr-defined]
     with matmul_precision("bf16"):
-        assert torch.backends.mkldnn.matmul.fp32_precision == "bf16"
-    assert torch.backends.mkldnn.matmul.fp32_precision == before
+        assert torch.backends.mkldnn.matmul.fp32_precision == "bf16"  # type: ignore[attr-defined]
+    assert torch.backends.mkldnn.matmul.fp32_precision == before  # type: ignore[attr-defined]
     with pytest.raises(ZeroDivisionError), matmul_precision("bf16"):
         _ = 1 / 0
-    assert torch.backends.mkldnn.matmul.fp32_precision == before
+    assert torch.backends.mkldnn.matmul.fp32_precision == before  # type: ignore[attr-defined]
 
 
 def test_an_unknown_setting_is_refused() -> None:

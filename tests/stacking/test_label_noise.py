@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from abreast.stacking.grouping import plan
 
 
-def test_a_lane_is_its_plain_run(configs, both, check):
+def test_a_lane_is_its_plain_run(configs: Any, both: Any, check: Any) -> None:
     for lane, plain in both(configs(("data.label_noise=0.3",), ("seed=0",), ("seed=1", "loss=mse"))):
         check(lane, plain)
 
 
-def test_different_noise_is_a_different_stack(configs):
+def test_different_noise_is_a_different_stack(configs: Any) -> None:
     noises = [(f"data.label_noise={noise}", f"seed={seed}") for seed in (0, 1) for noise in (0.0, 0.2)]
     assert plan(configs((), *noises)).stacks == [[0, 2], [1, 3]]

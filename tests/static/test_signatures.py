@@ -1,9 +1,13 @@
 """Signatures read from source files, against those that Python itself gives of the imported objects."""
 
+from __future__ import annotations
+
 import inspect
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as lightning
 import pytest
@@ -18,7 +22,7 @@ from abreast.static.signatures import resolve
 CONF = Path(__file__).parents[2] / "conf"
 
 
-def _classes(module, prefix, base):
+def _classes(module: Any, prefix: Any, base: Any) -> Any:
     found = [
         (f"{prefix}.{name}", value)
         for name, value in vars(module).items()
@@ -42,7 +46,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("target", "built"), TABLE, ids=[target for target, _ in TABLE])
-def test_parameters_are_python_s_own(target, built):
+def test_parameters_are_python_s_own(target: Any, built: Any) -> None:
     signature = resolve(target)
     assert signature is not None
     expected = inspect.signature(built).parameters.values()
@@ -57,7 +61,7 @@ def test_parameters_are_python_s_own(target, built):
     assert signature.is_open == takes_more
 
 
-def test_few_are_skipped():
+def test_few_are_skipped() -> None:
     wrapped = [
         target
         for target, built in TABLE
@@ -69,11 +73,11 @@ def test_few_are_skipped():
 
 
 @pytest.mark.parametrize("target", ["torch.tensor", "numpy.array", "torch.optim.lr_scheduler.partial"])
-def test_compiled_code_cannot_be_told(target):
+def test_compiled_code_cannot_be_told(target: str) -> None:
     assert resolve(target) is None
 
 
-def test_package_missing():
+def test_package_missing() -> None:
     with pytest.raises(PackageMissingError, match="nosuchpackage is not installed"):
         resolve("nosuchpackage.Loss")
 
@@ -88,14 +92,14 @@ def test_package_missing():
         ("lightning.pytorch.callbacks.EarlyStoping", "EarlyStopping"),
     ],
 )
-def test_name_missing_carries_the_names_there_are(target, near):
+def test_name_missing_carries_the_names_there_are(target: str, near: str) -> None:
     with pytest.raises(NameMissingError) as caught:
         resolve(target)
     assert near in caught.value.names
 
 
 @pytest.mark.parametrize("target", ["torch.optim", "abreast.losses.TASKS"])
-def test_what_cannot_be_called(target):
+def test_what_cannot_be_called(target: str) -> None:
     with pytest.raises(TypeError, match=target):
         resolve(target)
 
@@ -175,7 +179,7 @@ async def function(x, *args, y=2): ...
 
 
 @pytest.fixture(scope="module")
-def example(tmp_path_factory):
+def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("path")
     (folder / "static_example").mkdir()
     for name, text in FILES.items():
@@ -205,7 +209,9 @@ def example(tmp_path_factory):
         ("function", ["x"], ["y"], False),
     ],
 )
-def test_ways_of_defining(example, name, required, optional, is_open):
+def test_ways_of_defining(
+    example: Any, name: str, required: list[str], optional: list[str], is_open: bool
+) -> None:
     signature = resolve(f"{example}.{name}")
     assert signature is not None
     parameters = signature.parameters
@@ -215,19 +221,19 @@ def test_ways_of_defining(example, name, required, optional, is_open):
 
 
 @pytest.mark.parametrize("name", ["Made", "FromElsewhere", "lazy.anything", "broken.Thing"])
-def test_ways_that_cannot_be_told(example, name):
+def test_ways_that_cannot_be_told(example: Any, name: str) -> None:
     assert resolve(f"{example}.{name}") is None
 
 
-def test_missing_from_a_package(example):
+def test_missing_from_a_package(example: Any) -> None:
     with pytest.raises(NameMissingError) as caught:
         resolve(f"{example}.Squar")
     assert "Square" in caught.value.names
     assert "_hidden" not in caught.value.names
 
 
-def _conf_targets():
-    def targets(value):
+def _conf_targets() -> Iterator[Any]:
+    def targets(value: Any) -> Iterator[Any]:
         if isinstance(value, dict):
             yield from [value["_target_"]] if "_target_" in value else []
             for each in value.values():
@@ -240,10 +246,10 @@ def _conf_targets():
         for target in targets(option(group, name, [CONF]))
     }
     assert len(found) > 40
-    return sorted(found)
+    return sorted(found)  # type: ignore[return-value]
 
 
-def test_every_target_of_conf_is_found_and_nothing_is_imported():
+def test_every_target_of_conf_is_found_and_nothing_is_imported() -> None:
     """In a process of its own: this one has imported torch."""
     code = (
         "import sys\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from abreast.study.cells import Cell
@@ -32,7 +34,7 @@ ADAM = {"optim": {"lr": 0.1, "betas": [0.9, 0.999]}}
         ((SGD, {"optim.lr": LR}), (SGD, {"optim.momentum": MOMENTUM}), []),
     ],
 )
-def test_a_cell_that_contains_another(first, second, expected):
+def test_a_cell_that_contains_another(first: Any, second: Any, expected: list[tuple[int, ...]]) -> None:
     cells = [Cell(str(index), {}, (), space) for index, (_, space) in enumerate((first, second))]
     criteria = [Criterion(config, "val/accuracy", "max", 0.0) for config, _ in (first, second)]
     assert containing_pairs(cells, criteria) == expected

@@ -6,6 +6,7 @@ Choosing, testing and correcting are the study's own; only the trainings are rep
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ def outcome(seed: int, validation: float, test: float | None = None) -> Outcome:
     return Outcome(Path(), seed, validation if test is None else test, "", metrics)
 
 
-def study(random, qualities, *, configs=None):
+def study(random: Any, qualities: Any, *, configs: Any = None) -> Any:
     """A study of cells that all have these accuracies, one a cell, at every learning rate; their comparison.
 
     Every run has noise of its own, and every seed's is in part common to all cells. Its validation score
@@ -51,12 +52,12 @@ def study(random, qualities, *, configs=None):
     return compare_cells(choices, Criteria(criteria, "test/accuracy"), repeats)
 
 
-def differs(comparison) -> bool:
+def differs(comparison: Any) -> bool:
     return any(each.verdict in ("worse", "better") for each in comparison.rankings[0].comparisons.values())
 
 
 @pytest.fixture
-def quick(monkeypatch):
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """statsmodels 0.15 collects garbage in each correction: a hundred times the rest."""
     monkeypatch.setattr("gc.collect", lambda *_: 0)
 
@@ -64,7 +65,7 @@ def quick(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("cells", [2, 6])
-def test_where_nothing_differs_a_difference_is_claimed_in_a_twentieth_of_studies_at_most(cells):
+def test_where_nothing_differs_a_difference_is_claimed_in_a_twentieth_of_studies_at_most(cells: int) -> None:
     """Adam against itself under other names, 1,000 times.
 
     A procedure whose true rate is 5 % exceeds the 99.9 % point of the binomial distribution once in a
@@ -77,14 +78,14 @@ def test_where_nothing_differs_a_difference_is_claimed_in_a_twentieth_of_studies
     assert sum(claims[:200]) <= 0.05 * 200
 
 
-def test_a_difference_of_five_spreads_is_detected():
+def test_a_difference_of_five_spreads_is_detected() -> None:
     random = np.random.default_rng(0)
     found = [study(random, [0.97, 0.97 - 5 * SPREAD]).rankings[0] for _ in range(20)]
     assert {each.winner for each in found} == {"cell 0"}
     assert sum(each.best == ("cell 0",) for each in found) >= 19
 
 
-def test_equal_runs_are_inconclusive():
+def test_equal_runs_are_inconclusive() -> None:
     outcomes = [outcome(seed, 0.97, 0.96 + seed / 1e5) for seed in SEEDS]
     space = {"optim.lr": Values(RATES)}
     trials = [Trial({"optim.lr": rate}, (outcome(0, rate),)) for rate in RATES]
@@ -96,7 +97,7 @@ def test_equal_runs_are_inconclusive():
     assert comparison.warnings == ()
 
 
-def nested(random, outer_quality, inner_quality):
+def nested(random: Any, outer_quality: Any, inner_quality: Any) -> Any:
     """Momentum, whose space holds 0, and SGD: what the study says beside the ranking."""
     return study(
         random,
@@ -106,11 +107,11 @@ def nested(random, outer_quality, inner_quality):
 
 
 @pytest.fixture
-def momentum(monkeypatch):
+def momentum(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Let the first cell tune its momentum too."""
     import abreast.study.comparison as module
 
-    def containing_pairs(cells, criteria):
+    def containing_pairs(cells: Any, criteria: Any) -> Any:
         from abreast.study.criteria import containing_pairs as real
 
         wide = Cell(cells[0].name, {}, (), {**cells[0].space, "optim.momentum": Values((0.0, 0.9))})
@@ -120,7 +121,7 @@ def momentum(monkeypatch):
 
 
 @pytest.mark.usefixtures("momentum")
-def test_a_wider_space_that_is_worse_gives_a_warning():
+def test_a_wider_space_that_is_worse_gives_a_warning() -> None:
     (warning,) = nested(np.random.default_rng(0), 0.90, 0.97).warnings
     assert warning.startswith(
         "The tuning failed: cell 0 contains every setting of cell 1, but its test/accuracy is worse by"
@@ -128,7 +129,7 @@ def test_a_wider_space_that_is_worse_gives_a_warning():
 
 
 @pytest.mark.usefixtures("momentum")
-def test_a_wider_space_that_is_better_or_equal_gives_none():
+def test_a_wider_space_that_is_better_or_equal_gives_none() -> None:
     random = np.random.default_rng(0)
     assert nested(random, 0.97, 0.90).warnings == ()
     assert sum(bool(nested(random, 0.97, 0.97).warnings) for _ in range(40)) <= binom.ppf(0.999, 40, 0.05)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from abreast.errors import ConfigError
@@ -28,7 +30,7 @@ def refused(*arguments: str, **changes: object) -> list[str]:
     return str(caught.value).split("\n")
 
 
-def test_every_combination_is_a_cell_with_the_space_of_its_options():
+def test_every_combination_is_a_cell_with_the_space_of_its_options() -> None:
     cells = made().cells
     assert [each.name for each in cells] == ["mse, sgd", "mse, adam", "hinge, sgd", "hinge, adam"]
     assert cells[1].parts == {"loss": "mse", "optim": "adam"}
@@ -38,7 +40,7 @@ def test_every_combination_is_a_cell_with_the_space_of_its_options():
     ]
 
 
-def test_the_runs_of_both_stages():
+def test_the_runs_of_both_stages() -> None:
     plan = made("data=digits", "trainer.max_epochs=3")
     tuning = plan.tuning_runs()
     assert len(tuning) == 4 * 2
@@ -72,13 +74,13 @@ def test_the_runs_of_both_stages():
         (["+study=it", "loss=mse", "optim=sgd"], ["mse, sgd"], ["+study=it"]),
     ],
 )
-def test_the_command_line_replaces_cells(arguments, names, fixed):
+def test_the_command_line_replaces_cells(arguments: list[str], names: list[str], fixed: list[str]) -> None:
     plan = made(*arguments)
     assert [each.name for each in plan.cells] == names
     assert list(plan.fixed) == fixed
 
 
-def test_the_command_line_replaces_a_dimension():
+def test_the_command_line_replaces_a_dimension() -> None:
     cells = made("optim.lr=1,2,3", "loss=mse", trials=3).cells
     assert [[each["optim.lr"] for each in cell.settings] for cell in cells] == [[1, 2, 3]] * 2
     plan = made("optim.lr=0.5", space={"default": {"optim.lr": [1, 2], "optim.momentum": [0.0, 0.9]}})
@@ -86,7 +88,7 @@ def test_the_command_line_replaces_a_dimension():
     assert list(plan.cells[0].space) == ["optim.momentum"]
 
 
-def test_named_cells():
+def test_named_cells() -> None:
     cells = [
         {"adam": ["optim=adam"]},
         {"adam again": "optim=adam"},
@@ -104,11 +106,11 @@ def test_named_cells():
     assert plan.cells[0].parts == {"cell": "adam", "loss": "mse"}
 
 
-def test_the_budget_is_the_grid_where_none_is_given():
+def test_the_budget_is_the_grid_where_none_is_given() -> None:
     assert made(trials=None).trials == 2
 
 
-def test_values_of_any_kind_are_written_as_hydra_reads_them():
+def test_values_of_any_kind_are_written_as_hydra_reads_them() -> None:
     space = {
         "default": {"model.hidden": [[64], [128, 64]], "optim.betas": [[0.9, 0.99]], "schedule": ["a b"]}
     }
@@ -165,11 +167,11 @@ SPACE = "hydra.sweeper.space"
         ([], {"trails": 1}, "hydra.sweeper.trails: unknown key."),
     ],
 )  # fmt: skip
-def test_mistakes_are_reported(arguments, changes, message):
+def test_mistakes_are_reported(arguments: list[str], changes: dict[str, Any], message: str) -> None:
     found = refused(*arguments, **changes)
     assert any(message in line for line in found), found
 
 
-def test_all_mistakes_are_reported_at_once():
+def test_all_mistakes_are_reported_at_once() -> None:
     found = refused("seed=3", cells={"loss": ["msee"], "optim": ["adam"]}, repeat_seeds=[0], metric="f1")
     assert len(found) == 4, found

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -13,10 +16,10 @@ from support.helpers import CONF, options
 
 
 @pytest.fixture
-def prepared():
+def prepared() -> Iterator[Any]:
     """Read and check a study as the command line would."""
 
-    def preparing(*overrides):
+    def preparing(*overrides: Any) -> Any:
         hydra = GlobalHydra.instance().hydra
         config = hydra.compose_config("train", list(overrides), run_mode=RunMode.MULTIRUN)
         return prepare(config, hydra.config_loader)
@@ -26,7 +29,7 @@ def prepared():
 
 
 @pytest.mark.parametrize("name", options("study"))
-def test_it_is_sound(prepared, name):
+def test_it_is_sound(prepared: Any, name: str) -> None:
     found = prepared(f"+study={name}")
     plan = found.protocol
     assert plan.name == name
@@ -39,14 +42,14 @@ def test_it_is_sound(prepared, name):
     assert f"python train.py -m +study={name}\n" in (CONF / "study" / f"{name}.yaml").read_text()
 
 
-def test_the_mnist_study_is_three_losses_by_four_optimizers_by_five_learning_rates(prepared):
+def test_the_mnist_study_is_three_losses_by_four_optimizers_by_five_learning_rates(prepared: Any) -> None:
     plan = prepared("+study=loss_x_optim", "data=mnist", "trainer.max_epochs=5").protocol
     assert len(plan.cells) == 3 * 4
     assert {grid_size(cell.space) for cell in plan.cells} == {5}
     assert {key for cell in plan.cells for key in cell.space} == {"optim.lr"}
 
 
-def test_a_regression_is_compared_by_r2(prepared):
+def test_a_regression_is_compared_by_r2(prepared: Any) -> None:
     found = prepared("+study=losses", "loss=mse,huber", "data=random_regression")
     assert (found.criteria.metric, found.criteria.mode) == ("test/r2", "max")
     assert [(each.metric, each.mode) for each in found.criteria.cells] == [("val/loss", "min")] * 2

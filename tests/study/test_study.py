@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -27,7 +28,7 @@ CELLS = [
 ]
 
 
-def run_study(folder: Path, *arguments: str, without: str = "no key") -> tuple[Outcome, dict]:
+def run_study(folder: Path, *arguments: str, without: str = "no key") -> tuple[Outcome, dict[str, Any]]:
     """Run a study in a folder; what it said and its study.json."""
     keys = {each.partition("=")[0] for each in arguments} | {without}
     small = [each for each in SMALL if each.partition("=")[0] not in keys]
@@ -36,7 +37,7 @@ def run_study(folder: Path, *arguments: str, without: str = "no key") -> tuple[O
     return outcome, findings(folder)
 
 
-def findings(folder: Path) -> dict:
+def findings(folder: Path) -> dict[str, Any]:
     (file,) = folder.rglob("study.json")
     return {**json.loads(file.read_text()), "folder": file.parent}
 
@@ -55,13 +56,13 @@ RATES = {"default": {"optim.lr": [0.003, 0.03]}}
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory):
+def small(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """One small study, for all tests that only look at it."""
     folder = tmp_path_factory.mktemp("study")
     return (*run_study(folder, *CELLS), folder)
 
 
-def test_every_cell_has_its_trials_and_the_best_of_them_is_repeated(small):
+def test_every_cell_has_its_trials_and_the_best_of_them_is_repeated(small: Any) -> None:
     _, found, _ = small
     assert found["status"] == "finished"
     assert [cell["name"] for cell in found["cells"]] == [
@@ -83,7 +84,7 @@ def test_every_cell_has_its_trials_and_the_best_of_them_is_repeated(small):
             assert (config["names"]["loss"], config["names"]["optim"]) == tuple(cell["parts"].values())
 
 
-def test_the_test_rows_are_for_the_repeats_alone(small):
+def test_the_test_rows_are_for_the_repeats_alone(small: Any) -> None:
     _, found, _ = small
     for cell in found["cells"]:
         for run in [run for trial in cell["trials"] for run in trial["runs"]]:
@@ -94,7 +95,7 @@ def test_the_test_rows_are_for_the_repeats_alone(small):
             assert metrics["test/accuracy"] == run["value"]
 
 
-def test_the_comparisons_are_scipys_paired_ones(small):
+def test_the_comparisons_are_scipys_paired_ones(small: Any) -> None:
     _, found, _ = small
     reference = max(found["cells"], key=lambda cell: cell["validation"])
     assert reference["test"]["verdict"] == "winner"
@@ -105,7 +106,7 @@ def test_the_comparisons_are_scipys_paired_ones(small):
             assert cell["test"]["comparison"]["p_holm"] >= cell["test"]["comparison"]["p"]
 
 
-def test_the_terminal_and_the_page_show_it(small):
+def test_the_terminal_and_the_page_show_it(small: Any) -> None:
     outcome, found, _ = small
     table = outcome.out[outcome.out.index("\nloss ") :]
     for cell in found["cells"]:
@@ -119,7 +120,7 @@ def test_the_terminal_and_the_page_show_it(small):
     assert (found["folder"] / "report" / "runs.csv").read_text().count("\n") == 1 + 4 * 2 + 4 * 3
 
 
-def test_the_same_command_again_trains_nothing(small):
+def test_the_same_command_again_trains_nothing(small: Any) -> None:
     _, found, folder = small
     results = {path: path.stat().st_mtime_ns for path in folder.rglob("result.json")}
     assert len(results) == 4 * 2 + 4 * 3
@@ -131,7 +132,7 @@ def test_the_same_command_again_trains_nothing(small):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["tune", "repeat"])
-def test_an_interrupted_study_resumes_with_the_same_result(small, tmp_path, stage):
+def test_an_interrupted_study_resumes_with_the_same_result(small: Any, tmp_path: Path, stage: str) -> None:
     _, found, _ = small
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "train.py"), "-m", *SMALL, *CELLS],
@@ -156,7 +157,7 @@ def test_an_interrupted_study_resumes_with_the_same_result(small, tmp_path, stag
         assert values[0] == values[1]
 
 
-def test_an_optimizer_against_itself_is_inconclusive(tmp_path):
+def test_an_optimizer_against_itself_is_inconclusive(tmp_path: Path) -> None:
     _, found = run_study(
         tmp_path, *mine(tmp_path, [{"adam": ["optim=adam"]}, {"itself": ["optim=adam"]}], RATES)
     )
@@ -168,7 +169,7 @@ def test_an_optimizer_against_itself_is_inconclusive(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_planted_difference_is_found(tmp_path):
+def test_a_planted_difference_is_found(tmp_path: Path) -> None:
     """The labels are a tanh network's: a linear model cannot have them, a network can."""
     _, found = run_study(
         tmp_path,
@@ -183,7 +184,7 @@ def test_a_planted_difference_is_found(tmp_path):
     assert line["test"]["best"] is False
 
 
-def test_failures_are_counted_and_the_study_continues(tmp_path):
+def test_failures_are_counted_and_the_study_continues(tmp_path: Path) -> None:
     outcome, found = run_study(
         tmp_path,
         *mine(tmp_path, [{"calm": "optim=sgd"}, {"wild": ["optim=sgd", "loss=mse"]}], RATES),
@@ -196,7 +197,7 @@ def test_failures_are_counted_and_the_study_continues(tmp_path):
     assert text in outcome.out.replace("\n  ", "\n")
 
 
-def test_a_cell_of_which_every_trial_failed_is_listed_and_not_repeated(tmp_path):
+def test_a_cell_of_which_every_trial_failed_is_listed_and_not_repeated(tmp_path: Path) -> None:
     space = {"default": {"optim.lr": [0.03]}, "wild": {"optim.lr": [1e30]}}
     cells = [{"calm": "optim=sgd"}, {"wild": ["optim=sgd", "loss=mse"]}]
     _, found = run_study(tmp_path, *mine(tmp_path, cells, space))
@@ -209,7 +210,7 @@ def test_a_cell_of_which_every_trial_failed_is_listed_and_not_repeated(tmp_path)
     )
 
 
-def test_a_study_in_which_everything_failed_reports_it(tmp_path):
+def test_a_study_in_which_everything_failed_reports_it(tmp_path: Path) -> None:
     wild = mine(tmp_path, [{"wild": ["optim=sgd", "loss=mse"]}], {"default": {"optim.lr": [1e30, 1e31]}})
     outcome = run_forked(["-m", *SMALL, *wild], tmp_path)
     assert outcome.code == 2
@@ -218,7 +219,7 @@ def test_a_study_in_which_everything_failed_reports_it(tmp_path):
 
 
 @pytest.mark.slow
-def test_another_launcher_does_as_well(small, tmp_path):
+def test_another_launcher_does_as_well(small: Any, tmp_path: Path) -> None:
     """Trained one after the other the numbers are bitwise identical on one thread."""
     _, found, _ = small
     _, plain = run_study(tmp_path, *CELLS, "hydra/launcher=basic")
@@ -253,14 +254,16 @@ def test_another_launcher_does_as_well(small, tmp_path):
         (["+study=lossses"], "Did you mean study=losses?"),
     ],
 )
-def test_mistakes_are_found_before_anything_is_made(tmp_path, arguments, message):
+def test_mistakes_are_found_before_anything_is_made(
+    tmp_path: Path, arguments: list[str], message: str
+) -> None:
     outcome = run_forked(["-m", *arguments], tmp_path)
     assert outcome.code == 2
     assert message in outcome.err
     assert not list(tmp_path.iterdir())
 
 
-def test_a_study_without_m_is_refused(tmp_path):
+def test_a_study_without_m_is_refused(tmp_path: Path) -> None:
     outcome = run_forked(["+study=losses"], tmp_path)
     assert outcome.code == 2
     assert "add -m" in outcome.err

@@ -23,6 +23,7 @@ from support.command_line import Outcome, environment
 from support.helpers import ROOT, program_environment
 
 SCRIPT = ROOT / "train.py"
+TIMEOUT = 300.0
 EVERYTHING = """
 from importlib import import_module
 from pkgutil import walk_packages
@@ -36,9 +37,9 @@ Plugins.instance()
 COMMAND = "import runpy, sys; runpy.run_path(sys.argv[0], run_name='__main__')"
 
 
-def run_forked(arguments: list[str], folder: Path, timeout: float = 300, **more: str) -> Outcome:
+def run_forked(arguments: list[str], folder: Path, **more: str) -> Outcome:
     """The outcome of `train.py` with the arguments, in a fork that has everything imported."""
-    return forks(EVERYTHING).run(COMMAND, [str(SCRIPT), *arguments], folder, timeout, **more)
+    return forks(EVERYTHING).run(COMMAND, [str(SCRIPT), *arguments], folder, **more)
 
 
 class Forks:
@@ -53,15 +54,13 @@ class Forks:
             text=True,
         )
 
-    def run(
-        self, program: str, arguments: list[str], folder: Path, timeout: float = 300, **more: str
-    ) -> Outcome:
-        """The outcome of a program with these arguments, `sys.argv`; killed after `timeout` seconds."""
+    def run(self, program: str, arguments: list[str], folder: Path, **more: str) -> Outcome:
+        """The outcome of a program with these arguments, `sys.argv`; killed after five minutes."""
         assert self.process.stdin
         assert self.process.stdout
         variables = {**environment(), **more}
         order = {"program": program, "arguments": arguments, "folder": str(folder)}
-        text = json.dumps({**order, "timeout": timeout, "environment": variables})
+        text = json.dumps({**order, "environment": variables})
         self.process.stdin.write(f"{text}\n")
         self.process.stdin.flush()
         return Outcome(**json.loads(self.process.stdout.readline()))
@@ -95,7 +94,7 @@ def _serve() -> None:
             os.close(replies.fileno())
             _become(order, *(file.fileno() for file in files))
             return
-        watch = threading.Timer(order["timeout"], os.kill, (child, signal.SIGKILL))
+        watch = threading.Timer(TIMEOUT, os.kill, (child, signal.SIGKILL))
         watch.start()
         _, status = os.waitpid(child, 0)
         watch.cancel()

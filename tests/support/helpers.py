@@ -31,7 +31,8 @@ def allowed() -> AbstractContextManager[None]:
     """Let Hydra instantiate what the tests' configurations name."""
     from hydra.utils import execution_whitelist
 
-    return execution_whitelist(WHITELIST)
+    whitelist: AbstractContextManager[None] = execution_whitelist(WHITELIST)
+    return whitelist
 
 
 def compose(*overrides: str) -> dict[str, Any]:

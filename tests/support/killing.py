@@ -62,7 +62,7 @@ def survives(begin: Callable[[], None], check: Callable[[], None], kills: int, l
 
 def plain(folder: Path, cfg: dict[str, Any]) -> Callable[[], None]:
     """Train a run, or go on with it; in the next directory, if it is done."""
-    build.AtomicCheckpointIO = partial(AtomicCheckpointIO, every=0.0)  # type: ignore[misc,assignment]
+    build.AtomicCheckpointIO = partial(AtomicCheckpointIO, every=0.0)  # type: ignore[attr-defined, misc,assignment]
 
     def begin() -> None:
         done = [path for path in folder.glob("*") if is_finished(path)]

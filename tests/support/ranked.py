@@ -50,7 +50,8 @@ def main() -> None:
         ranks.append(os.fork())
         if ranks[-1] == 0:
             os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank))
-            return _train(Path(folder), rank)
+            _train(Path(folder), rank)
+            return
     failed = False
     for _ in ranks:
         rank, status = os.wait()
@@ -59,7 +60,7 @@ def main() -> None:
             failed = True
             for other in filter(None, ranks):
                 os.kill(other, signal.SIGKILL)
-    return sys.exit(failed)
+    sys.exit(failed)
 
 
 def _train(folder: Path, rank: int) -> None:

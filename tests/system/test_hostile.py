@@ -181,7 +181,7 @@ def test_a_config_that_runs_code(
         attack = FORMS[form](json.loads(text))
         if not isinstance(attack, dict) and place == "data":
             pytest.skip("its keys are set one by one")
-        change(stranger, lambda config, attack=attack: PLACES[place](config, attack))
+        change(stranger, lambda config, attack=attack: PLACES[place](config, attack))  # type: ignore[misc]
         for command in (lambda: resume([f"resume={stranger}"]), lambda: evaluate(stranger)):
             with suppress(AbreastError):
                 command()

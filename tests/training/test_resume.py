@@ -28,7 +28,7 @@ def test_after_any_step(
 def test_every_optimizer(
     name: str, steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: References
 ) -> None:
-    chosen = (f"optim={name}", f"steps_per_execution={steps}", "model.norm=batch")
+    chosen: tuple[str, ...] = (f"optim={name}", f"steps_per_execution={steps}", "model.norm=batch")
     if name == "lbfgs":  # its own rate of 1 diverges here
         chosen += ("optim.lr=0.1",)
     whole = reference(compose(*TINY, *chosen)).finished()
@@ -40,7 +40,7 @@ def test_every_optimizer(
 def test_every_schedule(
     name: str, steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: References
 ) -> None:
-    chosen = (f"schedule={name}", f"steps_per_execution={steps}")
+    chosen: tuple[str, ...] = (f"schedule={name}", f"steps_per_execution={steps}")
     if name == "plateau":  # so that it comes to bear
         chosen += ("schedule.scheduler.patience=0", "schedule.scheduler.threshold=10.0")
     whole = reference(compose(*TINY, *chosen)).finished()

@@ -188,7 +188,7 @@ def first_infinite_step(lr: float) -> int:
             loss.backward()
             with torch.no_grad():
                 for parameter in net.parameters():
-                    parameter -= lr * parameter.grad
+                    parameter -= lr * parameter.grad  # type: ignore[misc]
             step += 1
     raise AssertionError("stayed finite")
 

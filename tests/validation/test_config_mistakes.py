@@ -1,5 +1,8 @@
 """Every mistake in a configuration: one message that names it, exit code 2, and nothing heavy imported."""
 
+from __future__ import annotations
+from typing import Any
+
 import ast
 import sys
 from pathlib import Path
@@ -269,7 +272,7 @@ USER_FILES = {
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory):
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Any:
     user = tmp_path_factory.mktemp("user")
     for name, text in USER_FILES.items():
         (user / name).parent.mkdir(parents=True, exist_ok=True)
@@ -282,7 +285,7 @@ def outcomes(tmp_path_factory):
 
 
 @pytest.mark.parametrize("line", MISTAKES)
-def test_one_message(outcomes, line):
+def test_one_message(outcomes: Any, line: Any) -> None:
     outcome = outcomes[line]
     assert outcome.code == 2, outcome
     assert outcome.out == ""
@@ -295,15 +298,15 @@ def test_one_message(outcomes, line):
         place = message.index(piece, place) + len(piece)
 
 
-def test_nothing_heavy_is_imported(outcomes):
+def test_nothing_heavy_is_imported(outcomes: Any) -> None:
     assert {outcomes[line].heavy for line in MISTAKES} == {()}
 
 
-def test_no_run_directory_is_made(outcomes):
+def test_no_run_directory_is_made(outcomes: Any) -> None:
     assert outcomes["directories"] == []
 
 
-def test_all_mistakes_at_once(tmp_path):
+def test_all_mistakes_at_once(tmp_path: Path) -> None:
     line = "optim.lr=fast +optim.lrr=3 data.batch_size=0 model.hidden=[0] +foo=1 monitor=val/acc"
     outcome = run_all([(tmp_path, line.split())])[0]
     assert outcome.code == 2
@@ -314,7 +317,7 @@ def test_all_mistakes_at_once(tmp_path):
 @pytest.mark.parametrize(
     "line", ["optim=adamm", "optim.lrr=3", "optim.lr=fast", "+foo=1", "--nosuch", "-m seed=x"]
 )
-def test_as_a_user_runs_it(tmp_path, line):
+def test_as_a_user_runs_it(tmp_path: Path, line: str) -> None:
     code = "import runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
     check = (
         "import atexit, sys; atexit.register(lambda: print('torch' in sys.modules, 'numpy' in sys.modules))\n"
@@ -328,19 +331,19 @@ def test_as_a_user_runs_it(tmp_path, line):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_hydra_full_error_gives_tracebacks(tmp_path):
+def test_hydra_full_error_gives_tracebacks(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "train.py"), "optim=adamm"]
     outcome = run_command(command, tmp_path, HYDRA_FULL_ERROR="1")
     assert outcome.code == 1
     assert "Traceback" in outcome.err
 
 
-def _file(name):
+def _file(name: str) -> Any:
     """Where a module of this package would be."""
     return SOURCE.joinpath(*name.split(".")[1:]).with_suffix(".py")
 
 
-def _imports(path, seen):
+def _imports(path: Path, seen: Any) -> Any:
     """Modules that a file of this package imports at its top level, this package's own followed."""
     for node in ast.walk(ast.parse(path.read_text())):
         names = []
@@ -360,7 +363,7 @@ def _imports(path, seen):
     return seen
 
 
-def test_what_runs_before_the_checks_reaches_nothing_heavy():
+def test_what_runs_before_the_checks_reaches_nothing_heavy() -> None:
     seen = _imports(SOURCE / "cli" / "main.py", set())
     assert {
         "abreast.validation.validate",

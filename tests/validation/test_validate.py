@@ -1,8 +1,13 @@
 """The checks of a composed configuration, against the libraries that would refuse it later."""
 
+from __future__ import annotations
+
 import ast
 import importlib.util
 import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -41,7 +46,7 @@ CHOICES = [
 ]
 
 
-def problems(config):
+def problems(config: Any) -> Any:
     """The lines of the message; [] for a sound configuration."""
     try:
         validate(config)
@@ -51,20 +56,20 @@ def problems(config):
 
 
 @pytest.mark.parametrize("choice", CHOICES)
-def test_every_option_is_sound(choice):
+def test_every_option_is_sound(choice: Any) -> None:
     missing = [name for name in PACKAGES.get(choice, ()) if importlib.util.find_spec(name) is None]
     if missing:
         pytest.skip(f"{missing} not installed")
     assert problems(compose(choice, *NEEDED.get(choice, ()))) == []
 
 
-def test_loggers_whose_package_is_missing_are_sound_else(monkeypatch):
+def test_loggers_whose_package_is_missing_are_sound_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("abreast.validation.components.is_installed", lambda name: True)
     assert problems(compose("logger=many")) == []
 
 
 @pytest.mark.parametrize("choice", [f"loss={name}" for name in ("huber", "l1", "mse")])
-def test_losses_for_regression(choice):
+def test_losses_for_regression(choice: Any) -> None:
     assert problems(compose("data=random_regression", choice)) == []
 
 
@@ -93,11 +98,11 @@ def test_losses_for_regression(choice):
         "logger=none",
     ],
 )
-def test_sound_configurations(line):
+def test_sound_configurations(line: str) -> None:
     assert problems(compose(*line.split(" "))) == []
 
 
-def test_an_omegaconf_node_and_plain_data_are_the_same():
+def test_an_omegaconf_node_and_plain_data_are_the_same() -> None:
     config = compose("optim.lr=-1", "seed=-1")
     assert (
         problems(OmegaConf.create(config))
@@ -109,7 +114,7 @@ def test_an_omegaconf_node_and_plain_data_are_the_same():
     )
 
 
-def test_interpolations_are_followed():
+def test_interpolations_are_followed() -> None:
     config = compose("schedule=one_cycle", "optim.lr=-1")
     assert [line.partition(":")[0] for line in problems(config)] == ["optim.lr", "schedule.scheduler.max_lr"]
 
@@ -125,7 +130,7 @@ STRICTER = {
 }  # fmt: skip
 
 
-def _torch_refuses(node):
+def _torch_refuses(node: Any) -> Any:
     arguments = {name: value for name, value in node.items() if name not in ("_target_", "_partial_")}
     arguments = {
         name: tuple(value) if isinstance(value, list) else value for name, value in arguments.items()
@@ -140,7 +145,7 @@ def _torch_refuses(node):
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_ranges_of_optimizers_are_torch_s(name):
+def test_ranges_of_optimizers_are_torch_s(name: Any) -> None:
     config = compose(f"optim={name}")
     tried = 0
     for key, default in config["optim"].items():
@@ -158,7 +163,7 @@ def test_ranges_of_optimizers_are_torch_s(name):
     assert tried >= 5
 
 
-def test_names_are_lightning_s():
+def test_names_are_lightning_s() -> None:
     registered = set(StrategyRegistry.available_strategies())
     assert registered <= set(STRATEGIES)
     assert set(STRATEGIES) - registered == {"auto"}
@@ -170,7 +175,7 @@ def test_names_are_lightning_s():
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_a_known_criterion_has_one_spec(name):
+def test_a_known_criterion_has_one_spec(name: Any) -> None:
     package, _, kind = name.rpartition(".")
     criterion = getattr({"torch.nn": torch.nn, "abreast.losses": abreast.losses}[package], kind)
     assert spec_of(name) == SPECS[name]
@@ -178,7 +183,7 @@ def test_a_known_criterion_has_one_spec(name):
     assert settings.spec_of(criterion()) == SPECS[name]
 
 
-def test_every_criterion_of_ours_has_a_spec():
+def test_every_criterion_of_ours_has_a_spec() -> None:
     criteria = {
         f"abreast.losses.{name}"
         for name, value in vars(abreast.losses).items()
@@ -219,14 +224,14 @@ FITS = [
 
 
 @pytest.mark.parametrize(("text", "good", "bad"), FITS, ids=[text for text, _, _ in FITS])
-def test_values_and_annotations(text, good, bad):
+def test_values_and_annotations(text: Any, good: Any, bad: Any) -> None:
     kinds = read(ast.parse(text, mode="eval").body)
     assert [misfit("key", value, kinds) for value in good] == [None] * len(good)
     messages = [misfit("key", value, kinds) for value in bad]
     assert all(message is not None and message.startswith("key") for message in messages), messages
 
 
-def test_an_object_to_build_fits_everywhere():
+def test_an_object_to_build_fits_everywhere() -> None:
     assert misfit("key", {"_target_": "torch.device"}, read(ast.parse("int", mode="eval").body)) is None
 
 
@@ -241,7 +246,7 @@ def test_an_object_to_build_fits_everywhere():
         ("Literal['a', 'b']", "one of a, b"),
     ],
 )
-def test_annotations_in_words(text, words):
+def test_annotations_in_words(text: str, words: str) -> None:
     assert describe(read(ast.parse(text, mode="eval").body)) == words
 
 
@@ -256,17 +261,19 @@ def test_annotations_in_words(text, words):
         ("logger=mlflow", "mlflow", "logger.mlflow: mlflow", "mlflow"),
     ],
 )
-def test_a_package_that_is_not_installed(monkeypatch, line, package, what, extra):
+def test_a_package_that_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch, line: str, package: str, what: str, extra: str
+) -> None:
     for module in ("static.definitions", "validation.components"):
         monkeypatch.setattr(f"abreast.{module}.is_installed", lambda name: name != package)
     monkeypatch.setattr(signatures, "resolve", signatures.resolve.__wrapped__)
     monkeypatch.setattr("abreast.validation.components.resolve", signatures.resolve)
-    assert definitions.is_installed("torch")
+    assert definitions.is_installed("torch")  # type: ignore[attr-defined]
     assert problems(compose(line)) == [f"{what} is not installed: pip install 'abreast[{extra}]'"]
 
 
 @pytest.fixture
-def own_module(tmp_path, monkeypatch):
+def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     text = (
         "def source(path: str, rows: int = 3): ...\n"
         "class Net:\n    def __init__(self, in_features, out_features, *, width: int = 8, **more): ...\n"
@@ -295,7 +302,7 @@ def own_module(tmp_path, monkeypatch):
         ),
     ],
 )
-def test_a_source_of_ones_own(own_module, data, expected):
+def test_a_source_of_ones_own(own_module: Any, data: dict[str, Any], expected: list[str]) -> None:
     loader = {"task": "classification", "batch_size": 32, "val_fraction": 0.1}
     config = {**compose(), "data": {"_target_": "own_parts.source", **loader, **data}}
     assert problems(config) == expected
@@ -310,7 +317,7 @@ def test_a_source_of_ones_own(own_module, data, expected):
         ({"width": "wide"}, ["model.width: 'wide' is not a whole number (int)"]),
     ],
 )
-def test_a_network_of_ones_own(own_module, model, expected):
+def test_a_network_of_ones_own(own_module: Any, model: dict[str, Any], expected: list[str]) -> None:
     assert problems({**compose(), "model": {"_target_": "own_parts.Net", **model}}) == expected
 
 
