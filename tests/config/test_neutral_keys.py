@@ -92,7 +92,7 @@ CALLBACKS = {
 
 def test_every_neutral_key_and_observer_is_changed_here() -> None:
     assert CHANGES.keys() == NEUTRAL_KEYS.keys()
-    targets = {node["_target_"] for callbacks in CALLBACKS.values() for node in callbacks.values()}
+    targets = {node["_target_"] for callbacks in CALLBACKS.values() for node in callbacks.values()}  # type: ignore[attr-defined]
     assert targets == OBSERVERS
     assert all(NEUTRAL_KEYS.values())  # each has its reason
 

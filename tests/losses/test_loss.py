@@ -116,7 +116,7 @@ SETTINGS = {
     ),
     "unlike any form": (lambda: Loss(nn.MSELoss(), targets="xyz"), r"allowed are index, one_hot, signed$"),
     "unknown task in the list": (
-        lambda: Loss(nn.CrossEntropyLoss(), tasks=["clasification"]),
+        lambda: Loss(nn.CrossEntropyLoss(), tasks=["clasification"]),  # type: ignore[list-item]
         r"loss.tasks is 'clasification'.*Did you mean classification\?",
     ),
     "unknown task": (

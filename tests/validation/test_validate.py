@@ -333,7 +333,7 @@ BOUNDS = [
 
 
 @pytest.mark.parametrize(("text", "good", "bad", "message"), BOUNDS, ids=[row[0] for row in BOUNDS])
-def test_bounds_of_annotations(text, good, bad, message):
+def test_bounds_of_annotations(text: Any, good: Any, bad: Any, message: Any) -> None:
     kinds = read(ast.parse(text, mode="eval").body)
     for value in good:
         assert misfit("key", value, kinds) is None
@@ -342,7 +342,7 @@ def test_bounds_of_annotations(text, good, bad, message):
     assert list(out_of_bounds("key", bad, kinds)) == [f"key: {message}"]
 
 
-def test_bounds_of_elements_name_the_element():
+def test_bounds_of_elements_name_the_element() -> None:
     kinds = read(ast.parse("Sequence[Annotated[int, Ge(1)]]", mode="eval").body)
     assert list(out_of_bounds("key", [1, 0, -1], kinds)) == [
         "key[1]: must be at least 1, got 0",
@@ -350,7 +350,7 @@ def test_bounds_of_elements_name_the_element():
     ]
 
 
-def test_bounds_behind_a_name_are_found(tmp_path, monkeypatch):
+def test_bounds_behind_a_name_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "own_bounds.py").write_text(
         "from typing import Annotated\nfrom annotated_types import Ge\nShare = Annotated[float, Ge(0)]\n"
         "class Net:\n    def __init__(self, in_features, out_features, *, share: Share = 0.5): ...\n"
