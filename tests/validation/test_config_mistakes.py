@@ -1,11 +1,11 @@
 """Every mistake in a configuration: one message that names it, exit code 2, and nothing heavy imported."""
 
 from __future__ import annotations
-from typing import Any
 
 import ast
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -280,7 +280,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Any:
     here = tmp_path_factory.mktemp("here")
     rows = [(here, line.format(conf=user / "my_conf").split(" ")) for line in MISTAKES]
     found = dict(zip(MISTAKES, run_all(rows), strict=True))
-    found["directories"] = [path.name for path in here.iterdir()]
+    found["directories"] = [path.name for path in here.iterdir()]  # type: ignore[assignment]
     return found
 
 
@@ -351,7 +351,7 @@ def _imports(path: Path, seen: Any) -> Any:
             names = [alias.name for alias in node.names]
         if isinstance(node, ast.ImportFrom):
             modules = [f"{node.module}.{alias.name}" for alias in node.names]
-            names = [node.module, *(name for name in modules if _file(name).is_file())]
+            names = [node.module, *(name for name in modules if _file(name).is_file())]  # type: ignore[list-item]
         for name in names:
             if name not in seen:
                 seen.add(name)
