@@ -10,7 +10,7 @@ from abreast.config.types import Config
 from abreast.errors import RunError
 from abreast.runs.format import with_format, without_format
 
-RESTORE = "Restore it from a copy: the run cannot be rebuilt without it"
+RESTORE = "Restore it from a good copy: the run cannot be rebuilt without it"
 MAX_DEPTH = 200  # nested lists and mappings: loading recurses, and could overrun the stack
 GROUPS = ("data", "model", "loss", "trainer")  # what a run is tested from
 TRAINED_GROUPS = (*GROUPS, "optim", "schedule", "callbacks", "logger")
