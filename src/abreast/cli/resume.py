@@ -72,7 +72,8 @@ def _resume(config: Config, directory: RunDirectory, trust: Sequence[str], is_fi
             epoch = resume_point(directory).epoch
         except RunError as error:
             raise RunError(
-                f"{error}. Restore it from a good copy, or remove {directory.checkpoints} to restart from scratch"
+                f"{error}. Restore it from a good copy, or remove {directory.checkpoints} "
+                "to restart from scratch"
             ) from None
         if is_finished and 0 <= (config["trainer"].get("max_epochs") or 0) <= epoch:
             return _nothing_to_do(directory.path)
