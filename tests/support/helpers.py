@@ -42,10 +42,15 @@ def compose(*overrides: str) -> dict[str, Any]:
 
 @cache
 def _composed(overrides: tuple[str, ...]) -> dict[str, Any]:
+    from hydra.errors import ConfigCompositionException
+    from hydra.types import RunMode
     from omegaconf import OmegaConf
 
     main, loader = _loader()
-    cfg = loader.load_sweep_config(main, list(overrides))
+    try:
+        cfg = loader.load_sweep_config(main, list(overrides))
+    except ConfigCompositionException:  # a sweeper cannot be a job's choice
+        cfg = loader.load_configuration("train", list(overrides), RunMode.RUN)
     task = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
     plain = OmegaConf.to_container(task, resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)
