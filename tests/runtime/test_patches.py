@@ -67,11 +67,11 @@ def test_names_are_unique() -> None:
 @pytest.mark.parametrize(
     ("installed", "problem"),
     [
-        ("2.10.0", None),
         ("2.14.1+cpu", None),
         ("2.14.0a0", None),
-        ("2.15.0", "torch 2.15.0 is newer than the versions that lazy_dynamo was tested with (2.10 to 2.14)"),
+        ("2.15.0", "torch 2.15.0 is newer than the versions that lazy_dynamo was tested with (2.14)"),
         ("3.0", "torch 3.0 is newer"),
+        ("2.13.1", "torch 2.13.1 is older"),
         ("2.9.1", "torch 2.9.1 is older"),
     ],
 )

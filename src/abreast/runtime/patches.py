@@ -28,7 +28,8 @@ class Patch:
         name: what `is_on` is asked for.
         home: the module that applies it.
         library: the distribution that it changes or whose private names it uses; `python` or `glibc`.
-        tested: the first and the last version that it was tested with, as `major.minor`.
+        tested: the first and the last version that it was tested with, as `major.minor`; None where it uses
+            documented functions alone, which any version has.
         what: what it does.
         without: what happens without it.
         private: what it relies on in the library and no documentation promises, as `module:attribute`. Where
@@ -39,7 +40,7 @@ class Patch:
     name: str
     home: str
     library: str
-    tested: tuple[str, str]
+    tested: tuple[str, str] | None
     what: str
     without: str
     private: tuple[str, ...] = ()
@@ -60,7 +61,7 @@ PATCHES = (
         "lazy_dynamo",
         home="abreast.runtime.lazy_dynamo",
         library="torch",
-        tested=("2.10", "2.14"),
+        tested=("2.14", "2.14"),
         what="imports torch's compiler when something compiles",
         without="a command starts later, by the time that importing torch._dynamo takes",
         private=("torch:_lazy_modules", "torch:compile"),
@@ -69,7 +70,7 @@ PATCHES = (
         "fused_step",
         home="abreast.optim.fused_step",
         library="torch",
-        tested=("2.10", "2.14"),
+        tested=("2.14", "2.14"),
         what="calls the kernels of Adam, AdamW and SGD without the work around them in `step`",
         without="each optimizer step calls `optimizer.step`, which calls the same kernels",
         private=(
@@ -85,7 +86,7 @@ PATCHES = (
         "allocator",
         home="abreast.runtime.allocator",
         library="glibc",
-        tested=("2.17", "2.43"),
+        tested=None,
         what="lets malloc keep freed memory for the next step",
         without="each step takes its memory from the system again",
     ),
@@ -93,7 +94,7 @@ PATCHES = (
         "nvml_check",
         home="abreast.runtime.process",
         library="torch",
-        tested=("2.10", "2.14"),
+        tested=("2.14", "2.14"),
         what="sets PYTORCH_NVML_BASED_CUDA_CHECK=0 on machines without CUDA, where Lightning sets it to 1",
         without="each optimizer step looks for a driver again",
     ),
@@ -117,7 +118,7 @@ PATCHES = (
         "garbage",
         home="abreast.runtime.garbage",
         library="python",
-        tested=("3.10", "3.13"),
+        tested=None,
         what="keeps the garbage collector from the libraries' objects during checks, in a stack and at exit",
         without="it searches about a million objects that stay, at times and at exit",
     ),
@@ -134,7 +135,7 @@ PATCHES = (
         "writer_thread",
         home="abreast.loggers.tensorboard",
         library="tensorboard",
-        tested=("2.18", "2.21"),
+        tested=("2.21", "2.21"),
         what="keeps the thread that writes events from printing an error of the disk that the run reports",
         without="the error is printed twice, once with a traceback",
     ),
@@ -152,7 +153,7 @@ PATCHES = (
         "metric_state",
         home="abreast.metrics.torchmetrics_state",
         library="torchmetrics",
-        tested=("1.6", "1.9"),
+        tested=("1.9", "1.9"),
         what="saves and restores how often a metric was updated, so that an epoch resumes within",
         without="an epoch cannot be resumed within: torchmetrics has no public way to set the count",
         private=("torchmetrics:Metric.metric_state", "torchmetrics:Metric.update_called"),
@@ -221,14 +222,17 @@ def installed_version(library: str) -> str | None:
 
 
 def version_problem(patch: Patch, installed: str) -> str | None:
-    """What to do where a version is outside the tested range; None inside it."""
+    """What to do where a version is outside the tested range; None inside it, and where there is no range."""
+    if patch.tested is None:
+        return None
     first, last = patch.tested
     if _release(first) <= _release(installed) <= _release(last):
         return None
     relation = "newer" if _release(installed) > _release(last) else "older"
+    tested = first if first == last else f"{first} to {last}"
     return (
         f"{patch.library} {installed} is {relation} than the versions that {patch.name} was tested with "
-        f"({first} to {last}): check that {patch.home} still does what its docstring says, then "
+        f"({tested}): check that {patch.home} still does what its docstring says, then "
         f"{'raise' if relation == 'newer' else 'lower'} the range in {__name__}"
     )
 
