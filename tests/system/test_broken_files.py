@@ -84,7 +84,7 @@ def test_evaluate(file: str, how: str, own: Path, kept: Path) -> None:
         with pytest.raises(AbreastError) as error:
             evaluate(own)
         said_once(error.value, Path(file).name)
-        assert "from a copy" in str(error.value) or "--checkpoint" in str(error.value)
+        assert "good copy" in str(error.value) or "--checkpoint" in str(error.value)
     else:  # what it does without
         assert evaluate(own) == expected
     assert before == {each: each.read_bytes() for each in own.rglob("*") if each.is_file()}
@@ -104,7 +104,7 @@ def test_resume(file: str, how: str, own: Path, reference: References) -> None:
     with pytest.raises(AbreastError) as error:
         resume([f"resume={own}", "trainer.max_epochs=3"])
     said_once(error.value, Path(file).name)
-    assert "from a copy" in str(error.value)
+    assert "good copy" in str(error.value)
     assert before == {each: each.read_bytes() for each in own.rglob("*") if each.is_file()}
     if file == "config.yaml":
         return
