@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -107,3 +108,18 @@ def test_the_order_of_keys_does_not_count() -> None:
     config = compose()
     backwards = dict(reversed(list(config.items())))
     assert run_id(backwards) == run_id(config)
+
+
+@pytest.mark.parametrize("is_changed", [True, False])
+def test_the_source_of_a_custom_class_counts(
+    is_changed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"identified_{is_changed}".lower()
+    file = tmp_path / f"{name}.py"
+    file.write_text("class Net:\n    width = 3\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    config = _set(compose(), "model", {"_target_": f"{name}.Net"})
+    before = run_id(config)
+    if is_changed:
+        file.write_text("class Net:\n    width = 4\n")
+    assert (run_id(config) != before) == is_changed
