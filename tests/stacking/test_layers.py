@@ -97,6 +97,7 @@ NETWORKS: dict[str, Callable[[int], nn.Module]] = {
     "ReLU, Dropout": after_linear(lambda _: nn.Sequential(nn.ReLU(), nn.Dropout(0.3))),
     "GELU, BatchNorm1d": after_linear(lambda width: nn.Sequential(nn.GELU(), nn.BatchNorm1d(width))),
     "BatchNorm1d, SiLU": after_linear(lambda width: nn.Sequential(nn.BatchNorm1d(width), nn.SiLU())),
+    "BatchNorm1d, GELU": after_linear(lambda width: nn.Sequential(nn.BatchNorm1d(width), nn.GELU())),
     "BatchNorm1d, Dropout, Tanh": after_linear(
         lambda width: nn.Sequential(nn.BatchNorm1d(width), nn.Dropout(0.3), nn.Tanh())
     ),
@@ -225,9 +226,32 @@ class Unused(nn.Sequential):
         self.scale = nn.Parameter(torch.ones(()))
 
 
+class Tripled(nn.Sequential):
+    """Another way to call."""
+
+    def _call_impl(self, *args: Any, **kwargs: Any) -> Any:
+        return super()._call_impl(*args, **kwargs) * 3
+
+
+def with_more_parameters() -> nn.Module:
+    linear = nn.Linear(20, 10)
+    linear.register_parameter("unused", nn.Parameter(torch.ones(())))
+    return nn.Sequential(linear)
+
+
+def without(name: str) -> nn.Module:
+    norm = nn.BatchNorm1d(20)
+    setattr(norm, name, None)
+    return nn.Sequential(norm, nn.Linear(20, 10))
+
+
 @pytest.mark.parametrize(
     ("build", "shape", "reason"),
     [
+        (lambda _: Tripled(nn.Linear(20, 10)), (20,), "Tripled is not an nn.Sequential"),
+        (lambda _: with_more_parameters(), (20,), "has parameters that Linear lacks"),
+        (lambda _: without("bias"), (20,), "without some of its parameters"),
+        (lambda _: without("running_mean"), (20,), "without some of its parameters"),
         (with_convolution, (20,), "layer 0, Unflatten, is not registered"),
         (shared, (20,), "its layers share parameters"),
         (lambda _: Scaled(nn.Linear(20, 10)), (20,), "Scaled is not an nn.Sequential"),

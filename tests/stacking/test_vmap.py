@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -118,6 +120,75 @@ class Drawn(nn.Sequential):
 
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__(nn.Dropout(float(torch.rand(()))), nn.Linear(in_features, out_features))
+
+
+class Repeated(nn.Sequential):
+    """One block with parameters, applied twice."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        block = nn.Sequential(nn.Linear(16, 16), nn.Tanh())
+        super().__init__(nn.Linear(in_features, 16), block, block, nn.Linear(16, out_features))
+
+
+class FromNumpy(Skipping):
+    """Initial weights that torch does not draw."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features)
+        drawn = np.random.randn(out_features, in_features) * random.random()
+        self.wide.weight.data = torch.from_numpy(drawn.astype("f4"))
+
+
+class Counting(Skipping):
+    """A forward that remembers, in an attribute of which a stack has but one."""
+
+    steps = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.steps += 1
+        return super().forward(x) * min(1.0, self.steps / 20)
+
+
+class DrawnFunction(Skipping):
+    """A function that another seed may draw otherwise."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features)
+        self.function = [torch.tanh, torch.relu][int(torch.rand(()) < 0.5)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(super().forward(x))
+
+
+@pytest.mark.parametrize("name", ["Repeated", "FromNumpy"])
+def test_odd_networks_by_vmap(name: str, configs: Configs, both: Both) -> None:
+    jobs = networks(configs, name, *[("optim=momentum", f"seed={seed}") for seed in range(3)])
+    for lane, alone in both(jobs):
+        one, other = (load(run / "checkpoints" / "last.ckpt")["state_dict"] for run in (lane, alone))
+        assert one.keys() == other.keys()
+        for key, value in one.items():
+            torch.testing.assert_close(value, other[key], rtol=1e-4, atol=1e-5)
+
+
+def test_a_forward_that_changes_attributes_is_trained_individually(configs: Configs, tmp_path: Path) -> None:
+    jobs = networks(configs, "Counting", ("seed=0",), ("seed=1",))
+    with allowed():
+        outcomes = train_stack([Job(cfg, tmp_path / str(n)) for n, cfg in enumerate(jobs)])
+    for outcome in outcomes:
+        assert "its forward changes attributes that are not buffers" in str(outcome.not_stacked)
+
+
+def test_lanes_whose_functions_differ_are_trained_individually(configs: Configs, tmp_path: Path) -> None:
+    seeds = range(6)
+    draws = []
+    for seed in seeds:
+        torch.manual_seed(seed)
+        draws.append(DrawnFunction(20, 10).function)
+    assert len(set(draws)) == 2
+    jobs = networks(configs, "DrawnFunction", *[(f"seed={seed}",) for seed in seeds])
+    with allowed():
+        outcomes = train_stack([Job(cfg, tmp_path / str(n)) for n, cfg in enumerate(jobs)])
+    assert [outcome.not_stacked is None for outcome in outcomes] == [draw == draws[0] for draw in draws]
 
 
 @pytest.mark.parametrize(

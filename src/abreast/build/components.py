@@ -26,6 +26,7 @@ from abreast.learner.module import Learner
 from abreast.learner.schedule import Schedule
 from abreast.losses import Loss
 from abreast.metrics.objective import monitor
+from abreast.runtime.seeding import seeded
 
 
 def build_data(cfg: Config, steps: int = 1) -> DataModule:
@@ -78,8 +79,7 @@ def build_net(cfg: Config, in_shape: tuple[int, ...], out_features: int) -> nn.M
         out_features: Scores of one input, given likewise.
     """
     sizes = net_sizes(cfg["model"], in_shape, out_features)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(cfg["seed"])
+    with seeded(cfg["seed"]):
         net = make("model", cfg["model"], **sizes)
     if not isinstance(net, nn.Module):
         raise ConfigError(f"model: {cfg['model']['_target_']} is not a torch.nn.Module")

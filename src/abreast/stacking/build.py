@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from lightning.pytorch import Callback, Trainer
 from torch import nn
 
@@ -24,7 +23,7 @@ from abreast.learner.block_step import needs_closure
 from abreast.learner.module import Learner
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.process import prepare_process
-from abreast.runtime.seeding import seed_everything
+from abreast.runtime.seeding import seed_everything, seeded
 from abreast.stacking.eligibility import is_same_architecture, why_ineligible
 from abreast.stacking.lane import Lane
 
@@ -168,8 +167,7 @@ class LaneBuilder:
                 sizes = net_sizes(cfg["model"], self.data.in_shape, self.data.out_features)
                 self._make_net = make("model", {**cfg["model"], "_partial_": True}, **sizes)
             return net
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(cfg["seed"])
+        with seeded(cfg["seed"]):
             net = copy.deepcopy(self._make_net)()
         assert isinstance(net, nn.Module)
         return net

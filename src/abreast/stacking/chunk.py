@@ -21,7 +21,7 @@ from abreast.stacking.loader import StackBlock
 from abreast.stacking.losses import StackedLoss
 from abreast.stacking.metrics import StackMetrics
 from abreast.stacking.optimizer_state import OptimizerSnapshot
-from abreast.stacking.optimizers import optimizer_groups
+from abreast.stacking.optimizers import OptimizerGroup, optimizer_groups
 from abreast.stacking.parameters import BufferPool, StackedState
 from abreast.stacking.sequential import StackedSequential
 from abreast.stacking.shared_batches import equal_neighbours, repeat_by_lane, share_first_product
@@ -130,13 +130,23 @@ class Chunk:
                     if config is not None and config.clip_value is not None:
                         clip(parameters, config)
                 group.step()
-                group.step_schedule("step")
+                self._step_schedule(group, "step")
             step += 1
         if ends_epoch:
             for group in self.optimizer_groups:
-                group.step_schedule("epoch")
+                self._step_schedule(group, "epoch")
         if records:
             self._measure(records, samples)
+
+    def _step_schedule(self, group: OptimizerGroup, interval: str) -> None:
+        """Step the group's schedule; one that refuses, as after its last step, fails the group's lanes."""
+        lanes = [self.lanes[number] for number in group.lanes if self.lanes[number].running]
+        try:
+            if lanes:
+                group.step_schedule(interval)
+        except Exception as error:
+            for lane in lanes:
+                lane.fail(error)
 
     def _normalize(self, inputs: Tensor) -> Tensor:
         """As the learners' `normalize`, always in the same memory."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import BuiltinFunctionType, FunctionType
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import type_before_parametrizations
 
 Settings = dict[str, object]
 
@@ -26,6 +29,8 @@ def why_ineligible(net: nn.Module) -> str | None:
             return f"{name} has hooks ({kind})"
         if not module.training:
             return f"{name} is in evaluation mode ({kind})"
+        if module._state_dict_hooks or type(module).get_extra_state is not nn.Module.get_extra_state:
+            return f"{name} has its own state_dict ({kind})"
         if type(module).train is not nn.Module.train:
             return f"{name} has its own train() ({kind})"
     memory: set[int] = set()
@@ -57,29 +62,44 @@ def is_same_architecture(net: nn.Module, other: nn.Module) -> bool:
 
     Compared are classes, names, and the modules' attributes that are numbers, texts or tensors.
     """
-    modules, others = [*net.named_modules()], [*other.named_modules()]
+    modules = [*net.named_modules(remove_duplicate=False)]
+    others = [*other.named_modules(remove_duplicate=False)]
     shapes = [[(key, value.shape) for key, value in _tensors(network)] for network in (net, other)]
     if len(modules) != len(others) or shapes[0] != shapes[1]:
         return False
     return all(
-        name == other_name and type(module) is type(other) and _equal(_settings(module), _settings(other))
+        name == other_name
+        and type_before_parametrizations(module) is type_before_parametrizations(other)
+        and _equal(_settings(module), _settings(other))
         for (name, module), (other_name, other) in zip(modules, others, strict=True)
     )
 
 
 def _settings(module: nn.Module) -> Settings:
-    return {key: value for key, value in vars(module).items() if _is_plain(value)}
+    own = vars(nn.Module()).keys() - {"training"}
+    return {key: value for key, value in vars(module).items() if key not in own and _is_plain(value)}
 
 
 def _is_plain(value: object) -> bool:
     if isinstance(value, (list, tuple)):
         return all(map(_is_plain, value))
-    return value is None or isinstance(value, (bool, int, float, str, Tensor))
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    kinds = (bool, int, float, str, Tensor, np.ndarray, np.generic, FunctionType, BuiltinFunctionType)
+    return value is None or isinstance(value, kinds)
 
 
 def _equal(value: object, other: object) -> bool:
     if isinstance(value, Tensor):
         return isinstance(other, Tensor) and value.dtype == other.dtype and torch.equal(value, other)
+    if isinstance(value, np.ndarray):
+        return isinstance(other, np.ndarray) and value.dtype == other.dtype and np.array_equal(value, other)
+    if isinstance(value, FunctionType) and isinstance(other, FunctionType):  # made anew for each network
+        cells = [[cell.cell_contents for cell in f.__closure__ or ()] for f in (value, other)]
+        return value.__code__ == other.__code__ and _equal(
+            [value.__defaults__, *filter(_is_plain, cells[0])],
+            [other.__defaults__, *filter(_is_plain, cells[1])],
+        )
     if isinstance(value, dict):
         return (
             isinstance(other, dict)

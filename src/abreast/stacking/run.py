@@ -101,7 +101,11 @@ def _outcomes(jobs: Sequence[Job], options: Options, callbacks: Sequence[Callbac
             if lanes:
                 _train(lanes, data, jobs, options, began, callbacks)
     except NotStackableError as reason:
-        return [outcome if outcome.error else Outcome(not_stacked=str(reason)) for outcome in outcomes]
+        settled = [outcome.error or outcome.not_stacked for outcome in outcomes]
+        return [
+            outcome if is_settled else Outcome(not_stacked=str(reason))
+            for outcome, is_settled in zip(outcomes, settled, strict=True)
+        ]
     except BaseException as error:
         for directory in directories:
             directory.note_failure(error)

@@ -60,6 +60,8 @@ class StackedSequential:
                 output_escapes=escapes[position],
             )
             kind = STACKED_LAYERS[type(layer)]
+            if not context.parameters.keys() <= kind.parameters_used:
+                raise UnsupportedLayerError(f"layer {name} has parameters that {type(layer).__name__} lacks")
             stacked.append(kind(layer, context))
             is_trained.append(bool(context.parameters))
             input_is_kept = kind.keeps_output or (kind.may_alias_input and input_is_kept)
@@ -114,6 +116,7 @@ def _has_forward(module: nn.Module, kind: type[nn.Module]) -> bool:
     return (
         type(module).forward is kind.forward
         and type(module).__call__ is nn.Module.__call__
+        and type(module)._call_impl is nn.Module._call_impl
         and "forward" not in vars(module)
         and module._compiled_call_impl is None
     )

@@ -21,6 +21,15 @@ class VmappedNet:
     def __init__(self, nets: Sequence[nn.Module], state: StackedState) -> None:
         self.base = nets[0]
         self.state = state
+        # The name in the state of every parameter's place in a module. functional_call's own `tie_weights`
+        # sets a place once for every name of a shared module, and restores it to what it had set.
+        names = {parameter: name for name, parameter in self.base.named_parameters()}
+        self._names = {
+            f"{prefix}.{key}".lstrip("."): names[parameter]
+            for prefix, module in self.base.named_modules()
+            for key, parameter in module._parameters.items()
+            if parameter is not None
+        }
         self._scores: Tensor
 
     def train(self) -> None:
@@ -32,7 +41,10 @@ class VmappedNet:
         state = self.state
 
         def call(parameters: dict[str, Tensor], buffers: dict[str, Tensor], inputs: Tensor) -> Tensor:
-            scores: Tensor = torch.func.functional_call(self.base, (parameters, buffers), (inputs,))
+            places = {place: parameters[name] for place, name in self._names.items()}
+            scores: Tensor = torch.func.functional_call(
+                self.base, (places, buffers), (inputs,), tie_weights=False
+            )
             return scores
 
         batched = torch.func.vmap(call, in_dims=(0, 0, 0), randomness="different")
@@ -61,8 +73,20 @@ class VmappedNet:
             Exception: Whatever vmap, or the network under it, raises.
         """
         before = {name: buffer.clone() for name, buffer in self.state.buffers.items()}
+        values = _values(self.base)
         try:
             self.backward(torch.ones_like(self.forward(x)))
+            if _values(self.base) != values:
+                raise RuntimeError("its forward changes attributes that are not buffers")
         finally:
             for name, buffer in before.items():
                 self.state.buffers[name].copy_(buffer)
+
+
+def _values(net: nn.Module) -> list[dict[str, object]]:
+    """The modules' attributes that are numbers or texts."""
+    kinds = (bool, int, float, str)
+    return [
+        {key: value for key, value in vars(module).items() if isinstance(value, kinds)}
+        for module in net.modules()
+    ]

@@ -7,7 +7,12 @@ not registered are batched by `torch.func.vmap`.
 
 from torch import nn
 
-from abreast.stacking.layers.activations import StackedActivation, StackedExactActivation, StackedReLU
+from abreast.stacking.layers.activations import (
+    StackedActivation,
+    StackedExactActivation,
+    StackedGELU,
+    StackedReLU,
+)
 from abreast.stacking.layers.batch_norm import StackedBatchNorm
 from abreast.stacking.layers.dropout import StackedDropout, StackedIdentity
 from abreast.stacking.layers.flatten import StackedFlatten
@@ -29,7 +34,8 @@ register(nn.BatchNorm1d)(StackedBatchNorm)
 register(nn.LayerNorm)(StackedLayerNorm)
 register(nn.ReLU)(StackedReLU)
 register(nn.LeakyReLU, nn.ReLU6, nn.Hardtanh)(StackedExactActivation)
-register(nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish)(StackedActivation)
+register(nn.ELU, nn.CELU, nn.SELU, nn.SiLU, nn.Mish)(StackedActivation)
+register(nn.GELU)(StackedGELU)
 register(nn.Tanh, nn.Sigmoid, nn.Softplus, nn.Softsign, nn.LogSigmoid, nn.Hardswish)(StackedActivation)
 
 __all__ = ["STACKED_LAYERS", "LayerContext", "StackedLayer", "UnsupportedLayerError", "register"]

@@ -70,6 +70,14 @@ class StackedActivation(StackedLayer):
         return grad_input
 
 
+class StackedGELU(StackedActivation):
+    """`nn.GELU`, which oneDNN computes, rounding in its own way, in contiguous memory alone."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As any activation's; batch norm leaves the examples of the lanes interleaved."""
+        return super().forward(x.contiguous())
+
+
 class StackedExactActivation(StackedActivation):
     """An activation whose values are correctly rounded wherever they stand in a vector."""
 

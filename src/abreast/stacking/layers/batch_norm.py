@@ -43,6 +43,8 @@ class StackedBatchNorm(StackedLayer):
                 f"nn.BatchNorm1d with affine={layer.affine}, momentum={layer.momentum} and "
                 f"track_running_stats={layer.track_running_stats}"
             )
+        if len(context.parameters) != 2 or len(context.buffers) != 3:
+            raise UnsupportedLayerError("nn.BatchNorm1d without some of its parameters or statistics")
         super().__init__(layer, context)
         weight, bias = context.parameters["weight"], context.parameters["bias"]
         assert weight.grad is not None
