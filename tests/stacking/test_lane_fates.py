@@ -13,6 +13,7 @@ from abreast.learner.checkpoint import load
 from abreast.runs.directory import RunDirectory
 from abreast.stacking.build import Job
 from abreast.stacking.run import train_stack
+from abreast.training.run import run
 from support.helpers import allowed
 
 Configs = Callable[..., list[dict[str, Any]]]
@@ -56,6 +57,23 @@ def test_a_diverging_lane_fails_as_its_plain_run_does(configs: Configs, both: Bo
         assert found.read_status()["reason"].startswith("diverged at step")
         assert not (found.path / "result.json").exists()
     assert RunDirectory(pairs[1][0]).read_status() != RunDirectory(pairs[3][0]).read_status()
+
+
+def test_a_schedule_that_ends_too_soon_fails_its_lane_alone(
+    configs: Configs, check: Check, tmp_path: Path
+) -> None:
+    jobs = configs(("schedule=one_cycle",), ("seed=0",), ("seed=1",), ("seed=2",))
+    jobs[1]["schedule"]["scheduler"]["total_steps"] = 10
+    with allowed():
+        outcomes = train_stack([Job(cfg, tmp_path / f"lane{n}") for n, cfg in enumerate(jobs)])
+        with pytest.raises(ValueError, match="Tried to step 11 times"):
+            run(jobs[1], tmp_path / "alone1")
+        for number in (0, 2):
+            run(jobs[number], tmp_path / f"alone{number}")
+    assert str(outcomes[1].error).startswith("Tried to step 11 times")
+    for number in (0, 2):
+        assert outcomes[number].error is None
+        check(tmp_path / f"lane{number}", tmp_path / f"alone{number}")
 
 
 @pytest.mark.parametrize("common", [(), ("model.norm=batch", "model.hidden=[16]"), ("model.dropout=0.2",)])
