@@ -33,7 +33,7 @@ GROUPS = {
 }
 HEAD = """# Options
 
-Each option is one file in `conf/<group>/`; the text beside it is the first sentence of that file. Choose one
+Each option is one file in `conf/<group>/`; the text beside it is from the head of that file. Choose one
 with `group=option`, change any of its keys with `group.key=value`, and list all keys of a run with
 `python train.py --cfg job`. This page is written by `python scripts/generate_docs.py`.
 """
@@ -59,7 +59,9 @@ def first_sentence(path: Path) -> str:
     """The first sentence of the comment at the head of an option's file."""
     lines = [line for line in path.read_text().splitlines() if not line.startswith("# @package")]
     head = " ".join(
-        line[2:].strip() for line in itertools.takewhile(lambda line: line.startswith("# "), lines)
+        line[2:].strip()
+        for line in itertools.takewhile(lambda line: line.startswith("# "), lines)
+        if not line.startswith("#   ")  # a command
     )
     sentence = re.match(r"(.+?(?<! al)\.)(?= [A-Z]|$)", head)
     assert head, f"{path}: no comment says what it is"

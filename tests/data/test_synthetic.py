@@ -99,7 +99,7 @@ def test_a_linear_teacher_is_found_by_a_linear_model(noise: float, close: float)
     score = model.score(source.test.inputs.numpy(), source.test.targets.numpy())
     best = source.facts["best_accuracy"]
     error = math.sqrt(best * (1 - best) / 10000)
-    assert score <= best + 4.5 * error  # nobody beats the bound but by luck of the test rows
+    assert score <= best + 4.5 * error  # nobody beats the bound but by luck of the test examples
     # Close, not equal: probabilities that noise has levelled out are none of a softmax of linear scores.
     assert score > best - close
 

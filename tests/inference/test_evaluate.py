@@ -67,7 +67,7 @@ def test_other_data(train: Callable[..., Path]) -> None:
         evaluate(path, overrides=["data=digits"])
     with pytest.raises(ConfigError, match=r"optim\.lr=1: only the data can be changed"):
         evaluate(path, overrides=["optim.lr=1"])
-    with pytest.raises(ConfigError, match=r"data\.sead=1: the run's data take _target_, size"):
+    with pytest.raises(ConfigError, match=r"data\.sead=1: the run's data take task, batch_size"):
         evaluate(path, overrides=["data.sead=1"])
 
 

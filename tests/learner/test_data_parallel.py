@@ -93,7 +93,7 @@ def test_ranks_give_what_one_process_gives(case: str, world: int, trained: Path)
         assert other == pytest.approx(row, rel=1e-5, abs=1e-6)
     results = [run.read_result() for run in (one, several)]
     assert results[1]["metrics"] == pytest.approx(results[0]["metrics"], rel=1e-5, abs=1e-6)
-    for key in ("confusion", "rows", "step", "epoch", "checkpoint", "parameters"):
+    for key in ("confusion", "examples", "step", "epoch", "checkpoint", "parameters"):
         assert results[1][key] == results[0][key]
 
 

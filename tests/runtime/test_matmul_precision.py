@@ -21,7 +21,7 @@ def metrics(path: Path) -> dict[str, float]:
 
 @pytest.mark.parametrize("option", ["matmul_precision=bf16", "trainer.precision=bf16-mixed"])
 def test_bfloat16_costs_no_more_than_a_point_on_digits(option: str, train: Callable[..., Path]) -> None:
-    # Over five seeds both differ from float32 by under half a point of the 359 test rows' accuracy.
+    # Over five seeds both differ from float32 by under half a point of the 359 test examples' accuracy.
     exact, quick = train("trainer.max_epochs=5", name="exact"), train("trainer.max_epochs=5", option)
     assert metrics(quick)["test/accuracy"] == pytest.approx(metrics(exact)["test/accuracy"], abs=0.012)
     tested = {name: value for name, value in metrics(quick).items() if name.startswith("test/")}

@@ -93,7 +93,7 @@ def test_rows_are_gathered_once_a_seed(shared: bool, configs: Configs, tmp_path:
     with whitelist, Gathers() as seen:
         options = Options(shared_batches=shared)
         train_stack([Job(cfg, tmp_path / str(n)) for n, cfg in enumerate(jobs)], options)
-    split = 150  # the data are split into training and validation rows once
+    split = 150  # the data are split into training and validation examples once
     assert seen.rows - split == 135 * (2 if shared else 6)
     if shared:  # forward and backward for two seeds, three lanes of 12 outputs each, in three steps
         products = [each for each in seen.products if 36 in each]  # the others label the data

@@ -96,6 +96,6 @@ def test_it_finds_as_good_a_setting_as_the_whole_grid(sweep: Callable[..., Any])
         results = [run.read_result()["metrics"]["val/accuracy"] for run in found.runs().values()]
         assert len(results) == 27
         best.append(max(results))
-    assert best[1] >= best[0] - 1 / 144  # one of the validation rows
+    assert best[1] >= best[0] - 1 / 144  # one of the validation examples
     assert "27 lanes were trained with 26 % of the lane-steps" in found.output
     assert found.statuses() == ["dropped"] * 24 + ["finished"] * 3

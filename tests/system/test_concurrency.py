@@ -128,7 +128,7 @@ def test_two_runs_that_are_given_one_directory(tmp_path: Path) -> None:
     winner = next(n for n, each in enumerate(processes) if each.returncode == 0)
     assert RunDirectory(tmp_path / "one").read_config()["seed"] == winner + 1
     assert RunDirectory(tmp_path / "one").read_status() == {"status": "finished"}
-    assert "another process is at work there" in said[1 - winner] or "holds a run already" in said[1 - winner]
+    assert "another process is using it" in said[1 - winner] or "holds a run already" in said[1 - winner]
 
 
 def test_a_report_while_a_sweep_writes(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_report_while_a_sweep_writes(tmp_path: Path) -> None:
             write_report(folders or [tmp_path], tmp_path / "report")
             reports += 1
         except RunError as error:
-            assert "no run in there" in str(error)  # noqa: PT017 (nothing is there yet)
+            assert "contains no run" in str(error)  # noqa: PT017 (nothing is there yet)
             early += 1
         time.sleep(0.05)
     said = sweep.communicate()[0]

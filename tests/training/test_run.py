@@ -160,7 +160,7 @@ def test_a_planted_teacher_is_learned_but_never_beaten(train: Callable[..., Path
     path = train("data=random", "data.size=5000", "model=linear", "optim.lr=0.01", "trainer.max_epochs=8")
     result = RunDirectory(path).read_result()
     best = result["facts"]["best_accuracy"]
-    spread = math.sqrt(best * (1 - best) / 10_000)  # of a share over the 10,000 test rows
+    spread = math.sqrt(best * (1 - best) / 10_000)  # of a share over the 10,000 test examples
     assert best - 0.08 < result["metrics"]["test/accuracy"] < best + 4 * spread
 
 
@@ -168,7 +168,7 @@ def test_noise_cannot_be_learned(train: Callable[..., Path]) -> None:
     path = train("data=random_noise", "trainer.max_epochs=2")
     result = RunDirectory(path).read_result()
     chance = result["facts"]["best_accuracy"]
-    rows = result["rows"]["test"]
+    rows = result["examples"]["test"]
     assert abs(result["metrics"]["test/accuracy"] - chance) < 5 * math.sqrt(chance * (1 - chance) / rows)
 
 

@@ -187,7 +187,7 @@ MISTAKES = {
         "val/accuracy?",
     ],
     "data.val_fraction=0 callbacks=early_stopping": [
-        "callbacks.early_stopping: data.val_fraction=0 leaves no validation rows"
+        "callbacks.early_stopping: data.val_fraction=0 leaves no validation examples"
     ],
     "data.val_fraction=0 schedule=plateau": ["schedule.monitor: data.val_fraction=0 leaves no"],
     "data.val_fraction=0 monitor=val/loss": [
@@ -223,7 +223,8 @@ MISTAKES = {
     ],
     # The command line itself
     "evaluat": [
-        "evaluat: is neither key=value nor a command (evaluate, predict, export). Did you mean evaluate?"
+        "evaluat: is neither key=value nor a command (evaluate, predict, export, report). "
+        "Did you mean evaluate?"
     ],
     "optim.lr=[1": ["optim.lr=[1: cannot be read: a bracket or a quote is not closed"],
     "optim.lr=$(1)": [

@@ -30,5 +30,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         except OSError as error:
             reason = f"cannot be written ({error.strerror}); name another folder with --to"
             raise RunError(f"{folder / file}: {reason}") from error
-        print(f"{folder / file}: checked on {len(inputs)} test rows, largest difference {difference:.2g}")
+        print(f"{folder / file}: checked on {len(inputs)} test examples, largest difference {difference:.2g}")
     return 0

@@ -33,7 +33,7 @@ _KANA = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
 _AGAIN = "Delete it and run again to download it, or put a good copy there."
 _COPY = "Put a good copy there."
 
-# Labels of each class in MNIST's 60,000 training rows. Fashion-MNIST and KMNIST have 6,000 of each.
+# Labels of each class in MNIST's 60,000 training examples. Fashion-MNIST and KMNIST have 6,000 of each.
 _MNIST_COUNTS = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
 
 _MOST_CLASSES = 1 << 16  # more are not inferred: it would be the names of one corrupt label

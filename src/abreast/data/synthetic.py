@@ -1,6 +1,6 @@
 """Random data of which the best possible score is known: a teacher is planted, noise hides it.
 
-Every function is pure: the rows depend on its arguments alone, and the training rows not on `test_size`.
+Every function is pure: the rows depend on its arguments alone, and the training examples not on `test_size`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def random_classes(
     hidden: width of the teacher's tanh layer; 0 is a linear teacher.
     facts: best_accuracy = 1 - noise, what no model can beat in expectation, since each of the other classes
     is less likely than the teacher's as long as noise < (classes - 1) / classes; teacher_accuracy, what the
-    teacher itself reaches on these very test rows. Raises ConfigError.
+    teacher itself reaches on these very test examples. Raises ConfigError.
     """
     _check_counts(1, size=size, test_size=test_size, features=features)
     _check_counts(2, classes=classes)
@@ -65,8 +65,10 @@ def random_noise(
 ) -> Source:
     """Inputs from N(0, I), float32 `[N, features]`, and uniform labels that have nothing to do with them.
 
-    What is learnt is memory; above facts' best_accuracy = 1 / classes on the test rows lies only luck, or a
-    leak. Raises ConfigError.
+    What is learnt is memory: test accuracy above the fact `best_accuracy`, 1 / classes, is luck or a leak.
+
+    Raises:
+        ConfigError: A count or a number is out of its range.
     """
     _check_counts(1, size=size, test_size=test_size, features=features)
     _check_counts(2, classes=classes)

@@ -12,6 +12,7 @@ from abreast.config.types import State
 from abreast.losses import Loss
 from abreast.metrics.stage import ROWS_HELD, StageMetrics
 
+COUNTED = {"loss", "accuracy"}  # what is counted for all lanes at once
 _Batch: TypeAlias = tuple[Tensor, Tensor, Tensor]  # losses [K], scores [K, B, C], targets [K, B]
 
 
@@ -29,7 +30,8 @@ class StackMetrics:
     def __init__(self, losses: Sequence[Loss], stage_metrics: Sequence[StageMetrics]) -> None:
         self.losses = losses
         self.stage_metrics = stage_metrics
-        self.counts_here = bool(stage_metrics[0].classes) and not stage_metrics[0].full
+        measured = {metric.name for metric in stage_metrics[0].measured}
+        self.counts_here = not stage_metrics[0].full and measured == COUNTED
         self._ignored = [loss.ignore_index if loss.ignores else None for loss in losses]
         self._held: list[_Batch] = []
         self._examples = 0

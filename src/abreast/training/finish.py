@@ -38,7 +38,7 @@ class RunResult(TypedDict):
         step: Optimizer steps at its end.
         checkpoint: File name of the tested weights.
         parameters: Number of the network's parameters.
-        rows: Number of examples by stage.
+        examples: Number of examples by stage.
         facts: What is known of the data, e.g. `best_accuracy`.
         classes: Class names; none for regression.
         confusion: The test's confusion matrix, `confusion[label][prediction]`, or None.
@@ -54,7 +54,7 @@ class RunResult(TypedDict):
     step: int
     checkpoint: str
     parameters: int
-    rows: dict[str, int]
+    examples: dict[str, int]
     facts: dict[str, float]
     classes: list[str]
     confusion: list[list[int]] | None
@@ -145,7 +145,7 @@ def _result(
         "step": int(row["step"]),
         "checkpoint": chosen.file.name,
         "parameters": sum(p.numel() for p in evaluator.net.parameters()),
-        "rows": {stage: len(getattr(data, stage).targets) for stage in ("train", "val", "test")},
+        "examples": {stage: len(getattr(data, stage).targets) for stage in ("train", "val", "test")},
         "facts": data.facts,
         "classes": list(data.classes),
         "confusion": evaluator.confusion,

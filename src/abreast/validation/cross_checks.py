@@ -116,7 +116,7 @@ def _unvalidated(
     held_out = _number(config, "data.val_fraction", 1) > 0
     every = _number(config, "trainer.check_val_every_n_epoch", 1)
     if not held_out:
-        reason = "data.val_fraction=0 leaves no validation rows"
+        reason = "data.val_fraction=0 leaves no validation examples"
     elif _get(config, "trainer.limit_val_batches") == 0:
         reason = "trainer.limit_val_batches=0 leaves validation out"
     elif every > _number(config, "trainer.max_epochs", every) > 0:

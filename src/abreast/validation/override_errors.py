@@ -22,7 +22,7 @@ from abreast.suggestions import did_you_mean, listed
 from abreast.validation.components import Component, components, takes, unknown
 from abreast.validation.validate import no_such_top_level
 
-COMMANDS = ("evaluate", "predict", "export")
+COMMANDS = ("evaluate", "predict", "export", "report")
 
 
 def mistakes(texts: Sequence[str], folders: Sequence[Path], *, is_sweep: bool) -> Iterator[str]:
