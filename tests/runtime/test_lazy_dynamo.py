@@ -48,6 +48,11 @@ def look(graph, inputs):
 torch.compile(lambda x: alone(x * 2) * 3, backend=look)(torch.ones(2))
 assert len(seen) == 2, "a disabled function breaks the graph in two"
 """,
+    "sharded tensors": """
+import torch.distributed.tensor, torch.distributed.fsdp
+torch.testing.assert_close(net(torch.ones(2, 3)), net(torch.ones(2, 3)))
+torch._dynamo.config.recompile_limit
+""",
     "an export": """
 program = torch.export.export(net, (torch.ones(2, 3),))
 assert program.module()(torch.ones(2, 3)).equal(net(torch.ones(2, 3)))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
+
+import torch.distributed as dist
 
 from abreast.errors import AbreastError, DivergedError
 from abreast.runs.directory import RunDirectory
@@ -22,11 +27,26 @@ def main(argv: Sequence[str]) -> int:
     if sys.platform == "linux":  # else a rank would train on where the process that started it was killed
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGTERM)
     directory = RunDirectory(Path(argv[0]))
+    code = 0
     try:
         train_as_rank(directory.read_config(), directory)
     except AbreastError as error:
-        return error.exit_code
-    return 0
+        code = error.exit_code
+    if dist.is_available() and dist.is_initialized():
+        _end_process(code)
+    return code
+
+
+def _end_process(code: int) -> NoReturn:
+    """End the process with all its output, but without the interpreter's own end.
+
+    The threads of a process group are alive until then, and on a busy machine one may abort the process
+    ("terminate called without an active exception") after the run is over: the run would count as failed.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def follow() -> int:

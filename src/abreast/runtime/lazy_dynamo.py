@@ -16,6 +16,8 @@ import torch
 from abreast.runtime.patches import is_on
 
 NAME = "torch._dynamo"
+# What inspect and unittest ask of every module: torch does so within imports that the real one would disturb.
+ASKED_OF_ALL = frozenset({"__file__", "__warningregistry__", "__wrapped__"})
 
 
 class _CompiledCheck(type):
@@ -51,6 +53,8 @@ class Deferred(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         if name == "__path__" and not self.is_open:  # so that `from torch._dynamo import` looks no further
+            raise AttributeError(name)
+        if name in ASKED_OF_ALL:
             raise AttributeError(name)
         return getattr(self.make_way(), name)
 

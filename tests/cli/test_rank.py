@@ -1,0 +1,44 @@
+"""The process of one rank ends by itself, whatever the threads of its process group do."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+import torch.distributed as dist
+
+from abreast.cli import rank
+from abreast.errors import DivergedError
+from abreast.runs.directory import RunDirectory
+
+
+class EndedError(Exception):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a rank asks Linux to end it with its parent")
+@pytest.mark.parametrize("error", [None, DivergedError(3)], ids=["finished", "diverged"])
+@pytest.mark.parametrize("is_initialized", [True, False])
+def test_a_rank_ends_before_the_interpreter_does(
+    is_initialized: bool, error: DivergedError | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(config: object, directory: object) -> None:
+        if error is not None:
+            raise error
+
+    def leave(code: int) -> NoReturn:
+        raise EndedError(code)
+
+    RunDirectory(tmp_path).write_config({"seed": 0})
+    monkeypatch.setattr(rank, "train_as_rank", train)
+    monkeypatch.setattr(rank, "DIE_WITH_PARENT", 0)  # not for this process
+    monkeypatch.setattr("os._exit", leave)
+    monkeypatch.setattr(dist, "is_initialized", lambda: is_initialized)
+    expected = 0 if error is None else error.exit_code
+    if is_initialized:
+        with pytest.raises(EndedError, match=str(expected)):
+            rank.main([str(tmp_path)])
+    else:
+        assert rank.main([str(tmp_path)]) == expected
