@@ -44,7 +44,7 @@ def main(command: Sequence[str] = ()) -> NoReturn:
     if external_ranks.follows():
         importlib.import_module("abreast.runtime.fast_import")
         sys.exit(_reported(importlib.import_module("abreast.cli.rank").follow))
-    garbage.pause()  # until the checks are through: they make many small objects that are kept
+    garbage.pause()  # until a run begins: checks and imports make many small objects that are kept
     sys.exit(external_ranks.lead(lambda: _reported(train.main)))
 
 

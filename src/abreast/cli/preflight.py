@@ -38,7 +38,6 @@ class Preflight(Callback):
             check(task_part(config), config.hydra)
         except Exception as error:
             raise Stop(error, overrides_of(config.hydra)) from error
-        gc.enable()  # see cli.main
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check every value that is swept over, beside the first value of the others.
@@ -62,4 +61,4 @@ class Preflight(Callback):
             raise Stop(error, overrides_of(config.hydra)) from error
         if message:
             raise Stop(ConfigError(message))
-        gc.enable()
+        gc.enable()  # paused in cli.main

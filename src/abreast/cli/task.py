@@ -32,7 +32,6 @@ def task(config: DictConfig) -> Any:
     with environment_variables({FULL_ERROR: None}):
         try:
             check(config, hydra)
-            gc.enable()
             values = run_config(config, hydra)
             with execution_whitelist(own_targets(values)):
                 return _run(values, Path(hydra.runtime.output_dir), in_sweep=hydra.mode == RunMode.MULTIRUN)
@@ -61,9 +60,11 @@ def _run(values: Config, run_dir: Path, *, in_sweep: bool) -> float:
         if state == RunState.BEGUN:
             from abreast.training.run import resume_or_restart
 
+            gc.enable()  # paused in cli.main
             return resume_or_restart(values, directory)
         from abreast.training.run import run
 
+        gc.enable()
         return run(values, run_dir)
     except DivergedError as error:
         if not in_sweep:
