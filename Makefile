@@ -34,7 +34,7 @@ test: $(READY) ## Run the tests, but for those with many processes or machines
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not long" $(TEST_ARGS)
 
 .PHONY: test-short
-test-short: $(READY) ## Run the first case of every test that is not slow: about a minute
+test-short: $(READY) ## Run the first case of every test that is not slow
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --short $(TEST_ARGS)
 
 .PHONY: test-all

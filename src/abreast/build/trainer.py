@@ -16,6 +16,14 @@ from abreast.metrics.objective import monitor
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import LAST
 
+# What Lightning leaves to abreast, in every Trainer.
+OWN_WORK: Config = {
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "num_sanity_val_steps": 0,
+    "use_distributed_sampler": False,
+}
+
 
 def build_callbacks(cfg: Config, directory: RunDirectory) -> list[Callback]:
     """The configured callbacks, the checkpoints and the run directory's writer."""
@@ -69,10 +77,7 @@ def build_trainer(cfg: Config, directory: RunDirectory, learner: Learner, blocks
         callbacks=build_callbacks(cfg, directory),
         plugins=[AtomicCheckpointIO()],
         default_root_dir=str(directory.path),
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
+        **OWN_WORK,
     )
     assert isinstance(trainer, Trainer)
     return trainer

@@ -9,6 +9,7 @@ from lightning.pytorch import Trainer
 
 from abreast.build.components import build_data
 from abreast.build.instantiate import REFUSALS
+from abreast.build.trainer import OWN_WORK
 from abreast.config.types import Config
 from abreast.errors import ConfigError
 from abreast.inference.load import rebuild, reopened
@@ -62,9 +63,7 @@ def tester(config: Config) -> Trainer:
             deterministic=node.get("deterministic"),
             logger=False,
             enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            use_distributed_sampler=False,
+            **OWN_WORK,
         )
     except REFUSALS as error:
         raise ConfigError(f"trainer: {error}") from error

@@ -52,11 +52,6 @@ class Metric:
         """Whether the direction is `max`."""
         return self.mode == "max"
 
-    @property
-    def is_bounded(self) -> bool:
-        """Whether its worst value is finite."""
-        return math.isfinite(self.worst)
-
 
 # In the order of the columns of metrics.csv and of the summary.
 METRICS = (

@@ -14,7 +14,7 @@ from abreast.build.components import ComponentCache, build_data, build_learner, 
 from abreast.build.instantiate import make
 from abreast.build.sizing import net_sizes
 from abreast.build.steps import build_step_config
-from abreast.build.trainer import build_callbacks, build_loggers, trainer_node
+from abreast.build.trainer import OWN_WORK, build_callbacks, build_loggers, trainer_node
 from abreast.callbacks import RunWriter
 from abreast.config.types import Config
 from abreast.data.datamodule import DataModule
@@ -184,10 +184,7 @@ def stack_trainer(cfg: Config, data: DataModule, callbacks: Sequence[Callback] =
         callbacks=list(callbacks),
         logger=False,
         enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
+        **OWN_WORK,
     )
     assert isinstance(trainer, Trainer)
     return trainer

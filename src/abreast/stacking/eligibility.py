@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import type_before_parametrizations
 
 Settings = dict[str, object]
+OF_ANY_MODULE = vars(nn.Module()).keys() - {"training"}  # the attributes that torch keeps
 
 HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 PARAMETER_HOOKS = ("_backward_hooks", "_post_accumulate_grad_hooks")
@@ -76,8 +77,7 @@ def is_same_architecture(net: nn.Module, other: nn.Module) -> bool:
 
 
 def _settings(module: nn.Module) -> Settings:
-    own = vars(nn.Module()).keys() - {"training"}
-    return {key: value for key, value in vars(module).items() if key not in own and _is_plain(value)}
+    return {k: value for k, value in vars(module).items() if k not in OF_ANY_MODULE and _is_plain(value)}
 
 
 def _is_plain(value: object) -> bool:
