@@ -1,10 +1,11 @@
-"""A lane keeps the worst-classified images that its plain run keeps."""
+"""A lane keeps of its test examples what its plain run keeps."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
+from abreast.runs.files import EXAMPLES
 from support.helpers import compose
 
 
@@ -17,3 +18,6 @@ def test_worst_images_of_lanes(both: Callable[..., list[tuple[Path, Path]]]) -> 
     kept = [(lane / "worst.json").read_bytes() for lane, _ in pairs]
     assert kept == [(plain / "worst.json").read_bytes() for _, plain in pairs]
     assert kept[0] != kept[1]
+    outcomes = [(lane / EXAMPLES).read_bytes() for lane, _ in pairs]
+    assert outcomes == [(plain / EXAMPLES).read_bytes() for _, plain in pairs]
+    assert outcomes[0] != outcomes[1]

@@ -46,7 +46,7 @@ def check_sound(disk: Disk, path: Path) -> None:
     assert not disk.parts()
     for file in path.glob("checkpoints/*"):
         checkpoint.load(file)
-    for name in ("config.yaml", "status.json", "result.json", "worst.json"):
+    for name in ("config.yaml", "status.json", "result.json", "test_examples.bin", "worst.json"):
         if (path / name).exists():
             assert (path / name).read_bytes().strip()
     if (path / "metrics.csv").exists():

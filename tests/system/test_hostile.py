@@ -269,7 +269,9 @@ def test_links_are_not_written_through(name: str, stranger: Path, tmp_path: Path
     assert "link" in check_refused(stranger)
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "status.json", "result.json", "worst.json"])
+@pytest.mark.parametrize(
+    "name", ["config.yaml", "status.json", "result.json", "test_examples.bin", "worst.json"]
+)
 def test_what_is_replaced_is_the_link_alone(name: str, stranger: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").write_bytes(
         before := (stranger / name).read_bytes() if (stranger / name).exists() else b"{}"

@@ -9,6 +9,8 @@ import torch
 
 from abreast.learner.checkpoint import load
 from abreast.runs.directory import RunDirectory
+from abreast.runs.example_outcomes import read_example_outcomes
+from abreast.runs.files import EXAMPLES
 from abreast.training.ranks import ranks_to_start
 from support.command_line import Outcome
 from support.forks import run_forked
@@ -40,6 +42,9 @@ def test_two_processes_give_what_one_gives(steps: str, tmp_path: Path) -> None:
         assert row["train/loss"] == pytest.approx(other["train/loss"], rel=1e-4)
         assert row["val/accuracy"] == other["val/accuracy"]
     assert two.read_status() == {"status": "finished"}
+    outcomes = [read_example_outcomes(run.path / EXAMPLES) for run in (one, two)]
+    assert outcomes[0].values.tolist() == outcomes[1].values.tolist()  # rank by rank, in the stored order
+    assert (len(outcomes[0].values), outcomes[0].targets) == (50, outcomes[1].targets)
     weights = [load(run.checkpoints / "last.ckpt")["state_dict"] for run in (one, two)]
     for key, value in weights[0].items():
         torch.testing.assert_close(value, weights[1][key], rtol=1e-4, atol=1e-5)

@@ -47,6 +47,9 @@ def check(command: str, argv: Sequence[str]) -> int:
 def _evaluate() -> ArgumentParser:
     parser = ArgumentParser("abreast evaluate", description="Test a run again, on its data or on other data.")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the metrics there as well")
+    parser.add_argument(
+        "--examples", type=Path, metavar="FILE", help="write there which test examples the run gets right"
+    )
     return parser
 
 

@@ -20,7 +20,18 @@ from abreast.runs.directory import RunDirectory
 def main(argv: Sequence[str] | None = None) -> int:
     """The command `abreast evaluate`."""
     args = parse("evaluate", argv)
-    metrics = evaluate(args.run, checkpoint=args.checkpoint, overrides=args.overrides, trust=args.trust)
+    try:
+        metrics = evaluate(
+            args.run,
+            checkpoint=args.checkpoint,
+            overrides=args.overrides,
+            trust=args.trust,
+            examples=args.examples,
+        )
+    except OSError as error:
+        if args.examples is None or error.filename != str(args.examples):
+            raise
+        raise RunError(f"--examples {args.examples}: cannot be written ({error.strerror})") from None
     before = {} if args.overrides or args.checkpoint else _tested(args.run)
     _print(metrics, before)
     if args.json:

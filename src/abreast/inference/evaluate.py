@@ -16,10 +16,16 @@ from abreast.inference.load import rebuild, reopened
 from abreast.runtime.matmul_precision import matmul_precision
 from abreast.runtime.process import prepare_process
 from abreast.runtime.seeding import seed_everything
+from abreast.training.example_outcomes import write_example_outcomes
 
 
 def evaluate(
-    run: Path, *, checkpoint: str | None = None, overrides: Sequence[str] = (), trust: Sequence[str] = ()
+    run: Path,
+    *,
+    checkpoint: str | None = None,
+    overrides: Sequence[str] = (),
+    trust: Sequence[str] = (),
+    examples: Path | None = None,
 ) -> dict[str, float]:
     """Test a run's network.
 
@@ -28,6 +34,7 @@ def evaluate(
         checkpoint: `best`, `last` or a path; None for the one that the run was tested with.
         overrides: `data=NAME` or `data.KEY=VALUE`, for a test on other data.
         trust: Packages beside the usual ones that the configuration may build objects of.
+        examples: A file to write which test examples were right to, as a run's `test_examples.bin`.
 
     Returns:
         The test's metrics by name (`test/loss`).
@@ -35,6 +42,7 @@ def evaluate(
     Raises:
         RunError: The directory cannot be used.
         ConfigError: The data do not fit the network.
+        OSError: `examples` cannot be written.
     """
     with reopened(run, overrides, trust) as (directory, config):
         prepare_process()
@@ -49,6 +57,8 @@ def evaluate(
             )
         with matmul_precision(config.get("matmul_precision")):
             tester(config).test(learner, datamodule=data, verbose=False)
+        if examples is not None:
+            write_example_outcomes(examples, learner, data.test.targets)
         return {name: value for name, value in learner.values.items() if name.startswith("test/")}
 
 

@@ -17,6 +17,7 @@ from torchmetrics.classification import (
 
 from abreast.config.types import State
 from abreast.metrics import torchmetrics_state
+from abreast.metrics.example_outcomes import OutcomeCollector
 from abreast.metrics.registry import measured
 from abreast.metrics.worst_examples import WorstExamples
 
@@ -54,7 +55,8 @@ class StageMetrics:
         classes: their names; `()` for regression, which decides what is measured (see
             `abreast.metrics.registry`).
         ignore_index: a label whose examples do not count.
-        full: measure also what only a test measures, the confusion matrix and the worst examples.
+        full: measure also what only a test measures: the confusion matrix, the worst examples, and the
+            outcome of each example.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class StageMetrics:
         self._held: list[tuple[Tensor, Tensor | int, Tensor, Tensor]] = []
         self._rows = 0
         self.hardest = WorstExamples() if full and classes else None
+        self.outcomes = OutcomeCollector(bool(classes), ignore_index) if full else None
 
     def _metrics(self, device: torch.device | None = None) -> dict[str, Metric]:
         if not self._made:  # made late: it takes longer than building a small network
@@ -144,12 +147,16 @@ class StageMetrics:
             metrics[name].update(rows.softmax(1) if name == "ece" else rows, labels)
         if self.hardest is not None:
             self.hardest.take(rows, labels)
+        if self.outcomes is not None:
+            self.outcomes.take(rows, labels)
 
     def compute(self) -> dict[str, Tensor]:
         """The values by name, over all ranks, and reset. The confusion matrix is `[C, C]`."""
         self._fold()
         if self.hardest is not None:
             self.hardest.close()
+        if self.outcomes is not None:
+            self.outcomes.close()
         metrics = self._metrics()
         weight = metrics["weights"].compute()
         values = {"loss": metrics["losses"].compute() / weight}

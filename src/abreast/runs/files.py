@@ -6,6 +6,7 @@ A run's directory, written by training and read by everything else:
     status.json          running, finished, failed, interrupted or dropped, and why
     metrics.csv          one row per epoch
     result.json          final metrics, duration, versions
+    test_examples.bin    which test examples were classified correctly, or their squared errors
     worst.json           the test images that were classified worst
     train.log            what the terminal showed, with times
     checkpoints/         best.ckpt and last.ckpt
@@ -19,6 +20,7 @@ CONFIG = "config.yaml"
 STATUS = "status.json"
 METRICS = "metrics.csv"
 RESULT = "result.json"
+EXAMPLES = "test_examples.bin"
 WORST = "worst.json"
 LOG = "train.log"
 CHECKPOINTS = "checkpoints"
@@ -30,7 +32,7 @@ OVERRIDES = "overrides.yaml"  # in HYDRA
 PART = ".*.part"  # a pattern: files that were being written when the process was killed
 
 # What training leaves behind; removed before a run restarts from scratch.
-OUTPUTS = (STATUS, METRICS, RESULT, WORST, CHECKPOINTS, EVENTS)
+OUTPUTS = (STATUS, METRICS, RESULT, EXAMPLES, WORST, CHECKPOINTS, EVENTS)
 
 # Of a sweep or a study.
 SWEEP = "multirun.yaml"

@@ -19,7 +19,8 @@ from abreast.learner import checkpoint
 from abreast.learner.evaluator import Evaluator
 from abreast.loggers.hyperparameters import log_hyperparameters
 from abreast.runs.directory import RunDirectory
-from abreast.runs.files import LAST
+from abreast.runs.files import EXAMPLES, LAST
+from abreast.training.example_outcomes import write_example_outcomes
 from abreast.training.worst_examples import write_worst_examples
 
 PACKAGES = ("torch", "lightning", "torchmetrics", "hydra-core", "numpy")
@@ -100,7 +101,7 @@ def finish(
     seconds: float,
     status: str = "finished",
 ) -> RunResult:
-    """Write what a run leaves once its weights are tested: result, worst images, hyperparameters.
+    """Write what a run leaves once its weights are tested: result, examples, hyperparameters.
 
     Args:
         trainer: The run's Trainer, for its loggers.
@@ -116,6 +117,7 @@ def finish(
         The content of result.json.
     """
     result = _result(evaluator, data, directory, config, chosen, seconds=seconds, status=status)
+    write_example_outcomes(directory.path / EXAMPLES, evaluator, data.test.targets)
     write_worst_examples(directory, evaluator, data.test)
     directory.write_result(dict(result))
     log_hyperparameters(trainer, config, result)
