@@ -1,4 +1,4 @@
-"""The registry of metrics: directions, titles and worst values."""
+"""The registry of metrics: directions, titles and ranges."""
 
 from __future__ import annotations
 
@@ -43,6 +43,23 @@ def test_rows_are_sound() -> None:
         assert metric.higher_is_better is (metric.mode == "max")
         if not math.isfinite(metric.worst):
             assert math.copysign(1, metric.worst) == (-1 if metric.mode == "max" else 1)
+        assert (metric.best > metric.worst) is metric.higher_is_better
+
+
+@pytest.mark.parametrize(
+    ("key", "range_"),
+    [
+        ("test/accuracy", (0.0, 1.0)),
+        ("test/accuracy/cat", (0.0, 1.0)),
+        ("test/ece", (0.0, 1.0)),
+        ("test/mae", (0.0, None)),
+        ("val/r2", (None, 1.0)),
+        ("val/loss", (None, None)),  # a custom criterion may be negative
+        ("val/my_error", (None, None)),
+    ],
+)
+def test_a_key_has_its_range(key: str, range_: tuple[float | None, float | None]) -> None:
+    assert registry.bounds(key) == range_
 
 
 def test_each_task_has_a_default_monitor_that_is_measured() -> None:

@@ -1,4 +1,4 @@
-"""Every metric once: its task, its direction, its titles and its worst value. No torch.
+"""Every metric once: its task, its direction, its titles and its range. No torch.
 
 A metric is a `Metric` in `METRICS`, plus one function in `abreast.metrics.stage.FACTORIES` that makes its
 torchmetrics object. To add one, write both, and a row of `tests/metrics/test_stage.py` that compares it with
@@ -31,6 +31,7 @@ class Metric:
         title: for sentences, axes and tables.
         short_title: for the terminal, at most 17 characters.
         worst: the worst value it can have; infinite if it is not bounded on that side.
+        best: the best value it can have; infinite if it is not bounded on that side.
         priority: runs are compared by the metric of the highest priority that they have.
         test_only: measured in the test alone, because it costs too much for every epoch.
         level_step: levels that a figure chooses ("reached 0.95 after ...") are multiples of it; None if the
@@ -43,6 +44,7 @@ class Metric:
     title: str
     short_title: str
     worst: float
+    best: float
     priority: int
     test_only: bool = False
     level_step: float | None = None
@@ -55,7 +57,7 @@ class Metric:
 
 # In the order of the columns of metrics.csv and of the summary.
 METRICS = (
-    Metric("loss", TASKS, "min", "loss", "loss", math.inf, priority=1),
+    Metric("loss", TASKS, "min", "loss", "loss", math.inf, -math.inf, priority=1),
     Metric(
         "accuracy",
         ("classification",),
@@ -63,6 +65,7 @@ METRICS = (
         "accuracy",
         "accuracy",
         0.0,
+        1.0,
         priority=4,
         level_step=0.005,
     ),
@@ -73,11 +76,14 @@ METRICS = (
         "calibration error",
         "calibration error",
         1.0,
+        0.0,
         priority=0,
         test_only=True,
     ),
-    Metric("mae", ("regression",), "min", "mean absolute error", "mean abs. error", math.inf, priority=2),
-    Metric("r2", ("regression",), "max", "R²", "R²", -math.inf, priority=3, level_step=0.01),
+    Metric(
+        "mae", ("regression",), "min", "mean absolute error", "mean abs. error", math.inf, 0.0, priority=2
+    ),
+    Metric("r2", ("regression",), "max", "R²", "R²", -math.inf, 1.0, priority=3, level_step=0.01),
 )
 _BY_NAME = {metric.name: metric for metric in METRICS}
 
@@ -109,6 +115,21 @@ def worst_value(key: str) -> float:
     """The worst value of a key, as a diverged run has it; infinity for one that is not in the registry."""
     metric = lookup(key)
     return math.inf if metric is None else metric.worst
+
+
+def bounds(key: str) -> tuple[float | None, float | None]:
+    """The least and the greatest value that a key can have; None for a side without a limit.
+
+    A loss has none: what a custom criterion can return is not known.
+
+    >>> bounds("test/accuracy"), bounds("test/r2"), bounds("val/loss")
+    ((0.0, 1.0), (None, 1.0), (None, None))
+    """
+    metric = lookup(key)
+    if metric is None:
+        return (None, None)
+    low, high = sorted((metric.worst, metric.best))
+    return (low if math.isfinite(low) else None, high if math.isfinite(high) else None)
 
 
 def title(key: str) -> str:
