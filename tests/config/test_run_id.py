@@ -26,6 +26,8 @@ CHANGES: list[tuple[str, Any]] = [
     ("data.eval_batch_size", 100),
     ("data.val_fraction", 0.2),
     ("data.split_seed", 1),
+    ("data.folds", 5),
+    ("data.fold", 1),
     ("data.label_noise", 0.1),
     ("data.normalize", False),
     ("data.shuffle", False),

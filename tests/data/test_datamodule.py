@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from abreast.data.datamodule import DataModule, moments
+from abreast.data.datamodule import DataModule
+from abreast.data.moments import moments
 from abreast.data.sklearn_digits import digits
 from abreast.data.source import Source, Split
 from abreast.data.synthetic import random_regression

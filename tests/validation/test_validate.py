@@ -296,7 +296,7 @@ def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]
             {"path": "x", "row": 3},
             [
                 "data.row: no such key. own_parts.source takes: path, rows, task, batch_size, "
-                "eval_batch_size, val_fraction, split_seed, "
+                "eval_batch_size, val_fraction, split_seed, folds, fold, "
                 "label_noise, shuffle, normalize. Did you mean data.rows?"
             ],
         ),

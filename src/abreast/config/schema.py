@@ -82,7 +82,15 @@ class LoaderKeys:
         },
     )
     split_seed: Annotated[int, Ge(0)] = field(
-        default=0, metadata={"help": "which examples are validated on; keep it to compare runs"}
+        default=0,
+        metadata={"help": "draws validation examples, folds and, unless they are official, test examples"},
+    )
+    folds: Annotated[int, Ge(2)] | None = field(
+        default=None, metadata={"help": "cross-validation: the number of stratified folds"}
+    )
+    fold: Annotated[int, Ge(0)] | None = field(
+        default=None,
+        metadata={"help": "from 0: the fold to test on, or to validate on if the test set is official"},
     )
     label_noise: Annotated[float, Ge(0), Le(1)] = field(
         default=0.0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -13,24 +13,28 @@ from torch import Tensor
 
 from abreast.data.label_noise import replace_labels
 from abreast.data.loader import EvalLoader, TrainLoader
-from abreast.data.source import Source, Split, check_labels
-from abreast.data.split import stratified_split
+from abreast.data.moments import Moments, level_counts, moments, moments_of_levels
+from abreast.data.partition import partition
+from abreast.data.source import Source, Split, Subset, check_labels
 from abreast.errors import ConfigError, DataError
 
 
 class DataModule(LightningDataModule):
     """Serves the training, validation and test examples of a source as mini-batches.
 
-    The validation examples are a fixed, stratified part of the source's training examples: a function of
-    `val_fraction` and `split_seed`, not of the run's `seed`. Inputs stay as stored (uint8 for images) on the
-    device; `mean` and `std` normalise them.
+    Which examples are validated on, and tested on where the source has no official test set, is a function
+    of `val_fraction`, `split_seed` and the fold, not of the run's `seed` (see `abreast.data.partition`).
+    Inputs stay as stored (uint8 for images) on the device; `mean` and `std`, of the training examples,
+    normalise them.
 
     Args:
         source: the data set; its tensors are used, not copied.
         batch_size: of the global batch, over all devices.
         eval_batch_size: the same for validation and test.
         val_fraction: share of the training examples that are held out for validation.
-        split_seed: draws these, and the label noise.
+        split_seed: draws these, the test examples or the folds, and the label noise.
+        folds: number of folds, or None.
+        fold: the fold that is tested on, or validated on where the source has an official test set.
         label_noise: share of the training labels replaced by another class; validation and test keep theirs.
         normalize: whether `mean` and `std` are those of the training inputs; else 0 and 1.
         shuffle: a new order every epoch; else the first epoch's.
@@ -38,10 +42,15 @@ class DataModule(LightningDataModule):
         steps: mini-batches in a block.
         limits: bounds the batches of `train`, `val` and `test` as Lightning's limits do.
         ignore_index: a label that marks examples without one.
+        shared: whether the source's rows stay where they are, for other data modules of the same source; else
+            the training and validation examples are copied out of it.
+
+    Attributes:
+        drawn: the part that the split seed or the fold draws first, `test` or `val`.
 
     Raises:
         DataError: for labels outside the classes (but `ignore_index`), or nothing to validate on.
-        ConfigError: for sizes below 1 or label noise without classes.
+        ConfigError: for sizes below 1, label noise without classes, or a fold that does not exist.
     """
 
     def __init__(
@@ -52,6 +61,8 @@ class DataModule(LightningDataModule):
         eval_batch_size: int = 1024,
         val_fraction: float = 0.1,
         split_seed: int = 0,
+        folds: int | None = None,
+        fold: int | None = None,
         label_noise: float = 0.0,
         normalize: bool = True,
         shuffle: bool = True,
@@ -59,6 +70,7 @@ class DataModule(LightningDataModule):
         steps: int = 1,
         limits: Mapping[str, int | float | None] | None = None,
         ignore_index: int | None = None,
+        shared: bool = False,
     ) -> None:
         super().__init__()
         # The source itself is not kept: the training examples would be in memory twice.
@@ -71,23 +83,28 @@ class DataModule(LightningDataModule):
         if self.classes:
             for name, split in (("train", source.train), ("test", source.test)):
                 check_labels(split.targets, len(self.classes), name, ignore_index)
-        rows, held_out = stratified_split(source.train.targets, val_fraction, split_seed)
-        self.train = _rows(source.train, rows) if len(held_out) else source.train
+        parts = partition(source, val_fraction, split_seed, folds, fold)
+        self.drawn = parts.drawn
+        pool = source.pool
+        self.train, self.val = (_chosen(pool, rows, shared=shared) for rows in (parts.train, parts.val))
+        self.test = source.test if parts.test is None else _chosen(pool, parts.test, shared=shared)
+        if parts.test is not None and not (folds is None and split_seed == 0):
+            for fact, by_row in source.test_facts.items():
+                self.facts[fact] = float(by_row[parts.test].mean())
         if label_noise:
             if not self.classes:
                 raise ConfigError(f"{label_noise=}: these targets are not classes; leave it at 0")
             noisy = replace_labels(
                 self.train.targets, label_noise, len(self.classes), split_seed, ignore_index
             )
-            self.train = Split(self.train.inputs, noisy)
-        self.val = _rows(source.train, held_out)
-        self.test = source.test
-        self.mean, self.std = moments(self.train.inputs) if normalize else (0.0, 1.0)
+            self.train = Subset(pool, parts.train, noisy) if shared else Split(self.train.inputs, noisy)
+        self._levels = _level_counts(source, parts.train) if shared else None
+        self.mean, self.std = self._moments() if normalize else (0.0, 1.0)
         if min(batch_size, eval_batch_size) < 1:
             raise ConfigError(f"{batch_size=} and {eval_batch_size=} must be 1 or more")
-        if val_fraction > 0 and not len(held_out):
+        if val_fraction > 0 and not len(parts.val):
             raise DataError(
-                f"{val_fraction=} of {len(source.train)} training row leaves none to validate on: "
+                f"{val_fraction=} of {len(parts.train)} training row leaves none to validate on: "
                 "set data.val_fraction=0, or give more rows"
             )
         self.shuffle = shuffle
@@ -113,22 +130,33 @@ class DataModule(LightningDataModule):
     @cached_property
     def peak(self) -> int | None:
         """The highest stored pixel value; None where the inputs are not images."""
-        return int(self.train.inputs.max()) if self.train.inputs.dtype == torch.uint8 else None
+        if self.train.inputs.dtype != torch.uint8:
+            return None
+        return int(self.train.inputs.max()) if self._levels is None else int(self._levels.nonzero().max())
+
+    def _moments(self) -> Moments:
+        return moments(self.train.inputs) if self._levels is None else moments_of_levels(self._levels)
 
     @property
     def batches_per_epoch(self) -> int:
         """Mini-batches in an epoch of training."""
         return TrainLoader(self.train, batch_size=self.batch_size, seed=0, limit=self.limit).batches
 
+    @property
+    def examples_per_epoch(self) -> int:
+        """Examples in an epoch of training."""
+        return min(len(self.train), self.batches_per_epoch * self.batch_size)
+
     def setup(self, stage: str) -> None:
         """Move all examples to the trainer's device, and floats to its precision."""
         del stage
         assert self.trainer is not None
         device, convert = self.trainer.strategy.root_device, self.trainer.precision_plugin.convert_input
-        self.train, self.val, self.test = (
-            Split(convert(split.inputs.to(device)), convert(split.targets.to(device)))
-            for split in (self.train, self.val, self.test)
-        )
+        self.move(lambda tensor: convert(tensor.to(device)))
+
+    def move(self, to: Callable[[Tensor], Tensor]) -> None:
+        """Replace all tensors by what `to` makes of them."""
+        self.train, self.val, self.test = (split.moved(to) for split in (self.train, self.val, self.test))
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Return the batch: its tensors are on the device already."""
@@ -172,24 +200,25 @@ class DataModule(LightningDataModule):
         return self.trainer.global_rank, self.trainer.world_size
 
 
-def moments(inputs: Tensor) -> tuple[float, float]:
-    """Mean and standard deviation over all values of the inputs, in double precision; 1.0 for no spread."""
-    count = inputs.numel()
-    if inputs.dtype == torch.uint8:  # exact, and without a wider copy of the images
-        histogram = torch.zeros(256, dtype=torch.float64)
-        for part in torch.split(inputs.flatten(), 1 << 20):
-            histogram += torch.bincount(part, minlength=256)
-        levels = torch.arange(256, dtype=torch.float64)
-        mean = float(histogram @ levels) / count
-        variance = float(histogram @ (levels - mean) ** 2) / count
-    else:
-        values = inputs.double()
-        mean, variance = float(values.mean()), float(values.var(correction=0))
-    return mean, math.sqrt(variance) or 1.0
+def _chosen(rows: Split, indices: Tensor, *, shared: bool) -> Split:
+    if shared:
+        return Subset(rows, indices)
+    if len(indices) == len(rows):  # all, in their order
+        return rows
+    return Split(rows.inputs.index_select(0, indices), rows.targets.index_select(0, indices))
 
 
-def _rows(split: Split, indices: Tensor) -> Split:
-    return Split(split.inputs.index_select(0, indices), split.targets.index_select(0, indices))
+def _level_counts(source: Source, train: Tensor) -> Tensor | None:
+    """How often each level is in the training inputs; None if they are not uint8.
+
+    The rows that are left out are subtracted from the pool's counts: they are fewer, and counts are exact.
+    """
+    if source.pool_levels is None:
+        return None
+    is_left_out = torch.ones(len(source.pool), dtype=torch.bool)
+    is_left_out[train] = False
+    left_out = source.pool.inputs.index_select(0, is_left_out.nonzero().flatten())
+    return source.pool_levels - level_counts(left_out)
 
 
 def _limit(limit: int | float | None, rows: int, batch_size: int) -> int | None:

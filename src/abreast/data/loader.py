@@ -148,7 +148,7 @@ class EvalLoader:
             rows = min(rows, limit * batch_size)
         first, last = rank * rows // world, (rank + 1) * rows // world
         self.always = world > 1 and rows > 0  # Lightning leaves out a rank without batches; others would wait
-        self.block = StoredBlock(Split(split.inputs[first:last], split.targets[first:last]), batch_size)
+        self.block = StoredBlock(split.between(first, last), batch_size)
         self.as_block = as_block
 
     def __len__(self) -> int:
@@ -162,16 +162,13 @@ class EvalLoader:
 
 
 class StoredBlock(Block):
-    """All rows of a split in their stored order: the batches are views."""
+    """All rows of a split in their stored order."""
 
     def __init__(self, split: Split, batch_size: int) -> None:
         super().__init__(split, split.targets, batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        if not len(self):
-            return iter(())
-        parts = (torch.split(rows, self.batch_size) for rows in (self.split.inputs, self.split.targets))
-        return zip(*parts, strict=True)
+        return self.split.batches(self.batch_size) if len(self) else iter(())
 
 
 def batches(item: Block | Batch) -> Iterable[Batch]:

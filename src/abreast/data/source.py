@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from abreast.data.moments import level_counts
 from abreast.errors import DataError
 from abreast.losses.checks import label_problem
 
@@ -26,6 +28,58 @@ class Split:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def between(self, first: int, last: int) -> Split:
+        """The rows from `first` to before `last`; views."""
+        return Split(self.inputs[first:last], self.targets[first:last])
+
+    def moved(self, to: Callable[[Tensor], Tensor]) -> Split:
+        """The same rows, of what `to` makes of each tensor."""
+        return Split(to(self.inputs), to(self.targets))
+
+    def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Inputs and targets of all rows in their stored order, `size` rows at a time; views."""
+        return zip(torch.split(self.inputs, size), torch.split(self.targets, size), strict=True)
+
+
+class Subset(Split):
+    """Some rows of a split, which stay where they are: inputs are gathered whenever they are asked for.
+
+    Subsets of one split share its memory, as the lanes of a stack do that train on other splits of one data
+    set.
+
+    Args:
+        rows: the rows to choose from.
+        indices: int64 `[N]`, on the device of the rows.
+        targets: targets `[N]` in place of the rows' own, such as noisy labels; None for the rows' own.
+    """
+
+    rows: Split
+    indices: Tensor
+
+    def __init__(self, rows: Split, indices: Tensor, targets: Tensor | None = None) -> None:
+        own = rows.targets.index_select(0, indices) if targets is None else targets
+        vars(self).update(rows=rows, indices=indices, targets=own)
+
+    @property
+    def inputs(self) -> Tensor:
+        """The inputs `[N, *shape]`, a copy."""
+        return self.rows.inputs.index_select(0, self.indices)
+
+    def between(self, first: int, last: int) -> Split:
+        """The subset's rows from `first` to before `last`."""
+        return Subset(self.rows, self.indices[first:last], self.targets[first:last])
+
+    def moved(self, to: Callable[[Tensor], Tensor]) -> Split:
+        """The same subset, of what `to` makes of each tensor."""
+        return Subset(self.rows.moved(to), to(self.indices), to(self.targets))
+
+    def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Inputs and targets, gathered `size` rows at a time."""
+        for indices, targets in zip(
+            torch.split(self.indices, size), torch.split(self.targets, size), strict=True
+        ):
+            yield self.rows.inputs.index_select(0, indices), targets
+
 
 @dataclass(frozen=True, eq=False)
 class Source:
@@ -34,6 +88,9 @@ class Source:
     classes: class names, in the order of the indices; `()` for regression.
     facts: what is known of the data, e.g. `best_accuracy`.
     ignore_index: a label outside the classes that marks rows without one.
+    official_test: whether everybody tests on these very test rows. If not, `data.split_seed` and `data.folds`
+    draw the test rows anew from all rows; `test` is then the draw of split seed 0.
+    test_facts: facts that are a mean over the test rows: a value for every row, those of `train` first.
     Raises DataError that names the split, the value, how many there are, and the fix.
     """
 
@@ -42,6 +99,21 @@ class Source:
     classes: tuple[str, ...]
     facts: Mapping[str, float] = field(default_factory=dict)
     ignore_index: int | None = None
+    official_test: bool = True
+    test_facts: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @cached_property
+    def pool(self) -> Split:
+        """The rows that parts are drawn from: the training rows, then the test rows if not official."""
+        if self.official_test:
+            return self.train
+        train, test = self.train, self.test
+        return Split(torch.cat([train.inputs, test.inputs]), torch.cat([train.targets, test.targets]))
+
+    @cached_property
+    def pool_levels(self) -> Tensor | None:
+        """How often each level is in the pool's inputs, float64 `[256]`; None if they are not uint8."""
+        return level_counts(self.pool.inputs) if self.pool.inputs.dtype == torch.uint8 else None
 
     def __post_init__(self) -> None:
         if len({*self.classes}) < len(self.classes):

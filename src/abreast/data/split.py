@@ -42,6 +42,26 @@ def stratified_split(targets: Tensor, fraction: float, seed: int) -> tuple[Tenso
     return (~is_held).nonzero().flatten(), is_held.nonzero().flatten()
 
 
+def fold_numbers(targets: Tensor, folds: int, seed: int) -> Tensor:
+    """The fold of every row, int64 `[N]` from 0 to `folds - 1`: a pure function of the arguments.
+
+    Folds differ by one row at most, in all and in every class of integer targets `[N]`: the rows, in a random
+    order and by class, are dealt out like cards. Floating-point targets (regression) are dealt at random.
+    Raises ConfigError.
+    """
+    if isinstance(folds, bool) or not isinstance(folds, int) or not 2 <= folds <= len(targets):
+        raise ConfigError(
+            f"data.{folds=!r} of {len(targets)} rows must be a whole number from 2 to {len(targets)}: "
+            "a fold has one row or more"
+        )
+    order = torch.randperm(len(targets), generator=generator(seed, "folds"))
+    if not targets.is_floating_point():
+        order = order[targets[order].argsort(stable=True)]
+    numbers = torch.empty(len(targets), dtype=torch.int64)
+    numbers[order] = torch.arange(len(targets)) % folds
+    return numbers
+
+
 def _by_class(targets: Tensor, order: Tensor, held: int) -> Tensor:
     _, labels, counts = torch.unique(targets, return_inverse=True, return_counts=True)
     # Whole numbers: a quota of 0.1 * 30 must be 3, not 3.0000000000000004 with a remainder.

@@ -1,6 +1,7 @@
 """Random data of which the best possible score is known: a teacher is planted, noise hides it.
 
 Every function is pure: the rows depend on its arguments alone, and the training examples not on `test_size`.
+Training and test examples are drawn alike, so a split seed or a fold may deal them out anew.
 """
 
 from __future__ import annotations
@@ -43,17 +44,23 @@ def random_classes(
     _check_number("noise", noise, (classes - 1) / classes)
     teacher = _teacher(features, classes, hidden, seed)
 
-    def draw(rows: int, name: str) -> tuple[Split, float]:
+    def draw(rows: int, name: str) -> tuple[Split, Tensor]:
         random = generator(seed, f"random classes, {name}")
         inputs = torch.randn(rows, features, generator=random)
         truth = teacher(inputs).argmax(1)
         is_noisy = torch.rand(rows, generator=random) < noise
         other = (truth + torch.randint(1, classes, (rows,), generator=random)) % classes
-        return Split(inputs, torch.where(is_noisy, other, truth)), 1 - float(is_noisy.double().mean())
+        return Split(inputs, torch.where(is_noisy, other, truth)), is_noisy.double()
 
-    (train, _), (test, reached) = draw(size, "train"), draw(test_size, "test")
-    facts = {"best_accuracy": 1.0 - noise, "teacher_accuracy": reached}
-    return Source(train, test, _names(classes), facts)
+    (train, noisy_train), (test, noisy_test) = draw(size, "train"), draw(test_size, "test")
+    return Source(
+        train,
+        test,
+        _names(classes),
+        facts={"best_accuracy": 1.0 - noise, "teacher_accuracy": 1 - float(noisy_test.mean())},
+        official_test=False,
+        test_facts={"teacher_accuracy": 1 - torch.cat([noisy_train, noisy_test])},
+    )
 
 
 def random_noise(
@@ -79,7 +86,11 @@ def random_noise(
         return Split(inputs, torch.randint(classes, (rows,), generator=random))
 
     return Source(
-        draw(size, "train"), draw(test_size, "test"), _names(classes), {"best_accuracy": 1 / classes}
+        draw(size, "train"),
+        draw(test_size, "test"),
+        _names(classes),
+        facts={"best_accuracy": 1 / classes},
+        official_test=False,
     )
 
 
@@ -115,7 +126,7 @@ def random_regression(
         return Split(inputs, (teacher(inputs) / scale + noise * hiss).float())
 
     facts = {"best_mse": float(noise**2), "best_r2": 1 / (1 + noise**2)}
-    return Source(draw(size, "train"), draw(test_size, "test"), (), facts)
+    return Source(draw(size, "train"), draw(test_size, "test"), (), facts, official_test=False)
 
 
 def _teacher(features: int, outputs: int, hidden: int, seed: int) -> Teacher:

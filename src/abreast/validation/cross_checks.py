@@ -21,6 +21,7 @@ def crosschecks(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[
     yield from _task(config, folders)
     yield from check_forms(config["loss"]) if isinstance(config.get("loss"), Mapping) else ()
     yield from _classes(config)
+    yield from _folds(config)
     yield from _monitors(config)
     yield from _optimizer(config)
     yield from _schedule(config)
@@ -58,6 +59,17 @@ def _task(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[str]:
         fitting = [name for name in names if task in option("loss", name, folders).get("tasks", ())]
         meant = " and ".join(map(str, tasks))
         yield f"loss: it is for {meant}, but data.task={task}. Losses that fit: {listed(fitting)}"
+
+
+def _folds(config: Mapping[str, Any]) -> Iterator[str]:
+    folds, fold = _get(config, "data.folds"), _get(config, "data.fold")
+    if folds is None and fold is not None:
+        yield f"data.fold: {fold} is one of how many folds? Write data.folds=5, or data.fold=null"
+    if isinstance(folds, int) and fold is None:
+        every = ",".join(map(str, range(min(folds, 3)))) + (",..." if folds > 3 else "")
+        yield f"data.folds: {folds} folds, but no data.fold; write data.fold={every} with -m, a run for each"
+    if isinstance(folds, int) and isinstance(fold, int) and fold >= folds:
+        yield f"data.fold: must be from 0 to {folds - 1} with data.folds={folds}, got {fold}"
 
 
 def _classes(config: Mapping[str, Any]) -> Iterator[str]:

@@ -1,0 +1,85 @@
+"""Which rows of a data set a run trains on, validates on and tests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from abreast.data.source import Source
+from abreast.data.split import fold_numbers, stratified_split
+from abreast.errors import ConfigError
+
+Drawn = Literal["test", "val"]
+
+
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """Rows of `Source.pool`, by their positions in it: int64, rising.
+
+    Attributes:
+        train: Rows to train on.
+        val: Rows to validate on.
+        test: Rows to test on; None for the official test rows, which are not in the pool.
+        drawn: The part that the split seed or the fold chooses first, of all rows.
+    """
+
+    train: Tensor
+    val: Tensor
+    test: Tensor | None
+
+    @property
+    def drawn(self) -> Drawn:
+        return "val" if self.test is None else "test"
+
+
+def partition(
+    source: Source,
+    val_fraction: float,
+    split_seed: int = 0,
+    folds: int | None = None,
+    fold: int | None = None,
+) -> Partition:
+    """Draw the parts, stratified by class: a pure function of the arguments.
+
+    Without an official test set, fold `fold` of `folds` is tested on, or, without folds, as many rows as the
+    source's own test set has, drawn by `split_seed`; seed 0 stands for that test set itself. `val_fraction`
+    of the other rows is validated on. With an official test set, the fold is what is validated on.
+
+    Args:
+        source: the data set.
+        val_fraction: share of the rows that are not tested on to validate on.
+        split_seed: draws folds, test rows and validation rows.
+        folds: the number of folds, or None.
+        fold: the fold to test (or validate) on, from 0.
+
+    Raises:
+        ConfigError: The fold is missing or does not exist, or there are more folds than rows.
+    """
+    targets = source.pool.targets
+    if folds is not None or fold is not None:
+        rest, held_out = _fold(targets, split_seed, folds, fold)
+    elif source.official_test:
+        rest, held_out = torch.arange(len(targets)), torch.arange(0)
+    elif split_seed == 0:
+        rest, held_out = torch.arange(len(targets)).tensor_split([len(source.train)])
+    else:
+        rest, held_out = stratified_split(targets, len(source.test) / len(targets), split_seed)
+    if source.official_test and folds is not None:
+        return Partition(rest, held_out, None)
+    train, val = stratified_split(targets[rest], val_fraction, split_seed)
+    return Partition(rest[train], rest[val], None if source.official_test else held_out)
+
+
+def _fold(targets: Tensor, seed: int, folds: int | None, fold: int | None) -> tuple[Tensor, Tensor]:
+    """The rows outside and inside the fold."""
+    if folds is None:
+        raise ConfigError(f"data.fold={fold}, but data.folds is null: set data.folds, such as data.folds=5")
+    if fold is None:
+        raise ConfigError(f"data.folds={folds} needs data.fold, from 0 to {folds - 1}: -m data.fold=0,1,...")
+    numbers = fold_numbers(targets, folds, seed)
+    if isinstance(fold, bool) or not isinstance(fold, int) or not 0 <= fold < folds:
+        raise ConfigError(f"data.fold={fold!r} must be from 0 to {folds - 1}: data.folds={folds}")
+    return (numbers != fold).nonzero().flatten(), (numbers == fold).nonzero().flatten()
