@@ -90,8 +90,8 @@ def _serve() -> None:
         files = [tempfile.TemporaryFile("w+", errors="replace") for _ in range(2)]  # noqa: SIM115
         child = os.fork()
         if child == 0:
-            os.close(orders.fileno())
-            os.close(replies.fileno())
+            for stream in (orders, replies):  # not by number: the program may be given the numbers again
+                stream.close()
             _become(order, *(file.fileno() for file in files))
             return
         watch = threading.Timer(TIMEOUT, os.kill, (child, signal.SIGKILL))

@@ -43,5 +43,9 @@ class AbreastLauncherConf:
 
 
 ConfigStore.instance().store(
-    group="hydra/launcher", name="abreast", node=AbreastLauncherConf, provider="abreast_launcher"
+    group="hydra/launcher",
+    name="abreast",
+    node=AbreastLauncherConf,
+    provider="abreast_launcher",
+    replace=True,
 )

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from abreast.config.schema import TASKS, RunKeys, defaults, help_text, loader_defaults
 
 _store = ConfigStore.instance()
-_store.store(name="run_keys", node=defaults(RunKeys), provider="abreast_schema")
+_store.store(name="run_keys", node=defaults(RunKeys), provider="abreast_schema", replace=True)
 for _task in TASKS:
-    _store.store(name=_task, node=loader_defaults(_task), provider="abreast_schema")
+    _store.store(name=_task, node=loader_defaults(_task), provider="abreast_schema", replace=True)
 OmegaConf.register_resolver("abreast.keys", help_text, replace=True)

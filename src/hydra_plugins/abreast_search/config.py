@@ -35,5 +35,9 @@ class AbreastSearchConf:
 
 
 ConfigStore.instance().store(
-    group="hydra/sweeper", name="abreast_search", node=AbreastSearchConf, provider="abreast_search"
+    group="hydra/sweeper",
+    name="abreast_search",
+    node=AbreastSearchConf,
+    provider="abreast_search",
+    replace=True,
 )

@@ -34,5 +34,5 @@ class AbreastStudyConf:
 
 
 ConfigStore.instance().store(
-    group="hydra/sweeper", name="abreast_study", node=AbreastStudyConf, provider="abreast_study"
+    group="hydra/sweeper", name="abreast_study", node=AbreastStudyConf, provider="abreast_study", replace=True
 )
