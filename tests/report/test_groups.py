@@ -46,7 +46,7 @@ def test_groups_and_their_numbers(tmp_path: Path) -> None:
     low, high = stats.t.interval(0.95, 3, sum(ADAM) / 4, stats.sem(ADAM))
     assert (adam.summary.low, adam.summary.high) == pytest.approx((low, high))
     assert sgd.comparison is not None
-    assert sgd.comparison.p_holm == pytest.approx(stats.ttest_rel(SGD, ADAM).pvalue)
+    assert sgd.comparison.p_adjusted == pytest.approx(stats.ttest_rel(SGD, ADAM).pvalue)
     assert (adam.verdict, sgd.verdict) == ("winner", "worse")
 
 
@@ -133,7 +133,7 @@ def test_equal_runs_are_inconclusive(tmp_path: Path) -> None:
     write(tmp_path, "a", ADAM)
     write(tmp_path, "s", ADAM, optim="sgd")
     found = read(tmp_path)
-    assert [group.verdict for group in found.groups] == ["winner", "inconclusive"]
+    assert [group.verdict for group in found.groups] == ["winner", "not significantly different"]
     assert "Not significantly different from it: optim=sgd." in findings(found.tasks[0], found)
 
 
@@ -247,7 +247,7 @@ def test_the_tables_hold_every_run_and_every_group(tmp_path: Path) -> None:
     mean = sum(SGD) / 4
     sd = math.sqrt(sum((value - mean) ** 2 for value in SGD) / 3)
     assert float(summary[1]["sd"]) == pytest.approx(sd)
-    assert float(summary[1]["p_holm"]) == pytest.approx(stats.ttest_rel(SGD, ADAM).pvalue)
+    assert float(summary[1]["p_adjusted"]) == pytest.approx(stats.ttest_rel(SGD, ADAM).pvalue)
     # A second report does not take its own folder for a run.
     assert len(write_report([tmp_path / "s"]).analysis.sweep.runs) == 9
 

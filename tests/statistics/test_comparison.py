@@ -125,7 +125,7 @@ def test_verdicts_of_a_ranking() -> None:
     assert ranking.verdict("c") == ranking.verdict("d") == "worse"
     assert ranking.verdict("one") == ranking.verdict("none") == "untested"
     assert "none" not in ranking.comparisons
-    corrected = [each.p_holm for each in ranking.comparisons.values() if each.p is not None]
+    corrected = [each.p_adjusted for each in ranking.comparisons.values() if each.p is not None]
     assert corrected == holm([each.p for each in ranking.comparisons.values() if each.p is not None])
 
 
@@ -161,8 +161,8 @@ def test_nothing_to_compare(groups: dict[str, dict[int, float]]) -> None:
 
 
 def test_a_winner_without_values_is_refused() -> None:
-    with pytest.raises(ValueError, match="winner='b' has no values; groups with values: a"):
-        compare({"a": {0: 1.0}, "b": {}}, winner="b")
+    with pytest.raises(ValueError, match="reference='b' has no values; groups with values: a"):
+        compare({"a": {0: 1.0}, "b": {}}, reference="b")
 
 
 def test_equal_groups_differ_significantly_as_rarely_as_stated() -> None:

@@ -103,7 +103,7 @@ def test_the_comparisons_are_scipys_paired_ones(small: Any) -> None:
         if cell is not reference:
             values = [[run["value"] for run in each["repeats"]] for each in (cell, reference)]
             assert cell["test"]["comparison"]["p"] == pytest.approx(ttest_rel(*values).pvalue)
-            assert cell["test"]["comparison"]["p_holm"] >= cell["test"]["comparison"]["p"]
+            assert cell["test"]["comparison"]["p_adjusted"] >= cell["test"]["comparison"]["p"]
 
 
 def test_the_terminal_and_the_page_show_it(small: Any) -> None:
@@ -180,7 +180,7 @@ def test_a_planted_difference_is_found(tmp_path: Path) -> None:
     network, line = found["cells"]
     assert network["test"]["verdict"] == "winner"
     assert line["test"]["verdict"] == "worse"
-    assert line["test"]["comparison"]["p_holm"] < 0.05
+    assert line["test"]["comparison"]["p_adjusted"] < 0.05
     assert line["test"]["best"] is False
 
 

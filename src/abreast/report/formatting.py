@@ -10,9 +10,12 @@ from abreast.statistics.summary import Summary
 STAGES = {"test": "test", "val": "validation", "train": "training"}
 VERDICTS: dict[Verdict, str] = {
     "winner": "best",
-    "inconclusive": "inconclusive",
-    "worse": "worse",
     "better": "better",
+    "worse": "worse",
+    "equivalent": "equivalent",
+    "not significantly different": "not sig. different",
+    "inconclusive": "inconclusive",
+    "collapsed": "collapsed",
     "untested": "no test",
 }
 TESTS: dict[Test, str] = {

@@ -63,12 +63,14 @@ def summary_table(analysis: Analysis) -> CsvTable:
         *analysis.sweep.varied,
         *("metric", "n", "mean", "sd", "low", "high", "selection", "selection_mean"),
         *("runs", "finished", "failed", "failure_rate", "running", "seconds"),
-        *("verdict", "winner", "difference", "difference_low", "difference_high", "test", "p", "p_holm"),
+        *("verdict", "winner", "difference", "difference_low", "difference_high", "test", "p", "p_adjusted"),
     ]
     rows = []
     for group in analysis.groups:
         s, c = group.summary, group.comparison
-        against = (c.winner, c.difference, c.low, c.high, format_test(c), c.p, c.p_holm) if c else [None] * 7
+        against = (
+            (c.reference, c.difference, c.low, c.high, format_test(c), c.p, c.p_adjusted) if c else [None] * 7
+        )
         rows.append(
             [
                 *(_cell(value) for value in group.settings.values()),

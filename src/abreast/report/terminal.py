@@ -54,7 +54,7 @@ def _groups_table(groups: Sequence[Group], analysis: Analysis) -> Table:
     table.add_column("p (Holm)", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for group in groups[:MOST_ROWS]:
-        p = group.comparison.p_holm if group.comparison else None
+        p = group.comparison.p_adjusted if group.comparison else None
         failed = format_failures(group.count("failed"), len(group.runs)).removesuffix(" failed")
         table.add_row(
             *(Text(printable(format_setting(group.settings[key]))) for key in analysis.keys),
@@ -72,7 +72,7 @@ def _groups_table(groups: Sequence[Group], analysis: Analysis) -> Table:
 def _print_group_lines(groups: Sequence[Group], analysis: Analysis, console: Console) -> None:
     console.print(Text(metric_title(analysis.metric), style="bold"))
     for group in groups[:MOST_ROWS]:
-        p = group.comparison.p_holm if group.comparison else None
+        p = group.comparison.p_adjusted if group.comparison else None
         values = [
             format_mean(group.summary),
             f"n = {group.summary.n}",

@@ -43,7 +43,9 @@ def findings(task: Task, analysis: Analysis) -> list[str]:
         return []
     others = [group for group in task.groups if group is not winner]
     untested = [group for group in _with_verdict(others, "untested") if group.summary.n]
-    inconclusive = _with_verdict(others, "inconclusive")
+    inconclusive = [
+        group for group in others if group.verdict in ("not significantly different", "inconclusive")
+    ]
     better = _with_verdict(others, "better")
     worse = _with_verdict(others, "worse")
     lines = []

@@ -70,7 +70,7 @@ def compare_cells(
         rankings[task] = compare(
             {name: scores[name] for name in compared},
             higher_is_better=higher_is_better,
-            winner=reference,
+            reference=reference,
         )
     return CellComparison(
         tuple(summarise(scores[name].values()) for name in names),
@@ -100,6 +100,6 @@ def _tuning_failures(
         difference = comparison.difference
         if p <= ALPHA and difference and (difference < 0) == (criteria.mode == "max"):
             yield (
-                f"The tuning failed: {comparison.name} contains every setting of {comparison.winner}, but "
+                f"The tuning failed: {comparison.name} contains every setting of {comparison.reference}, but "
                 f"its {criteria.metric} is worse by {abs(difference):.4g} (p = {p:.2g}); give it more trials"
             )

@@ -85,7 +85,7 @@ def _compare_with_reference(analysis: Analysis, result: StudyResult) -> None:
         ]
         if labels:
             values = {group.label: group.values for group in task.groups}
-            task.rank(compare(values, higher_is_better=analysis.higher_is_better, winner=labels[0]))
+            task.rank(compare(values, higher_is_better=analysis.higher_is_better, reference=labels[0]))
             task.groups.sort(key=lambda group: group.verdict != "winner")  # the others keep their order
 
 

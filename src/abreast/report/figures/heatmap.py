@@ -16,6 +16,7 @@ from abreast.report.formatting import (
 from abreast.report.grid import best_group, grid_axes
 from abreast.report.groups import Analysis, Group, Task
 from abreast.report.settings import Scalar, format_setting
+from abreast.statistics.comparison import NOT_WORSE
 
 MOST_CELLS = 2500
 
@@ -75,7 +76,7 @@ def heatmap(task: Task, analysis: Analysis, options: FigureOptions) -> Figure | 
         "heatmap",
         f"{_title(row_key)} by {_title(column_key)}",
         f"Mean {metric_title(analysis.metric)} ± half of its 95% confidence interval.{chosen} Best: the best "
-        "of all groups; inconclusive: not significantly different from it. Means cover the finished runs; "
+        "of all groups. Means cover the finished runs; "
         "the number of failed runs is in the cell.",
         {(): {"data": [trace], "layout": frame}},
         headers=(row_key, column_key, "group", metric_title(analysis.metric), "n", "failed"),
@@ -96,7 +97,7 @@ def _cell_text(best: Group | None, groups: Sequence[Group]) -> str:
     lines = [f"<b>{format_number(best.summary.mean)}</b>"]
     if best.summary.half is not None:
         lines.append(f"± {format_number(best.summary.half)}")
-    if best.verdict in ("winner", "inconclusive", "better"):
+    if best.verdict in NOT_WORSE and best.verdict != "untested":
         lines.append(verdict_label(best))
     return "<br>".join([*lines, *([failures] if failures else [])])
 

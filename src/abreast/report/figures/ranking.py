@@ -17,15 +17,15 @@ from abreast.report.figures.base import (
 from abreast.report.figures.group_labels import hover_lines, short_label
 from abreast.report.formatting import format_interval, format_number, metric_title, verdict_label
 from abreast.report.groups import Analysis, Group, Task
-from abreast.statistics.comparison import Verdict
+from abreast.statistics.comparison import NOT_WORSE, Verdict
 
 FEW_GROUPS = 15
 MOST_GROUPS = 40
 # Legend entry, verdicts, colour, marker and its size.
 MARKS: tuple[tuple[str, tuple[Verdict, ...], str, str, int], ...] = (
     ("best", ("winner",), COLORS[0], "star", 14),
-    ("not significantly worse", ("inconclusive", "better", "untested"), COLORS[0], "circle", 9),
-    ("significantly worse", ("worse",), GREY, "diamond-open", 9),
+    ("not significantly worse", NOT_WORSE[1:], COLORS[0], "circle", 9),
+    ("significantly worse", ("worse", "collapsed"), GREY, "diamond-open", 9),
 )
 
 

@@ -26,7 +26,7 @@ def groups_table(task: Task, analysis: Analysis, run_rows: Mapping[int, int], na
     validation = Column("validation", "number", "the same metric on the validation set")
     columns = [
         *(Column(key) for key in analysis.keys),
-        Column("verdict", "text", "inconclusive: not significantly different from the best"),
+        Column("verdict", "text", "how the group compares with the best"),
         Column(metric, "number", "mean over the seeds that finished"),
         Column("±", "number", "half of the 95% confidence interval of the mean (Student's t)"),
         Column("n", "count", "seeds that finished"),
@@ -48,7 +48,7 @@ def groups_table(task: Task, analysis: Analysis, run_rows: Mapping[int, int], na
                 *(verdict_label(group), _seven_digits(summary.mean), _seven_digits(summary.half)),
                 *(summary.n, group.count("failed")),
                 *([_seven_digits(group.failure_rate)] if has_failures else []),
-                _seven_digits(comparison.p_holm) if comparison else None,
+                _seven_digits(comparison.p_adjusted) if comparison else None,
                 _seven_digits(comparison.difference) if comparison else None,
                 *([_seven_digits(group.selection_summary.mean)] if analysis.selection else []),
                 *(_seven_digits(summary.sd), _seven_digits(group.seconds)),
@@ -61,7 +61,7 @@ def groups_table(task: Task, analysis: Analysis, run_rows: Mapping[int, int], na
         columns,
         rows,
         select=len(analysis.keys),
-        classes=[group.verdict if group.summary.n else "none" for group in task.groups],
+        classes=[group.verdict.replace(" ", "-") if group.summary.n else "none" for group in task.groups],
         details=[[run_rows[id(run)] for run in group.runs] for group in task.groups],
     )
 

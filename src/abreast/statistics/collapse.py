@@ -1,0 +1,64 @@
+"""Runs that collapsed: what they are, and the share of runs that do."""
+
+from __future__ import annotations
+
+import math
+
+from scipy import stats
+
+FALSE_ALARM = 1e-3  # probability that a run at chance is not recognised as one
+
+
+def is_collapsed(value: float, chance: float, examples: int) -> bool:
+    """Tell whether an accuracy is one that guessing can reach: what a run that learned nothing ends at.
+
+    The number of hits of a guess is binomial; a run collapsed if its number is at most that which guessing
+    exceeds in one of a thousand runs. Nothing but chance and the number of examples enters.
+
+    Args:
+        value: The accuracy, in [0, 1]; a NaN counts as collapsed.
+        chance: The accuracy of the best constant prediction, the share of the largest class, in (0, 1).
+        examples: Number of test examples, at least 1.
+
+    Raises:
+        ValueError: If `chance` or `examples` is out of its range.
+
+    >>> [is_collapsed(value, 0.1, 360) for value in (0.10, 0.15, 0.16, 0.97)]
+    [True, True, False, False]
+    """
+    return math.isnan(value) or value <= chance_limit(chance, examples)
+
+
+def chance_limit(chance: float, examples: int) -> float:
+    """Return the highest accuracy that still counts as chance.
+
+    Args:
+        chance: The accuracy of the best constant prediction, in (0, 1).
+        examples: Number of test examples, at least 1.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+    """
+    if not 0 < chance < 1:
+        raise ValueError(f"{chance=} must be between 0 and 1: the share of the largest class")
+    if examples < 1:
+        raise ValueError(f"{examples=} must be at least 1: the number of test examples")
+    return float(stats.binom.isf(FALSE_ALARM, examples, chance)) / examples
+
+
+def share_interval(count: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the exact interval of a share (Clopper and Pearson 1934, Biometrika 26, 404-413), by scipy.
+
+    Args:
+        count: Number of runs that collapsed.
+        n: Number of runs, at least 1.
+        level: Confidence level, in (0, 1).
+
+    Returns:
+        Lower and upper end, in [0, 1].
+
+    >>> [round(end, 4) for end in share_interval(2, 5)]
+    [0.0527, 0.8534]
+    """
+    interval = stats.binomtest(count, n).proportion_ci(level, method="exact")
+    return float(interval.low), float(interval.high)
