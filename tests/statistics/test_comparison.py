@@ -8,7 +8,8 @@ import math
 import numpy as np
 import pytest
 
-from abreast.statistics.comparison import best_of, compare, contrast, holm
+from abreast.statistics.comparison import contrast, holm
+from abreast.statistics.ranking import best_of, compare
 
 # Student (1908), "The probable error of a mean", Biometrika 6(1), p. 20: hours of sleep gained under two
 # drugs, by patient. Their paired t is -4.0621 with 9 degrees of freedom, p = 0.002833 and the 95 % interval

@@ -11,7 +11,8 @@ from abreast.metrics.registry import by_priority, direction
 from abreast.report.collect import Sweep
 from abreast.report.run import Run
 from abreast.report.settings import Settings, settings_label
-from abreast.statistics.comparison import Comparison, Ranking, Verdict, compare
+from abreast.statistics.comparison import Comparison, Verdict
+from abreast.statistics.ranking import Ranking, compare
 from abreast.statistics.summary import Summary, summarise
 
 # By default runs are compared by the first of these that most of them have. The loss comes last in its stage:

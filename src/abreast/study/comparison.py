@@ -6,15 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from abreast.report.groups import NOT_TASK, TASK_GROUPS
-from abreast.statistics.comparison import (
-    ALPHA,
-    Ranking,
-    SeedValues,
-    best_of,
-    compare,
-    contrast,
-    holm,
-)
+from abreast.statistics.comparison import ALPHA, SeedValues, contrast, holm
+from abreast.statistics.ranking import Ranking, best_of, compare
 from abreast.statistics.summary import Summary, summarise
 from abreast.study.cells import Cell
 from abreast.study.criteria import Criteria, containing_pairs

@@ -25,7 +25,7 @@ from abreast.report.html.contents import page_contents, render
 from abreast.report.tables import runs_table, summary_table
 from abreast.runs.atomic import write_atomically
 from abreast.runs.files import REPORT, REPORT_PAGE, REPORT_RUNS, REPORT_SUMMARY
-from abreast.statistics.comparison import compare
+from abreast.statistics.ranking import compare
 from abreast.study.budget import budgets
 from abreast.study.results import StudyResult
 from abreast.study.selection import format_setting_pairs
