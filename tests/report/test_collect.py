@@ -79,7 +79,7 @@ def test_a_yaml_bomb_is_refused_soon(tmp_path: Path) -> None:
     lines = ["a0: &a0 {x: 1, y: 2}"]
     lines += [f"a{n}: &a{n} {{x: *a{n - 1}, y: *a{n - 1}}}" for n in range(1, 40)]
     (run / "config.yaml").write_text("\n".join(lines))
-    assert only(tmp_path).reason == "config.yaml: more than 5000 keys"
+    assert "config.yaml: not valid YAML (more than" in only(tmp_path).reason
 
 
 @pytest.mark.parametrize("status", ["running", "failed", "interrupted"])

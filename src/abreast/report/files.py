@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 
 from abreast.config.types import Json
+from abreast.errors import RunError
+from abreast.runs.small_file import MOST_YAML_BYTES, parse_json, parse_yaml, read_text
 
 Curve = dict[str, list[float]]
 
@@ -18,8 +19,8 @@ def read_json(path: Path) -> Json:
         The object; an empty one if the file is missing, unreadable or holds something else.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = parse_json(read_text(path), path)
+    except (OSError, RunError):
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -30,12 +31,9 @@ def read_yaml(path: Path) -> object:
     Returns:
         Its content as plain data; None if the file is missing, unreadable or not valid YAML.
     """
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # several times as fast, where it was built
     try:
-        content: object = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        content: object = parse_yaml(read_text(path, MOST_YAML_BYTES), path)
+    except (OSError, RunError):
         return None
     return content
 
@@ -48,8 +46,8 @@ def read_curve(path: Path) -> Curve:
         out: the last one may be in the middle of being written.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        text = read_text(path)
+    except (OSError, RunError):
         return {}
     lines = text.splitlines(keepends=True)
     if not lines or not lines[-1].endswith("\n"):

@@ -16,10 +16,11 @@ from abreast.report.files import Curve, read_curve, read_yaml
 from abreast.report.settings import Settings, flatten
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import CONFIG, HYDRA, METRICS, OVERRIDES, RESULT, STATUS
+from abreast.runs.small_file import MOST_YAML_BYTES, read_text
 
 MARKERS = (CONFIG, STATUS, RESULT, METRICS)  # a directory with one is a run's
 STATUSES = ("finished", "running", "interrupted", "dropped", "failed", "unreadable", "not started")
-_SEED = re.compile(r"^seed: *(-?\d+) *$", re.MULTILINE)
+_SEED = re.compile(r"^seed: *(-?\d{1,20}) *$", re.MULTILINE)
 
 
 @dataclass
@@ -104,9 +105,9 @@ class RunReader:
 
     def _read_config(self, directory: RunDirectory) -> tuple[Settings, int | None]:
         try:
-            text = (directory.path / CONFIG).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            text = ""
+            text = read_text(directory.path / CONFIG, MOST_YAML_BYTES)
+        except (OSError, RunError):
+            text = ""  # which `read_config` explains
         seeds = _SEED.findall(text)
         key = _SEED.sub("", text)
         if len(seeds) == 1 and key in self._configs:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from abreast.config.types import Config
 from abreast.errors import RunError
 from abreast.runs.format import with_format, without_format
+from abreast.runs.small_file import parse_yaml, texts
 
 RESTORE = "Restore it from a good copy: the run cannot be rebuilt without it"
-MAX_DEPTH = 200  # nested lists and mappings: loading recurses, and could overrun the stack
 GROUPS = ("data", "model", "loss", "trainer")  # what a run is tested from
 TRAINED_GROUPS = (*GROUPS, "optim", "schedule", "callbacks", "logger")
 
@@ -29,21 +29,15 @@ def parse_config(text: str, file: Path) -> Config:
     """The configuration in a text that comes from `file`.
 
     Raises:
-        RunError: if it is not YAML, not a mapping, not resolved, too deeply nested or of a newer format.
+        RunError: if it is not YAML of plain values, not a mapping, not resolved or of a newer format.
     """
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same data, seven times as fast
     try:
-        if max(map(text.count, "[{-?")) > MAX_DEPTH and _depth(yaml.parse(text, Loader=loader)) > MAX_DEPTH:
-            raise RunError(f"{file}: is nested too deeply. {RESTORE}")
-        config = yaml.load(text, Loader=loader)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise RunError(f"{file}: not valid YAML ({reason}). {RESTORE}") from None
+        config = parse_yaml(text, file)
+    except RunError as error:
+        raise RunError(f"{error}. {RESTORE}") from None
     if not isinstance(config, dict):
         raise RunError(f"{file}: holds no configuration. {RESTORE}")
-    if "${" in text:  # resolving it could run anything
+    if any("${" in value for value in texts(config)):  # resolving it could run anything
         raise RunError(f"{file}: is not resolved: it holds a ${{...}}. {RESTORE}")
     return without_format(config, file)
 
@@ -69,15 +63,3 @@ def check_shape(config: Mapping[str, Any], file: Path, groups: Sequence[str] = G
 
 
 _TYPES: dict[type, str] = {dict: "mapping", int: "whole number", str: "text"}
-
-
-def _depth(events: Iterable[Any]) -> int:
-    """How deeply the collections of a YAML text are nested; counting stops beyond `MAX_DEPTH`."""
-    depth = deepest = 0
-    for event in events:
-        name = type(event).__name__
-        depth += name.endswith("StartEvent") - name.endswith("EndEvent")
-        deepest = max(deepest, depth)
-        if deepest > MAX_DEPTH:
-            break
-    return deepest

@@ -23,6 +23,7 @@ from abreast.runs.atomic import naming_file, write_atomically
 from abreast.runs.config_file import RESTORE, dump_config, parse_config
 from abreast.runs.files import CHECKPOINTS, CONFIG, METRICS, RESULT, STATUS
 from abreast.runs.format import with_format, without_format
+from abreast.runs.small_file import MOST_BYTES, MOST_YAML_BYTES, parse_json, read_text
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class RunDirectory:
         rows = csv.DictReader(self._text(METRICS).splitlines())
         try:
             return [{k: float(v) for k, v in row.items() if v} for row in rows]
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, csv.Error) as error:
             raise RunError(f"{self.path / METRICS}: a cell is not a number ({error})") from None
 
     def keep_metrics(self, epochs: int) -> None:
@@ -160,10 +161,7 @@ class RunDirectory:
         write_atomically(self.path / name, text.encode())
 
     def _read_json(self, name: str) -> Json:
-        try:
-            content = json.loads(self._text(name))
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise RunError(f"{self.path / name}: not valid JSON ({error})") from None
+        content = parse_json(self._text(name), self.path / name)
         if not isinstance(content, dict):
             raise RunError(f"{self.path / name}: holds no JSON object")
         return without_format(content, self.path / name)
@@ -171,14 +169,13 @@ class RunDirectory:
     def _text(self, name: str) -> str:
         path = self.path / name
         try:
-            return path.read_text(encoding="utf-8")
+            return read_text(path, MOST_YAML_BYTES if name == CONFIG else MOST_BYTES)
         except FileNotFoundError:
             if not self.path.is_dir():
                 raise RunError(f"{self.path}: no such run directory") from None
             raise RunError(f"{path}: missing; {self.path} is not a complete run directory") from None
-        except (OSError, UnicodeDecodeError) as error:
-            more = f". {RESTORE}" if name == CONFIG else ""
-            raise RunError(f"{path}: cannot be read ({error}){more}") from None
+        except RunError as error:
+            raise RunError(f"{error}. {RESTORE}" if name == CONFIG else str(error)) from None
 
 
 def _are_numbers(row: str) -> bool:

@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ from abreast.config.types import Json
 from abreast.errors import RunError
 from abreast.runs.atomic import write_atomically
 from abreast.runs.format import with_format, without_format
+from abreast.runs.small_file import parse_json, read_bytes
 
 CORRECT, SQUARED_ERROR = "correct", "squared_error"
 MOST_EXAMPLES = 1 << 24
@@ -95,26 +94,22 @@ def read_example_outcomes(file: Path) -> ExampleOutcomes:
         RunError: If there is no such file, or it is not one of this form; the message says what is wrong.
     """
     try:
-        # Without waiting for the other end of a named pipe.
-        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        with os.fdopen(descriptor, "rb") as opened:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise RunError(f"{file}: is not a regular file")
-            line = opened.readline(MOST_HEADER + 1)
-            header = _header(line, file)
-            count, mask_bytes = header["count"], (header["count"] + 7) // 8
-            value_bytes = mask_bytes if header["kind"] == CORRECT else 4 * count
-            if not header["ignored"]:
-                mask_bytes = 0
-            if status.st_size != len(line) + value_bytes + mask_bytes:
-                raise RunError(
-                    f"{file}: has {status.st_size} bytes, but {count} examples take "
-                    f"{len(line) + value_bytes + mask_bytes}: it is truncated or damaged"
-                )
-            values, mask = opened.read(value_bytes), opened.read(mask_bytes)
-    except OSError as error:
-        raise RunError(f"{file}: cannot be read ({error.strerror or error})") from None
+        content = read_bytes(file, MOST_HEADER + 5 * MOST_EXAMPLES)
+    except FileNotFoundError:
+        raise RunError(f"{file}: cannot be read (no such file)") from None
+    line = content[: MOST_HEADER + 1].partition(b"\n")[0] + b"\n"
+    header = _header(line, file)
+    count, mask_bytes = header["count"], (header["count"] + 7) // 8
+    value_bytes = mask_bytes if header["kind"] == CORRECT else 4 * count
+    if not header["ignored"]:
+        mask_bytes = 0
+    if len(content) != len(line) + value_bytes + mask_bytes:
+        raise RunError(
+            f"{file}: has {len(content)} bytes, but {count} examples take "
+            f"{len(line) + value_bytes + mask_bytes}: it is truncated or damaged"
+        )
+    values = content[len(line) : len(line) + value_bytes]
+    mask = content[len(line) + value_bytes :]
     counted = _bits(mask, count, file) if mask_bytes else np.ones(count, dtype=np.bool_)
     if count - int(counted.sum()) != header["ignored"]:
         raise RunError(f"{file}: says that {header['ignored']} examples are ignored, but marks others")
@@ -131,8 +126,8 @@ def read_example_outcomes(file: Path) -> ExampleOutcomes:
 
 def _header(line: bytes, file: Path) -> Json:
     try:
-        content = json.loads(line) if line.endswith(b"\n") and len(line) <= MOST_HEADER else None
-    except (ValueError, RecursionError):
+        content = parse_json(line.decode(), file) if len(line) <= MOST_HEADER else None
+    except (UnicodeDecodeError, RunError):
         content = None
     if not isinstance(content, dict):
         raise RunError(f"{file}: does not begin with a line of JSON, of at most {MOST_HEADER} bytes")

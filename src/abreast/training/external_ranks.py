@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from abreast.config.types import Config, Json
-from abreast.errors import ConfigError
+from abreast.errors import ConfigError, RunError
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import HYDRA, LOG
+from abreast.runs.small_file import MOST_YAML_BYTES, read_text
 
 STARTED_BY_RUN = "ABREAST_RANK"  # set in the ranks that a run starts itself
 MARK = ".torchrun"  # in the directory of a run in progress: the id of the torchrun that started it
@@ -84,7 +85,10 @@ def started_before(run_dir: Path, config: Config) -> Path | None:
     if position is None or position.starter != "torchrun" or STARTED_BY_RUN in os.environ:
         return None
     for mark in [run_dir / MARK, *run_dir.parent.parent.glob(f"*/*/{MARK}")]:
-        if not mark.exists() or mark.read_text() != os.environ["TORCHELASTIC_RUN_ID"]:
+        try:
+            if read_text(mark, MOST_YAML_BYTES) != os.environ["TORCHELASTIC_RUN_ID"]:
+                continue
+        except (OSError, RunError):
             continue
         if RunDirectory(mark.parent).read_config() != config:
             continue
