@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from abreast.config.types import Json
-from abreast.metrics.registry import METRICS, STAGES
+from abreast.metrics.registry import METRICS, STAGES, title
+from abreast.runs.chance import at_chance, chance_of
+from abreast.runs.diagnosis import likely_cause
 
 
 def _number(value: float) -> str:
     return f"{value:.4f}" if abs(value) < 1e4 else f"{value:.3g}"
 
 
-def print_summary(path: Path, result: Json) -> None:
-    """Print the tested metrics, the time and where the run is."""
+def print_summary(path: Path, result: Json, warnings: Sequence[str] = ()) -> None:
+    """Print the tested metrics, the time, where the run is, and what is wrong with it."""
     metrics = result["metrics"]
     stages = [stage for stage in STAGES if f"{stage}/loss" in metrics]
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -32,3 +35,33 @@ def print_summary(path: Path, result: Json) -> None:
     for name, value in result["facts"].items():
         console.print(f"{name.replace('_', ' ')}: {value:.4g}")
     console.print(f"{result['seconds']:.1f} s, seed {result['seed']}, in [bold]{path}[/bold]", soft_wrap=True)
+    for warning in warnings:
+        console.print(f"[bold]Warning:[/bold] {warning}", soft_wrap=True)
+
+
+def chance_warnings(
+    result: Json, settings: Mapping[str, object], curve: Mapping[str, Sequence[float]]
+) -> list[str]:
+    """Say that a run did no better than guessing, and why that is likely.
+
+    Args:
+        result: The content of result.json.
+        settings: `loss`, `optim` and `optim.lr`, for the likely cause.
+        curve: The columns of metrics.csv.
+
+    Returns:
+        The sentences; none for a run that did better, or whose level of chance is not known.
+    """
+    metric = next((name for name in ("test/accuracy", "test/r2") if at_chance(result, name)), None)
+    if metric is None:
+        return []
+    value = f"test {title(metric)} {result['metrics'][metric]:.4f}"
+    chance = chance_of(result)
+    if metric == "test/r2" or chance is None:
+        finding = f"{value} is no better than predicting the mean of the targets."
+        return [f"{finding} {likely_cause(settings, curve)}"]
+    finding = (
+        f"{value} is at chance: with {chance.examples} test examples, guessing reaches up to "
+        f"{chance.limit:.4f}."
+    )
+    return [f"{finding} {likely_cause(settings, curve, fitted=min(0.99, 2 * chance.limit))}"]

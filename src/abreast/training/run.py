@@ -26,7 +26,7 @@ from abreast.learner.shared_norm import share_norms
 from abreast.metrics.objective import objective
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import CONFIG, STATUS
-from abreast.runs.summary import print_summary
+from abreast.runs.summary import chance_warnings, print_summary
 from abreast.runtime.directory_lock import locked
 from abreast.runtime.matmul_precision import matmul_precision
 from abreast.runtime.process import prepare_process
@@ -159,4 +159,19 @@ def train(cfg: Config, directory: RunDirectory) -> None:
         writer = next(callback for callback in callbacks if isinstance(callback, RunWriter))
         seconds = writer.before + time.perf_counter() - began
         result = finish(trainer, learner, data, directory, cfg, chosen, seconds=seconds)
-        print_summary(directory.path, dict(result))
+        warnings = chance_warnings(dict(result), _named_settings(cfg), _curve(directory))
+        print_summary(directory.path, dict(result), warnings)
+
+
+def _named_settings(cfg: Config) -> dict[str, object]:
+    """What a warning can name as a cause: the loss, the optimizer and its learning rate."""
+    names = cfg.get("names") or {}
+    return {**{key: names.get(key) for key in ("loss", "optim")}, "optim.lr": cfg["optim"].get("lr")}
+
+
+def _curve(directory: RunDirectory) -> dict[str, list[float]]:
+    rows = directory.read_metrics()
+    return {
+        name: [row[name] for row in rows if name in row]
+        for name in ("train/loss", "train/accuracy", "train/r2")
+    }

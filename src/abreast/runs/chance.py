@@ -1,0 +1,99 @@
+"""Whether a finished run did better than guessing, from its result.json alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SURELY_ABOVE = math.log(1000) / 2  # Hoeffding (1963): P(share of hits > chance + sqrt(this / n)) < 1 / 1000
+
+
+@dataclass(frozen=True)
+class Chance:
+    """What guessing reaches on a run's test examples.
+
+    Attributes:
+        level: Expected accuracy of the best constant prediction: the share of the largest class, in (0, 1).
+        examples: Number of test examples.
+    """
+
+    level: float
+    examples: int
+
+    @property
+    def limit(self) -> float:
+        """The highest accuracy that still counts as chance."""
+        from abreast.statistics.collapse import chance_limit  # scipy, late: the end of most runs needs none
+
+        return chance_limit(self.level, self.examples)
+
+    def contains(self, accuracy: float) -> bool:
+        """Tell whether an accuracy is one that guessing can reach."""
+        if accuracy > self.level + math.sqrt(SURELY_ABOVE / self.examples):
+            return False
+        return math.isnan(accuracy) or accuracy <= self.limit
+
+
+def chance_of(result: Mapping[str, Any]) -> Chance | None:
+    """Find what guessing reaches on a run's test examples.
+
+    Args:
+        result: The content of result.json, of whatever age or state.
+
+    Returns:
+        The level by the record of the data, else by the classes of the test examples in the confusion matrix,
+        else by the number of classes. None for a regression, and where no classes or examples are known.
+    """
+    counts = _class_counts(result.get("confusion"))
+    record = result.get("data")
+    data = record if isinstance(record, Mapping) else {}
+    examples = next(filter(_is_count, (data.get("test"), _test_examples(result), sum(counts))), None)
+    classes = result.get("classes")
+    number = len(classes) if isinstance(classes, (list, tuple)) else 0
+    levels = (
+        data.get("chance"),
+        max(counts) / sum(counts) if sum(counts) else None,
+        1 / number if number > 1 else None,
+    )
+    for level in levels:
+        if examples is not None and isinstance(level, float) and 0 < level < 1:
+            return Chance(level, int(examples))
+    return None
+
+
+def at_chance(result: Mapping[str, Any], metric: str = "test/accuracy") -> bool:
+    """Tell whether a run did no better than guessing.
+
+    Args:
+        result: The content of result.json.
+        metric: The metric to judge by. An accuracy is at chance if guessing can reach it, an R² if it is
+            not positive, as predicting the mean reaches 0. No other metric has a level of chance.
+    """
+    metrics = result.get("metrics")
+    value = metrics.get(metric) if isinstance(metrics, Mapping) else None
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    if metric == "test/r2":
+        return not value > 0
+    chance = chance_of(result) if metric == "test/accuracy" else None
+    return chance is not None and chance.contains(float(value))
+
+
+def _class_counts(confusion: object) -> list[int]:
+    """The number of test examples of each class; none where the matrix is missing or broken."""
+    if not isinstance(confusion, list) or not all(isinstance(row, list) for row in confusion):
+        return []
+    if not all(isinstance(count, int) and count >= 0 for row in confusion for count in row):
+        return []
+    return [sum(row) for row in confusion]
+
+
+def _test_examples(result: Mapping[str, Any]) -> object:
+    examples = result.get("examples")
+    return examples.get("test") if isinstance(examples, Mapping) else None
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
