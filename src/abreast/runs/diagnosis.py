@@ -38,7 +38,9 @@ def likely_cause(
     epochs = f"{len(losses)} epochs"
     path = f"{first:.4g} in the first epoch, {last:.4g} in the last of {epochs}"
     if len(losses) == 1:
-        return f"One epoch does not show why; train for longer, or try other values of {rate.partition('=')[0]}."
+        return (
+            f"One epoch does not show why; train for longer, or try other values of {rate.partition('=')[0]}."
+        )
     scores = list(curve.get("train/accuracy") or curve.get("train/r2") or (0.0,))
     if scores[-1] >= fitted:
         return (
