@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 SURELY_ABOVE = math.log(1000) / 2  # Hoeffding (1963): P(share of hits > chance + sqrt(this / n)) < 1 / 1000
 
@@ -49,7 +49,8 @@ def chance_of(result: Mapping[str, Any]) -> Chance | None:
     counts = _class_counts(result.get("confusion"))
     record = result.get("data")
     data = record if isinstance(record, Mapping) else {}
-    examples = next(filter(_is_count, (data.get("test"), _test_examples(result), sum(counts))), None)
+    known = (data.get("test"), _test_examples(result), sum(counts))
+    examples = next((count for count in known if _is_count(count)), None)
     classes = result.get("classes")
     number = len(classes) if isinstance(classes, (list, tuple)) else 0
     levels = (
@@ -59,7 +60,7 @@ def chance_of(result: Mapping[str, Any]) -> Chance | None:
     )
     for level in levels:
         if examples is not None and isinstance(level, float) and 0 < level < 1:
-            return Chance(level, int(examples))
+            return Chance(level, examples)
     return None
 
 
@@ -95,5 +96,5 @@ def _test_examples(result: Mapping[str, Any]) -> object:
     return examples.get("test") if isinstance(examples, Mapping) else None
 
 
-def _is_count(value: object) -> bool:
+def _is_count(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0

@@ -68,8 +68,8 @@ def likely_cause(
             f"small{context}{more}, or {epochs} are too few."
         )
     return (
-        f"The training loss has no trend ({path}): {rate} is probably too large{context}, so that the network "
-        "got stuck, or this network cannot learn from this loss."
+        f"The training loss has no trend ({path}): {rate} is probably too large{context}, so that the "
+        "network got stuck, or this network cannot learn from this loss."
     )
 
 
