@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -9,6 +10,7 @@ from typing import NoReturn
 import pytest
 import torch.distributed as dist
 
+from abreast.build.permissions import VARIABLE, Permissions
 from abreast.cli import rank
 from abreast.errors import DivergedError
 from abreast.runs.directory import RunDirectory
@@ -24,7 +26,7 @@ class EndedError(Exception):
 def test_a_rank_ends_before_the_interpreter_does(
     is_initialized: bool, error: DivergedError | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def train(config: object, directory: object) -> None:
+    def train(config: object, directory: object, permissions: object) -> None:
         if error is not None:
             raise error
 
@@ -33,6 +35,7 @@ def test_a_rank_ends_before_the_interpreter_does(
 
     RunDirectory(tmp_path).write_config({"seed": 0})
     monkeypatch.setattr(rank, "train_as_rank", train)
+    monkeypatch.setenv(VARIABLE, json.dumps(Permissions(()).to_json()))
     monkeypatch.setattr(rank, "DIE_WITH_PARENT", 0)  # not for this process
     monkeypatch.setattr("os._exit", leave)
     monkeypatch.setattr(dist, "is_initialized", lambda: is_initialized)

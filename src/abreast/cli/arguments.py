@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from abreast.runs.directory import RunDirectory
+from abreast.runtime import module_path
 
 FORMATS = ("torch", "onnx")
 
@@ -24,7 +25,11 @@ def parse(command: str, argv: Sequence[str] | None) -> Namespace:
         "--checkpoint", help="best, last or a path (default: the one the run was tested with)"
     )
     parser.add_argument(
-        "--trust", action="append", default=[], metavar="PACKAGE", help="a custom package that the run uses"
+        "--trust",
+        action="append",
+        default=[],
+        metavar="PACKAGE",
+        help="a custom package that the run uses, or a folder with its data",
     )
     if command == "predict":
         parser.add_argument(
@@ -34,6 +39,7 @@ def parse(command: str, argv: Sequence[str] | None) -> Namespace:
     else:
         parser.add_argument("overrides", nargs="*", default=[], help="other data: data=NAME, data.KEY=VALUE")
         args = parser.parse_intermixed_args(argv)
+    module_path.leave_out_working_directory(args.trust)
     RunDirectory(args.run).read_config()
     return args
 

@@ -7,13 +7,12 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NoReturn
 
 from abreast import __version__
 from abreast.cli import train
 from abreast.errors import AbreastError, disk_error
-from abreast.runtime import garbage
+from abreast.runtime import garbage, module_path
 from abreast.training import external_ranks
 
 COMMANDS = ("evaluate", "predict", "export", "report", "rank")  # a module of this package each
@@ -25,9 +24,11 @@ def main(command: Sequence[str] = ()) -> NoReturn:
     arguments = [*command, *sys.argv[1:]]
     garbage.freeze_at_exit()
     logging.raiseExceptions = False  # a full disk must not fill the terminal with tracebacks of the log
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)  # as `python -m` has it: a custom loss in the working directory
+    opens_run = any(argument.lstrip("+").startswith("resume=") for argument in arguments)
+    if opens_run or (arguments and arguments[0] in COMMANDS):
+        module_path.leave_out_working_directory()  # it may be a stranger's
+    else:
+        module_path.put_working_directory_last()  # for a custom loss that lies there
     if "--version" in arguments:
         print(f"abreast {__version__}")
         sys.exit(0)

@@ -14,8 +14,11 @@ from typing import NoReturn
 
 import torch.distributed as dist
 
+from abreast.build.allowlist import training_targets
+from abreast.build.permissions import Permissions, of_rank
 from abreast.errors import AbreastError, DivergedError
 from abreast.runs.directory import RunDirectory
+from abreast.runtime import module_path
 from abreast.training.external_ranks import DONE, process_position, spread, tell
 from abreast.training.rank_process import train_as_rank
 
@@ -29,7 +32,11 @@ def main(argv: Sequence[str]) -> int:
     directory = RunDirectory(Path(argv[0]))
     code = 0
     try:
-        train_as_rank(directory.read_config(), directory)
+        permissions = of_rank()
+        config = directory.read_config()
+        if permissions is None:  # started by hand
+            permissions = Permissions(tuple(training_targets(config)))
+        train_as_rank(config, directory, permissions)
     except AbreastError as error:
         code = error.exit_code
     if dist.is_available() and dist.is_initialized():
@@ -54,8 +61,12 @@ def follow() -> int:
     position = process_position()
     assert position is not None
     while (message := tell(None)) != DONE:
-        sys.path.extend(path for path in message["path"] if path not in sys.path)
+        sys.path[:] = message["path"]
         directory = RunDirectory(Path(message["directory"]))
         with suppress(DivergedError):  # all ranks see it, and the first one tells it
-            train_as_rank(spread(directory.read_config(), position), directory)
+            config = spread(directory.read_config(), position)
+            permissions = Permissions.from_json(message["permissions"])
+            if permissions.modules is not None:
+                module_path.leave_out_working_directory(permissions.modules)
+            train_as_rank(config, directory, permissions)
     return 0

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hydra.utils import execution_whitelist
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -19,6 +18,7 @@ from abreast.runs.config_file import TRAINED_GROUPS, check_shape
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import CONFIG, LAST, LOG, STATUS
 from abreast.runs.state import readable_status
+from abreast.runtime import module_path
 from abreast.validation.validate import validate
 
 CHANGES = (
@@ -39,6 +39,7 @@ def main(overrides: Sequence[str]) -> int:
         RunError: for a run directory that is missing, incomplete or broken.
     """
     run_dir, changes, trust = _parse(overrides)
+    module_path.leave_out_working_directory(trust)
     directory = RunDirectory(run_dir)
     config = directory.read_config()
     check_shape(config, run_dir / CONFIG, TRAINED_GROUPS)
@@ -61,6 +62,7 @@ def _resume(config: Config, directory: RunDirectory, trust: Sequence[str], is_fi
 
     # isort: split
     from abreast.build.allowlist import check_output_paths, training_targets
+    from abreast.build.permissions import Permissions, permitted
     from abreast.learner.checkpoint import resume_point
     from abreast.training.run import resume as resume_run
 
@@ -80,7 +82,8 @@ def _resume(config: Config, directory: RunDirectory, trust: Sequence[str], is_fi
     else:
         print(f"{directory.path} has no checkpoint yet: it restarts from scratch")
     _log_into(directory.path / LOG)
-    with execution_whitelist(allowed, reset=True):
+    permissions = Permissions(tuple(allowed), modules=tuple(trust))
+    with permitted(permissions, reset=True):
         resume_run(config, directory)
     return 0
 

@@ -23,9 +23,8 @@ def task(config: DictConfig) -> Any:
     from hydra.core.hydra_config import HydraConfig
     from hydra.errors import InstantiationException
     from hydra.types import RunMode
-    from hydra.utils import execution_whitelist
 
-    from abreast.config.targets import own_targets
+    from abreast.build.permissions import Permissions, permitted
     from abreast.validation.preflight import Stop, check, overrides_of
 
     hydra = HydraConfig.get()
@@ -33,7 +32,7 @@ def task(config: DictConfig) -> Any:
         try:
             check(config, hydra)
             values = run_config(config, hydra)
-            with execution_whitelist(own_targets(values)):
+            with permitted(Permissions.of_user(values)):
                 return _run(values, Path(hydra.runtime.output_dir), in_sweep=hydra.mode == RunMode.MULTIRUN)
         except (AbreastError, InstantiationException) as error:
             if hydra.mode != RunMode.MULTIRUN:

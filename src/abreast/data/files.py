@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from abreast.data.download import download
+from abreast.data.download import are_allowed, download
 from abreast.errors import ConfigError, DataError, RunError
 from abreast.runtime.directory_lock import locked
 
@@ -43,7 +43,17 @@ def obtain(name: str, folder: str | Path, mirrors: str | Sequence[str] | None = 
     root = expand(folder)
     home = root / name / "raw"
     try:
-        return _find(root, name) or _download(root, name, mirrors)
+        files = _find(root, name)
+        if files is not None:
+            return files
+        if not are_allowed():
+            lines = [
+                f"{name} is not on this machine. Opening a run directory downloads nothing; training does.",
+                *_looked_in(root, name),
+                _by_hand(home),
+            ]
+            raise DataError("\n".join(lines))
+        return _download(root, name, mirrors)
     except OSError as error:
         reason = f"{error.strerror or error}" + (f" ({error.filename})" if error.filename else "")
         raise DataError(f"Cannot use {home} for {name}: {reason}. {_by_hand(home)}") from error
@@ -100,12 +110,16 @@ def _fetch_missing(root: Path, name: str, mirrors: str | Sequence[str] | None) -
     except DataError as error:
         lines = [
             f"{name} is not on this machine and cannot be downloaded.",
-            "Looked for its four files in:",
-            *(f"  {candidate}: {_lacks(candidate)}" for candidate in _folders(root, name)),
+            *_looked_in(root, name),
             str(error),
             _by_hand(home),
         ]
         raise DataError("\n".join(lines)) from error
+
+
+def _looked_in(root: Path, name: str) -> list[str]:
+    folders = [f"  {folder}: {_lacks(folder)}" for folder in _folders(root, name)]
+    return ["Looked for its four files in:", *folders]
 
 
 def _lacks(folder: Path) -> str:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
-from hydra.utils import execution_whitelist
 from omegaconf import OmegaConf
 
 from abreast.build.allowlist import trusted_targets
 from abreast.build.components import build_loss, build_net
+from abreast.build.permissions import Permissions, permitted
 from abreast.config.options import MAIN, conf_dir
 from abreast.config.types import Config, State
 from abreast.errors import ConfigError, RunError
@@ -43,7 +43,9 @@ def reopened(
     check_shape(config, run / CONFIG)
     if overrides:
         config["data"] = _other_data(config["data"], overrides)
-    with execution_whitelist(trusted_targets(config, trust), reset=True):
+    is_users_data = any(override.startswith(("data=", "data.mirrors=")) for override in overrides)
+    permissions = Permissions(tuple(trusted_targets(config, trust)), downloads=is_users_data)
+    with permitted(permissions, reset=True):
         yield directory, config
 
 

@@ -118,7 +118,10 @@ def shared(config: Config, directory: RunDirectory) -> Iterator[Config]:
     if position.starter == "torchrun":
         mark.write_text(os.environ["TORCHELASTIC_RUN_ID"])
     if position.world > 1:
-        tell({"directory": str(directory.path.absolute()), "path": sys.path})
+        from abreast.build.permissions import current
+
+        permissions = current(config).to_json()
+        tell({"directory": str(directory.path.absolute()), "path": sys.path, "permissions": permissions})
     yield spread(config, position)
     mark.unlink(missing_ok=True)
 

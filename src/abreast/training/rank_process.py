@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from hydra.utils import execution_whitelist
-
-from abreast.config.targets import own_targets
+from abreast.build.permissions import Permissions, permitted
 from abreast.config.types import Config
 from abreast.errors import Interrupted
 from abreast.runs.directory import RunDirectory
 from abreast.training.run import train
 
 
-def train_as_rank(cfg: Config, directory: RunDirectory) -> None:
-    """Train in this process, one of several. The run's status names the first failure of any rank."""
+def train_as_rank(cfg: Config, directory: RunDirectory, permissions: Permissions) -> None:
+    """Train in this process, one of several. The run's status names the first failure of any rank.
+
+    Args:
+        cfg: The run's configuration.
+        directory: Its directory.
+        permissions: Those of the process that started this one: a rank may do no more.
+    """
     try:
-        with execution_whitelist(own_targets(cfg)):
+        with permitted(permissions, reset=True):
             train(cfg, directory)
     except (Interrupted, KeyboardInterrupt):
         raise

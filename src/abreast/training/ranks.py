@@ -17,6 +17,7 @@ from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+from abreast.build.permissions import for_rank
 from abreast.config.types import Config
 from abreast.errors import DivergedError, Interrupted, RunError
 from abreast.runs.directory import RunDirectory
@@ -46,19 +47,20 @@ def ranks_to_start(cfg: Config) -> int:
     return int(devices)
 
 
-def start_ranks(directory: RunDirectory, ranks: int) -> None:
+def start_ranks(directory: RunDirectory, ranks: int, config: Config) -> None:
     """Train the run in several processes of this machine, and wait for them. None outlives this call.
 
     Args:
         directory: The run's directory, which holds its configuration.
         ranks: The number of processes.
+        config: The run's configuration.
 
     Raises:
         DivergedError: The training loss did not stay finite.
         Interrupted: A signal stopped a rank.
         RunError: A rank failed; the message holds the reason from the run's status.
     """
-    config = LaunchConfig(
+    launch = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
         run_id=directory.path.name,
@@ -73,11 +75,13 @@ def start_ranks(directory: RunDirectory, ranks: int) -> None:
     variables = {
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", threads),
         external_ranks.STARTED_BY_RUN: "1",
+        "PYTHONSAFEPATH": "1",  # `-m` must not put the working directory first
+        **for_rank(config),
     }
     variables["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     try:
         with environment_variables(variables), _handlers_kept():
-            elastic_launch(config, sys.executable)("-m", "abreast", "rank", str(directory.path))
+            elastic_launch(launch, sys.executable)("-m", "abreast", "rank", str(directory.path))
     except SignalException as error:
         raise Interrupted(error.sigval) from None
     except ChildFailedError as error:

@@ -94,7 +94,7 @@ def _run(cfg: Config, directory: RunDirectory, *, is_new: bool) -> float:
         with _status_kept(directory):
             ranks = ranks_to_start(cfg)
             if ranks > 1:
-                start_ranks(directory, ranks)
+                start_ranks(directory, ranks, cfg)
             else:
                 with shared(cfg, directory) as shared_cfg:
                     train(shared_cfg, directory)
