@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NoReturn
 
 from abreast import __version__
@@ -42,11 +43,15 @@ def main(command: Sequence[str] = ()) -> NoReturn:
             importlib.import_module("abreast.runtime.fast_import")
         module = importlib.import_module(f"abreast.cli.{arguments[0]}")
         sys.exit(_reported(lambda: module.main(arguments[1:])))
+    command_line = train.main
+    if arguments and arguments[0] == "decide":  # a multirun
+        decide = importlib.import_module("abreast.cli.decide")
+        command_line = partial(decide.main, arguments[1:])
     if external_ranks.follows():
         importlib.import_module("abreast.runtime.fast_import")
         sys.exit(_reported(importlib.import_module("abreast.cli.rank").follow))
     garbage.pause()  # until a run begins: checks and imports make many small objects that are kept
-    sys.exit(external_ranks.lead(lambda: _reported(train.main)))
+    sys.exit(external_ranks.lead(lambda: _reported(command_line)))
 
 
 def _reported(command: Callable[[], int | None]) -> int:

@@ -50,10 +50,15 @@ class Preflight(Callback):
             hydra.config_loader = SweepLoader(hydra.config_loader)  # type: ignore[assignment]
         try:
             message = ""
-            if config.hydra.runtime.choices.get("hydra/sweeper") == "abreast_study":
+            sweeper = config.hydra.runtime.choices.get("hydra/sweeper")
+            if sweeper == "abreast_study":
                 from abreast.study.run import prepare
 
                 prepare(config, GlobalHydra.instance().config_loader())
+            elif sweeper == "abreast_decide":
+                from abreast.study.decide.run import prepare_decision
+
+                prepare_decision(config, GlobalHydra.instance().config_loader())
             else:
                 variants = list(jobs(config, values_of(config)))
                 message = "" if any(is_sound(*variant) for variant in variants) else mistakes(variants)

@@ -42,7 +42,9 @@ def command_id(config: DictConfig) -> str:
     """Eight hexadecimal digits for what a command runs; the order of its overrides does not count."""
     hydra = config.hydra
     asked = sorted(map(str, cast("list[Any]", OmegaConf.to_container(hydra.overrides.task))))
-    params = OmegaConf.to_container(hydra.sweeper, resolve=False)
+    params = cast("dict[str, Any]", OmegaConf.to_container(hydra.sweeper, resolve=False))
+    if hydra.runtime.choices.get("hydra/sweeper") == "abreast_decide":
+        params.pop("max_seeds", None)  # a larger budget goes on where the smaller one ended
     folders = [source.path for source in hydra.runtime.config_sources if source.schema == "file"]
     text = json.dumps([hydra.job.config_name, asked, params, folders], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -7,11 +7,15 @@ import os
 import sys
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from abreast.cli.hydra_flags import FOR_HYDRA, modules_in, parse
 from abreast.cli.task import FULL_ERROR, task
 from abreast.errors import AbreastError, ConfigError, disk_error
 from abreast.runtime.environment import environment_variables
+
+if TYPE_CHECKING:
+    from abreast.study.decide.decision import Decision
 
 
 def main() -> int:
@@ -41,7 +45,7 @@ def main() -> int:
     )(task)
     if os.environ.get(FULL_ERROR) == "1":
         run()
-        return 0
+        return _exit_code()
     try:
         with environment_variables({FULL_ERROR: "1"}):  # Hydra then raises, and prints nothing
             run()
@@ -50,7 +54,7 @@ def main() -> int:
     except Exception as caught:
         error, overrides = caught, arguments.overrides
     else:
-        return 0
+        return _exit_code()
     if isinstance(error, AbreastError | BrokenPipeError):
         raise error
     from abreast.validation.hydra_errors import explain, is_mistake
@@ -65,6 +69,18 @@ def main() -> int:
     trace = _from_task(error.__traceback__)
     sys.excepthook(type(error), error.with_traceback(trace), trace)
     return 1
+
+
+def latest_decision() -> Decision | None:
+    """The decision that this process has come to (`hydra/sweeper=abreast_decide`); None without one."""
+    module = sys.modules.get("abreast.study.decide.run")
+    return None if module is None else module.latest_decision()
+
+
+def _exit_code() -> int:
+    """The exit code of what has ended well: a decision's verdict, else 0."""
+    decision = latest_decision()
+    return 0 if decision is None else decision.exit_code
 
 
 def _from_task(trace: TracebackType | None) -> TracebackType | None:

@@ -37,6 +37,8 @@ OUTPUTS = (STATUS, METRICS, RESULT, EXAMPLES, WORST, CHECKPOINTS, EVENTS)
 # Of a sweep or a study.
 SWEEP = "multirun.yaml"
 STUDY = "study.json"
+DECISION = "decision.json"
+LOOKS = "looks.jsonl"  # every look at the test set, one a line
 
 # Of a report.
 REPORT = "report"

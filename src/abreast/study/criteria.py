@@ -86,7 +86,9 @@ def read_criteria(protocol: Protocol, config: DictConfig) -> Criteria:
                 for line, names in cells_by_mistake.items()
             )
         )
-    return Criteria(tuple(criteria), _test_metric(protocol, resolved))
+    names = [cell.name for cell in protocol.cells]
+    metric = choose_test_metric(protocol.metric, dict(zip(names, resolved, strict=True)))
+    return Criteria(tuple(criteria), metric)
 
 
 def _swept_values(protocol: Protocol, cell: Cell) -> dict[str, list[str]]:
@@ -116,27 +118,39 @@ def _unsuitable(config: Mapping[str, Any], cell: Cell) -> Iterator[str]:
         )
 
 
-def _test_metric(protocol: Protocol, configs: Sequence[Mapping[str, Any]]) -> str:
-    """The test metric that all cells are compared by."""
-    tasks = {
-        cell.name: str(config["data"]["task"]) for cell, config in zip(protocol.cells, configs, strict=True)
-    }
+def choose_test_metric(
+    name: str | None, configs: Mapping[str, Mapping[str, Any]], compared: str = "cells"
+) -> str:
+    """Choose the test metric that settings are compared by.
+
+    Args:
+        name: The metric that was asked for, such as `accuracy`; None: the first one of the task.
+        configs: The configuration of each cell, by its name.
+        compared: What the message calls them.
+
+    Returns:
+        The metric's key, such as `test/accuracy`.
+
+    Raises:
+        ConfigError: If they have no such metric in common.
+    """
+    tasks = {cell: str(config["data"]["task"]) for cell, config in configs.items()}
     if len({*tasks.values()}) > 1:
-        pairs = listed(f"{name}: {task}" for name, task in tasks.items())
-        raise ConfigError(f"data.task: cells with different tasks have no metric in common ({pairs})")
-    names = _metric_names(configs[0])
-    name = protocol.metric or names[0]
-    if name not in names:
-        near = did_you_mean(name, names)
-        raise ConfigError(f"{SWEEPER}.metric: the task has {listed(names)}, got {name}{near}")
-    losses = {str(config["loss"]) for config in configs}
-    if name == "loss" and len(losses) > 1:
+        pairs = listed(f"{cell}: {task}" for cell, task in tasks.items())
+        raise ConfigError(f"data.task: {compared} with different tasks have no metric in common ({pairs})")
+    names = _metric_names(next(iter(configs.values())))
+    chosen = name or names[0]
+    if chosen not in names:
+        near = did_you_mean(chosen, names)
+        raise ConfigError(f"{SWEEPER}.metric: the task has {listed(names)}, got {chosen}{near}")
+    losses = {str(config["loss"]) for config in configs.values()}
+    if chosen == "loss" and len(losses) > 1:
         others = listed(other for other in names if other != "loss")
         raise ConfigError(
-            f"{SWEEPER}.metric: the cells are trained on different losses, whose values are not comparable; "
-            f"write {others}"
+            f"{SWEEPER}.metric: the {compared} are trained on different losses, whose values are not "
+            f"comparable; write {others}"
         )
-    return f"test/{name}"
+    return f"test/{chosen}"
 
 
 def _metric_names(config: Mapping[str, Any]) -> list[str]:

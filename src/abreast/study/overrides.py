@@ -25,12 +25,21 @@ class CommandLine:
     swept: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
 
 
-def parse_command_line(arguments: Sequence[str], loader: ConfigLoader | None = None) -> CommandLine:
+INTERVAL_OF_STUDY = (
+    "a study draws from the intervals of its space. Write "
+    "hydra.sweeper.space.default={{{key}:{{low:...,high:...}}}}, or list the values: {key}=1,2"
+)
+
+
+def parse_command_line(
+    arguments: Sequence[str], loader: ConfigLoader | None = None, of_interval: str = INTERVAL_OF_STUDY
+) -> CommandLine:
     """Sort the overrides of a command line.
 
     Args:
         arguments: Overrides such as `data=mnist` or `optim.lr=0.1,0.01`.
         loader: Hydra's loader, for values such as `glob(*)`.
+        of_interval: What the message says of a sweep over an interval of `{key}`.
 
     Raises:
         ConfigError: For a sweep over an interval.
@@ -44,10 +53,7 @@ def parse_command_line(arguments: Sequence[str], loader: ConfigLoader | None = N
             swept[parsed.get_key_element()] = tuple(parsed.sweep_iterator())
         else:
             key = parsed.key_or_group
-            raise ConfigError(
-                f"{parsed.input_line}: a study draws from the intervals of its space. Write "
-                f"hydra.sweeper.space.default={{{key}:{{low:...,high:...}}}}, or list the values: {key}=1,2"
-            )
+            raise ConfigError(f"{parsed.input_line}: {of_interval.format(key=key)}")
     return CommandLine(fixed, swept)
 
 
