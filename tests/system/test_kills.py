@@ -48,7 +48,8 @@ def weights(path: Path) -> dict[str, Any]:
 
 
 def result(path: Path) -> dict[str, Any]:
-    return {key: value for key, value in RunDirectory(path).read_result().items() if key != "seconds"}
+    result = RunDirectory(path).read_result()
+    return {key: value for key, value in result.items() if key not in ("seconds", "execution")}
 
 
 def rows(path: Path) -> list[dict[str, float]]:

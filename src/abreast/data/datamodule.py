@@ -46,6 +46,7 @@ class DataModule(LightningDataModule):
             the training and validation examples are copied out of it.
 
     Attributes:
+        content: the digest of the source's examples.
         drawn: the part that the split seed or the fold draws first, `test` or `val`.
 
     Raises:
@@ -74,6 +75,7 @@ class DataModule(LightningDataModule):
     ) -> None:
         super().__init__()
         # The source itself is not kept: the training examples would be in memory twice.
+        self.content = source.content
         self.facts = dict(source.facts)
         self.classes = source.classes
         labels = (source.train.targets, source.test.targets)
@@ -136,6 +138,15 @@ class DataModule(LightningDataModule):
 
     def _moments(self) -> Moments:
         return moments(self.train.inputs) if self._levels is None else moments_of_levels(self._levels)
+
+    @cached_property
+    def class_counts_test(self) -> list[int]:
+        """The number of test examples of each class; of none for regression."""
+        targets = self.test.targets
+        if not self.classes:
+            return []
+        of_class = targets[(targets >= 0) & (targets < len(self.classes))]  # the others are ignored
+        return list(torch.bincount(of_class.cpu(), minlength=len(self.classes)).tolist())
 
     @property
     def batches_per_epoch(self) -> int:

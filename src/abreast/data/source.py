@@ -9,6 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from abreast.data.digest import ContentDigest
 from abreast.data.moments import level_counts
 from abreast.errors import DataError
 from abreast.losses.checks import label_problem
@@ -101,6 +102,12 @@ class Source:
     ignore_index: int | None = None
     official_test: bool = True
     test_facts: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @cached_property
+    def content(self) -> ContentDigest:
+        """The digest of all rows, however they are split."""
+        tensors = (self.train.inputs, self.train.targets, self.test.inputs, self.test.targets)
+        return ContentDigest(self.classes, tensors)
 
     @cached_property
     def pool(self) -> Split:

@@ -31,6 +31,7 @@ from abreast.stacking.optimizer_state import OptimizerSnapshot, cloned
 from abreast.stacking.optimizers import OptimizerGroup
 from abreast.stacking.parameters import detach_from_stack
 from abreast.training.finish import ChosenWeights, finish
+from abreast.training.record import StartRecord
 
 LANE_CALLBACKS = (RunWriter, TestImages, EarlyStopping, Checkpoint)  # others watch the process
 
@@ -50,6 +51,7 @@ class Lane:
         optimizer_group: The optimizer that steps the lane; None outside of a chunk.
         param_group: The optimizer's parameter group with the lane's settings.
         epoch_state: Gives what the epoch has come to so far.
+        record: How the lane is executed; set before it is trained.
     """
 
     number: int
@@ -71,6 +73,7 @@ class Lane:
         self.param_group: dict[str, Any] | None = None
         self.epoch_state: Callable[[], EpochState]
         self.trainer: LaneTrainer
+        self.record: StartRecord
         self._weights: OrderedDict[str, torch.Tensor] | None = None  # views, while they stay where they are
         self._fresh_random_state: RandomState | None = None
 
@@ -218,6 +221,7 @@ class Lane:
             self.directory,
             self.cfg,
             chosen,
+            self.record,
             seconds=seconds,
             status=status,
         )

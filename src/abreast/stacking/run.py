@@ -38,6 +38,7 @@ from abreast.stacking.resume import are_trained, load_checkpoints, loops_of
 from abreast.stacking.tester import StackTester
 from abreast.stacking.vmap import VmappedNet
 from abreast.training.fit import ctrl_c_raised
+from abreast.training.record import start_record
 
 log = logging.getLogger(__name__)
 
@@ -145,6 +146,15 @@ def _train(
     if options.shared_batches:  # lanes of one seed must be neighbours
         lanes = sorted(lanes, key=lambda lane: int(lane.cfg["seed"]))
     chunks = build_chunks(lanes, layout, load_checkpoints(lanes))
+    for chunk in chunks:
+        for lane in chunk.lanes:
+            lane.record = start_record(
+                trainer,
+                lane.cfg,
+                lanes=len(lanes),
+                shared_batches=options.shared_batches,
+                kernels="batched" if chunk.why_vmap is None else "vmap",
+            )
     loops = loops_of(lanes)
     if loops is not None:
         load_loops(trainer, loops)
