@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from abreast.report.example_text import example_sentences
 from abreast.report.formatting import (
     format_duration,
     format_interval,
@@ -82,7 +83,7 @@ def findings(task: Task, analysis: Analysis) -> list[str]:
         lines.append(
             f"Among the best groups, runs failed in {rates}; their means cover the finished runs only."
         )
-    return lines
+    return lines + example_sentences(task, analysis)
 
 
 def exclusion_reason(run: Run, analysis: Analysis) -> str:
