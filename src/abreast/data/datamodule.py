@@ -87,10 +87,13 @@ class DataModule(LightningDataModule):
                 check_labels(split.targets, len(self.classes), name, ignore_index)
         parts = partition(source, val_fraction, split_seed, folds, fold)
         self.drawn = parts.drawn
-        pool = source.pool
+        is_redrawn = parts.test is not None and not (folds is None and split_seed == 0)
+        pool = source.pool if shared or is_redrawn else source.train
         self.train, self.val = (_chosen(pool, rows, shared=shared) for rows in (parts.train, parts.val))
-        self.test = source.test if parts.test is None else _chosen(pool, parts.test, shared=shared)
-        if parts.test is not None and not (folds is None and split_seed == 0):
+        self.test = source.test
+        if parts.test is not None and (shared or is_redrawn):
+            self.test = _chosen(pool, parts.test, shared=shared)
+        if parts.test is not None and is_redrawn:
             for fact, by_row in source.test_facts.items():
                 self.facts[fact] = float(by_row[parts.test].mean())
         if label_noise:

@@ -114,8 +114,14 @@ class Source:
         """The rows that parts are drawn from: the training rows, then the test rows if not official."""
         if self.official_test:
             return self.train
-        train, test = self.train, self.test
-        return Split(torch.cat([train.inputs, test.inputs]), torch.cat([train.targets, test.targets]))
+        return Split(torch.cat([self.train.inputs, self.test.inputs]), self.pool_targets)
+
+    @cached_property
+    def pool_targets(self) -> Tensor:
+        """The targets of the pool's rows."""
+        if self.official_test:
+            return self.train.targets
+        return torch.cat([self.train.targets, self.test.targets])
 
     @cached_property
     def pool_levels(self) -> Tensor | None:
