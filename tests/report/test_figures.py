@@ -8,6 +8,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 import pytest
 
+from abreast.report.analysis import analyse
 from abreast.report.collect import collect
 from abreast.report.figures.base import Figure, FigureBuilder, FigureOptions
 from abreast.report.figures.confusion_matrix import confusion_matrix
@@ -17,7 +18,7 @@ from abreast.report.figures.lr_sensitivity import lr_sensitivity
 from abreast.report.figures.ranking import ranking
 from abreast.report.figures.registry import BEST_RUN, FIGURES
 from abreast.report.figures.time_to_target import time_to_target
-from abreast.report.groups import Analysis, analyse
+from abreast.report.groups import Analysis
 from support.report_runs import config, write_run
 
 # The builder, the figure's id, the number of its variants and of the rows of its numbers.

@@ -14,10 +14,10 @@ import plotly.graph_objects as go
 import pytest
 
 from abreast.errors import RunError
+from abreast.report.analysis import analyse
 from abreast.report.collect import collect
 from abreast.report.figures.base import Figure, Section
 from abreast.report.figures.image_files import find_browser
-from abreast.report.groups import analyse
 from abreast.report.html.contents import page_contents
 from abreast.report.provenance import commands
 from abreast.report.write import write_report

@@ -9,6 +9,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from abreast.errors import ConfigError
+from abreast.metrics.margin import read_margin
 from abreast.report.terminal import print_analysis, printable
 from abreast.report.write import write_report
 
@@ -28,23 +30,38 @@ def arguments(argv: Sequence[str] | None) -> Namespace:
         "--metric", help="what to compare by, such as val/loss (default: test/accuracy, or test/r2)"
     )
     parser.add_argument(
+        "--margin",
+        metavar="DIFFERENCE",
+        help="the largest difference that does not matter, such as 0.002: groups within it are equivalent",
+    )
+    parser.add_argument(
         "--target", type=float, metavar="LEVEL", help="the validation level of time to target, such as 0.97"
     )
     parser.add_argument(
         "--figures", action="store_true", help="each figure as PNG and SVG too (needs Chromium)"
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    for path in args.directories:
+        key, is_override, value = str(path).partition("=")
+        if is_override and key in vars(args) and not path.exists():
+            raise ConfigError(f"{path}: no such directory; write --{key} {value}")
+    return args
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command `abreast report`."""
     args = arguments(argv)
     report = write_report(
-        args.directories, args.out, metric=args.metric, target=args.target, figures=args.figures
+        args.directories,
+        args.out,
+        metric=args.metric,
+        margin=None if args.margin is None else read_margin("--margin", args.margin),
+        target=args.target,
+        figures=args.figures,
     )
     console = Console(highlight=False)
     print_analysis(report.analysis, console)
-    drawn = sum(file.suffix in (".png", ".svg") for file in report.files)
+    drawn = len(report.files) - 3
     more = f", and {drawn} figures in {report.page.parent / 'figures'}" if drawn else ""
     line = f"\n{report.page}  (with runs.csv and summary.csv beside it{more})"
     console.print(Text(printable(line.strip("\n"))), soft_wrap=True)

@@ -13,10 +13,10 @@ VERDICTS: dict[Verdict, str] = {
     "better": "better",
     "worse": "worse",
     "equivalent": "equivalent",
-    "not significantly different": "not sig. different",
-    "inconclusive": "inconclusive",
+    "not significantly different": "not significantly different",
+    "inconclusive": "inconclusive: too few seeds",
     "collapsed": "collapsed",
-    "untested": "no test",
+    "untested": "untested",
 }
 TESTS: dict[Test, str] = {
     "paired t": "paired t test",
@@ -52,6 +52,30 @@ def format_number(value: float | None) -> str:
     return f"{value:.3g}"
 
 
+def format_difference(value: float | None) -> str:
+    """Write a difference with its sign, in as many digits as `format_number`.
+
+    >>> format_difference(-0.0021), format_difference(0.5)
+    ('-0.0021', '+0.5000')
+    """
+    if value is None:
+        return "—"
+    return f"{'-' if value < 0 else '+'}{format_number(abs(value))}"
+
+
+def format_difference_ends(comparison: Comparison) -> str:
+    """Write the simultaneous interval of a difference, `-0.0344 to -0.0076`; nothing without one."""
+    if comparison.low is None or comparison.high is None:
+        return ""
+    return f"{format_difference(comparison.low)} to {format_difference(comparison.high)}"
+
+
+def format_difference_interval(comparison: Comparison) -> str:
+    """Write `-0.0210 (-0.0344 to -0.0076)`: a difference with its simultaneous interval, if there is one."""
+    ends = format_difference_ends(comparison)
+    return format_difference(comparison.difference) + (f" ({ends})" if ends else "")
+
+
 def format_p_value(p: float | None) -> str:
     """Write a p-value with three decimals, `< 0.001` for smaller ones."""
     if p is None:
@@ -69,11 +93,19 @@ def format_duration(seconds: float | None) -> str:
 
 
 def format_mean(summary: Summary) -> str:
-    """Write `0.9721 ± 0.0040`: the mean and half the width of its interval, if there is one."""
+    """Write `0.9721 ± 0.0040`: the mean and half the width of its interval, if there is one.
+
+    An interval that is not symmetric, as at the end of the metric's range, is written with its ends.
+
+    >>> format_mean(Summary(3, 0.99, 0.01, 0.965, 1.0))
+    '0.9900 (0.9650 to 1.0000)'
+    """
     if summary.mean is None:
         return "no value"
-    if summary.half is None:
+    if summary.low is None or summary.high is None or summary.half is None:
         return format_number(summary.mean)
+    if abs(summary.high + summary.low - 2 * summary.mean) > 0.02 * (summary.high - summary.low):
+        return f"{format_number(summary.mean)} ({format_interval(summary)})"
     return f"{format_number(summary.mean)} ± {format_number(summary.half)}"
 
 
@@ -84,9 +116,14 @@ def format_interval(summary: Summary) -> str:
     return f"{format_number(summary.low)} to {format_number(summary.high)}"
 
 
+def format_count(count: int, noun: str) -> str:
+    """Write `1 run` or `5 runs`."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 def format_sample_size(n: int) -> str:
     """Write `n = 5 seeds`."""
-    return f"n = {n} seed{'s' * (n != 1)}"
+    return f"n = {format_count(n, 'seed')}"
 
 
 def format_failures(failed: int, runs: int) -> str:
@@ -94,8 +131,16 @@ def format_failures(failed: int, runs: int) -> str:
     return f"{failed} of {runs} failed" if failed else ""
 
 
+def format_collapsed(group: Group) -> str:
+    """Write `2 of 5 collapsed`; nothing if no run ended at chance."""
+    collapsed = len(group.collapsed)
+    return f"{collapsed} of {collapsed + len(group.values)} collapsed" if collapsed else ""
+
+
 def verdict_label(group: Group) -> str:
     """Write in a word how a group compares with the winner."""
+    if group.verdict == "collapsed":
+        return f"collapsed ({len(group.collapsed)} of {len(group.collapsed)})"
     return VERDICTS[group.verdict] if group.summary.n else "no value"
 
 

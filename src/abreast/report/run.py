@@ -14,6 +14,7 @@ from abreast.config.types import Json
 from abreast.errors import RunError
 from abreast.report.files import Curve, read_curve, read_yaml
 from abreast.report.settings import Settings, flatten
+from abreast.runs.chance import at_chance
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import CONFIG, HYDRA, METRICS, OVERRIDES, RESULT, STATUS
 from abreast.runs.small_file import MOST_YAML_BYTES, read_text
@@ -56,6 +57,11 @@ class Run:
     curve: Curve = field(default_factory=dict)
     idle_seconds: float | None = None
     duplicate_of: str = ""
+
+    @property
+    def is_collapsed(self) -> bool:
+        """Whether the tested network did no better than guessing: what a run that learned nothing ends at."""
+        return at_chance(self.result)
 
     @property
     def seconds(self) -> float | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from abreast.metrics.registry import STAGES
 from abreast.report.formatting import format_test
-from abreast.report.groups import Analysis
+from abreast.report.groups import Analysis, Group
 from abreast.report.settings import Scalar, format_setting
 from abreast.runs.atomic import write_atomically
 
@@ -63,24 +63,22 @@ def summary_table(analysis: Analysis) -> CsvTable:
         *analysis.sweep.varied,
         *("metric", "n", "mean", "sd", "low", "high", "selection", "selection_mean"),
         *("runs", "finished", "failed", "failure_rate", "running", "seconds"),
-        *("verdict", "winner", "difference", "difference_low", "difference_high", "test", "p", "p_adjusted"),
+        *("collapsed", "collapse_rate", "collapse_rate_low", "collapse_rate_high"),
+        *("verdict", "winner", "margin", "difference", "difference_low", "difference_high", "test", "p"),
+        *("p_adjusted", "p_equivalent", "smallest_difference", "seeds_needed"),
     ]
-    rows = []
-    for group in analysis.groups:
-        s, c = group.summary, group.comparison
-        against = (
-            (c.reference, c.difference, c.low, c.high, format_test(c), c.p, c.p_adjusted) if c else [None] * 7
-        )
-        rows.append(
-            [
-                *(_cell(value) for value in group.settings.values()),
-                *(analysis.metric, s.n, s.mean, s.sd, s.low, s.high),
-                *(analysis.selection, group.selection_summary.mean),
-                *(len(group.runs), group.count("finished"), group.count("failed"), group.failure_rate),
-                *(group.count("running"), group.seconds, group.verdict),
-                *against,
-            ]
-        )
+    rows = [
+        [
+            *(_cell(value) for value in group.settings.values()),
+            *(analysis.metric, group.summary.n, group.summary.mean, group.summary.sd),
+            *(group.summary.low, group.summary.high, analysis.selection, group.selection_summary.mean),
+            *(len(group.runs), group.count("finished"), group.count("failed"), group.failure_rate),
+            *(group.count("running"), group.seconds, len(group.collapsed), group.collapse_rate),
+            *(group.summary.collapsed_low, group.summary.collapsed_high, group.verdict),
+            *_comparison(group, analysis),
+        ]
+        for group in analysis.groups
+    ]
     return CsvTable(columns, rows)
 
 
@@ -91,6 +89,15 @@ def command_line(overrides: Sequence[str], *, multirun: bool = False) -> str:
     "python train.py -m loss=mse 'model.hidden=[8, 4]'"
     """
     return shlex.join(["python", "train.py", *(["-m"] if multirun else []), *overrides])
+
+
+def _comparison(group: Group, analysis: Analysis) -> list[object]:
+    """The comparison of a group with the winner; empty cells for the winner."""
+    c = group.comparison
+    if c is None:
+        return [None, analysis.margin, *[None] * 9]
+    ends = (c.difference, c.low, c.high, format_test(c), c.p, c.p_adjusted, c.p_equivalent)
+    return [c.reference, analysis.margin, *ends, c.smallest_difference, c.seeds_needed]
 
 
 def _metric_order(name: str) -> tuple[int, str]:

@@ -9,6 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from abreast.report.formatting import (
+    format_collapsed,
+    format_count,
+    format_difference_interval,
     format_failures,
     format_mean,
     format_p_value,
@@ -21,6 +24,8 @@ from abreast.report.text import exclusion_reason, findings, headline
 
 MOST_ROWS = 30  # groups, and runs that are not included
 NARROW = 64  # columns, below which groups are printed as lines instead of a table
+WIDE = 110  # columns, from which on a difference and its interval share a line
+STYLES = {"winner": "bold green", "collapsed": "red"}  # by verdict
 
 
 def print_analysis(analysis: Analysis, console: Console) -> None:
@@ -31,7 +36,7 @@ def print_analysis(analysis: Analysis, console: Console) -> None:
         if console.width < NARROW:
             _print_group_lines(task.groups, analysis, console)
         else:
-            console.print(_groups_table(task.groups, analysis))
+            console.print(_groups_table(task.groups, analysis, console.width))
         console.print()
         console.print(Text(printable(headline(task, analysis)), style="bold"))
         for line in findings(task, analysis):
@@ -44,25 +49,36 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "�" for character in text)
 
 
-def _groups_table(groups: Sequence[Group], analysis: Analysis) -> Table:
+def _groups_table(groups: Sequence[Group], analysis: Analysis, width: int) -> Table:
+    is_wide = width >= WIDE
+    has_failed = any(group.count("failed") for group in groups)
+    has_collapsed = any(group.collapsed for group in groups)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for key in analysis.keys:
         table.add_column(Text(printable(key)), overflow="fold", min_width=4)
     table.add_column(metric_title(analysis.metric), justify="right", no_wrap=True)
     table.add_column("n", justify="right")
-    table.add_column("failed", justify="right", no_wrap=True)
-    table.add_column("p (Holm)", justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
+    for title, is_shown in (("failed", has_failed), ("collapsed", has_collapsed)):
+        if is_shown:
+            table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("difference", justify="right", no_wrap=True)
+    if is_wide:
+        table.add_column("p", justify="right", no_wrap=True)
+    table.add_column("", min_width=13)
     for group in groups[:MOST_ROWS]:
-        p = group.comparison.p_adjusted if group.comparison else None
+        comparison = group.comparison
+        difference = format_difference_interval(comparison) if comparison else ""
         failed = format_failures(group.count("failed"), len(group.runs)).removesuffix(" failed")
+        collapsed = format_collapsed(group).removesuffix(" collapsed")
         table.add_row(
             *(Text(printable(format_setting(group.settings[key]))) for key in analysis.keys),
             format_mean(group.summary),
             str(group.summary.n),
-            Text(failed, style="red"),
-            format_p_value(p),
-            Text(verdict_label(group), style="bold green" if group.verdict == "winner" else ""),
+            *([Text(failed, style="red")] if has_failed else []),
+            *([Text(collapsed, style="red")] if has_collapsed else []),
+            difference if is_wide else difference.replace(" (", "\n("),
+            *([format_p_value(comparison.p_adjusted if comparison else None)] if is_wide else []),
+            Text(verdict_label(group), style=STYLES.get(group.verdict, "")),
         )
     if len(groups) > MOST_ROWS:
         table.add_row(Text(f"… {len(groups) - MOST_ROWS} more", style="dim"))
@@ -72,17 +88,18 @@ def _groups_table(groups: Sequence[Group], analysis: Analysis) -> Table:
 def _print_group_lines(groups: Sequence[Group], analysis: Analysis, console: Console) -> None:
     console.print(Text(metric_title(analysis.metric), style="bold"))
     for group in groups[:MOST_ROWS]:
-        p = group.comparison.p_adjusted if group.comparison else None
+        comparison = group.comparison
         values = [
             format_mean(group.summary),
             f"n = {group.summary.n}",
             format_failures(group.count("failed"), len(group.runs)),
-            f"p (Holm) {format_p_value(p)}" if p is not None else "",
-            verdict_label(group) if group.summary.n else "",
+            format_collapsed(group) if group.summary.n else "",
+            verdict_label(group) if group.summary.n or group.collapsed else "",
         ]
         console.print(Text(printable(group.label)))
-        style = "bold green" if group.verdict == "winner" else ""
-        console.print(Text(f"  {', '.join(filter(None, values))}", style=style))
+        console.print(Text(f"  {', '.join(filter(None, values))}", style=STYLES.get(group.verdict, "")))
+        if comparison and comparison.difference is not None:
+            console.print(Text(f"  difference {format_difference_interval(comparison)}"))
     if len(groups) > MOST_ROWS:
         console.print(Text(f"… {len(groups) - MOST_ROWS} more", style="dim"))
 
@@ -90,7 +107,7 @@ def _print_group_lines(groups: Sequence[Group], analysis: Analysis, console: Con
 def _print_excluded(analysis: Analysis, console: Console) -> None:
     excluded = analysis.excluded_runs()
     counts = ", ".join(f"{count} {status}" for status, count in analysis.sweep.counts().items())
-    console.print(Text(f"\n{len(analysis.sweep.runs)} runs: {counts}."))
+    console.print(Text(f"\n{format_count(len(analysis.sweep.runs), 'run')}: {counts}."))
     for run in excluded[:MOST_ROWS]:
         reason = printable(exclusion_reason(run, analysis))
         console.print(Text(f"  {printable(run.name)}  {reason}", style="dim"))

@@ -4,77 +4,56 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from abreast.report.example_text import example_sentences
 from abreast.report.formatting import (
+    format_difference,
     format_duration,
     format_interval,
     format_number,
     format_sample_size,
-    format_test,
     metric_title,
 )
 from abreast.report.groups import Analysis, Group, Task
+from abreast.report.method import method
 from abreast.report.run import Run
-from abreast.statistics.comparison import ALPHA, Verdict
+from abreast.runs.diagnosis import fitted_level, likely_cause
+from abreast.statistics.comparison import Verdict
 
-FEW_SEEDS = 5  # with fewer, an inconclusive result needs an explanation
 MOST_LISTED = 4  # groups that a sentence lists
 
 
 def headline(task: Task, analysis: Analysis) -> str:
     """Say which group is best, by which metric, with its mean, interval and number of seeds."""
-    winner = task.winner
+    winner, metric = task.winner, metric_title(analysis.metric)
     if winner is None or winner.summary.mean is None:
-        return f"No run has {metric_title(analysis.metric)} yet."
-    summary, metric = winner.summary, metric_title(analysis.metric)
+        return _without_winner(task, analysis)
+    summary = winner.summary
     value = f"{metric} {format_number(summary.mean)}"
     size = format_sample_size(summary.n)
-    if summary.half is not None:
+    if summary.low is not None:
         value += f" (95% confidence interval {format_interval(summary)}, {size})"
     else:
         value += f" ({size}, so no interval)"
+    if len(task.groups) == 1:
+        return f"{value[0].upper()}{value[1:]}."
     criterion = metric_title(analysis.selection) if analysis.selection else metric
     return f"Best by {criterion}: {winner.label}, with {value}."
 
 
 def findings(task: Task, analysis: Analysis) -> list[str]:
-    """Say how the other groups compare with the best one, by which test, and what limits the comparison."""
+    """Say how the other groups compare with the best one, by which method, and which runs learned nothing."""
     winner = task.winner
-    if winner is None:
-        return []
-    others = [group for group in task.groups if group is not winner]
-    untested = [group for group in _with_verdict(others, "untested") if group.summary.n]
-    inconclusive = [
-        group for group in others if group.verdict in ("not significantly different", "inconclusive")
-    ]
-    better = _with_verdict(others, "better")
-    worse = _with_verdict(others, "worse")
     lines = []
-    if inconclusive:
-        lines.append(f"Not significantly different from it: {_labels(inconclusive)}.")
-    elif worse and not untested and not better:
-        lines.append(
-            f"All {len(worse)} other groups are significantly worse."
-            if len(worse) > 1
-            else "The other group is significantly worse."
-        )
-    elif worse:
-        lines.append(f"Significantly worse: {len(worse)} of the {len(others)} other groups.")
-    if better:
-        lines.append(
-            f"Significantly better on the test set than the group selected by validation: {_labels(better)}."
-        )
-    if untested:
-        reason = (
-            "a group needs at least two finished seeds" if winner.summary.n > 1 else "each group has one seed"
-        )
-        lines.append(f"No significance test is possible for {_labels(untested)}: {reason}.")
-    lines += _method(others, analysis)
-    if inconclusive and winner.summary.n < FEW_SEEDS:
-        lines.append(
-            f"With {winner.summary.n} seeds only large differences can be detected: an inconclusive "
-            "comparison does not show that two groups are equal."
-        )
+    if winner is not None:
+        others = [group for group in task.groups if group is not winner]
+        lines += _comparisons(others, analysis)
+        untested = [group for group in _with_verdict(others, "untested") if group.summary.n]
+        if untested:
+            lacking = "a group needs at least two runs that finished"
+            reason = lacking if winner.summary.n > 1 else "each group has one run"
+            lines.append(f"No significance test is possible for {_labels(untested)}: {reason}.")
+        lines += method(task, analysis)
+    collapsed = [group for group in task.groups if group.collapsed]
+    lines += [_collapse(group, task) for group in collapsed[:MOST_LISTED]]
     failed = [group for group in task.best if group.count("failed")]
     if failed:
         rates = ", ".join(
@@ -83,13 +62,78 @@ def findings(task: Task, analysis: Analysis) -> list[str]:
         lines.append(
             f"Among the best groups, runs failed in {rates}; their means cover the finished runs only."
         )
-    return lines + example_sentences(task, analysis)
+    return lines
+
+
+def _without_winner(task: Task, analysis: Analysis) -> str:
+    """The headline where no group has a value."""
+    collapsed = [group for group in task.groups if group.collapsed]
+    if not collapsed:
+        return f"No run has {metric_title(analysis.metric)} yet."
+    runs = sum(len(group.collapsed) for group in collapsed)
+    return (
+        "The run ended at chance: it learned nothing."
+        if runs == 1
+        else f"All {runs} runs ended at chance: they learned nothing."
+    )
+
+
+def _comparisons(others: Sequence[Group], analysis: Analysis) -> list[str]:
+    """What is known of the groups other than the best one, a sentence for each verdict."""
+    metric, lines = metric_title(analysis.metric), []
+    better, worse = _with_verdict(others, "better"), _with_verdict(others, "worse")
+    if better:
+        lines.append(f"Significantly better in {metric} than the group that was selected: {_labels(better)}.")
+    equivalent = _with_verdict(others, "equivalent")
+    if equivalent:
+        lines.append(f"Equivalent to it within {analysis.margin:g}: {_labels(equivalent)}.")
+    same = _with_verdict(others, "not significantly different")
+    if same:
+        lines.append(f"Not significantly different from it: {_labels(same)}.")
+    inconclusive = _with_verdict(others, "inconclusive")
+    if inconclusive:
+        listed = _labels(inconclusive, [_seeds_needed(group) for group in inconclusive])
+        lines.append(f"Inconclusive, too few seeds: {listed}.")
+    if worse and len(worse) == len(others):
+        several = f"All {len(worse)} other groups are" if len(worse) > 1 else "The other group is"
+        lines.append(f"{several} significantly worse.")
+    elif worse:
+        lines.append(f"Significantly worse: {len(worse)} of the {len(others)} other groups.")
+    return lines
+
+
+def _seeds_needed(group: Group) -> str:
+    """How many seeds would show the difference that was seen."""
+    comparison = group.comparison
+    if comparison is None or comparison.seeds_needed is None:
+        return ""
+    seen = f"the difference of {format_difference(comparison.difference)} needs about"
+    return f" ({seen} {comparison.seeds_needed} seeds in each group)"
+
+
+def _collapse(group: Group, task: Task) -> str:
+    """How many runs of a group ended at chance, and why that is likely."""
+    share, chance = group.summary, group.chance
+    runs = len(group.collapsed) + len(group.values)
+    which = f"{len(group.collapsed)} of {runs} runs" if runs > 1 else "the run"
+    where = f" in {group.label}," if len(task.groups) > 1 else ""
+    line = f"Collapsed:{where} {which} ended at chance"
+    if chance is not None:
+        line += f" (test accuracy of at most {format_number(chance.limit)}, which guessing reaches)"
+    if runs > 1 and share.collapsed_low is not None and share.collapsed_high is not None:
+        line += f"; the share has the 95% interval {share.collapsed_low:.0%} to {share.collapsed_high:.0%}"
+    run = next(run for run in group.runs if run.is_collapsed)
+    cause = likely_cause(run.config, run.curve, fitted=fitted_level(chance))
+    others = " The mean is that of the other runs." if group.values else ""
+    return f"{line}.{others} {cause}"
 
 
 def exclusion_reason(run: Run, analysis: Analysis) -> str:
     """Say why no mean includes a run."""
     if run.duplicate_of:
         return f"same settings and seed as {run.duplicate_of}, which is counted instead"
+    if run.is_collapsed:
+        return "ended at chance: counted apart from the mean"
     if run.status == "finished":
         return f"finished without {analysis.metric}"
     if run.status == "running" and run.idle_seconds is not None:
@@ -97,36 +141,13 @@ def exclusion_reason(run: Run, analysis: Analysis) -> str:
     return f"{run.status}: {run.reason}" if run.reason else run.status
 
 
-def _method(others: Iterable[Group], analysis: Analysis) -> list[str]:
-    tested = [group.comparison for group in others if group.comparison and group.comparison.p is not None]
-    if not tested:
-        return []
-    tests = sorted({format_test(comparison) for comparison in tested})
-    correction = f", p-values corrected for {len(tested)} comparisons (Holm)" if len(tested) > 1 else ""
-    lines = [
-        f"Each group's {metric_title(analysis.metric)} was compared with that of the best group: "
-        f"{_tests(tests)}, two-sided{correction}, significance level {ALPHA:g}."
-    ]
-    if analysis.selection is None:
-        lines.append(
-            "Without a validation metric, the best group was selected by the same values that are compared: "
-            "this makes it look better than it is."
-        )
-    return lines
-
-
 def _with_verdict(groups: Iterable[Group], verdict: Verdict) -> list[Group]:
     return [group for group in groups if group.verdict == verdict]
 
 
-def _tests(tests: Sequence[str]) -> str:
-    if len(tests) <= 2:
-        return " or ".join(tests)
-    kinds = sorted({test.partition(" (")[0] for test in tests})
-    return f"{' or '.join(kinds)} (sample sizes in the table)"
-
-
-def _labels(groups: Sequence[Group]) -> str:
-    listed = "; ".join(group.label for group in groups[:MOST_LISTED])
-    more = len(groups) - MOST_LISTED
-    return f"{listed}; and {more} more" if more > 0 else listed
+def _labels(groups: Sequence[Group], notes: Sequence[str] = ()) -> str:
+    """The names of the first groups, each with its note."""
+    notes = notes or [""] * len(groups)
+    named = [f"{group.label}{note}" for group, note in zip(groups, notes, strict=True)]
+    more = len(named) - MOST_LISTED
+    return "; ".join([*named[:MOST_LISTED], *([f"and {more} more"] if more > 0 else [])])

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from abreast.errors import RunError
+from abreast.report.analysis import analyse
 from abreast.report.collect import collect
-from abreast.report.example_text import write_examples
 from abreast.report.figures.base import Section
 from abreast.report.figures.image_files import export, find_browser
-from abreast.report.groups import Analysis, analyse
+from abreast.report.groups import Analysis
 from abreast.report.html.contents import page_contents, render
 from abreast.report.tables import runs_table, summary_table
 from abreast.runs.atomic import write_atomically
@@ -38,6 +38,7 @@ def write_report(
     out: Path | None = None,
     *,
     metric: str | None = None,
+    margin: float | None = None,
     target: float | None = None,
     figures: bool = False,
     extra: Sequence[Section] = (),
@@ -48,7 +49,8 @@ def write_report(
         directories: Directories of sweeps or of runs. For a study, which writes its report itself, only the
             repeats are reported.
         out: The directory to write to; by default `report` in the first directory.
-        metric: The metric that groups are compared by; see `abreast.report.groups.analyse`.
+        metric: The metric that groups are compared by; see `abreast.report.analysis.analyse`.
+        margin: The difference up to which groups are equivalent, in the metric's unit.
         target: The level of the validation metric for the figure of time to a target.
         figures: Whether to write every figure as PNG and SVG too.
         extra: Additional sections of the page, with their figures.
@@ -59,11 +61,12 @@ def write_report(
     Raises:
         RunError: If there are no runs, no run has the metric, the directory cannot be written to, or no
             browser was found to draw the figures with.
+        ConfigError: If the margin is not one of this metric.
     """
     if figures:
         find_browser()  # raises before the work, not after it
     directories = [_repeats_of_study(directory) for directory in directories]
-    analysis = analyse(collect(directories), metric)
+    analysis = analyse(collect(directories), metric, margin)
     folder = out or Path(directories[0]) / REPORT
     contents = page_contents(analysis, target=target, extra=extra)
     files = [folder / name for name in (REPORT_PAGE, REPORT_SUMMARY, REPORT_RUNS)]
@@ -71,7 +74,6 @@ def write_report(
         write_atomically(files[0], render(analysis, contents).encode())
         summary_table(analysis).write(files[1])
         runs_table(analysis).write(files[2])
-        files += write_examples(analysis, folder)
     except OSError as error:
         raise RunError(
             f"{folder}: cannot be written to ({error.strerror}). Give another directory with --out"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeGuard
 
 SURELY_ABOVE = math.log(1000) / 2  # Hoeffding (1963): P(share of hits > chance + sqrt(this / n)) < 1 / 1000
@@ -25,15 +26,20 @@ class Chance:
     @property
     def limit(self) -> float:
         """The highest accuracy that still counts as chance."""
-        from abreast.statistics.collapse import chance_limit  # scipy, late: the end of most runs needs none
-
-        return chance_limit(self.level, self.examples)
+        return _limit(self.level, self.examples)
 
     def contains(self, accuracy: float) -> bool:
         """Tell whether an accuracy is one that guessing can reach."""
         if accuracy > self.level + math.sqrt(SURELY_ABOVE / self.examples):
             return False
         return math.isnan(accuracy) or accuracy <= self.limit
+
+
+@cache
+def _limit(level: float, examples: int) -> float:
+    from abreast.statistics.collapse import chance_limit  # scipy, late: the end of most runs does without
+
+    return chance_limit(level, examples)
 
 
 def chance_of(result: Mapping[str, Any]) -> Chance | None:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
+from abreast.runs.chance import Chance
+
 STEADY = 0.8  # share of the epochs in which the loss has to fall to count as falling steadily
 GREW = 1.05  # the last loss over the first, from which on the loss counts as having grown
 MOVED = 1e-3  # relative spread of the losses below which the loss did not move
@@ -71,6 +73,11 @@ def likely_cause(
         f"The training loss has no trend ({path}): {rate} is probably too large{context}, so that the "
         "network got stuck, or this network cannot learn from this loss."
     )
+
+
+def fitted_level(chance: Chance | None) -> float:
+    """Return the training accuracy from which on a run has learned its training examples."""
+    return FITTED if chance is None else min(0.99, 2 * chance.limit)
 
 
 def _words(settings: Mapping[str, object]) -> list[tuple[str, str]]:

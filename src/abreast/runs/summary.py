@@ -11,7 +11,7 @@ from rich.table import Table
 from abreast.config.types import Json
 from abreast.metrics.registry import METRICS, STAGES, title
 from abreast.runs.chance import at_chance, chance_of
-from abreast.runs.diagnosis import likely_cause
+from abreast.runs.diagnosis import fitted_level, likely_cause
 
 
 def _number(value: float) -> str:
@@ -64,4 +64,4 @@ def chance_warnings(
         f"{value} is at chance: with {chance.examples} test examples, guessing reaches up to "
         f"{chance.limit:.4f}."
     )
-    return [f"{finding} {likely_cause(settings, curve, fitted=min(0.99, 2 * chance.limit))}"]
+    return [f"{finding} {likely_cause(settings, curve, fitted=fitted_level(chance))}"]

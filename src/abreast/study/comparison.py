@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from abreast.report.groups import NOT_TASK, TASK_GROUPS
+from abreast.report.analysis import NOT_TASK, TASK_GROUPS
 from abreast.statistics.comparison import ALPHA, SeedValues, contrast, holm
 from abreast.statistics.ranking import Ranking, best_of, compare
 from abreast.statistics.summary import Summary, summarise

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from abreast.config.types import Json
+from abreast.report.analysis import analyse, compare_groups
 from abreast.report.collect import collect
-from abreast.report.example_text import write_examples
 from abreast.report.figures.base import (
     Figure,
     FigureOptions,
@@ -21,12 +21,11 @@ from abreast.report.figures.base import (
 )
 from abreast.report.figures.lr_sensitivity import lr_sensitivity
 from abreast.report.formatting import format_number, metric_title
-from abreast.report.groups import Analysis, analyse
+from abreast.report.groups import Analysis
 from abreast.report.html.contents import page_contents, render
 from abreast.report.tables import runs_table, summary_table
 from abreast.runs.atomic import write_atomically
 from abreast.runs.files import REPORT, REPORT_PAGE, REPORT_RUNS, REPORT_SUMMARY
-from abreast.statistics.ranking import compare
 from abreast.study.budget import budgets
 from abreast.study.results import StudyResult
 from abreast.study.selection import format_setting_pairs
@@ -55,7 +54,6 @@ def write_page(result: StudyResult) -> Path:
     contents = page_contents(analysis, extra=[_protocol_section(result), *_tuning_sections(result)])
     write_atomically(folder / REPORT_PAGE, render(analysis, contents).encode())
     summary_table(analysis).write(folder / REPORT_SUMMARY)
-    write_examples(analysis, folder)
     all_runs = collect([*_run_directories(result, "tune"), *repeats])
     runs_table(analyse(all_runs)).write(folder / REPORT_RUNS)
     return folder / REPORT_PAGE
@@ -86,8 +84,8 @@ def _compare_with_reference(analysis: Analysis, result: StudyResult) -> None:
             if group.values and any(run.path.resolve() in references for run in group.runs)
         ]
         if labels:
-            values = {group.label: group.values for group in task.groups}
-            task.rank(compare(values, higher_is_better=analysis.higher_is_better, reference=labels[0]))
+            ranking = compare_groups(task, analysis.metric, margin=analysis.margin, reference=labels[0])
+            task.rank(ranking)
             task.groups.sort(key=lambda group: group.verdict != "winner")  # the others keep their order
 
 

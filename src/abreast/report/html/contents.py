@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from abreast.report.example_text import example_section
 from abreast.report.figures.base import Figure, FigureOptions, Section
 from abreast.report.figures.registry import BEST_RUN, FIGURES, FigureGroup
+from abreast.report.formatting import format_count
 from abreast.report.groups import Analysis, Task
 from abreast.report.html.elements import Part, Table, figure_html, section_part, table_html
 from abreast.report.html.page import page
@@ -55,8 +55,6 @@ def page_contents(
         table = groups_table(task, analysis, run_rows, f"groups{suffix}")
         tables.append(table)
         task_parts = [Part("table", "All groups", "Table", table_html(table))]
-        examples = example_section(task, analysis)
-        task_parts += [replace(section_part(examples), nav="Test examples")] if examples else []
         if index < MOST_TASKS:
             task_parts += _figure_parts(task, analysis, options, suffix, figures)
         parts += [
@@ -82,7 +80,8 @@ def render(analysis: Analysis, contents: Contents) -> str:
     names = [directory.resolve().name for directory in analysis.sweep.directories]
     counts = ", ".join(f"{count} {status}" for status, count in analysis.sweep.counts().items())
     now = time.strftime("%Y-%m-%d %H:%M")
-    subtitle = f"{len(analysis.sweep.runs)} runs ({counts}) in {len(analysis.groups)} groups; read at {now}"
+    runs = format_count(len(analysis.sweep.runs), "run")
+    subtitle = f"{runs} ({counts}) in {format_count(len(analysis.groups), 'group')}; read at {now}"
     versions = ", ".join(f"{package} {version}" for package, version in report_versions())
     return page(
         " and ".join(names),

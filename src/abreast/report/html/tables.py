@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from abreast.report.formatting import format_test, metric_title, verdict_label
-from abreast.report.groups import Analysis, Task
+from abreast.report.formatting import (
+    format_collapsed,
+    format_difference_ends,
+    format_interval,
+    format_test,
+    metric_title,
+    verdict_label,
+)
+from abreast.report.groups import Analysis, Group, Task
 from abreast.report.html.elements import Column, Table
 from abreast.report.settings import Scalar, format_setting
 from abreast.report.text import exclusion_reason
+from abreast.statistics.comparison import Comparison
 
 
 def groups_table(task: Task, analysis: Analysis, run_rows: Mapping[int, int], name: str) -> Table:
@@ -23,17 +31,23 @@ def groups_table(task: Task, analysis: Analysis, run_rows: Mapping[int, int], na
     metric = metric_title(analysis.metric)
     has_failures = any(group.count("failed") for group in task.groups)
     failure_rate = Column("failure rate", "share", "failed runs among those that ended", is_alarming=True)
+    has_collapsed = any(group.collapsed for group in task.groups)
+    collapsed = Column("collapsed", "count", "runs that ended at chance, with the share's 95% interval", True)
     validation = Column("validation", "number", "the same metric on the validation set")
     columns = [
         *(Column(key) for key in analysis.keys),
         Column("verdict", "text", "how the group compares with the best"),
         Column(metric, "number", "mean over the seeds that finished"),
-        Column("±", "number", "half of the 95% confidence interval of the mean (Student's t)"),
-        Column("n", "count", "seeds that finished"),
+        Column("95% interval", "number", "confidence interval of the mean"),
+        Column("n", "count", "seeds that finished and did better than guessing"),
         Column("failed", "count", "runs that failed", is_alarming=True),
         *([failure_rate] if has_failures else []),
-        Column("p (Holm)", "p", "two-sided, corrected for all comparisons with the best"),
+        *([collapsed] if has_collapsed else []),
         Column("difference", "number", f"{metric} minus that of the best"),
+        Column("its interval", "number", "95% for all comparisons together"),
+        Column("p", "p", "corrected for all comparisons with the best"),
+        Column("detectable", "number", "smallest difference that this many seeds show in 80% of sweeps"),
+        Column("seeds needed", "count", "in each group, to show the difference seen in 80% of sweeps"),
         *([validation] if analysis.selection else []),
         Column("sd", "number", "sample standard deviation over seeds"),
         Column("time", "seconds", "mean over the runs that finished"),
@@ -45,11 +59,11 @@ def groups_table(task: Task, analysis: Analysis, run_rows: Mapping[int, int], na
         rows.append(
             [
                 *(_cell(group.settings[key]) for key in analysis.keys),
-                *(verdict_label(group), _seven_digits(summary.mean), _seven_digits(summary.half)),
+                *(verdict_label(group), _seven_digits(summary.mean), format_interval(summary)),
                 *(summary.n, group.count("failed")),
                 *([_seven_digits(group.failure_rate)] if has_failures else []),
-                _seven_digits(comparison.p_adjusted) if comparison else None,
-                _seven_digits(comparison.difference) if comparison else None,
+                *([_collapsed(group)] if has_collapsed else []),
+                *_compared(comparison),
                 *([_seven_digits(group.selection_summary.mean)] if analysis.selection else []),
                 *(_seven_digits(summary.sd), _seven_digits(group.seconds)),
                 format_test(comparison) if comparison and comparison.p is not None else "",
@@ -61,7 +75,7 @@ def groups_table(task: Task, analysis: Analysis, run_rows: Mapping[int, int], na
         columns,
         rows,
         select=len(analysis.keys),
-        classes=[group.verdict.replace(" ", "-") if group.summary.n else "none" for group in task.groups],
+        classes=[_row_class(group) for group in task.groups],
         details=[[run_rows[id(run)] for run in group.runs] for group in task.groups],
     )
 
@@ -82,7 +96,7 @@ def runs_table(analysis: Analysis) -> Table:
     ]
     rows: list[list[object]] = []
     for run in sweep.runs:
-        is_excluded = run.duplicate_of or analysis.metric not in run.metrics
+        is_excluded = run.duplicate_of or run.is_collapsed or analysis.metric not in run.metrics
         note = exclusion_reason(run, analysis).removeprefix(f"{run.status}: ") if is_excluded else ""
         metrics = [run.metrics.get(key) for key in (analysis.metric, analysis.selection) if key]
         epoch = run.result.get("epoch")
@@ -94,6 +108,32 @@ def runs_table(analysis: Analysis) -> Table:
             ]
         )
     return Table("runs", "Each row is a run", columns, rows, select=len(sweep.varied) + 1)
+
+
+def _compared(comparison: Comparison | None) -> list[object]:
+    """The cells of a comparison: difference, interval, p-value, smallest detectable difference, seeds."""
+    if comparison is None:
+        return [None] * 5
+    return [
+        _seven_digits(comparison.difference),
+        format_difference_ends(comparison),
+        _seven_digits(comparison.p_adjusted),
+        _seven_digits(comparison.smallest_difference),
+        comparison.seeds_needed,
+    ]
+
+
+def _collapsed(group: Group) -> str:
+    """`2 of 5 (5% to 85%)`."""
+    count, summary = format_collapsed(group).removesuffix(" collapsed"), group.summary
+    if not count or summary.collapsed_low is None or summary.collapsed_high is None:
+        return count
+    return f"{count} ({summary.collapsed_low:.0%} to {summary.collapsed_high:.0%})"
+
+
+def _row_class(group: Group) -> str:
+    has_verdict = group.summary.n or group.collapsed
+    return group.verdict.replace(" ", "-") if has_verdict else "none"
 
 
 def _cell(value: Scalar) -> str | float:

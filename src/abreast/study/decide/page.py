@@ -6,11 +6,12 @@ import time
 from pathlib import Path
 
 from abreast.errors import RunError
+from abreast.report.analysis import analyse
 from abreast.report.collect import collect
 from abreast.report.figures.base import (
     Section,
 )
-from abreast.report.groups import Analysis, analyse
+from abreast.report.groups import Analysis
 from abreast.report.html.elements import Part, Table, escaped, paragraphs, section_part, table_html
 from abreast.report.html.page import page
 from abreast.report.html.sections import provenance_part

@@ -1,0 +1,155 @@
+"""A sweep analysed by one metric: the runs in groups, and each group compared with the best one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from abreast.errors import RunError
+from abreast.metrics.margin import read_margin
+from abreast.metrics.registry import bounds, by_priority, direction
+from abreast.report.collect import Sweep
+from abreast.report.groups import Analysis, Group, Task
+from abreast.report.run import Run
+from abreast.report.settings import settings_label
+from abreast.runs.chance import chance_of
+from abreast.statistics.ranking import Ranking, compare
+from abreast.statistics.summary import summarise
+
+# By default runs are compared by the first of these that most of them have. The loss comes last in its stage:
+# runs may be trained on different losses, whose scales differ.
+DEFAULT_METRICS = tuple(
+    f"{stage}/{metric.name}"
+    for stage in ("test", "val", "train")
+    for metric in by_priority()
+    if not metric.test_only
+)
+# Settings that change the task: results on different tasks are not compared.
+TASK_GROUPS = ("data",)
+NOT_TASK = ("data.batch_size", "data.normalize", "data.shuffle")
+
+
+def analyse(sweep: Sweep, metric: str | None = None, margin: float | None = None) -> Analysis:
+    """Group the runs of a sweep, summarise each group and compare it with the best one.
+
+    Args:
+        sweep: The runs.
+        metric: The metric to compare by, such as `test/accuracy` or `accuracy`; by default the first of
+            `DEFAULT_METRICS` that at least half of the finished runs have.
+        margin: The difference up to which groups are equivalent, in the metric's unit.
+
+    Returns:
+        The analysis, with one winner for each task.
+
+    Raises:
+        RunError: If no run has the metric.
+        ConfigError: If the margin is not one of this metric.
+    """
+    counted = [run for run in sweep.runs if run.config and not run.duplicate_of]
+    metric = _choose_metric(counted, metric)
+    if margin is not None:
+        margin = read_margin("--margin", margin, metric)
+    selection = None if metric.startswith("val/") else f"val/{metric.partition('/')[2]}"
+    if selection and not any(selection in run.metrics for run in counted):
+        selection = None
+    higher_is_better = direction(metric) == "max"
+    context = [key for key in sweep.varied if key.split(".")[0] in TASK_GROUPS and key not in NOT_TASK]
+    by_task: dict[str, dict[str, Group]] = {}
+    for run in counted:
+        task_label = settings_label({key: run.settings[key] for key in context}) if context else ""
+        groups = by_task.setdefault(task_label, {})
+        label = settings_label(run.settings)
+        groups.setdefault(label, Group(label, run.settings)).runs.append(run)
+    tasks = [
+        _task(label, list(groups.values()), metric, selection, margin) for label, groups in by_task.items()
+    ]
+    keys = tuple(key for key in sweep.varied if key not in context)
+    return Analysis(sweep, metric, selection, higher_is_better, tasks, keys, margin)
+
+
+def _task(label: str, groups: list[Group], metric: str, selection: str | None, margin: float | None) -> Task:
+    for group in groups:
+        for index, run in enumerate(group.runs):
+            seed = run.seed if run.seed is not None else -1 - index
+            if metric not in run.metrics:
+                continue
+            if run.is_collapsed:
+                group.collapsed[seed] = run.metrics[metric]
+                continue
+            group.values[seed] = run.metrics[metric]
+            if selection in run.metrics:
+                group.selection[seed] = run.metrics[str(selection)]
+        group.summary = summarise(
+            group.values.values(),
+            bounds=bounds(metric),
+            collapsed=len(group.collapsed),
+            examples=_examples([group], metric),
+        )
+        group.selection_summary = summarise(group.selection.values(), bounds=bounds(metric))
+    task = Task(label, groups, Ranking(None, {}, ()))
+    task.rank(compare_groups(task, metric, margin=margin, by_selection=selection is not None))
+    task.groups.sort(key=lambda group: _order(group, direction(metric) == "max"))
+    return task
+
+
+def compare_groups(
+    task: Task,
+    metric: str,
+    *,
+    margin: float | None = None,
+    by_selection: bool = False,
+    reference: str | None = None,
+) -> Ranking:
+    """Compare the groups of a task with one of them.
+
+    Args:
+        task: The groups, with their values.
+        metric: The metric that the values are of.
+        margin: The difference up to which groups are equivalent.
+        by_selection: Whether the reference is the group that validated best.
+        reference: The label of the reference, where it is known.
+    """
+    groups = task.groups
+    return compare(
+        {group.label: group.values for group in groups},
+        higher_is_better=direction(metric) == "max",
+        selection={group.label: group.selection for group in groups} if by_selection else None,
+        reference=reference,
+        margin=margin,
+        bounds=bounds(metric),
+        collapsed={group.label: group.collapsed for group in groups},
+        examples=_examples(groups, metric),
+    )
+
+
+def _order(group: Group, higher_is_better: bool) -> tuple[bool, int, float]:
+    """Sort key: the winner, the others by their mean, those that collapsed, those without values."""
+    mean = group.summary.mean
+    signed = 0.0 if mean is None else -mean if higher_is_better else mean
+    rank = 0 if mean is not None else 1 if group.collapsed else 2
+    return (group.verdict != "winner", rank, signed)
+
+
+def _examples(groups: Sequence[Group], metric: str) -> int | None:
+    """The number of test examples, where the metric is a share of them that is the same in all runs."""
+    if metric != "test/accuracy":
+        return None
+    chances = [chance_of(run.result) for group in groups for run in group.runs if run.metrics]
+    sizes = {chance.examples if chance else None for chance in chances}
+    return sizes.pop() if len(sizes) == 1 else None
+
+
+def _choose_metric(runs: Sequence[Run], requested: str | None) -> str:
+    finished = [run for run in runs if run.metrics]
+    counts = Counter(name for run in finished for name in run.metrics)
+    if requested is not None:
+        for name in (requested, f"test/{requested}"):
+            if name in counts:
+                return name
+        if not counts:
+            return requested if "/" in requested else f"test/{requested}"
+        available = ", ".join(sorted(name for name in counts if name.count("/") == 1))
+        raise RunError(f"--metric {requested}: no run has this metric. Available: {available}")
+    usual = [name for name in DEFAULT_METRICS if 2 * counts[name] >= max(1, len(finished))]
+    fallback = [name for name in DEFAULT_METRICS if counts[name]]
+    return next(iter(usual or fallback), DEFAULT_METRICS[0])

@@ -1,0 +1,85 @@
+"""The method behind the verdicts in plain sentences: the test, its error rate, its power, the noise seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from abreast.report.formatting import TESTS, format_number, metric_title
+from abreast.report.groups import Analysis, Group, Task
+from abreast.report.run import Run
+from abreast.statistics.comparison import Comparison
+
+PAGE = "docs/statistics.md"
+SPLIT_KEYS = ("data.split_seed", "data.fold")  # runs that differ in them have other parts of the data
+
+
+def method(task: Task, analysis: Analysis) -> list[str]:
+    """Say how the groups of a task were compared.
+
+    Args:
+        task: The groups.
+        analysis: The analysis that they are from.
+
+    Returns:
+        A few sentences; none where no test was possible.
+    """
+    tested = [
+        group.comparison for group in task.groups if group.comparison and group.comparison.p is not None
+    ]
+    if not tested:
+        return []
+    tests = " or ".join(sorted({TESTS[comparison.test] for comparison in tested}))
+    level = round(100 * task.ranking.alpha)
+    many = f"all {len(tested)} comparisons together" if len(tested) > 1 else "the comparison"
+    lines = [
+        f"Method: each group's {metric_title(analysis.metric)} was compared with that of the best group "
+        f"by the {tests}. The error rate of {level}% and the {100 - level}% intervals of the differences "
+        f"hold for {many}. {PAGE} has the derivation, the error rates in simulations, and the limits."
+    ]
+    if analysis.margin is not None:
+        lines[0] += (
+            " Equivalent: two one-sided tests show that the difference is smaller than the margin, "
+            f"{analysis.margin:g}."
+        )
+    power = _power(tested, task)
+    if power:
+        lines.append(power)
+    lines.append(noise(task))
+    return lines
+
+
+def noise(task: Task) -> str:
+    """Say which sources of noise the runs of a task have seen, and which not.
+
+    Args:
+        task: The groups.
+    """
+    seeds = {run.seed for run in _counted(task.groups)}
+    splits = max((len(_splits(group)) for group in task.groups), default=0)
+    seen = [f"{len(seeds)} seed{'s' * (len(seeds) != 1)}"]
+    unseen = ["another test set"]
+    if splits > 1:
+        seen.append(f"{splits} splits of the data")
+    else:
+        unseen.insert(0, "another split of the data")
+    return f"Noise seen: {' and '.join(seen)}. Not seen: {' and '.join(unseen)}, which may decide otherwise."
+
+
+def _power(tested: Sequence[Comparison], task: Task) -> str:
+    """Which difference this many seeds could show."""
+    sizes = sorted(c.smallest_difference for c in tested if c.smallest_difference is not None)
+    if not sizes:
+        return ""
+    low, high = format_number(sizes[0]), format_number(sizes[-1])
+    size = low if low == high else f"{low} to {high}, depending on the group,"
+    winner = task.winner
+    runs = f"{winner.summary.n} runs" if winner else "these runs"
+    return f"With {runs} in the best group, a difference of {size} would be found in 80% of such sweeps."
+
+
+def _counted(groups: Iterable[Group]) -> Iterable[Run]:
+    return (run for group in groups for run in group.runs if run.status == "finished")
+
+
+def _splits(group: Group) -> set[tuple[object, ...]]:
+    return {tuple(run.config.get(key) for key in SPLIT_KEYS) for run in _counted([group])}
