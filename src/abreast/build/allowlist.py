@@ -5,22 +5,16 @@ A run directory may come from a stranger, and a `_target_` can name any callable
 
 from __future__ import annotations
 
-import inspect
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import hydra.utils
-from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.loggers import Logger
-from torch import nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
+from abreast.build.allowed_classes import HOMES, KINDS, allowed_class
 from abreast.config.targets import targets
 from abreast.config.types import Config
-from abreast.data.source import Source
 from abreast.errors import RunError
 from abreast.runs.files import LOG, METRICS
 
@@ -30,18 +24,16 @@ LOCAL_LOGGERS = (
     "lightning.pytorch.loggers.CSVLogger",
     "lightning.pytorch.loggers.TensorBoardLogger",
 )
-PACKAGES = ("abreast", "torch", "torchvision", "torchmetrics", "lightning")
+# Data sets of four files with fixed names.
+FIXED_NAMES = tuple(f"abreast.data.{name}" for name in ("mnist", "fashion_mnist", "kmnist"))
 
 
 def trusted_targets(config: Config, packages: Sequence[str] = ()) -> list[str]:
     """The targets in the model, loss and data of a run's configuration, checked one by one.
 
-    A target must be defined in a trusted package and be an `nn.Module`, or for the data itself a function
-    that returns a Source.
-
     Args:
         config: The configuration of a run directory.
-        packages: Packages to trust beside `PACKAGES`.
+        packages: Packages of which every class of the right kind may be built, too: the user's word.
 
     Returns:
         Each target, and the full name that it resolves to: Hydra's whitelist needs both.
@@ -49,11 +41,10 @@ def trusted_targets(config: Config, packages: Sequence[str] = ()) -> list[str]:
     Raises:
         RunError: A target may not be built; the message names it.
     """
-    data = str(config["data"].get("_target_"))
-    allowed = [data, _check(data, packages, _gives_source, "a function that returns an abreast Source")]
+    allowed = _check("data", str(config["data"].get("_target_")), packages)
     for part in ("model", "loss"):
         for target in targets(config[part]):
-            allowed += [target, _check(target, packages, _is_module, "a torch.nn.Module")]
+            allowed += _check("module", target, packages)
     for target in targets({k: v for k, v in config["data"].items() if k != "_target_"}):
         raise RunError(f"data: {target} is not built: only plain values may stand there")
     return allowed
@@ -72,12 +63,39 @@ def training_targets(config: Config, packages: Sequence[str] = ()) -> list[str]:
     if config["schedule"]["scheduler"] is not None:
         nodes.append(("schedule.scheduler", config["schedule"]["scheduler"]))
     for key, node in nodes:
-        target = str(node.get("_target_"))
-        fits, what = MAKERS[key.partition(".")[0]]
-        allowed += [target, _check(target, packages, fits, what)]
+        allowed += _check(key.partition(".")[0], str(node.get("_target_")), packages)
         for inner in targets({k: v for k, v in node.items() if k != "_target_"}):
             raise RunError(f"{key}: {inner} is not built: only plain values may stand there")
     return allowed
+
+
+def check_data_paths(data: Config, run: Path, given: Sequence[str] = ()) -> None:
+    """Check that the data of a run directory lie in places that the user has chosen.
+
+    These are the run's directory, the working directory, and what the command line names. The data sets of
+    `FIXED_NAMES` may lie anywhere: only files of their four names are read, and only as images and labels.
+
+    Args:
+        data: The data of the run's configuration.
+        run: The run's directory.
+        given: Keys of the data that the command line sets, and folders that it trusts.
+
+    Raises:
+        RunError: A file or folder lies elsewhere; the message names it and the fix, and nothing of it.
+    """
+    places = [run, Path.cwd(), *(Path(name).expanduser() for name in given if os.sep in name)]
+    real = [os.path.realpath(place) for place in places]
+    for key, text in _texts({k: v for k, v in data.items() if k not in ("_target_", "mirrors")}, "data"):
+        name = key.split(".")[1]
+        if name in given or (name == "dir" and data.get("_target_") in FIXED_NAMES):
+            continue
+        path = Path(os.path.realpath(Path(text).expanduser()) if "\0" not in text else os.sep)
+        if not any(path.is_relative_to(place) for place in real):
+            raise RunError(
+                f"{key}={text}: not read, as it lies outside {run} and the working directory, and a run "
+                f"directory may come from somebody else. If you want that, trust its folder on the command "
+                f"line (--trust FOLDER, with resume= trust=[FOLDER]), or give the key there: {key}=..."
+            )
 
 
 def check_output_paths(config: Mapping[str, Any], run: Path, trusted: Sequence[str] = ()) -> None:
@@ -123,48 +141,28 @@ def _texts(node: Any, key: str) -> Iterator[tuple[str, str]]:
             yield from _texts(item, key)
 
 
-def _check(target: str, packages: Sequence[str], fits: Callable[[object], bool], what: str) -> str:
-    allowed = (*PACKAGES, *packages)
-    root = target.split(".", 1)[0]
-    if root not in allowed:
-        raise RunError(
-            f"{target}: not run, as {root} is not one of the packages trusted with a run's config "
-            f"({', '.join(allowed)}). If you trust it: --trust {root}"
-        )
-    try:
-        target_object = hydra.utils.get_object(target)
-    except Exception as error:
-        raise RunError(f"{target}: cannot be found ({error})") from None
-    home = getattr(target_object, "__module__", "").split(".", 1)[0]
-    if home not in allowed or not fits(target_object):
-        raise RunError(f"{target}: not run, as it is not {what}")
-    return f"{target_object.__module__}.{target_object.__qualname__}"
+def _check(kind: str, target: str, packages: Sequence[str]) -> list[str]:
+    """The names of a target that may be built: the one that was asked for, and its full one."""
+    fits, what = KINDS[kind]
+    found = allowed_class(kind, target)
+    if found is None:
+        root = target.split(".", 1)[0]
+        if root not in packages:
+            raise RunError(
+                f"{target}: not run, as it is not on the list of classes that a run directory may build "
+                f"here ({what} of {', '.join(HOMES[kind])}). If you trust the package: --trust {root}, "
+                f"with resume= trust=[{root}]"
+            )
+        try:
+            found = hydra.utils.get_object(target)
+        except Exception as error:
+            raise RunError(f"{target}: cannot be found ({error})") from None
+        home = getattr(found, "__module__", "").split(".", 1)[0]
+        if not fits(found) or (home not in packages and allowed_class(kind, full_name(found)) is None):
+            raise RunError(f"{target}: not run, as it is not {what}")
+    return [target, full_name(found)]
 
 
-def _is_module(target: object) -> bool:
-    return isinstance(target, type) and issubclass(target, nn.Module)
-
-
-def _gives_source(target: object) -> bool:
-    if not inspect.isfunction(target):
-        return False
-    return inspect.signature(target).return_annotation in (Source, "Source")
-
-
-def _is_a(*kinds: type) -> Callable[[object], bool]:
-    return lambda target: isinstance(target, type) and issubclass(target, kinds)
-
-
-def _gives_schedule(target: object) -> bool:
-    if _is_a(LRScheduler)(target):
-        return True
-    return inspect.isfunction(target) and target.__module__ == "abreast.optim.schedules"
-
-
-MAKERS: dict[str, tuple[Callable[[object], bool], str]] = {
-    "optim": (_is_a(Optimizer), "a torch.optim.Optimizer"),
-    "schedule": (_gives_schedule, "a learning-rate schedule"),
-    "callbacks": (_is_a(Callback), "a Lightning callback"),
-    "logger": (_is_a(Logger), "a Lightning logger"),
-    "trainer": (_is_a(Trainer), "Lightning's Trainer"),
-}
+def full_name(target: Any) -> str:
+    """The name under which a class or function is defined."""
+    return f"{target.__module__}.{target.__qualname__}"

@@ -16,7 +16,7 @@ from abreast.inference.predict import predict, read_inputs
 def main(argv: Sequence[str] | None = None) -> int:
     """The command `abreast predict`."""
     args = parse("predict", argv)
-    with reopened(args.run, trust=args.trust) as (directory, config):
+    with reopened(args.run, trust=args.trust, reads_data=False) as (directory, config):
         learner = rebuild(directory, config, args.checkpoint or config["checkpoint"])
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("file")

@@ -49,7 +49,8 @@ def main(overrides: Sequence[str]) -> int:
     is_finished = status.get("status") == "finished"
     if is_finished and not any(change.startswith("trainer.max_epochs=") for change in changes):
         return _nothing_to_do(run_dir)
-    return _resume(config, directory, trust, is_finished)
+    keys = [change.partition("=")[0].removeprefix("data.") for change in changes]
+    return _resume(config, directory, trust, is_finished, keys)
 
 
 def _nothing_to_do(run_dir: Path) -> int:
@@ -57,18 +58,21 @@ def _nothing_to_do(run_dir: Path) -> int:
     return 0
 
 
-def _resume(config: Config, directory: RunDirectory, trust: Sequence[str], is_finished: bool) -> int:
+def _resume(
+    config: Config, directory: RunDirectory, trust: Sequence[str], is_finished: bool, keys: Sequence[str]
+) -> int:
     from abreast.runtime import fast_import  # noqa: F401  before anything imports Lightning
 
     # isort: split
-    from abreast.build.allowlist import check_output_paths, training_targets
+    from abreast.build.allowlist import check_data_paths, check_output_paths, training_targets
     from abreast.build.permissions import Permissions, permitted
     from abreast.learner.checkpoint import resume_point
     from abreast.training.run import resume as resume_run
 
     gc.enable()
-    allowed = training_targets(config, ("schedulefree", *trust))
+    allowed = training_targets(config, trust)
     check_output_paths(config, directory.path, trust)
+    check_data_paths(config["data"], directory.path, (*keys, *trust))
     if (directory.checkpoints / LAST).exists():
         try:
             epoch = resume_point(directory).epoch

@@ -10,7 +10,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from abreast.build.allowlist import trusted_targets
+from abreast.build.allowlist import check_data_paths, trusted_targets
 from abreast.build.components import build_loss, build_net
 from abreast.build.permissions import Permissions, permitted
 from abreast.config.options import MAIN, conf_dir
@@ -26,14 +26,16 @@ from abreast.runs.files import CONFIG
 
 @contextmanager
 def reopened(
-    run: Path, overrides: Sequence[str] = (), trust: Sequence[str] = ()
+    run: Path, overrides: Sequence[str] = (), trust: Sequence[str] = (), *, reads_data: bool = True
 ) -> Iterator[tuple[RunDirectory, Config]]:
     """Open a run. Inside the `with` block, what its configuration names can be built, and nothing else.
 
     Args:
         run: The run's directory.
         overrides: `data=NAME` or `data.KEY=VALUE`, to choose other data.
-        trust: Packages beside the usual ones that the configuration may build objects of.
+        trust: Packages beside the usual ones that the configuration may build objects of, and folders that
+            its data may lie in.
+        reads_data: Whether the run's data are read.
 
     Yields:
         The run's directory and its configuration.
@@ -44,6 +46,9 @@ def reopened(
     if overrides:
         config["data"] = _other_data(config["data"], overrides)
     is_users_data = any(override.startswith(("data=", "data.mirrors=")) for override in overrides)
+    if reads_data and not any(override.startswith("data=") for override in overrides):
+        keys = [override.partition("=")[0].removeprefix("data.") for override in overrides]
+        check_data_paths(config["data"], run, (*keys, *trust))
     permissions = Permissions(tuple(trusted_targets(config, trust)), downloads=is_users_data)
     with permitted(permissions, reset=True):
         yield directory, config
@@ -63,7 +68,7 @@ def rebuild(directory: RunDirectory, config: Config, name: str = "best") -> Eval
     Raises:
         RunError: The checkpoint is missing, broken, or one of another network.
     """
-    file = directory.checkpoints / f"{name}.ckpt" if name in ("best", "last") else Path(name)
+    file = directory.checkpoint(name) if name in ("best", "last") else Path(name)
     try:
         content = load(file)
     except RunError as error:

@@ -12,6 +12,7 @@ from abreast.runs.format import with_format, without_format
 from abreast.runs.small_file import parse_yaml, texts
 
 RESTORE = "Restore it from a good copy: the run cannot be rebuilt without it"
+CHOICES = ("best", "last")  # of checkpoints
 GROUPS = ("data", "model", "loss", "trainer")  # what a run is tested from
 TRAINED_GROUPS = (*GROUPS, "optim", "schedule", "callbacks", "logger")
 
@@ -60,6 +61,11 @@ def check_shape(config: Mapping[str, Any], file: Path, groups: Sequence[str] = G
             raise RunError(f"{file}: has no `{key}`. {RESTORE}")
         if not isinstance(values[key], kind):
             raise RunError(f"{file}: {key}={values[key]!r} is not a {_TYPES[kind]}. {RESTORE}")
+    if config["checkpoint"] not in CHOICES:
+        raise RunError(
+            f"{file}: checkpoint={config['checkpoint']!r} must be {' or '.join(CHOICES)}. Another file "
+            "can be given on the command line alone: --checkpoint PATH"
+        )
 
 
 _TYPES: dict[type, str] = {dict: "mapping", int: "whole number", str: "text"}

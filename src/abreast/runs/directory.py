@@ -37,6 +37,20 @@ class RunDirectory:
         """The folder of `best.ckpt` and `last.ckpt`."""
         return self.path / CHECKPOINTS
 
+    def checkpoint(self, name: str) -> Path:
+        """The file of the checkpoint `best` or `last`.
+
+        Raises:
+            RunError: if it leads out of the run's directory, as a link may.
+        """
+        file = self.checkpoints / f"{name}.ckpt"
+        if not Path(os.path.realpath(file)).is_relative_to(os.path.realpath(self.path)):
+            raise RunError(
+                f"{file}: leads out of {self.path}, and links are not followed. Put the file itself there, "
+                "or name another one with --checkpoint"
+            )
+        return file
+
     def write_config(self, config: Config) -> None:
         """Write the resolved configuration."""
         write_atomically(self.path / CONFIG, dump_config(config))
