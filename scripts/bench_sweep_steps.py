@@ -13,12 +13,12 @@ import torch
 from hydra.utils import execution_whitelist
 from lightning.pytorch import Callback
 
-from abreast.build.components import build_data
+from abreast.build.components import build_source
 from abreast.build.steps import build_step_config
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.process import prepare_process
 from abreast.runtime.seeding import seed_everything
-from abreast.stacking.build import Job, LaneBuilder, stack_trainer
+from abreast.stacking.build import Job, LaneBuilder, SplitData, stack_trainer
 from abreast.stacking.chunk import Chunk
 from abreast.stacking.compaction import build_chunks
 from abreast.stacking.grouping import plan
@@ -115,21 +115,19 @@ def steps(net: str, lanes: int, turns: int) -> dict[str, Any]:
     seed_everything(sweep[0]["seed"])
     with execution_whitelist(WHITELIST), tempfile.TemporaryDirectory() as folder:
         _, block = build_step_config(sweep[0])
-        data = build_data(
-            {**sweep[0], "trainer": {**sweep[0]["trainer"], "limit_train_batches": STEPS}}, block
-        )
+        limited = {**sweep[0], "trainer": {**sweep[0]["trainer"], "limit_train_batches": STEPS}}
         order = plan(sweep).stacks[0] if lanes > 1 else [0]
         jobs = [Job(sweep[n], Path(folder) / str(n)) for n in order]
-        builder = LaneBuilder(data, lanes)
+        builder = LaneBuilder(SplitData(build_source(limited), limited, block, shared=False), lanes)
         members = [builder.build(n, job, RunDirectory(job.directory)) for n, job in enumerate(jobs)]
         for lane in members:
             lane.callbacks = []
         weights = sum(p.numel() for p in members[0].learner.net.parameters())
-        chosen = choose_layout(weights, data.batch_size, threads=1)
+        chosen = choose_layout(weights, members[0].data.batch_size, threads=1)
         chunks = build_chunks(members, chosen)
-        stack = Stack(chunks, data, chosen)
+        stack = Stack(chunks, chosen)
         turn = Turns(chunks, stack.train_dataloader())
-        trainer = stack_trainer(sweep[0], data, [turn])
+        trainer = stack_trainer(sweep[0], [turn])
         stack.attach(trainer)
         trainer.fit(stack)
     return {

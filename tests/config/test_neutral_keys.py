@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from abreast.config.neutral_keys import NEUTRAL_KEYS, OBSERVERS, is_neutral, without_neutral
+from abreast.config.identity import identity
+from abreast.config.neutral_keys import EXECUTION_KEYS, NEUTRAL_KEYS, OBSERVERS, is_neutral, without_neutral
 from abreast.config.run_id import run_id
 from abreast.data.files import NAMES
 from abreast.runs.directory import RunDirectory
@@ -111,6 +112,31 @@ def test_a_neutral_key_changes_no_bit(
     node[name] = value
     assert same(trained(changed), reference)
     assert run_id(changed) == run_id(config)
+
+
+def test_the_device_changes_no_setting_and_no_bit_on_the_same_device(
+    config: dict[str, Any], reference: dict[str, Any], trained: Any
+) -> None:
+    changed = {**config, "trainer": {**config["trainer"], "accelerator": "auto"}}
+    assert changed != config
+    assert identity(changed) == identity(config)
+    if not torch.cuda.is_available():  # there `auto` is another device, whose kernels round otherwise
+        assert same(trained(changed), reference)
+
+
+def test_a_test_changes_no_setting_and_no_bit(
+    config: dict[str, Any], reference: dict[str, Any], trained: Any
+) -> None:
+    changed = {**config, "test": not config["test"]}
+    assert identity(changed) == identity(config)
+    untested = {name: value for name, value in reference["metrics"].items() if not name.startswith("test/")}
+    assert untested != reference["metrics"]
+    assert same(trained(changed), {**reference, "metrics": untested})
+
+
+def test_every_execution_key_is_changed_here() -> None:
+    assert EXECUTION_KEYS.keys() == {"trainer.accelerator", "test"}
+    assert all(EXECUTION_KEYS.values())
 
 
 @pytest.mark.parametrize("name", CALLBACKS)

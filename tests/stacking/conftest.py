@@ -52,7 +52,8 @@ def check_equal(lane: Path, plain: Path) -> None:
     assert found.read_status()["status"] == expected.read_status()["status"]
     if expected.read_status()["status"] == "finished":
         result, reference = found.read_result(), expected.read_result()
-        assert {**result, "seconds": 0} == {**reference, "seconds": 0}
+        how = {"seconds": 0, "execution": {}}
+        assert {**result, **how} == {**reference, **how}
 
 
 @pytest.fixture

@@ -32,6 +32,8 @@ def composed(*each: str) -> list[dict[str, Any]]:
         "logger=none",
         "monitor=val/loss",
         "checkpoint=last",
+        "data.split_seed=1",
+        "data.folds=5 data.fold=3",
     ],
 )
 def test_a_lane_may_differ_in(own: str) -> None:
@@ -47,7 +49,6 @@ def test_a_lane_may_differ_in(own: str) -> None:
         "model.dropout=0.1",
         "data.batch_size=7",
         "data.seed=1",
-        "data.split_seed=1",
         "data=digits",
         "trainer.max_epochs=3",
         "trainer.accelerator=auto",

@@ -182,3 +182,47 @@ def test_plain_runs_go_on_as_a_stack(
                 run(compose(*TINY, *lane), tmp_path / "stopped" / str(n))
     for a, b in zip(stack(tmp_path / "stopped", *LANES), whole, strict=True):
         check(a, b)
+
+
+SPLITS = (  # epochs of 9, 10 and 10 mini-batches: 132, 149 and 150 examples in blocks of 4, 4 and the rest
+    ("seed=0", "data.split_seed=3", "optim=adam"),
+    ("seed=1", "data.folds=7", "data.fold=0", "optim=momentum", "schedule=cosine"),
+    ("seed=1", "data.folds=7", "data.fold=6", "loss=mse"),
+)
+
+
+@pytest.fixture(scope="module")
+def whole_splits(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The stack of lanes of different splits that was never stopped."""
+    return stack(tmp_path_factory.mktemp("splits"), *SPLITS)
+
+
+@pytest.mark.parametrize("block", [0, 1, 2, 4, 8])
+def test_lanes_whose_epochs_differ_in_length(
+    block: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    check: Callable[[Path, Path], None],
+    whole_splits: list[Path],
+) -> None:
+    chunks = len({RunDirectory(path).read_result()["examples"]["train"] for path in whole_splits})
+    assert [RunDirectory(path).read_metrics()[-1]["step"] for path in whole_splits] == [27, 30, 30]
+    found = stopped_and_gone_on(tmp_path / "stopped", block * chunks, monkeypatch, *SPLITS)
+    for a, b in zip(found, whole_splits, strict=True):
+        check(a, b)
+
+
+def test_a_lane_of_a_shorter_epoch_goes_on_alone(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    check: Callable[[Path, Path], None],
+    whole_splits: list[Path],
+) -> None:
+    with monkeypatch.context() as patch:
+        stop_in_block(4 * 3, patch)
+        with pytest.raises(Interrupted):
+            stack(tmp_path, *SPLITS)
+    for number in (0, 1):
+        with allowed():
+            resume(compose(*TINY, *SPLITS[number]), RunDirectory(tmp_path / str(number)))
+        check(tmp_path / str(number), whole_splits[number])

@@ -83,7 +83,7 @@ def content(path: Path) -> dict[str, Any]:
     """All that a run leaves, less times and places."""
     directory = RunDirectory(path)
     rows = [{k: v for k, v in row.items() if k != "seconds"} for row in directory.read_metrics()]
-    result = {k: v for k, v in directory.read_result().items() if k != "seconds"}
+    result = {k: v for k, v in directory.read_result().items() if k not in ("seconds", "execution")}
     files = {file.name: checkpoint.load(file) for file in sorted(directory.checkpoints.iterdir())}
     for saved in files.values():
         saved["callbacks"] = {

@@ -12,6 +12,7 @@ import pytest
 
 from abreast.learner import checkpoint
 from abreast.runs.directory import RunDirectory
+from abreast.runs.files import EXAMPLES
 from abreast.training.run import run
 from support.helpers import allowed, compose, program_environment, same
 from support.killing import is_finished
@@ -48,7 +49,8 @@ def weights(path: Path) -> dict[str, Any]:
 
 
 def result(path: Path) -> dict[str, Any]:
-    return {key: value for key, value in RunDirectory(path).read_result().items() if key != "seconds"}
+    result = RunDirectory(path).read_result()
+    return {key: value for key, value in result.items() if key not in ("seconds", "execution")}
 
 
 def rows(path: Path) -> list[dict[str, float]]:
@@ -66,6 +68,7 @@ def test_fifty_kills_of_a_run(tmp_path: Path) -> None:
     assert found
     for path in found:
         assert result(path) == result(tmp_path / "whole")
+        assert (path / EXAMPLES).read_bytes() == (tmp_path / "whole" / EXAMPLES).read_bytes()
         assert rows(path) == rows(tmp_path / "whole")
         assert same(weights(path), weights(tmp_path / "whole"))
         assert not [*path.rglob("*.part")]

@@ -42,6 +42,9 @@ def test_two_processes_give_what_one_gives(steps: str, tmp_path: Path) -> None:
         assert row["train/loss"] == pytest.approx(other["train/loss"], rel=1e-4)
         assert row["val/accuracy"] == other["val/accuracy"]
     assert two.read_status() == {"status": "finished"}
+    results = [run.read_result() for run in (one, two)]
+    assert results[0]["data"] == results[1]["data"]
+    assert [result["execution"]["processes"] for result in results] == [1, 2]
     outcomes = [read_example_outcomes(run.path / EXAMPLES) for run in (one, two)]
     assert outcomes[0].values.tolist() == outcomes[1].values.tolist()  # rank by rank, in the stored order
     assert (len(outcomes[0].values), outcomes[0].targets) == (50, outcomes[1].targets)

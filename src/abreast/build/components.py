@@ -29,32 +29,50 @@ from abreast.metrics.objective import monitor
 from abreast.runtime.seeding import seeded
 
 
-def build_data(cfg: Config, steps: int = 1) -> DataModule:
-    """Load and split the run's data.
+def build_source(cfg: Config) -> Source:
+    """Load the run's data set.
 
     Args:
         cfg: The run's configuration.
-        steps: Mini-batches of a block; 1 for ordinary Lightning.
 
     Raises:
         ConfigError: The data do not fit `data.task`, or the target returns something else.
         DataError: The data are broken.
     """
-    node = dict(cfg["data"])
-    task = node.pop("task")
-    loader = {key: node.pop(key) for key in names(LoaderKeys) if key in node}
+    node = {key: value for key, value in cfg["data"].items() if key not in names(LoaderKeys)}
     source = make("data", node)
     if not isinstance(source, Source):
         raise ConfigError(f"data: {node['_target_']} returned {type(source).__name__}, not an abreast Source")
+    task = cfg["data"]["task"]
     if (task == "classification") != bool(source.classes):
         raise ConfigError(f"data.task={task}, but {node['_target_']} gives {len(source.classes)} classes")
+    return source
+
+
+def build_data(
+    cfg: Config, steps: int = 1, source: Source | None = None, *, shared: bool = False
+) -> DataModule:
+    """Load and split the run's data.
+
+    Args:
+        cfg: The run's configuration.
+        steps: Mini-batches of a block; 1 for ordinary Lightning.
+        source: The data set, where it is loaded already.
+        shared: Whether other data modules share its rows.
+
+    Raises:
+        ConfigError: As `build_source`; or the split asks for a fold that does not exist.
+        DataError: The data are broken, or too few.
+    """
+    loader = {key: cfg["data"][key] for key in names(LoaderKeys) if key in cfg["data"] and key != "task"}
     return DataModule(
-        source,
+        source or build_source(cfg),
         **loader,
         seed=cfg["seed"],
         steps=steps,
         limits={stage: cfg["trainer"].get(f"limit_{stage}_batches") for stage in ("train", "val", "test")},
         ignore_index=ignore_index(cfg),
+        shared=shared,
     )
 
 

@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     console = Console(highlight=False)
     print_analysis(report.analysis, console)
-    drawn = len(report.files) - 3
+    drawn = sum(file.suffix in (".png", ".svg") for file in report.files)
     more = f", and {drawn} figures in {report.page.parent / 'figures'}" if drawn else ""
     line = f"\n{report.page}  (with runs.csv and summary.csv beside it{more})"
     console.print(Text(printable(line.strip("\n"))), soft_wrap=True)

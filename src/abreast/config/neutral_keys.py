@@ -6,7 +6,7 @@ metrics are bitwise identical whatever they hold. `tests/config/test_neutral_key
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from abreast.config.types import Config
@@ -20,6 +20,12 @@ NEUTRAL_KEYS: dict[str, str] = {
     "data.dir": "where the data files are",
     "data.mirrors": "where the data files are downloaded from",
     "trainer.log_every_n_steps": "how often metrics are logged",
+}
+# Keys that change no weight either, but enter a run's id: the first says where it is executed, the second
+# whether its weights are tested. Runs that differ in them have the same settings.
+EXECUTION_KEYS: dict[str, str] = {
+    "trainer.accelerator": "which kind of device trains; `execution` in result.json says which one did",
+    "test": "whether the weights are tested once they are trained",
 }
 # Callbacks that only read.
 OBSERVERS = frozenset({"abreast.callbacks.Progress", "abreast.callbacks.TestImages"})
@@ -35,9 +41,15 @@ def is_neutral(key: str) -> bool:
     return any(".".join(parts[:end]) in NEUTRAL_KEYS for end in range(1, len(parts) + 1))
 
 
-def without_neutral(config: Mapping[str, Any]) -> Config:
-    """The configuration without the keys, and the callbacks, that cannot change a result."""
-    kept = _without(config, "")
+def without_neutral(config: Mapping[str, Any], *, execution: bool = True) -> Config:
+    """The configuration without the keys, and the callbacks, that cannot change a result.
+
+    Args:
+        config: A run's resolved configuration.
+        execution: Whether to keep `EXECUTION_KEYS`.
+    """
+    neutral = NEUTRAL_KEYS.keys() if execution else NEUTRAL_KEYS.keys() | EXECUTION_KEYS.keys()
+    kept = _without(config, "", neutral)
     callbacks = config.get("callbacks")
     if isinstance(callbacks, Mapping):
         kept["callbacks"] = {name: node for name, node in callbacks.items() if not is_observer(node)}
@@ -49,12 +61,12 @@ def is_observer(callback: object) -> bool:
     return isinstance(callback, Mapping) and callback.get("_target_") in OBSERVERS
 
 
-def _without(node: Mapping[str, Any], prefix: str) -> Config:
+def _without(node: Mapping[str, Any], prefix: str, neutral: Collection[str]) -> Config:
     kept: Config = {}
     for name, value in node.items():
         key = f"{prefix}{name}"
-        if key not in NEUTRAL_KEYS:
-            has_neutral = any(neutral.startswith(f"{key}.") for neutral in NEUTRAL_KEYS)
+        if key not in neutral:
+            has_neutral = any(below.startswith(f"{key}.") for below in neutral)
             is_nested = has_neutral and isinstance(value, Mapping)
-            kept[name] = _without(value, f"{key}.") if is_nested else value
+            kept[name] = _without(value, f"{key}.", neutral) if is_nested else value
     return kept

@@ -16,6 +16,7 @@ from abreast.config.types import Config
 from abreast.static.modules import file_of
 from abreast.static.signatures import resolve
 
+ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")  # kinds of devices that Lightning knows
 _SCHEMAS: dict[str, type] = {"": RunKeys, "data": LoaderKeys, "schedule": ScheduleKeys}
 
 
@@ -27,13 +28,43 @@ def run_id(config: Mapping[str, Any]) -> str:
     were. Values of different types differ: `true`, `1` and `1.0` are three values. The source of custom
     classes and functions counts, as far as it is in the file that defines them.
     """
-    kept = _without_defaults(without_neutral(config), "")
+    return _digest(_identified(config))
+
+
+def run_ids(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The id of a run, then the ids it would have if another kind of device had been asked for.
+
+    The device does not make it another run (see `abreast.config.identity`), but ids keep it, so that the
+    sweeps of earlier releases are found.
+    """
+    kept = _identified(config)
+    own = _digest(kept)
+    trainer = kept.get("trainer")
+    if not isinstance(trainer, Mapping) or "accelerator" not in trainer:
+        return (own,)
+    others = [{**kept, "trainer": {**trainer, "accelerator": device}} for device in ACCELERATORS]
+    return tuple(dict.fromkeys([own, *map(_digest, others)]))
+
+
+def _identified(config: Mapping[str, Any]) -> Config:
+    kept = without_defaults(without_neutral(config))
     kept["sources"] = {target: _source(target) for target in sorted(set(targets(kept)))}
+    return kept
+
+
+def _digest(kept: Config) -> str:
     text = json.dumps(kept, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
-def _without_defaults(node: Mapping[str, Any], key: str) -> Config:
+def custom_sources(config: Mapping[str, Any]) -> dict[str, str]:
+    """Digests of the files that define custom classes and functions, by `_target_`, as they are now."""
+    digests = {target: _source(target) for target in sorted(set(targets(without_neutral(config))))}
+    return {target: digest for target, digest in digests.items() if digest}
+
+
+def without_defaults(node: Mapping[str, Any], key: str = "") -> Config:
+    """The configuration, or its part at `key`, without our own keys and arguments that have their default."""
     known = dict(_texts(_SCHEMAS[key])) if key in _SCHEMAS else {}
     target = node.get("_target_")
     if isinstance(target, str) and target.startswith("abreast."):
@@ -43,7 +74,7 @@ def _without_defaults(node: Mapping[str, Any], key: str) -> Config:
         if name in known and known[name] == _text(value):
             continue
         if isinstance(value, Mapping):
-            value = _without_defaults(value, f"{key}.{name}" if key else str(name))
+            value = without_defaults(value, f"{key}.{name}" if key else str(name))
         kept[str(name)] = value
     return kept
 

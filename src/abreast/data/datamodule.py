@@ -46,6 +46,7 @@ class DataModule(LightningDataModule):
             the training and validation examples are copied out of it.
 
     Attributes:
+        content: the digest of the source's examples.
         drawn: the part that the split seed or the fold draws first, `test` or `val`.
 
     Raises:
@@ -74,6 +75,7 @@ class DataModule(LightningDataModule):
     ) -> None:
         super().__init__()
         # The source itself is not kept: the training examples would be in memory twice.
+        self.content = source.content
         self.facts = dict(source.facts)
         self.classes = source.classes
         labels = (source.train.targets, source.test.targets)
@@ -85,10 +87,13 @@ class DataModule(LightningDataModule):
                 check_labels(split.targets, len(self.classes), name, ignore_index)
         parts = partition(source, val_fraction, split_seed, folds, fold)
         self.drawn = parts.drawn
-        pool = source.pool
+        is_redrawn = parts.test is not None and not (folds is None and split_seed == 0)
+        pool = source.pool if shared or is_redrawn else source.train
         self.train, self.val = (_chosen(pool, rows, shared=shared) for rows in (parts.train, parts.val))
-        self.test = source.test if parts.test is None else _chosen(pool, parts.test, shared=shared)
-        if parts.test is not None and not (folds is None and split_seed == 0):
+        self.test = source.test
+        if parts.test is not None and (shared or is_redrawn):
+            self.test = _chosen(pool, parts.test, shared=shared)
+        if parts.test is not None and is_redrawn:
             for fact, by_row in source.test_facts.items():
                 self.facts[fact] = float(by_row[parts.test].mean())
         if label_noise:
@@ -136,6 +141,15 @@ class DataModule(LightningDataModule):
 
     def _moments(self) -> Moments:
         return moments(self.train.inputs) if self._levels is None else moments_of_levels(self._levels)
+
+    @cached_property
+    def class_counts_test(self) -> list[int]:
+        """The number of test examples of each class; of none for regression."""
+        targets = self.test.targets
+        if not self.classes:
+            return []
+        of_class = targets[(targets >= 0) & (targets < len(self.classes))]  # the others are ignored
+        return list(torch.bincount(of_class.cpu(), minlength=len(self.classes)).tolist())
 
     @property
     def batches_per_epoch(self) -> int:

@@ -58,13 +58,14 @@ def partition(
     Raises:
         ConfigError: The fold is missing or does not exist, or there are more folds than rows.
     """
-    targets = source.pool.targets
+    targets = source.pool_targets
     if folds is not None or fold is not None:
         rest, held_out = _fold(targets, split_seed, folds, fold)
     elif source.official_test:
         rest, held_out = torch.arange(len(targets)), torch.arange(0)
     elif split_seed == 0:
-        rest, held_out = torch.arange(len(targets)).tensor_split([len(source.train)])
+        own = len(source.train)
+        rest, held_out = torch.arange(own), torch.arange(own, len(targets))
     else:
         rest, held_out = stratified_split(targets, len(source.test) / len(targets), split_seed)
     if source.official_test and folds is not None:

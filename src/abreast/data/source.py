@@ -9,6 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from abreast.data.digest import ContentDigest
 from abreast.data.moments import level_counts
 from abreast.errors import DataError
 from abreast.losses.checks import label_problem
@@ -103,12 +104,24 @@ class Source:
     test_facts: Mapping[str, Tensor] = field(default_factory=dict)
 
     @cached_property
+    def content(self) -> ContentDigest:
+        """The digest of all rows, however they are split."""
+        tensors = (self.train.inputs, self.train.targets, self.test.inputs, self.test.targets)
+        return ContentDigest(self.classes, tensors)
+
+    @cached_property
     def pool(self) -> Split:
         """The rows that parts are drawn from: the training rows, then the test rows if not official."""
         if self.official_test:
             return self.train
-        train, test = self.train, self.test
-        return Split(torch.cat([train.inputs, test.inputs]), torch.cat([train.targets, test.targets]))
+        return Split(torch.cat([self.train.inputs, self.test.inputs]), self.pool_targets)
+
+    @cached_property
+    def pool_targets(self) -> Tensor:
+        """The targets of the pool's rows."""
+        if self.official_test:
+            return self.train.targets
+        return torch.cat([self.train.targets, self.test.targets])
 
     @cached_property
     def pool_levels(self) -> Tensor | None:

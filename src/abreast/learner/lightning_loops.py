@@ -65,6 +65,15 @@ def load_loops(trainer: Trainer, loops: LoopsState) -> None:
     trainer.fit_loop.load_state_dict(loops["fit_loop"])
 
 
+def with_steps(loops: LoopsState, steps: int) -> LoopsState:
+    """A copy of the state of all loops, for `set_position` to change, with so many manual optimizer steps."""
+    fit = dict(loops["fit_loop"])
+    key = "epoch_loop.manual_optimization.optim_step_progress"
+    counts = {"ready": steps, "completed": steps}
+    fit[key] = {"total": counts, "current": dict(counts)}
+    return {**loops, "fit_loop": fit}
+
+
 def set_position(
     loops: LoopsState,
     *,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from abreast.report.example_text import example_sentences
 from abreast.report.formatting import (
     format_difference,
     format_duration,
@@ -62,7 +63,7 @@ def findings(task: Task, analysis: Analysis) -> list[str]:
         lines.append(
             f"Among the best groups, runs failed in {rates}; their means cover the finished runs only."
         )
-    return lines
+    return lines + example_sentences(task, analysis)
 
 
 def _without_winner(task: Task, analysis: Analysis) -> str:

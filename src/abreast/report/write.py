@@ -9,6 +9,7 @@ from pathlib import Path
 from abreast.errors import RunError
 from abreast.report.analysis import analyse
 from abreast.report.collect import collect
+from abreast.report.example_text import write_examples
 from abreast.report.figures.base import Section
 from abreast.report.figures.image_files import export, find_browser
 from abreast.report.groups import Analysis
@@ -74,6 +75,7 @@ def write_report(
         write_atomically(files[0], render(analysis, contents).encode())
         summary_table(analysis).write(files[1])
         runs_table(analysis).write(files[2])
+        files += write_examples(analysis, folder)
     except OSError as error:
         raise RunError(
             f"{folder}: cannot be written to ({error.strerror}). Give another directory with --out"

@@ -7,7 +7,7 @@ import shutil
 from enum import Enum
 from pathlib import Path
 
-from abreast.config.run_id import run_id
+from abreast.config.run_id import run_id, run_ids
 from abreast.config.types import Config, Json
 from abreast.errors import ConfigError, RunError
 from abreast.metrics.objective import objective
@@ -47,7 +47,7 @@ def run_state(directory: RunDirectory, config: Config) -> RunState:
         log.warning("%s: %s; the run restarts from scratch", directory.path / CONFIG, error)
         clear(directory.path)
         return RunState.NEW
-    if existing != run_id(config):
+    if existing not in run_ids(config):
         raise ConfigError(
             f"{directory.path} holds a run of another configuration: choose another directory "
             "(hydra.sweep.dir=...) or remove that one"

@@ -10,7 +10,14 @@ from pathlib import Path
 from lightning.pytorch import Callback, Trainer
 from torch import nn
 
-from abreast.build.components import ComponentCache, build_data, build_learner, build_net, ignore_index
+from abreast.build.components import (
+    ComponentCache,
+    build_data,
+    build_learner,
+    build_net,
+    build_source,
+    ignore_index,
+)
 from abreast.build.instantiate import make
 from abreast.build.sizing import net_sizes
 from abreast.build.steps import build_step_config
@@ -18,13 +25,14 @@ from abreast.build.trainer import OWN_WORK, build_callbacks, build_loggers, trai
 from abreast.callbacks import RunWriter
 from abreast.config.types import Config
 from abreast.data.datamodule import DataModule
-from abreast.data.source import check_labels
+from abreast.data.source import Source, check_labels
 from abreast.learner.block_step import needs_closure
 from abreast.learner.module import Learner
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.process import prepare_process
 from abreast.runtime.seeding import seed_everything, seeded
 from abreast.stacking.eligibility import is_same_architecture, why_ineligible
+from abreast.stacking.grouping import LANE_DATA, split_key
 from abreast.stacking.lane import Lane
 
 
@@ -72,14 +80,19 @@ def lanes_that_fit(memory_gib: float, cfg: Config) -> int:
 
 def build_lanes(
     jobs: Sequence[Job], directories: Sequence[RunDirectory], outcomes: list[Outcome]
-) -> tuple[list[Lane], DataModule]:
-    """Build a lane for every job that can be stacked, and their data; the outcomes say why others cannot."""
+) -> list[Lane]:
+    """Build a lane for every job that can be stacked; the outcomes say why others cannot.
+
+    Lanes of different splits have their own data modules, which share the rows.
+    """
     cfg = jobs[0].cfg
     prepare_process()
     seed_everything(cfg["seed"])
     _, steps = build_step_config(cfg)
     lenient = next((job.cfg for job in jobs if ignore_index(job.cfg) is not None), cfg)
-    builder = LaneBuilder(build_data(lenient, steps), len(jobs))
+    shared = len({split_key(job.cfg) for job in jobs}) > 1
+    data = SplitData(build_source(lenient), lenient, steps, shared=shared)
+    builder = LaneBuilder(data, len(jobs))
     lanes: list[Lane] = []
     for number, (job, directory) in enumerate(zip(jobs, directories, strict=True)):
         if outcomes[number].error is not None:  # its directory cannot be written to
@@ -91,7 +104,31 @@ def build_lanes(
         except Exception as error:
             outcomes[number].error = error
             directory.write_failure(error)
-    return lanes, builder.data
+    return lanes
+
+
+class SplitData:
+    """The data module of each split of a data set, made once.
+
+    Args:
+        source: The data set.
+        cfg: A run's configuration; the splits differ from its own.
+        steps: Mini-batches of a block.
+        shared: Whether there are several splits, whose data modules share the source's rows.
+    """
+
+    def __init__(self, source: Source, cfg: Config, steps: int, *, shared: bool) -> None:
+        self.source, self.cfg, self.steps, self.shared = source, cfg, steps, shared
+        self._modules: dict[str, DataModule] = {}
+
+    def of(self, cfg: Config) -> DataModule:
+        """The data of a run's split."""
+        key = split_key(cfg)
+        if key not in self._modules:
+            split = {name: value for name, value in cfg["data"].items() if name in LANE_DATA}
+            own = {**self.cfg, "data": {**self.cfg["data"], **split}}
+            self._modules[key] = build_data(own, self.steps, self.source, shared=self.shared)
+        return self._modules[key]
 
 
 class LaneBuilder:
@@ -102,9 +139,10 @@ class LaneBuilder:
         count: The number of lanes.
     """
 
-    def __init__(self, data: DataModule, count: int) -> None:
+    def __init__(self, data: SplitData, count: int) -> None:
         self.data = data
         self.count = count
+        self._batches: int | None = None  # in an epoch of the first lane
         self._cache = ComponentCache()
         self._make_net: Callable[[], nn.Module] | None = None
         self._first_net: nn.Module | None = None
@@ -116,30 +154,29 @@ class LaneBuilder:
             NotStackableError: The job has to be trained individually.
         """
         cfg = job.cfg
-        self._check_labels(cfg)
+        data = self.data.of(cfg)
+        _check_labels(cfg, data)
+        self._check_length(cfg, data)
         step_config, _ = build_step_config(cfg)
         if step_config is None:
             raise NotStackableError("it uses Lightning's automatic optimization")
-        net = self._build_net(cfg)
-        learner = build_learner(cfg, self.data, step_config, net=net, cache=self._cache)
+        net = self._build_net(cfg, data)
+        learner = build_learner(cfg, data, step_config, net=net, cache=self._cache)
         self._check_stackable(learner, cfg)
         callbacks = build_callbacks(cfg, directory)
         for callback in callbacks:
             if isinstance(callback, RunWriter):
                 callback.share = 1 / self.count
-        return Lane(number, cfg, directory, learner, callbacks, build_loggers(cfg, directory))
+        return Lane(number, cfg, directory, data, learner, callbacks, build_loggers(cfg, directory))
 
-    def _check_labels(self, cfg: Config) -> None:
-        """Check the labels for one lane, which may ignore one that is invalid for others."""
-        if not self.data.classes:
-            return
-        ignored = ignore_index(cfg)
-        labels = {name: getattr(self.data, name).targets for name in ("train", "val", "test")}
-        for name, targets in labels.items():
-            check_labels(targets, len(self.data.classes), name, ignored)
-        self.data.ignores = ignored is not None and any(
-            bool(targets.eq(ignored).any()) for targets in labels.values()
-        )
+    def _check_length(self, cfg: Config, data: DataModule) -> None:
+        """Lanes whose epochs differ in length cannot be counted by one limit of steps."""
+        self._batches = self._batches or data.batches_per_epoch
+        if cfg["trainer"].get("max_steps", -1) != -1 and data.batches_per_epoch != self._batches:
+            raise NotStackableError(
+                f"trainer.max_steps counts epochs of {self._batches} mini-batches for the stack's first run, "
+                f"and of {data.batches_per_epoch} for this one's split"
+            )
 
     def _check_stackable(self, learner: Learner, cfg: Config) -> None:
         if [*learner.loss.parameters()]:
@@ -155,16 +192,16 @@ class LaneBuilder:
         if needs_closure(learner.make_optimizer([*learner.net.parameters()])):
             raise NotStackableError(f"{cfg['optim']['_target_']} evaluates the loss several times per step")
 
-    def _build_net(self, cfg: Config) -> nn.Module:
+    def _build_net(self, cfg: Config, data: DataModule) -> nn.Module:
         """Build the network as `build_net` does, but find its class only once.
 
         Hydra takes longer to find the class than to make a small network. A network with arguments that
         Hydra makes, too, is built anew for every lane, or lanes would share them.
         """
         if self._make_net is None:
-            net = build_net(cfg, self.data.in_shape, self.data.out_features)
+            net = build_net(cfg, data.in_shape, data.out_features)
             if str(cfg["model"]).count("_target_") == 1:
-                sizes = net_sizes(cfg["model"], self.data.in_shape, self.data.out_features)
+                sizes = net_sizes(cfg["model"], data.in_shape, data.out_features)
                 self._make_net = make("model", {**cfg["model"], "_partial_": True}, **sizes)
             return net
         with seeded(cfg["seed"]):
@@ -173,7 +210,18 @@ class LaneBuilder:
         return net
 
 
-def stack_trainer(cfg: Config, data: DataModule, callbacks: Sequence[Callback] = ()) -> Trainer:
+def _check_labels(cfg: Config, data: DataModule) -> None:
+    """Check the labels for one lane, which may ignore one that is invalid for others."""
+    if not data.classes:
+        return
+    ignored = ignore_index(cfg)
+    labels = {name: getattr(data, name).targets for name in ("train", "val", "test")}
+    for name, targets in labels.items():
+        check_labels(targets, len(data.classes), name, ignored)
+    data.ignores = ignored is not None and any(bool(targets.eq(ignored).any()) for targets in labels.values())
+
+
+def stack_trainer(cfg: Config, callbacks: Sequence[Callback] = ()) -> Trainer:
     """Build Lightning's Trainer for a stack, without anything that belongs to a single run."""
     node = {k: v for k, v in trainer_node(cfg).items() if not k.startswith("gradient_clip")}
     node.pop("accumulate_grad_batches", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from abreast.errors import DivergedError
 from abreast.learner.block_step import clip
 from abreast.learner.epoch_progress import EpochState
 from abreast.metrics.stage import Sample
-from abreast.stacking.evaluation import Evaluation
+from abreast.stacking.evaluation import evaluations
 from abreast.stacking.grouping import optimizer_key
 from abreast.stacking.lane import Lane
 from abreast.stacking.layers import UnsupportedLayerError
@@ -24,7 +25,7 @@ from abreast.stacking.optimizer_state import OptimizerSnapshot
 from abreast.stacking.optimizers import OptimizerGroup, optimizer_groups
 from abreast.stacking.parameters import BufferPool, StackedState
 from abreast.stacking.sequential import StackedSequential
-from abreast.stacking.shared_batches import equal_neighbours, repeat_by_lane, share_first_product
+from abreast.stacking.shared_batches import batches_key, equal_neighbours, repeat_by_lane, share_first_product
 from abreast.stacking.vmap import VmappedNet
 
 
@@ -47,13 +48,14 @@ class _StepSample(NamedTuple):
 class Chunk:
     """Neighbouring lanes of a stack: their weights, optimizers and metrics.
 
-    Chunks are independent: they can be trained by several threads.
+    Chunks are independent: they can be trained by several threads. The lanes of one have epochs of equal
+    length, others' may be longer or shorter.
 
     Args:
         lanes: The chunk's lanes.
         first: Position of the first one among the stack's lanes.
         snapshots: State of the lanes' optimizers, where they have been trained before.
-        shared_batches: Whether neighbours of one seed share their mini-batches.
+        shared_batches: Whether neighbours of one seed and split share their mini-batches.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Chunk:
         self.lanes = list(lanes)
         self.position = slice(first, first + len(self.lanes))
         self.learners = [lane.learner for lane in self.lanes]
+        self.examples = self.lanes[0].data.examples_per_epoch  # the same in all lanes
         nets = [learner.net for learner in self.learners]
         self.state = StackedState(nets)
         self.net: StackedSequential | VmappedNet
@@ -76,7 +79,7 @@ class Chunk:
             self.net = StackedSequential(nets, self.state, generators, self.learners[0].in_shape)
         except UnsupportedLayerError as reason:
             self.net, self.why_vmap = VmappedNet(nets, self.state), str(reason)
-        self.sharing = equal_neighbours([lane.cfg["seed"] for lane in self.lanes]) if shared_batches else None
+        self.sharing = equal_neighbours(list(map(batches_key, self.lanes))) if shared_batches else None
         self.shares_product = False
         if self.sharing is not None and isinstance(self.net, StackedSequential):
             self.shares_product = share_first_product(self.net, self.sharing)
@@ -89,10 +92,11 @@ class Chunk:
                 self.lanes[number].join(number, group)
                 self.lanes[number].epoch_state = partial(self.epoch_state, number)
         self.normalize = self.learners[0].normalize
+        self._mean, self._scale = self._moments()
         losses = [learner.loss for learner in self.learners]
         self.loss = StackedLoss(losses)
         self.train_metrics = StackMetrics(losses, [learner.train_metrics for learner in self.learners])
-        self.validation = Evaluation(self.lanes, "val")
+        self.validations = evaluations(self.lanes, "val")
         self._gathered, self._normalized = BufferPool(most=2), BufferPool(most=2)
         self.losses: list[Tensor] = []  # [S, K] each, of the epoch's steps
         if self.lanes[0].resumed_from is not None and self.learners[0].epoch_progress.losses:
@@ -104,15 +108,17 @@ class Chunk:
 
         Args:
             block: Mini-batches of all of the stack's lanes.
-            step: Optimizer steps that were done before.
+            step: Optimizer steps that the stack had done before.
             ends_epoch: Whether the block is the epoch's last.
         """
         learner = self.learners[0]
-        batches = len(block)
+        step = self.lanes[0].own_steps(step)
+        examples = block.examples(self.examples)
+        batches = math.ceil(examples / block.batch_size)
         records: list[_StepRecord] = []
         samples: dict[int, _StepSample] = {}  # by the step's position in the block
         only = None if self.sharing is None else [lanes.start for lanes in self.sharing]
-        mini_batches = block.batches(self.position, self._gathered, only)
+        mini_batches = block.batches(self.position, examples, self._gathered, only)
         for position, (inputs, targets) in enumerate(mini_batches):
             x = self._normalize(inputs)
             if self.sharing is not None:
@@ -150,8 +156,20 @@ class Chunk:
 
     def _normalize(self, inputs: Tensor) -> Tensor:
         """As the learners' `normalize`, always in the same memory."""
-        buffer = self._normalized.aligned(*inputs.shape, like=self.normalize.mean)
-        return buffer.copy_(inputs).sub_(self.normalize.mean).mul_(self.normalize.scale)
+        buffer = self._normalized.aligned(*inputs.shape, like=self._mean)
+        return buffer.copy_(inputs).sub_(self._mean).mul_(self._scale)
+
+    def _moments(self) -> tuple[Tensor, Tensor]:
+        """Mean and inverse deviation of the training inputs: of all lanes, or `[K, 1, ...]` of each."""
+        norms = [learner.normalize for learner in self.learners]
+        if len({lane.data for lane in self.lanes}) == 1:
+            return norms[0].mean, norms[0].scale
+        if self.sharing is not None:
+            norms = [norms[lanes.start] for lanes in self.sharing]
+        shape = (-1, 1, *[1] * len(self.learners[0].in_shape))
+        return torch.stack([norm.mean for norm in norms]).view(shape), torch.stack(
+            [norm.scale for norm in norms]
+        ).view(shape)
 
     def _sample(self, step: int) -> _StepSample:
         rates = [float(lane.param_group["lr"]) for lane in self.lanes if lane.param_group is not None]
@@ -173,9 +191,10 @@ class Chunk:
         """Record the epoch's metrics in the running lanes; one whose loss was not finite has failed.
 
         Args:
-            first_step: Optimizer steps that were done before the epoch.
-            end_step: Optimizer steps that were done after it.
+            first_step: Optimizer steps that the stack had done before the epoch.
+            end_step: Optimizer steps that it had done after it.
         """
+        first_step, end_step = map(self.lanes[0].own_steps, (first_step, end_step))
         losses, self.losses = torch.cat(self.losses), []
         finite = losses.isfinite()
         all_finite = finite.all(0).tolist()

@@ -42,10 +42,18 @@ def compact(chunks: Sequence[Chunk], layout: Layout) -> list[Chunk]:
 def build_chunks(
     lanes: Sequence[Lane], layout: Layout, snapshots: Mapping[Lane, OptimizerSnapshot] | None = None
 ) -> list[Chunk]:
-    """Divide the lanes into the layout's chunks; `snapshots` holds the optimizers of lanes that resume."""
+    """Divide the lanes into the layout's chunks; `snapshots` holds the optimizers of lanes that resume.
+
+    Lanes of different splits may have epochs that differ by some examples, as folds do: a batched operation
+    takes as many of each lane, so a chunk has lanes of one length.
+    """
+    by_length: dict[int, list[Lane]] = {}
+    for lane in lanes:
+        by_length.setdefault(lane.data.examples_per_epoch, []).append(lane)
     chunks: list[Chunk] = []
     first = 0
-    for part in split_evenly(list(lanes), layout.chunks(len(lanes))):
-        chunks.append(Chunk(part, first, snapshots, shared_batches=layout.shared_batches))
-        first += len(part)
+    for members in by_length.values():
+        for part in split_evenly(members, layout.chunks(len(members))):
+            chunks.append(Chunk(part, first, snapshots, shared_batches=layout.shared_batches))
+            first += len(part)
     return chunks

@@ -8,14 +8,24 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from abreast.data.datamodule import DataModule
+from abreast.data.loader import EvalLoader, batches
 from abreast.stacking.lane import Lane, LaneState
 from abreast.stacking.metrics import StackMetrics
 
 Stage = Literal["val", "test"]
 
 
+def evaluations(lanes: Sequence[Lane], stage: Stage) -> list[Evaluation]:
+    """The evaluations of lanes that may have different splits, one for each split."""
+    by_split: dict[DataModule, list[Lane]] = {}
+    for lane in lanes:
+        by_split.setdefault(lane.data, []).append(lane)
+    return [Evaluation(members, stage) for members in by_split.values()]
+
+
 class Evaluation:
-    """Loss and metrics of a stage in some lanes, each by its own network."""
+    """Loss and metrics of a stage in some lanes of one split, each by its own network."""
 
     def __init__(self, lanes: Sequence[Lane], stage: Stage) -> None:
         self.lanes = list(lanes)
@@ -25,6 +35,15 @@ class Evaluation:
             [learner.loss for learner in learners],
             [learner.val_metrics if stage == "val" else learner.test_metrics for learner in learners],
         )
+
+    def measure(self) -> None:
+        """Measure all examples of the stage."""
+        data = self.lanes[0].data
+        loader = data.val_dataloader() if self.stage == "val" else data.test_dataloader()
+        assert isinstance(loader, EvalLoader), "a stage without examples is not measured"
+        for item in loader:
+            for part in batches(item):
+                self.update(*part)
 
     @torch.no_grad()
     def update(self, inputs: Tensor, targets: Tensor) -> None:

@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 # What may differ between the lanes of a stack; everything else must be equal.
 LANE_GROUPS = ("seed", "loss", "optim", "schedule", "callbacks", "logger", "monitor", "checkpoint", "names")
+LANE_DATA = ("split_seed", "folds", "fold")
 LANE_TRAINER = ("gradient_clip_val", "gradient_clip_algorithm")
 
 LANE_CALLBACKS = (
@@ -115,7 +116,13 @@ def shared_settings(config: Config) -> str:
     """What must be equal for all lanes of a stack, as one text to compare."""
     common = {key: value for key, value in config.items() if key not in LANE_GROUPS}
     common["trainer"] = {k: v for k, v in config["trainer"].items() if k not in LANE_TRAINER}
+    common["data"] = {k: v for k, v in config["data"].items() if k not in LANE_DATA}
     return _text(common)
+
+
+def split_key(config: Config) -> str:
+    """What is equal for lanes that train, validate and test on the same examples, as one text to compare."""
+    return _text([config["data"].get(key) for key in LANE_DATA])
 
 
 def optimizer_key(config: Config) -> str:

@@ -19,7 +19,7 @@ from abreast.config.types import Config, State
 from abreast.data.datamodule import DataModule
 from abreast.errors import disk_error
 from abreast.learner.epoch_progress import EpochState
-from abreast.learner.lightning_loops import LoopsState
+from abreast.learner.lightning_loops import LoopsState, with_steps
 from abreast.learner.module import Learner
 from abreast.learner.random_state import RandomState, fresh_random_state
 from abreast.loggers.tensorboard import TensorBoard
@@ -31,6 +31,7 @@ from abreast.stacking.optimizer_state import OptimizerSnapshot, cloned
 from abreast.stacking.optimizers import OptimizerGroup
 from abreast.stacking.parameters import detach_from_stack
 from abreast.training.finish import ChosenWeights, finish
+from abreast.training.record import StartRecord
 
 LANE_CALLBACKS = (RunWriter, TestImages, EarlyStopping, Checkpoint)  # others watch the process
 
@@ -43,6 +44,8 @@ class Lane:
 
     Attributes:
         number: The lane's position in its chunk.
+        data: Its data; lanes of one split have the same.
+        batches: Mini-batches in its epoch.
         state: `running`; `stopped` when all went well; `dropped` by successive halving; or `failed`.
         error: What made the lane fail.
         generator: Takes the place of torch's global generator in the run.
@@ -50,11 +53,13 @@ class Lane:
         optimizer_group: The optimizer that steps the lane; None outside of a chunk.
         param_group: The optimizer's parameter group with the lane's settings.
         epoch_state: Gives what the epoch has come to so far.
+        record: How the lane is executed; set before it is trained.
     """
 
     number: int
     cfg: Config
     directory: RunDirectory
+    data: DataModule
     learner: Learner
     callbacks: list[Callback]
     loggers: list[Logger]
@@ -62,6 +67,8 @@ class Lane:
     def __post_init__(self) -> None:
         self.callbacks = [callback for callback in self.callbacks if isinstance(callback, LANE_CALLBACKS)]
         self.state: LaneState = "running"
+        self.batches = self.data.batches_per_epoch
+        self._longest = self.batches  # mini-batches in the longest epoch of the stack's lanes
         self.error: BaseException | None = None
         self.checkpoints = LaneCheckpoints(self.directory)
         seed = derive(self.cfg["seed"], "dropout", 0)
@@ -71,6 +78,7 @@ class Lane:
         self.param_group: dict[str, Any] | None = None
         self.epoch_state: Callable[[], EpochState]
         self.trainer: LaneTrainer
+        self.record: StartRecord
         self._weights: OrderedDict[str, torch.Tensor] | None = None  # views, while they stay where they are
         self._fresh_random_state: RandomState | None = None
 
@@ -79,8 +87,22 @@ class Lane:
         """Whether the lane still trains."""
         return self.state == "running"
 
-    def attach(self, trainer: Trainer, datamodule: DataModule, loops: Callable[[], LoopsState]) -> None:
-        """Show the stack's Trainer to the learner and the callbacks as theirs."""
+    def own_steps(self, steps: int) -> int:
+        """The lane's optimizer steps when the stack, whose epochs may be longer, has done so many."""
+        if self.batches == self._longest:
+            return steps
+        epochs, rest = divmod(steps, self._longest)
+        return epochs * self.batches + min(rest, self.batches)
+
+    def attach(self, trainer: Trainer, longest: int, loops: Callable[[], LoopsState]) -> None:
+        """Show the stack's Trainer to the learner and the callbacks as theirs.
+
+        Args:
+            trainer: The stack's Trainer.
+            longest: Mini-batches in the longest epoch of the stack's lanes.
+            loops: Gives the state of the Trainer's loops.
+        """
+        self._longest = longest
 
         def keep_checkpoint(path: Path) -> None:
             self.checkpoints.keep(path, self.checkpoint(loops()))
@@ -90,7 +112,8 @@ class Lane:
             learner=self.learner,
             callbacks=self.callbacks,
             loggers=self.loggers,
-            datamodule=datamodule,
+            datamodule=self.data,
+            own_steps=self.own_steps,
             optimizer_group=lambda: self.optimizer_group,
             keep_checkpoint=keep_checkpoint,
         )
@@ -184,7 +207,7 @@ class Lane:
             "global_step": self.trainer.global_step,
             "pytorch-lightning_version": lightning_version,
             "state_dict": cloned(self._weights),
-            "loops": loops,
+            "loops": with_steps(loops, self.trainer.global_step),
             "callbacks": {key: cloned(state) for key, state in states.items() if state},
             "optimizer_states": [self.optimizer_group.state_dict(self.number)],
             "lr_schedulers": [] if scheduler is None else [cloned(scheduler.state_dict())],
@@ -218,6 +241,7 @@ class Lane:
             self.directory,
             self.cfg,
             chosen,
+            self.record,
             seconds=seconds,
             status=status,
         )

@@ -13,6 +13,7 @@ from lightning.pytorch.loggers import Logger
 from torch.optim import Optimizer
 
 from abreast.data.datamodule import DataModule
+from abreast.data.loader import ResumableLoader
 from abreast.stacking.optimizers import OptimizerGroup
 
 
@@ -31,7 +32,8 @@ class LaneTrainer:
         learner: The lane's learner.
         callbacks: The lane's callbacks.
         loggers: The lane's loggers.
-        datamodule: The data of all lanes.
+        datamodule: The lane's data.
+        own_steps: Gives the lane's optimizer steps for those of the stack.
         optimizer_group: Gives the optimizer that the lane shares; None once the lane has left the stack.
         keep_checkpoint: Keeps the lane's checkpoint, to be written to the path later.
     """
@@ -44,6 +46,7 @@ class LaneTrainer:
         callbacks: list[Callback],
         loggers: list[Logger],
         datamodule: DataModule,
+        own_steps: Callable[[int], int],
         optimizer_group: Callable[[], OptimizerGroup | None],
         keep_checkpoint: Callable[[Path], None],
     ) -> None:
@@ -52,7 +55,9 @@ class LaneTrainer:
         self.callbacks = callbacks
         self.loggers = loggers
         self.datamodule = datamodule
+        self.train_dataloader = ResumableLoader(datamodule.batches_per_epoch, datamodule.steps)
         self.callback_metrics = Metrics()
+        self._own_steps = own_steps
         self._optimizer_group = optimizer_group
         self._keep_checkpoint = keep_checkpoint
         self._asked_to_stop = False
@@ -82,7 +87,7 @@ class LaneTrainer:
     @property
     def global_step(self) -> int:
         """Optimizer steps of the lane."""
-        return self._ended_at[0] if self._ended_at else self.trainer.global_step
+        return self._ended_at[0] if self._ended_at else self._own_steps(self.trainer.global_step)
 
     @property
     def current_epoch(self) -> int:
@@ -100,7 +105,7 @@ class LaneTrainer:
 
     def end(self) -> None:
         """Keep the lane's step and epoch as they are now."""
-        self._ended_at = (self.trainer.global_step, self.trainer.current_epoch)
+        self._ended_at = (self._own_steps(self.trainer.global_step), self.trainer.current_epoch)
 
     def save_checkpoint(self, path: str | Path, weights_only: bool | None = None, **_: object) -> None:
         """Keep the checkpoint that an individual run would write now."""

@@ -1,4 +1,4 @@
-"""What the LightningModules of a stack have in common: their lanes, and data that are on the device."""
+"""What the LightningModules of a stack have in common: their lanes, whose data are on the device."""
 
 from __future__ import annotations
 
@@ -9,44 +9,35 @@ from typing import TypeVar
 import torch
 from lightning.pytorch import LightningModule
 
-from abreast.data.datamodule import DataModule
-from abreast.data.loader import Batch, Block, batches
 from abreast.stacking.evaluation import Evaluation
 from abreast.stacking.lane import Lane
 from abreast.stacking.layout import for_each
+from abreast.stacking.training_rows import move_to_device
 
 B = TypeVar("B")
 
 
 class LanesModule(LightningModule):
-    """Some lanes with their common data.
+    """Some lanes.
 
     Args:
         lanes: The lanes.
-        data: Their data.
         workers: Threads that work on parts of the lanes side by side; None for this thread alone.
     """
 
-    def __init__(self, lanes: Sequence[Lane], data: DataModule, workers: Executor | None) -> None:
+    def __init__(self, lanes: Sequence[Lane], workers: Executor | None) -> None:
         super().__init__()
         self.lanes = list(lanes)
-        self.data = data
         self.workers = workers
 
     def setup(self, stage: str) -> None:
-        """Move the data to the Trainer's device."""
-        self.data.trainer = self.trainer
-        self.data.setup(stage)
+        """Move the lanes' data to the Trainer's device."""
+        move_to_device(dict.fromkeys(lane.data for lane in self.lanes), self.trainer)
 
     def transfer_batch_to_device(self, batch: B, device: torch.device, dataloader_idx: int) -> B:
         """Return the batch, which is on the device already."""
         return batch
 
-    def evaluate(self, evaluations: Sequence[Evaluation], batch: Batch | Block) -> None:
-        """Measure a batch in all lanes."""
-
-        def measure(evaluation: Evaluation) -> None:
-            for part in batches(batch):
-                evaluation.update(*part)
-
-        for_each(measure, evaluations, self.workers)
+    def evaluate(self, evaluations: Sequence[Evaluation]) -> None:
+        """Measure every lane on its examples."""
+        for_each(Evaluation.measure, evaluations, self.workers)

@@ -8,25 +8,30 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from abreast.data.loader import ResumableLoader, epoch_order
-from abreast.data.source import Split
+from abreast.data.datamodule import DataModule
+from abreast.data.loader import ResumableLoader
 from abreast.stacking.parameters import BufferPool
+from abreast.stacking.training_rows import TrainingRows
 
 
 class StackBlock:
     """Consecutive mini-batches of one epoch.
 
     Attributes:
-        split: The training examples.
-        orders: Positions in the split, int64 `[K, examples]`.
+        rows: The rows that all lanes train on.
+        orders: Positions in their inputs, int64 `[K, examples]`, those of the longest lane's mini-batches.
+        offsets: What a lane adds to these for its positions in the targets, int64 `[K, 1]`; None for 0.
         batch_size: Examples in a mini-batch; the last one may have fewer.
         start: Mini-batches of the epoch that come before.
     """
 
-    def __init__(self, split: Split, orders: Tensor, batch_size: int, start: int = 0) -> None:
-        self.split = split
+    def __init__(
+        self, rows: TrainingRows, orders: Tensor, offsets: Tensor | None, batch_size: int, start: int = 0
+    ) -> None:
+        self.rows = rows
         self.start = start
         self.orders = orders
+        self.offsets = offsets
         self.batch_size = batch_size
 
     def __len__(self) -> int:
@@ -35,60 +40,74 @@ class StackBlock:
     def first(self, batches: int) -> StackBlock:
         """The block's first mini-batches."""
         orders = self.orders[:, : batches * self.batch_size]
-        return StackBlock(self.split, orders, self.batch_size, self.start)
+        return StackBlock(self.rows, orders, self.offsets, self.batch_size, self.start)
+
+    def examples(self, per_epoch: int) -> int:
+        """The examples of the block in a lane whose epoch has so many."""
+        return min(self.orders.shape[1], max(0, per_epoch - self.start * self.batch_size))
 
     def batches(
-        self, lanes: slice, buffers: BufferPool, only: Sequence[int] | None = None
+        self, lanes: slice, examples: int, buffers: BufferPool, only: Sequence[int] | None = None
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Inputs `[K, B, *shape]` and targets `[K, B]` of some lanes, one mini-batch at a time.
 
         Args:
             lanes: The lanes of a chunk.
+            examples: How many examples of the block each of these lanes has.
             buffers: Where the inputs are gathered, each mini-batch over the one before.
             only: Positions among these lanes, to gather only their examples; None for all.
         """
-        inputs, targets = self.split.inputs, self.split.targets
-        orders = self.orders[lanes] if only is None else self.orders[lanes][list(only)]
+        if not examples:
+            return
+        inputs, targets = self.rows.inputs, self.rows.targets
+        orders = self.orders[lanes, :examples]
+        offsets = None if self.offsets is None else self.offsets[lanes]
+        if only is not None:
+            orders = orders[list(only)]
+            offsets = None if offsets is None else offsets[list(only)]
         for rows in torch.split(orders, self.batch_size, 1):
             flat = rows.reshape(-1)
             shape = rows.shape
             buffer = buffers.dense(len(flat), *inputs.shape[1:], like=inputs)
+            labels = flat if offsets is None else (rows + offsets).reshape(-1)
             yield (
                 torch.index_select(inputs, 0, flat, out=buffer).view(*shape, *inputs.shape[1:]),
-                targets.index_select(0, flat).view(*shape, *targets.shape[1:]),
+                targets.index_select(0, labels).view(*shape, *targets.shape[1:]),
             )
 
 
 class StackLoader(ResumableLoader):
-    """Blocks of `steps` mini-batches, for lanes of these `seeds`, which may change between two epochs.
+    """Blocks of `steps` mini-batches, for `lanes`, which may change between two epochs.
 
-    The state is the position within the epoch, as in an individual run's loader.
+    The state is the position within the epoch, as in an individual run's loader. Lanes may have epochs of
+    different lengths: the last block begins before the shortest one ends, and holds all that the longest has
+    left. So every position at which a training can be resumed is one within all lanes' epochs.
+
+    Args:
+        lanes: Each lane's data module and seed.
     """
 
-    def __init__(
-        self,
-        split: Split,
-        *,
-        batch_size: int,
-        seeds: Sequence[int],
-        steps: int,
-        batches: int,
-        shuffle: bool = True,
-    ) -> None:
-        self.split = split
-        self.batch_size = batch_size
-        self.seeds = seeds
-        self.shuffle = shuffle
-        super().__init__(batches, steps)
+    def __init__(self, lanes: Sequence[tuple[DataModule, int]]) -> None:
+        lengths = [module.batches_per_epoch for module, _ in lanes]
+        data, _ = lanes[0]
+        super().__init__(max(lengths), data.steps)
+        self.lanes = lanes
+        self.shortest = min(lengths)
+        self.batch_size = data.batch_size
+        self.shuffle = data.shuffle
+        self._rows = TrainingRows([*dict.fromkeys(module for module, _ in lanes)])
+
+    def __len__(self) -> int:
+        return math.ceil(self.shortest / self.steps)
 
     def __iter__(self) -> Iterator[StackBlock]:
-        rows = len(self.split.targets)
-        epoch = self.epoch if self.shuffle else 0
-        orders = {seed: epoch_order(rows, seed, epoch) for seed in set(self.seeds)}
-        order = torch.stack([orders[seed] for seed in self.seeds]).to(self.split.targets.device)
+        order = self._rows.orders(self.lanes, self.epoch if self.shuffle else 0)
+        offsets = self._rows.target_offsets(self.lanes)
         self._done, self._start = self._start, 0
         while self._done < self.batches:
-            start, end = self._done, min((self._done // self.steps + 1) * self.steps, self.batches)
+            start, end = self._done, (self._done // self.steps + 1) * self.steps
+            if end >= self.shortest:
+                end = self.batches
             self._done = end
             block = order[:, start * self.batch_size : end * self.batch_size]
-            yield StackBlock(self.split, block, self.batch_size, start)
+            yield StackBlock(self._rows, block, offsets, self.batch_size, start)

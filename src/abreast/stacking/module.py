@@ -11,7 +11,6 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import nn
 
-from abreast.data.datamodule import DataModule
 from abreast.data.loader import Batch, Block, EvalLoader
 from abreast.learner.epoch_progress import EpochProgress
 from abreast.learner.lightning_loops import LoopsState, loops_state, step_progress
@@ -33,7 +32,6 @@ class Stack(LanesModule):
 
     Args:
         chunks: The chunks of lanes.
-        data: Their data.
         layout: How lanes are divided into chunks, when some have ended.
         save_every: Seconds between two writings of the lanes' checkpoints.
         workers: Threads that train the chunks of a block side by side; None for this thread alone.
@@ -47,14 +45,13 @@ class Stack(LanesModule):
     def __init__(
         self,
         chunks: Sequence[Chunk],
-        data: DataModule,
         layout: Layout,
         *,
         save_every: float = 30.0,
         workers: Executor | None = None,
         table: ProgressTable | None = None,
     ) -> None:
-        super().__init__([lane for chunk in chunks for lane in chunk.lanes], data, workers)
+        super().__init__([lane for chunk in chunks for lane in chunk.lanes], workers)
         self.automatic_optimization = False
         self.unused = nn.Parameter(torch.zeros(()))  # Lightning requires a parameter
         self.chunks = list(chunks)
@@ -77,7 +74,12 @@ class Stack(LanesModule):
         """Show the Trainer to the lanes."""
         self._progress = StackProgress(self.lanes, trainer)
         for lane in self.lanes:
-            lane.attach(trainer, self.data, self.loops)
+            lane.attach(trainer, self._longest.batches, self.loops)
+
+    @property
+    def _longest(self) -> Lane:
+        """A lane whose epochs are the longest: its steps are those that the Trainer counts."""
+        return max(self.lanes, key=lambda lane: lane.batches)
 
     def loops(self) -> LoopsState:
         """The state of the Trainer's loops, as Lightning saves it; the same for all lanes at one moment."""
@@ -87,19 +89,12 @@ class Stack(LanesModule):
 
     def train_dataloader(self) -> StackLoader:
         """Blocks of every lane's mini-batches."""
-        self._loader = StackLoader(
-            self.data.train,
-            batch_size=self.data.batch_size,
-            seeds=[lane.cfg["seed"] for lane in self.lanes],
-            shuffle=self.data.shuffle,
-            steps=self.data.steps,
-            batches=self.data.batches_per_epoch,
-        )
+        self._loader = StackLoader([(lane.data, lane.cfg["seed"]) for lane in self.lanes])
         return self._loader
 
     def val_dataloader(self) -> EvalLoader | list[EvalLoader]:
-        """The validation examples, the same for all lanes."""
-        return self.data.val_dataloader()
+        """One block of validation examples, for Lightning to count; every lane is measured on its own."""
+        return self.lanes[0].data.val_dataloader()
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """One optimizer for Lightning to see; the lanes' own are stepped by their chunks."""
@@ -110,7 +105,7 @@ class Stack(LanesModule):
         for lane in self.lanes:
             lane.guarded(lane.begin)
             lane.learner.net.train()
-        resumed = self.lanes[0].learner.epoch_progress  # all lanes resume at one position
+        resumed = self._longest.learner.epoch_progress  # all lanes resume at one position
         self.epoch_progress.batches_done = resumed.batches_done
         self._begin_epoch(resumed.first_step if resumed.batches_done else self.trainer.global_step)
 
@@ -124,12 +119,14 @@ class Stack(LanesModule):
         self._begin_epoch(self.trainer.global_step)
 
     def _begin_epoch(self, first_step: int) -> None:
-        for progress in (self.epoch_progress, *(lane.learner.epoch_progress for lane in self.running)):
-            progress.first_step = first_step
+        self.epoch_progress.first_step = first_step
+        for lane in self.running:
+            lane.learner.epoch_progress.first_step = lane.own_steps(first_step)
 
     def _set_batches_done(self, batches_done: int) -> None:
-        for progress in (self.epoch_progress, *(lane.learner.epoch_progress for lane in self.running)):
-            progress.batches_done = batches_done
+        self.epoch_progress.batches_done = batches_done
+        for lane in self.running:
+            lane.learner.epoch_progress.batches_done = min(batches_done, lane.batches)
 
     def training_step(self, block: StackBlock, batch_idx: int) -> None:
         """Train all lanes on a block of mini-batches."""
@@ -172,13 +169,14 @@ class Stack(LanesModule):
                 lane.learner.on_validation_start()
 
     def validation_step(self, batch: Batch | Block, batch_idx: int) -> None:
-        """Measure a batch of the validation examples."""
-        self.evaluate([chunk.validation for chunk in self.chunks], batch)
+        """Measure the validation examples."""
+        self.evaluate([evaluation for chunk in self.chunks for evaluation in chunk.validations])
 
     def on_validation_epoch_end(self) -> None:
         """Record the validation's metrics."""
         for chunk in self.chunks:
-            chunk.validation.record("running")
+            for evaluation in chunk.validations:
+                evaluation.record("running")
 
     def on_validation_end(self) -> None:
         """Call the lanes' callbacks."""
@@ -213,10 +211,10 @@ class Stack(LanesModule):
         """Let the lanes that have ended leave the stack, if that pays off."""
         lanes = [lane for chunk in self.chunks for lane in chunk.lanes]
         running = [lane for lane in lanes if lane.running]
-        steps = lanes[0].learner.total_steps - self.trainer.global_step
+        steps = self._longest.learner.total_steps - self.trainer.global_step
         if pays_off(len(lanes) - len(running), len(running), steps):
             self.chunks = compact(self.chunks, self.layout)
-            self._loader.seeds = [lane.cfg["seed"] for lane in running]
+            self._loader.lanes = [(lane.data, lane.cfg["seed"]) for lane in running]
 
     def on_train_end(self) -> None:
         """End the training of the lanes that were trained to the end."""

@@ -74,7 +74,7 @@ class ProgressTable:
         lanes, trainer = progress.lanes, progress.trainer
         seconds = max(1e-9, time.perf_counter() - self._began)
         steps = trainer.global_step
-        total = lanes[0].learner.total_steps
+        total = max(lane.learner.total_steps for lane in lanes)
         running = sum(lane.running for lane in lanes)
         failed = sum(lane.state == "failed" for lane in lanes)
         parts = [

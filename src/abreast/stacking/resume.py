@@ -60,7 +60,7 @@ def are_trained(lanes: Sequence[Lane]) -> bool:
 
 def loops_of(lanes: Sequence[Lane]) -> LoopsState | None:
     """The state of Lightning's loops at the position where the lanes resume; None for new runs."""
-    content = lanes[0].resumed_from
+    content = max(lanes, key=lambda lane: lane.batches).resumed_from  # whose steps the stack counts
     if content is None:
         return None
     loops: LoopsState = content["loops"]

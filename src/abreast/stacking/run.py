@@ -11,7 +11,6 @@ import torch
 from lightning.pytorch import Callback
 
 from abreast.callbacks.preemption import WITHIN
-from abreast.data.datamodule import DataModule
 from abreast.errors import DivergedError, disk_error
 from abreast.learner.lightning_loops import load_loops
 from abreast.metrics.objective import objective, worst
@@ -35,9 +34,11 @@ from abreast.stacking.module import Stack
 from abreast.stacking.preemption import StackPreemptionCheckpoint
 from abreast.stacking.progress import ProgressTable
 from abreast.stacking.resume import are_trained, load_checkpoints, loops_of
+from abreast.stacking.shared_batches import batches_key
 from abreast.stacking.tester import StackTester
 from abreast.stacking.vmap import VmappedNet
 from abreast.training.fit import ctrl_c_raised
+from abreast.training.record import start_record
 
 log = logging.getLogger(__name__)
 
@@ -97,9 +98,9 @@ def _outcomes(jobs: Sequence[Job], options: Options, callbacks: Sequence[Callbac
     write_each(_write_start, list(zip(directories, jobs, outcomes, strict=True)))
     try:
         with one_thread(), matmul_precision(jobs[0].cfg.get("matmul_precision")):
-            lanes, data = build_lanes(jobs, directories, outcomes)
+            lanes = build_lanes(jobs, directories, outcomes)
             if lanes:
-                _train(lanes, data, jobs, options, began, callbacks)
+                _train(lanes, jobs, options, began, callbacks)
     except NotStackableError as reason:
         settled = [outcome.error or outcome.not_stacked for outcome in outcomes]
         return [
@@ -124,7 +125,6 @@ def _outcomes(jobs: Sequence[Job], options: Options, callbacks: Sequence[Callbac
 
 def _train(
     lanes: list[Lane],
-    data: DataModule,
     jobs: Sequence[Job],
     options: Options,
     began: float,
@@ -132,26 +132,35 @@ def _train(
 ) -> None:
     cfg = lanes[0].cfg
     preemption = StackPreemptionCheckpoint(max(WITHIN, options.save_every))
-    trainer = stack_trainer(cfg, data, [*callbacks, preemption])
+    trainer = stack_trainer(cfg, [*callbacks, preemption])
     for lane in lanes:
         lane.learner.to(trainer.strategy.root_device)
     layout = choose_layout(
         sum(p.numel() for p in lanes[0].learner.net.parameters()),
-        data.batch_size,
+        lanes[0].data.batch_size,
         options.threads,
         options.chunk_lanes,
         shared_batches=options.shared_batches,
     )
-    if options.shared_batches:  # lanes of one seed must be neighbours
-        lanes = sorted(lanes, key=lambda lane: int(lane.cfg["seed"]))
+    if options.shared_batches:  # lanes of one seed and split must be neighbours
+        lanes = sorted(lanes, key=batches_key)
     chunks = build_chunks(lanes, layout, load_checkpoints(lanes))
+    for chunk in chunks:
+        for lane in chunk.lanes:
+            lane.record = start_record(
+                trainer,
+                lane.cfg,
+                lanes=len(lanes),
+                shared_batches=options.shared_batches,
+                kernels="batched" if chunk.why_vmap is None else "vmap",
+            )
     loops = loops_of(lanes)
     if loops is not None:
         load_loops(trainer, loops)
-    _probe(chunks[0], data, trainer.strategy.root_device)
+    _probe(chunks[0], trainer.strategy.root_device)
     table = ProgressTable({str(job.directory): job.title for job in jobs})
     with workers(layout.threads) as pool:
-        stack = Stack(chunks, data, layout, save_every=options.save_every, workers=pool, table=table)
+        stack = Stack(chunks, layout, save_every=options.save_every, workers=pool, table=table)
         stack.attach(trainer)
         try:
             if are_trained(lanes):
@@ -164,7 +173,7 @@ def _train(
             stack.flush()
         chosen = {lane: lane.load_chosen() for lane in lanes if lane.state == "stopped"}
         if chosen and cfg.get("test", True):
-            trainer.test(StackTester([*chosen], data, layout.threads, pool), verbose=False)
+            trainer.test(StackTester([*chosen], layout.threads, pool), verbose=False)
     seconds = (time.perf_counter() - began) / len(lanes)
 
     def finish(lane: Lane) -> None:
@@ -184,12 +193,13 @@ def _write_start(start: tuple[RunDirectory, Job, Outcome]) -> None:
         outcome.error = disk_error(error, directory.path) or error
 
 
-def _probe(chunk: Chunk, data: DataModule, device: torch.device) -> None:
+def _probe(chunk: Chunk, device: torch.device) -> None:
     """Find out whether vmap can batch the networks, before anything is trained."""
     if not isinstance(chunk.net, VmappedNet):
         return
     name = type(chunk.net.base).__name__
-    inputs = data.train.inputs[: data.batch_size].to(device)
+    data = chunk.lanes[0].data
+    inputs = data.train.between(0, data.batch_size).inputs.to(device)
     try:
         chunk.net.probe(chunk.normalize(inputs.expand(len(chunk.lanes), *inputs.shape)))
     except Exception as error:

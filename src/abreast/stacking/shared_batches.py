@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from itertools import groupby
 
 import torch
 from torch import Tensor
 
+from abreast.stacking.grouping import split_key
+from abreast.stacking.lane import Lane
 from abreast.stacking.layers.dropout import StackedIdentity
 from abreast.stacking.layers.flatten import StackedFlatten
 from abreast.stacking.layers.linear import StackedLinear
 from abreast.stacking.sequential import StackedSequential
 
 
-def equal_neighbours(seeds: Sequence[int]) -> list[slice]:
-    """The longest ranges of neighbouring lanes of one seed, which have their examples in one order.
+def batches_key(lane: Lane) -> tuple[str, int]:
+    """What is equal for lanes that have the same mini-batches in the same order: the split and the seed."""
+    return split_key(lane.cfg), lane.cfg["seed"]
+
+
+def equal_neighbours(keys: Sequence[Hashable]) -> list[slice]:
+    """The longest ranges of neighbouring lanes of equal keys.
 
     >>> equal_neighbours([3, 3, 1])
     [slice(0, 2, None), slice(2, 3, None)]
     """
     groups: list[slice] = []
-    for _, lanes in groupby(range(len(seeds)), lambda lane: seeds[lane]):
+    for _, lanes in groupby(range(len(keys)), lambda lane: keys[lane]):
         first, *others = lanes
         groups.append(slice(first, first + 1 + len(others)))
     return groups

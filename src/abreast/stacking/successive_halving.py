@@ -15,6 +15,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from abreast.config.types import Config
 from abreast.errors import ConfigError
 from abreast.metrics.objective import monitor, ranked_by
+from abreast.stacking.grouping import split_key
 from abreast.stacking.lane import Lane
 from abreast.stacking.module import Stack
 
@@ -53,6 +54,8 @@ def check(rungs: Sequence[int], keep: float, configs: Sequence[Config] = ()) -> 
 class Halving(Callback):
     """After the epochs `rungs`, keeps the best `keep` of a stack's lanes, at least one, by what they monitor.
 
+    Lanes of different splits are not compared: each split keeps its best.
+
     The run of a dropped lane has the status `dropped`, with its epoch and rank. Its result is that of the
     epochs that it was trained for, without a test. Its `last.ckpt` can be resumed.
 
@@ -83,7 +86,7 @@ class Halving(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log what was saved."""
         lanes = cast(Stack, pl_module).lanes
-        total = lanes[0].learner.total_steps * len(lanes)
+        total = sum(lane.learner.total_steps for lane in lanes)
         log.info(
             "Halving: %d lanes were trained with %.0f %% of the lane-steps that all of them would take",
             len(lanes),
@@ -91,12 +94,14 @@ class Halving(Callback):
         )
 
     def _drop_worst(self, stack: Stack, epoch: int) -> None:
-        lanes = [(value, lane) for lane in stack.running for value in [_value(lane)] if value is not None]
-        lanes.sort(key=lambda entry: entry[0])
-        kept = max(1, math.ceil(len(stack.running) * self.keep))
-        for rank, (_, lane) in enumerate(lanes, start=1):
-            if rank > kept:
-                lane.guarded(_drop, lane, epoch, f"rank {rank} of {len(lanes)}")
+        for split in {split_key(lane.cfg) for lane in stack.running}:
+            running = [lane for lane in stack.running if split_key(lane.cfg) == split]
+            lanes = [(value, lane) for lane in running for value in [_value(lane)] if value is not None]
+            lanes.sort(key=lambda entry: entry[0])
+            kept = max(1, math.ceil(len(running) * self.keep))
+            for rank, (_, lane) in enumerate(lanes, start=1):
+                if rank > kept:
+                    lane.guarded(_drop, lane, epoch, f"rank {rank} of {len(lanes)}")
         stack.compact()
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Executor
 
-from abreast.data.datamodule import DataModule
 from abreast.data.loader import Batch, Block, EvalLoader
-from abreast.stacking.evaluation import Evaluation
+from abreast.stacking.evaluation import evaluations
 from abreast.stacking.grouping import split_evenly
 from abreast.stacking.lane import Lane
 from abreast.stacking.lanes_module import LanesModule
@@ -16,16 +15,14 @@ from abreast.stacking.lanes_module import LanesModule
 class StackTester(LanesModule):
     """Measures the test examples in lanes that have stopped, on so many threads."""
 
-    def __init__(
-        self, lanes: Sequence[Lane], data: DataModule, threads: int, workers: Executor | None
-    ) -> None:
-        super().__init__(lanes, data, workers)
+    def __init__(self, lanes: Sequence[Lane], threads: int, workers: Executor | None) -> None:
+        super().__init__(lanes, workers)
         parts = split_evenly(self.lanes, min(threads, len(lanes)))
-        self.evaluations = [Evaluation(part, "test") for part in parts]
+        self.evaluations = [evaluation for part in parts for evaluation in evaluations(part, "test")]
 
     def test_dataloader(self) -> EvalLoader:
-        """The test examples, the same for all lanes."""
-        return self.data.test_dataloader()
+        """One block of test examples, for Lightning to count; every lane is measured on its own."""
+        return self.lanes[0].data.test_dataloader()
 
     def on_test_start(self) -> None:
         """Put the networks in evaluation mode; their weights have been loaded."""
@@ -33,8 +30,8 @@ class StackTester(LanesModule):
             lane.learner.net.eval()
 
     def test_step(self, batch: Batch | Block, batch_idx: int) -> None:
-        """Measure a batch of the test examples."""
-        self.evaluate(self.evaluations, batch)
+        """Measure the test examples."""
+        self.evaluate(self.evaluations)
 
     def on_test_epoch_end(self) -> None:
         """Record the test's metrics."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from abreast.config.types import Json
 from abreast.report.analysis import analyse, compare_groups
 from abreast.report.collect import collect
+from abreast.report.example_text import write_examples
 from abreast.report.figures.base import (
     Figure,
     FigureOptions,
@@ -54,6 +55,7 @@ def write_page(result: StudyResult) -> Path:
     contents = page_contents(analysis, extra=[_protocol_section(result), *_tuning_sections(result)])
     write_atomically(folder / REPORT_PAGE, render(analysis, contents).encode())
     summary_table(analysis).write(folder / REPORT_SUMMARY)
+    write_examples(analysis, folder)
     all_runs = collect([*_run_directories(result, "tune"), *repeats])
     runs_table(analyse(all_runs)).write(folder / REPORT_RUNS)
     return folder / REPORT_PAGE

@@ -21,6 +21,7 @@ from abreast.loggers.hyperparameters import log_hyperparameters
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import EXAMPLES, LAST
 from abreast.training.example_outcomes import write_example_outcomes
+from abreast.training.record import DataRecord, ExecutionRecord, StartRecord, data_record
 from abreast.training.worst_examples import write_worst_examples
 
 PACKAGES = ("torch", "lightning", "torchmetrics", "hydra-core", "numpy")
@@ -44,6 +45,9 @@ class RunResult(TypedDict):
         classes: Class names; none for regression.
         confusion: The test's confusion matrix, `confusion[label][prediction]`, or None.
         versions: Versions of what the run was made with, by package.
+        execution: How the run was executed.
+        data: What it was trained and tested on.
+        sources: Digests of the files that define custom classes and functions, by `_target_`.
     """
 
     status: str
@@ -60,6 +64,9 @@ class RunResult(TypedDict):
     classes: list[str]
     confusion: list[list[int]] | None
     versions: dict[str, str]
+    execution: ExecutionRecord
+    data: DataRecord
+    sources: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,7 @@ def finish(
     directory: RunDirectory,
     config: Config,
     chosen: ChosenWeights,
+    record: StartRecord,
     *,
     seconds: float,
     status: str = "finished",
@@ -110,13 +118,14 @@ def finish(
         directory: The run's directory.
         config: The run's configuration, for the loggers.
         chosen: The weights that were tested.
+        record: What was recorded of the run before it was trained.
         seconds: Time that the run took.
         status: `finished`, or `dropped` for a run that successive halving ended early, without a test.
 
     Returns:
         The content of result.json.
     """
-    result = _result(evaluator, data, directory, config, chosen, seconds=seconds, status=status)
+    result = _result(evaluator, data, directory, config, chosen, record, seconds=seconds, status=status)
     write_example_outcomes(directory.path / EXAMPLES, evaluator, data.test.targets)
     write_worst_examples(directory, evaluator, data.test)
     directory.write_result(dict(result))
@@ -130,6 +139,7 @@ def _result(
     directory: RunDirectory,
     config: Config,
     chosen: ChosenWeights,
+    record: StartRecord,
     *,
     seconds: float,
     status: str,
@@ -152,6 +162,9 @@ def _result(
         "classes": list(data.classes),
         "confusion": evaluator.confusion,
         "versions": dict(versions()),
+        "execution": record.execution,
+        "data": data_record(data),
+        "sources": record.sources,
     }
 
 

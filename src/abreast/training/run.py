@@ -35,6 +35,7 @@ from abreast.training.external_ranks import shared, started_before
 from abreast.training.finish import finish, read_chosen
 from abreast.training.fit import fit
 from abreast.training.ranks import ranks_to_start, start_ranks
+from abreast.training.record import start_record
 
 log = logging.getLogger(__name__)
 
@@ -148,6 +149,7 @@ def train(cfg: Config, directory: RunDirectory) -> None:
     torch.manual_seed(derive(cfg["seed"], "dropout", trainer.global_rank))
     if trainer.world_size > 1:
         share_norms(learner.net)
+    record = start_record(trainer, cfg)
     with matmul_precision(cfg.get("matmul_precision")):
         fit(trainer, learner, data, directory)
         chosen = read_chosen(directory, cfg["checkpoint"])
@@ -158,7 +160,7 @@ def train(cfg: Config, directory: RunDirectory) -> None:
         callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
         writer = next(callback for callback in callbacks if isinstance(callback, RunWriter))
         seconds = writer.before + time.perf_counter() - began
-        result = finish(trainer, learner, data, directory, cfg, chosen, seconds=seconds)
+        result = finish(trainer, learner, data, directory, cfg, chosen, record, seconds=seconds)
         warnings = chance_warnings(dict(result), _named_settings(cfg), _curve(directory))
         print_summary(directory.path, dict(result), warnings)
 

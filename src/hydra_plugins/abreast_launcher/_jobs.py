@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from hydra.core.utils import JobReturn, JobStatus, filter_overrides
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from abreast.config.run_config import run_config
-from abreast.config.run_id import run_id
+from abreast.config.run_id import run_ids
 from abreast.config.types import Config
 from abreast.errors import RunError
 from abreast.runs.directory import RunDirectory
@@ -99,13 +100,16 @@ def is_valid(job: SweepJob, matmul_precision: str | None) -> bool:
             return False
     if matmul_precision is not None:
         job.run_config["matmul_precision"] = matmul_precision
-    job.id = run_id(job.run_config)
-    _name_directory(job)
+    ids = run_ids(job.run_config)
+    job.id = ids[0]
+    _name_directory(job, ids)
     return True
 
 
-def _name_directory(job: SweepJob) -> None:
+def _name_directory(job: SweepJob, ids: Sequence[str]) -> None:
     """Name the job's directory after its title and the run's id, by which the same run finds it again.
+
+    A run that another kind of device has trained is the same run; `ids` are all that it may have.
 
     Only if its name would be the job's number, which may be another one when a sweep or search is resumed.
     """
@@ -113,11 +117,20 @@ def _name_directory(job: SweepJob) -> None:
         folder, name = Path(str(job.config.hydra.sweep.dir)), Path(str(job.config.hydra.sweep.subdir))
     if name.name != str(job.number):
         return
-    existing = next((folder / name.parent).glob(f"*_{job.id}"), None)
+    existing = _existing(folder / name.parent, ids)
     readable = re.sub(r"[^\w=.,+-]+", "_", job.title.replace(" ", ","))[:MAX_NAME].strip("_,.") or "run"
-    directory = existing.name if existing else f"{readable}_{job.id}"
+    directory = existing or f"{readable}_{job.id}"
     with read_write(job.config.hydra):
         job.config.hydra.sweep.subdir = str(name.parent / directory)
+
+
+def _existing(folder: Path, ids: Sequence[str]) -> str | None:
+    """The name of the directory of a run with one of the ids, the first that there is."""
+    if not folder.is_dir():
+        return None
+    with os.scandir(folder) as entries:
+        by_id = {entry.name.rpartition("_")[2]: entry.name for entry in entries}
+    return next((by_id[id_] for id_ in ids if id_ in by_id), None)
 
 
 def with_job_name(job: SweepJob, message: object) -> str:

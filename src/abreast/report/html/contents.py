@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from abreast.report.example_text import example_section
 from abreast.report.figures.base import Figure, FigureOptions, Section
 from abreast.report.figures.registry import BEST_RUN, FIGURES, FigureGroup
 from abreast.report.formatting import format_count
@@ -55,6 +56,8 @@ def page_contents(
         table = groups_table(task, analysis, run_rows, f"groups{suffix}")
         tables.append(table)
         task_parts = [Part("table", "All groups", "Table", table_html(table))]
+        examples = example_section(task, analysis)
+        task_parts += [replace(section_part(examples), nav="Test examples")] if examples else []
         if index < MOST_TASKS:
             task_parts += _figure_parts(task, analysis, options, suffix, figures)
         parts += [
