@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from abreast.report.analysis import analyse
 from abreast.report.collect import collect
 from abreast.report.example_text import example_section
 from abreast.report.examples import example_evidence
-from abreast.report.groups import Analysis, analyse
+from abreast.report.groups import Analysis
 from abreast.report.text import findings
 from abreast.report.write import write_report
 from abreast.runs.example_outcomes import ExampleOutcomes, digest
