@@ -19,6 +19,7 @@ from abreast.statistics.sequential import (
     seeds_needed,
     sequential_interval,
     sequential_verdict,
+    untransformed,
     wave_ends,
 )
 
@@ -62,6 +63,27 @@ def test_the_interval_is_wider_than_one_for_a_single_look() -> None:
     assert found.high is not None
     assert found.low < student.low < student.high < found.high
     assert (found.mean, found.sd) == pytest.approx((values.mean(), values.std(ddof=1)))
+
+
+def test_skewed_differences_widen_the_interval_on_the_side_of_their_tail() -> None:
+    values = np.random.default_rng(1).lognormal(0, 1, 30)
+    found = sequential_interval(values.tolist())
+    half = critical_value(30) * values.std(ddof=1) / math.sqrt(30)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low == pytest.approx(values.mean() - half)
+    assert found.high > values.mean() + 1.2 * half
+    mirrored = sequential_interval((-values).tolist())
+    assert (mirrored.low, mirrored.high) == pytest.approx((-found.high, -found.low))
+
+
+@pytest.mark.parametrize("skewness", [-2.5, -0.3, 0.0, 1e-9, 0.7, 4.0])
+@pytest.mark.parametrize("t", [-2.8, -0.4, 0.0, 0.3, 1.1])
+def test_the_transformation_of_hall_is_inverted(skewness: float, t: float) -> None:
+    """Hall (1992), equation for the monotone cubic transformation, written out."""
+    n = 20
+    value = t + skewness * t**2 / 3 + skewness**2 * t**3 / 27 + skewness / (6 * n)
+    assert untransformed(value, skewness, n) == pytest.approx(t, abs=1e-8)
 
 
 def test_equal_differences_have_an_interval_of_the_resolution() -> None:

@@ -30,7 +30,8 @@ METHOD = (
     "difference after all waves at once, so looking after each wave, stopping early and adding seeds later "
     "do not make it wrong. It inverts the t-test by mixture of Lai (1976) and Wang and Ramdas (2024, arXiv "
     f"2310.03722; prior variance 1/{PRIOR_PRECISION:g}), and is wider than Student's interval for a single "
-    "look. It is exact for normal differences; the documentation says how it behaves for others.",
+    "look. It is exact for normal differences, and widened where they are skewed (Hall 1992); the "
+    "documentation says how it behaves for others.",
     "It speaks of the mean over seeds with these settings, data and test examples, not of other data.",
 )
 
