@@ -53,12 +53,25 @@ def config(**changes: Any) -> dict[str, Any]:
         group, _, rest = key.partition("__")
         if not rest:
             if group in found["names"]:
+                if found["names"][group] != value:
+                    _class_of(found, group)["_target_"] = f"some.{value}"
                 found["names"][group] = value
             else:
                 found[group] = value
         else:
             found[group][rest] = value
     return found
+
+
+def _class_of(config: dict[str, Any], group: str) -> dict[str, Any]:
+    """The node that says which class a group builds."""
+    node: dict[str, Any] = config[group]
+    if group == "schedule" and node["scheduler"] is None:
+        node["scheduler"] = {}
+    inner: dict[str, Any] = (
+        node[{"loss": "criterion", "schedule": "scheduler"}[group]] if group in ("loss", "schedule") else node
+    )
+    return inner
 
 
 def write_run(

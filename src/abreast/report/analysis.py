@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from abreast.errors import RunError
 from abreast.metrics.margin import read_margin
 from abreast.metrics.registry import bounds, by_priority, direction
-from abreast.report.collect import Sweep
+from abreast.report.collect import Sweep, mark_duplicates
 from abreast.report.groups import Analysis, Group, Task
 from abreast.report.run import Run
 from abreast.report.settings import settings_label
@@ -45,8 +45,10 @@ def analyse(sweep: Sweep, metric: str | None = None, margin: float | None = None
         RunError: If no run has the metric.
         ConfigError: If the margin is not one of this metric.
     """
-    counted = [run for run in sweep.runs if run.config and not run.duplicate_of]
-    metric = _choose_metric(counted, metric)
+    known = [run for run in sweep.runs if run.identified is not None]
+    metric = _choose_metric(known, metric)
+    mark_duplicates(sweep.runs, metric)
+    counted = [run for run in known if not run.duplicate_of]
     if margin is not None:
         margin = read_margin("--margin", margin, metric)
     selection = None if metric.startswith("val/") else f"val/{metric.partition('/')[2]}"
@@ -54,12 +56,13 @@ def analyse(sweep: Sweep, metric: str | None = None, margin: float | None = None
         selection = None
     higher_is_better = direction(metric) == "max"
     context = [key for key in sweep.varied if key.split(".")[0] in TASK_GROUPS and key not in NOT_TASK]
-    by_task: dict[str, dict[str, Group]] = {}
+    by_task: dict[str, dict[Hashable, Group]] = {}
     for run in counted:
         task_label = settings_label({key: run.settings[key] for key in context}) if context else ""
         groups = by_task.setdefault(task_label, {})
-        label = settings_label(run.settings)
-        groups.setdefault(label, Group(label, run.settings)).runs.append(run)
+        if run.key not in groups:
+            groups[run.key] = Group(settings_label(run.settings), run.settings, run.key)
+        groups[run.key].runs.append(run)
     tasks = [
         _task(label, list(groups.values()), metric, selection, margin) for label, groups in by_task.items()
     ]
@@ -70,7 +73,7 @@ def analyse(sweep: Sweep, metric: str | None = None, margin: float | None = None
 def _task(label: str, groups: list[Group], metric: str, selection: str | None, margin: float | None) -> Task:
     for group in groups:
         for index, run in enumerate(group.runs):
-            seed = run.seed if run.seed is not None else -1 - index
+            seed = -1 - index if run.seed is None else run.repeat
             if metric not in run.metrics:
                 continue
             if run.is_collapsed:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from abreast.errors import RunError
-from abreast.report.run import MARKERS, STATUSES, Run, RunReader
-from abreast.report.settings import varied_keys
+from abreast.report.identities import identify
+from abreast.report.run import MARKERS, STATUSES, Run, RunReader, block_of
 from abreast.runs.files import CHECKPOINTS, CONFIG, HYDRA, REPORT, STATUS, STUDY, SWEEP
 
 SKIPPED = (CHECKPOINTS, REPORT)  # directories of a run that hold no runs
@@ -23,7 +23,7 @@ class Sweep:
     Attributes:
         directories: Where the runs were found.
         runs: The runs, ordered by their settings, then by seed.
-        varied: The keys of the settings in which the runs differ, without the seed.
+        varied: The columns in which the runs' settings differ.
     """
 
     directories: tuple[Path, ...]
@@ -60,11 +60,9 @@ def collect(directories: Sequence[Path]) -> Sweep:
         )
     reader = RunReader(Path(os.path.commonpath([directory.resolve() for directory in directories])))
     runs = [reader.read(path) for path in paths]
-    varied = varied_keys({id(run.config): run.config for run in runs if run.config}.values())
-    for run in runs:
-        run.settings = {key: run.config.get(key) for key in varied} if run.config else {}
+    varied = identify(runs)
     runs.sort(key=_order)
-    _mark_duplicates(runs)
+    mark_duplicates(runs)
     return Sweep(tuple(directories), runs, varied)
 
 
@@ -97,11 +95,22 @@ def _order(run: Run) -> tuple[object, ...]:
     return (not run.settings and not run.config, values, run.seed is None, run.seed or 0, name)
 
 
-def _mark_duplicates(runs: Sequence[Run]) -> None:
-    """Of several runs with the same settings and seed, only the first finished one counts."""
+def mark_duplicates(runs: Sequence[Run], metric: str | None = None) -> None:
+    """Of several runs with the same settings and seed only one counts: a finished one that has most to say.
+
+    Args:
+        runs: The runs.
+        metric: What runs are compared by: one that has it counts before one that does not.
+    """
+
+    def rank(run: Run) -> tuple[bool, bool, bool, int]:
+        is_tested = any(name.startswith("test/") for name in run.metrics)
+        return (metric not in run.metrics, run.status != "finished", not is_tested, -len(run.metrics))
+
     first: dict[tuple[object, ...], Run] = {}
-    for run in sorted(runs, key=lambda run: run.status != "finished"):
-        if run.config and run.seed is not None:
-            counted = first.setdefault((tuple(map(repr, run.settings.values())), run.seed), run)
+    for run in sorted(runs, key=rank):
+        run.duplicate_of = ""
+        if run.identified is not None and run.seed is not None:
+            counted = first.setdefault((run.key, block_of(run)), run)
             if counted is not run:
                 run.duplicate_of = counted.name

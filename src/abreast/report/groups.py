@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from abreast.report.collect import Sweep
@@ -18,8 +19,9 @@ class Group:
     """Runs that differ only in the seed.
 
     Attributes:
-        label: The settings as on the command line.
+        label: The settings as on the command line, unlike that of any other group.
         settings: The settings that all runs of the group have in common.
+        key: The exact identity of the settings.
         runs: The runs, whatever their status.
         values: The metric by seed, of the runs that have it and did better than guessing.
         collapsed: The metric by seed, of the runs that ended at chance.
@@ -32,10 +34,11 @@ class Group:
 
     label: str
     settings: Settings
+    key: Hashable = None
     runs: list[Run] = field(default_factory=list)
-    values: dict[int, float] = field(default_factory=dict)
-    collapsed: dict[int, float] = field(default_factory=dict)
-    selection: dict[int, float] = field(default_factory=dict)
+    values: dict[Hashable, float] = field(default_factory=dict)
+    collapsed: dict[Hashable, float] = field(default_factory=dict)
+    selection: dict[Hashable, float] = field(default_factory=dict)
     summary: Summary = field(default_factory=lambda: Summary(0, None))
     selection_summary: Summary = field(default_factory=lambda: Summary(0, None))
     verdict: Verdict = "untested"
@@ -78,7 +81,7 @@ class Group:
         if not by_seed:
             return None
         seed = (max if higher_is_better else min)(by_seed, key=lambda seed: by_seed[seed])
-        return next((run for run in self.runs if run.seed == seed and run.status == "finished"), None)
+        return next((run for run in self.runs if run.repeat == seed and run.status == "finished"), None)
 
 
 @dataclass

@@ -6,14 +6,14 @@ import math
 import os
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from abreast.config.types import Json
 from abreast.errors import RunError
 from abreast.report.files import Curve, read_curve, read_yaml
-from abreast.report.settings import Settings, flatten
+from abreast.report.settings import RunSettings, Settings, read_settings
 from abreast.runs.chance import at_chance
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import CONFIG, HYDRA, METRICS, OVERRIDES, RESULT, STATUS
@@ -34,8 +34,10 @@ class Run:
         status: One of `STATUSES`.
         reason: Why the run did not finish, in one line.
         seed: The seed; None where the configuration has none.
-        config: The flat configuration, such as `optim.lr`; a group's key (`optim`) holds its option's name.
-        settings: The part of `config` in which the runs of the sweep differ, without the seed.
+        identified: The settings with what tells them from others; None where the configuration is missing.
+        key: The exact identity of the settings: equal for runs that repeat each other. Only for comparing.
+        repeat: Which repeat it is: its seed, or `block_of` where settings are repeated on several splits.
+        settings: The settings in which the runs of the sweep differ, to be shown.
         overrides: The command line that started the run.
         metrics: The final metrics, by name such as `test/accuracy`.
         result: The content of result.json.
@@ -49,7 +51,9 @@ class Run:
     status: str
     reason: str = ""
     seed: int | None = None
-    config: Settings = field(default_factory=dict)
+    identified: RunSettings | None = None
+    key: Hashable = None
+    repeat: Hashable = None
     settings: Settings = field(default_factory=dict)
     overrides: tuple[str, ...] = ()
     metrics: dict[str, float] = field(default_factory=dict)
@@ -64,9 +68,24 @@ class Run:
         return at_chance(self.result)
 
     @property
+    def config(self) -> Settings:
+        """The flat configuration, such as `optim.lr`; a group's key (`optim`) holds its option's name."""
+        return self.identified.flat if self.identified is not None else {}
+
+    @property
     def seconds(self) -> float | None:
         """Training time; for a run trained in a stack, its share of the stack's time."""
         return _finite(self.result.get("seconds"))
+
+
+Block = tuple[int | None, int, int | None]
+
+
+def block_of(run: Run) -> Block:
+    """What distinguishes the repeats of the same settings: the seed, the split seed and the fold."""
+    if run.identified is None:
+        return run.seed, 0, None
+    return run.seed, run.identified.identity.split_seed, run.identified.identity.fold
 
 
 class RunReader:
@@ -78,7 +97,7 @@ class RunReader:
 
     def __init__(self, base: Path) -> None:
         self._base = base
-        self._configs: dict[str, Settings] = {}  # by text without the seed; parsing YAML is slow
+        self._configs: dict[str, RunSettings] = {}  # by text without the seed; parsing YAML is slow
 
     def read(self, path: Path) -> Run:
         """Read a run's directory. What is missing or broken becomes the run's status and reason."""
@@ -91,7 +110,7 @@ class RunReader:
             run.reason = "wrote nothing: still queued, or its command was rejected"
             return run
         try:
-            run.config, run.seed = self._read_config(directory)
+            run.identified, run.seed = self._read_config(directory)
             status = directory.read_status()
             run.status = str(status.get("status"))
             run.reason = (str(status.get("reason") or "").strip().splitlines() or [""])[0]
@@ -109,7 +128,7 @@ class RunReader:
             run.idle_seconds = _idle_seconds(path)
         return run
 
-    def _read_config(self, directory: RunDirectory) -> tuple[Settings, int | None]:
+    def _read_config(self, directory: RunDirectory) -> tuple[RunSettings, int | None]:
         try:
             text = read_text(directory.path / CONFIG, MOST_YAML_BYTES)
         except (OSError, RunError):
@@ -120,10 +139,10 @@ class RunReader:
             return self._configs[key], int(seeds[0])
         config = directory.read_config()
         seed = config.get("seed")
-        flat = flatten(config)
+        settings = read_settings(config)
         if len(seeds) == 1:
-            self._configs[key] = flat
-        return flat, seed if isinstance(seed, int) else None
+            self._configs[key] = settings
+        return settings, seed if isinstance(seed, int) else None
 
 
 def _metrics(result: Json, path: Path) -> dict[str, float]:

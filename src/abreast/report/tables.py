@@ -12,7 +12,7 @@ from pathlib import Path
 from abreast.metrics.registry import STAGES
 from abreast.report.formatting import format_test
 from abreast.report.groups import Analysis, Group
-from abreast.report.settings import Scalar, format_setting
+from abreast.report.settings import ABSENT, Scalar, format_setting
 from abreast.runs.atomic import write_atomically
 
 
@@ -47,7 +47,7 @@ def runs_table(analysis: Analysis) -> CsvTable:
     rows = [
         [
             *(run.name, run.status, run.reason),
-            *(_cell(run.settings.get(key)) for key in sweep.varied),
+            *(_cell(run.settings.get(key, ABSENT)) for key in sweep.varied),
             *(run.seed, run.result.get("epoch")),
             *(run.metrics.get(name) for name in names),
             *(run.seconds, run.result.get("parameters"), run.duplicate_of, command_line(run.overrides)),
@@ -108,4 +108,4 @@ def _metric_order(name: str) -> tuple[int, str]:
 def _cell(value: Scalar) -> Scalar:
     """Numbers as they are, everything else as Hydra writes it."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return value if value is None or is_number else format_setting(value)
+    return value if is_number else format_setting(value)

@@ -11,7 +11,7 @@ from abreast.report.formatting import (
     verdict_label,
 )
 from abreast.report.groups import Analysis, Group
-from abreast.report.settings import format_setting
+from abreast.report.settings import ABSENT, format_setting
 
 
 def short_label(group: Group, analysis: Analysis) -> str:
@@ -19,7 +19,7 @@ def short_label(group: Group, analysis: Analysis) -> str:
     values = []
     for key in analysis.keys:
         value = group.settings[key]
-        if value is not None:
+        if value is not ABSENT:
             is_option = isinstance(value, str) and "." not in key
             text = format_setting(value)
             values.append(text if is_option else f"{key.split('.')[-1]}={text}")

@@ -15,7 +15,7 @@ from abreast.report.formatting import (
 )
 from abreast.report.grid import best_group, grid_axes
 from abreast.report.groups import Analysis, Group, Task
-from abreast.report.settings import Scalar, format_setting
+from abreast.report.settings import ABSENT, Scalar, format_setting
 from abreast.statistics.comparison import NOT_WORSE
 
 MOST_CELLS = 2500
@@ -112,9 +112,9 @@ def _title(key: str) -> str:
 
 
 def _ordered(values: Sequence[Scalar]) -> list[str]:
-    """The distinct values: numbers by size with null first, anything else by its text."""
+    """The distinct values: numbers by size after null, anything else by its text."""
     numbers = [value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
-    if len(numbers) + sum(value is None for value in values) == len(values):
-        null: list[Scalar] = [None] if len(numbers) < len(values) else []
-        return list(dict.fromkeys(map(format_setting, [*null, *sorted(numbers)])))
+    others = [value for value in values if value is None or value is ABSENT]
+    if len(numbers) + len(others) == len(values):
+        return list(dict.fromkeys(map(format_setting, [*others, *sorted(numbers)])))
     return list(dict.fromkeys(format_setting(value) for value in sorted(values, key=format_setting)))

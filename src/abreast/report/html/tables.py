@@ -14,7 +14,7 @@ from abreast.report.formatting import (
 )
 from abreast.report.groups import Analysis, Group, Task
 from abreast.report.html.elements import Column, Table
-from abreast.report.settings import Scalar, format_setting
+from abreast.report.settings import ABSENT, Scalar, format_setting
 from abreast.report.text import exclusion_reason
 from abreast.statistics.comparison import Comparison
 
@@ -102,7 +102,7 @@ def runs_table(analysis: Analysis) -> Table:
         epoch = run.result.get("epoch")
         rows.append(
             [
-                *(_cell(run.settings.get(key)) for key in sweep.varied),
+                *(_cell(run.settings.get(key, ABSENT)) for key in sweep.varied),
                 *(run.seed, run.status, *map(_seven_digits, metrics)),
                 *(epoch if isinstance(epoch, int) else None, run.seconds, note, run.name),
             ]
@@ -140,7 +140,7 @@ def _cell(value: Scalar) -> str | float:
     """A finite number as it is, so that it sorts as one; anything else as text."""
     if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf"):
         return value
-    return "" if value is None else format_setting(value)
+    return format_setting(value)
 
 
 def _seven_digits(value: float | None) -> float | None:
