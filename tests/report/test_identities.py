@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from abreast.report.analysis import analyse
 from abreast.report.collect import collect
-from abreast.report.groups import Analysis, analyse
+from abreast.report.groups import Analysis
 from abreast.report.run import block_of
 from support.report_runs import config, write_run
 
@@ -158,7 +159,7 @@ def test_settings_on_one_split_each_are_not_compared(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("order", ["ab", "ba"])
 def test_a_repeat_without_a_test_does_not_hide_the_tested_one(tmp_path: Path, order: str) -> None:
-    untested, tested = order
+    untested, tested = tuple(order)
     for seed in SEEDS:
         metrics = {"val/accuracy": 0.5, "val/loss": 0.1, "train/loss": 0.1, "train/accuracy": 0.9}
         write_run(tmp_path / untested / str(seed), config(seed=seed, test=False), metrics=metrics)
