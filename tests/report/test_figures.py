@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from abreast.report.collect import collect
 from abreast.report.figures.base import Figure, FigureBuilder, FigureOptions
 from abreast.report.figures.confusion_matrix import confusion_matrix
 from abreast.report.figures.curves import learning_curves
+from abreast.report.figures.differences import differences
 from abreast.report.figures.heatmap import heatmap
 from abreast.report.figures.lr_sensitivity import lr_sensitivity
 from abreast.report.figures.ranking import ranking
@@ -25,6 +27,7 @@ from support.report_runs import config, write_run
 FIGURE_ROWS: list[tuple[FigureBuilder, str, int, int]] = [
     (heatmap, "heatmap", 1, 4),
     (ranking, "ranking", 1, 8),
+    (differences, "differences", 1, 7),
     (learning_curves, "curves", 8, 4),
     (lr_sensitivity, "lr-sensitivity", 1, 8),
     (time_to_target, "time-to-target", 2, 8),
@@ -71,3 +74,34 @@ def test_a_figure(builder: FigureBuilder, name: str, variants: int, rows: int, a
 def test_a_figure_without_anything_to_show_is_left_out(builder: FigureBuilder, tmp_path: Path) -> None:
     write_run(tmp_path / "a", config(), status="failed", epochs=0)
     assert build(builder, analyse(collect([tmp_path]))) is None
+
+
+def test_every_run_is_a_dot(analysis: Analysis) -> None:
+    figure = build(ranking, analysis)
+    assert figure is not None
+    (variant,) = figure.variants.values()
+    dots = next(trace for trace in variant["data"] if trace["name"] == "a run")
+    assert sorted(dots["x"]) == sorted(value for group in analysis.groups for value in group.values.values())
+    assert len(dots["x"]) == 16
+
+
+def test_runs_at_chance_do_not_stretch_the_axis(tmp_path: Path) -> None:
+    for optim, values in {"adam": (0.97, 0.98), "sgd": (0.96, 0.1), "adagrad": (0.1, 0.1)}.items():
+        for seed, value in enumerate(values):
+            cfg = config(seed=seed, optim=optim)
+            run = write_run(tmp_path / f"{optim}{seed}", cfg, test=value, classes=tuple("0123456789"))
+            result = json.loads((run / "result.json").read_text())
+            (run / "result.json").write_text(json.dumps({**result, "data": {"chance": 0.1, "test": 360}}))
+    found = analyse(collect([tmp_path]), margin=0.05)
+    figure = build(ranking, found)
+    assert figure is not None
+    variant = figure.variants["all",]
+    low, high = variant["layout"]["xaxis"]["range"]
+    assert 0.2 < low < 0.96
+    assert high > 0.98
+    (text,) = (trace["text"] for trace in variant["data"] if trace["mode"] == "text")
+    assert text == ["◂ 1 of 2 collapsed", "◂ 2 of 2 collapsed"]
+    shown = build(differences, found)
+    assert shown is not None
+    band = next(shape for shape in shown.variants[()]["layout"]["shapes"] if shape["type"] == "rect")
+    assert (band["x0"], band["x1"]) == (-0.05, 0.05)

@@ -61,13 +61,15 @@ def _groups_table(groups: Sequence[Group], analysis: Analysis, width: int) -> Ta
     for title, is_shown in (("failed", has_failed), ("collapsed", has_collapsed)):
         if is_shown:
             table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("difference", justify="right", no_wrap=True)
     if is_wide:
-        table.add_column("p", justify="right", no_wrap=True)
-    table.add_column("", min_width=13)
+        for title in ("difference", "p"):
+            table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("" if is_wide else "compared with the best", no_wrap=True)
     for group in groups[:MOST_ROWS]:
         comparison = group.comparison
-        difference = format_difference_interval(comparison) if comparison else ""
+        is_compared = comparison is not None and comparison.difference is not None
+        difference = format_difference_interval(comparison) if comparison and is_compared else ""
+        verdict = verdict_label(group)
         failed = format_failures(group.count("failed"), len(group.runs)).removesuffix(" failed")
         collapsed = format_collapsed(group).removesuffix(" collapsed")
         table.add_row(
@@ -76,9 +78,11 @@ def _groups_table(groups: Sequence[Group], analysis: Analysis, width: int) -> Ta
             str(group.summary.n),
             *([Text(failed, style="red")] if has_failed else []),
             *([Text(collapsed, style="red")] if has_collapsed else []),
-            difference if is_wide else difference.replace(" (", "\n("),
-            *([format_p_value(comparison.p_adjusted if comparison else None)] if is_wide else []),
-            Text(verdict_label(group), style=STYLES.get(group.verdict, "")),
+            *([difference, format_p_value(comparison.p_adjusted if comparison else None)] if is_wide else []),
+            Text(
+                verdict if is_wide or not difference else f"{verdict}\n{difference}",
+                style=STYLES.get(group.verdict, ""),
+            ),
         )
     if len(groups) > MOST_ROWS:
         table.add_row(Text(f"… {len(groups) - MOST_ROWS} more", style="dim"))
@@ -105,7 +109,8 @@ def _print_group_lines(groups: Sequence[Group], analysis: Analysis, console: Con
 
 
 def _print_excluded(analysis: Analysis, console: Console) -> None:
-    excluded = analysis.excluded_runs()
+    # Runs that ended at chance are in the table of groups.
+    excluded = [run for run in analysis.excluded_runs() if run.duplicate_of or not run.is_collapsed]
     counts = ", ".join(f"{count} {status}" for status, count in analysis.sweep.counts().items())
     console.print(Text(f"\n{format_count(len(analysis.sweep.runs), 'run')}: {counts}."))
     for run in excluded[:MOST_ROWS]:

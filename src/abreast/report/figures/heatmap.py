@@ -11,14 +11,15 @@ from abreast.report.formatting import (
     format_mean,
     format_number,
     metric_title,
-    verdict_label,
 )
 from abreast.report.grid import best_group, grid_axes
 from abreast.report.groups import Analysis, Group, Task
 from abreast.report.settings import ABSENT, Scalar, format_setting
-from abreast.statistics.comparison import NOT_WORSE
+from abreast.statistics.comparison import NOT_WORSE, Verdict
 
 MOST_CELLS = 2500
+# Verdicts in a cell: plotly shrinks all texts until the longest fits.
+SHORT: dict[Verdict, str] = {"winner": "best", "not significantly different": "n. s."}
 
 
 def heatmap(task: Task, analysis: Analysis, options: FigureOptions) -> Figure | None:
@@ -75,13 +76,19 @@ def heatmap(task: Task, analysis: Analysis, options: FigureOptions) -> Figure | 
     return Figure(
         "heatmap",
         f"{_title(row_key)} by {_title(column_key)}",
-        f"Mean {metric_title(analysis.metric)} ± half of its 95% confidence interval.{chosen} Best: the best "
-        "of all groups. Means cover the finished runs; "
-        "the number of failed runs is in the cell.",
+        f"Mean {metric_title(analysis.metric)} with its 95% confidence interval.{chosen} Best: the best of "
+        "all groups; n. s.: not significantly different from it. Means cover the runs that finished and did "
+        "better than guessing; the numbers of the others are in the cell.",
         {(): {"data": [trace], "layout": frame}},
         headers=(row_key, column_key, "group", metric_title(analysis.metric), "n", "failed"),
         rows=[
-            (*cell, group.label, format_mean(group.summary), group.summary.n, _failures(cells[cell]))
+            (
+                *cell,
+                group.label,
+                format_mean(group.summary),
+                group.summary.n,
+                _failures(cells[cell]).replace("<br>", ", "),
+            )
             for cell, group in best.items()
             if group
         ],
@@ -96,15 +103,18 @@ def _cell_text(best: Group | None, groups: Sequence[Group]) -> str:
         return failures or "no value yet"
     lines = [f"<b>{format_number(best.summary.mean)}</b>"]
     if best.summary.half is not None:
-        lines.append(f"± {format_number(best.summary.half)}")
+        lines.append(format_mean(best.summary).partition(" ")[2])
     if best.verdict in NOT_WORSE and best.verdict != "untested":
-        lines.append(verdict_label(best))
+        lines.append(SHORT.get(best.verdict) or best.verdict)
     return "<br>".join([*lines, *([failures] if failures else [])])
 
 
-def _failures(groups: Sequence[Group]) -> str:
+def _failures(groups: Sequence[Group], separator: str = "<br>") -> str:
+    runs = sum(len(group.runs) for group in groups)
     failed = sum(group.count("failed") for group in groups)
-    return format_failures(failed, sum(len(group.runs) for group in groups))
+    collapsed = sum(len(group.collapsed) for group in groups)
+    lost = [format_failures(failed, runs), f"{collapsed} of {runs} collapsed" if collapsed else ""]
+    return separator.join(filter(None, lost))
 
 
 def _title(key: str) -> str:

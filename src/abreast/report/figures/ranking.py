@@ -1,4 +1,4 @@
-"""The groups in order of their final metric, with their confidence intervals."""
+"""The groups in order of their final metric: every run as a dot, and the confidence interval of the mean."""
 
 from __future__ import annotations
 
@@ -12,10 +12,18 @@ from abreast.report.figures.base import (
     FigureOptions,
     rows_layout,
     safe_text,
+    six_digits,
+    transparent,
     unique_names,
 )
 from abreast.report.figures.group_labels import hover_lines, short_label
-from abreast.report.formatting import format_interval, format_number, metric_title, verdict_label
+from abreast.report.formatting import (
+    format_collapsed,
+    format_interval,
+    format_number,
+    metric_title,
+    verdict_label,
+)
 from abreast.report.groups import Analysis, Group, Task
 from abreast.statistics.comparison import NOT_WORSE, Verdict
 
@@ -23,34 +31,38 @@ FEW_GROUPS = 15
 MOST_GROUPS = 40
 # Legend entry, verdicts, colour, marker and its size.
 MARKS: tuple[tuple[str, tuple[Verdict, ...], str, str, int], ...] = (
-    ("best", ("winner",), COLORS[0], "star", 14),
-    ("not significantly worse", NOT_WORSE[1:], COLORS[0], "circle", 9),
-    ("significantly worse", ("worse", "collapsed"), GREY, "diamond-open", 9),
+    ("best", ("winner",), COLORS[0], "star", 15),
+    ("not significantly worse", NOT_WORSE[1:], COLORS[0], "circle", 11),
+    ("significantly worse", ("worse",), GREY, "diamond", 11),
 )
+EMPTY = 0.06  # share of the axis that is left empty at both ends
 
 
 def ranking(task: Task, analysis: Analysis, options: FigureOptions) -> Figure | None:
-    """Make the figure with the mean and interval of every group, the best at the top."""
-    with_values = [group for group in task.groups if group.summary.mean is not None]
-    groups = with_values[:MOST_GROUPS]
-    if len(groups) < 2:
+    """Make the figure with the runs, the mean and the interval of every group, the best at the top."""
+    with_runs = [group for group in task.groups if group.values or group.collapsed]
+    groups = with_runs[:MOST_GROUPS]
+    if sum(bool(group.values) for group in groups) < 2:
         return None
     choices = {f"first {count}": groups[:count] for count in (FEW_GROUPS, len(groups)) if count < len(groups)}
-    choices["all" if len(with_values) == len(groups) else f"first {len(groups)}"] = groups
+    choices["all" if len(with_runs) == len(groups) else f"first {len(groups)}"] = groups
+    metric = metric_title(analysis.metric)
     caption = (
-        f"Mean {metric_title(analysis.metric)} over seeds; the bar is the 95% confidence interval of the "
-        "mean (none for a single seed). Overlapping bars do not decide significance: the corrected "
-        "p-value in the table does."
+        f"Each dot is the {metric} of a run; the larger mark is the mean of its group, the bar its 95% "
+        "confidence interval (none for a single run). Whether two bars overlap does not decide significance: "
+        "the differences below do."
     )
-    if len(with_values) > len(groups):
-        caption += f" {len(with_values) - len(groups)} more groups are in the table."
+    if any(group.collapsed for group in groups):
+        caption += " Runs that ended at chance are counted at the left edge; no mean includes them."
+    if len(with_runs) > len(groups):
+        caption += f" {len(with_runs) - len(groups)} more groups are in the table."
     return Figure(
         "ranking",
         "Groups in order",
         caption,
         {(name,): _in_order(part, analysis) for name, part in choices.items()},
         (("Show", list(choices)),),
-        ("group", metric_title(analysis.metric), "95% interval", "n", "compared with the best"),
+        ("group", metric, "95% interval", "n", "compared with the best", "runs"),
         [
             (
                 short_label(group, analysis),
@@ -58,6 +70,7 @@ def ranking(task: Task, analysis: Analysis, options: FigureOptions) -> Figure | 
                 format_interval(group.summary),
                 group.summary.n,
                 verdict_label(group),
+                ", ".join(map(format_number, group.values.values())),
             )
             for group in groups
         ],
@@ -66,23 +79,84 @@ def ranking(task: Task, analysis: Analysis, options: FigureOptions) -> Figure | 
 
 def _in_order(groups: Sequence[Group], analysis: Analysis) -> Json:
     names = unique_names([safe_text(short_label(group, analysis), 48) for group in groups])
-    data = []
-    for title, verdicts, color, marker, size in MARKS:
-        marked = [(group, y) for group, y in zip(groups, names, strict=True) if group.verdict in verdicts]
-        if not marked:
-            continue
-        bars = [group.summary.half or 0 for group, _ in marked]
+    rows = list(zip(groups, names, strict=True))
+    data = [_means(rows, *mark) for mark in MARKS]
+    low, high = _range(groups)
+    dots = [
+        (six_digits(value), name, str(seed)) for group, name in rows for seed, value in group.values.items()
+    ]
+    data.append(
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": "a run",
+            "x": [x for x, _, _ in dots],
+            "y": [y for _, y, _ in dots],
+            "customdata": [seed for _, _, seed in dots],
+            "marker": {
+                "color": COLORS[3],
+                "size": 7,
+                "opacity": 0.9,
+                "line": {"color": "#FFFFFF", "width": 0.8},
+            },
+            "hovertemplate": "seed %{customdata}: %{x:.4f}<extra></extra>",
+        }
+    )
+    collapsed = [(name, format_collapsed(group)) for group, name in rows if group.collapsed]
+    if collapsed:
         data.append(
             {
                 "type": "scatter",
-                "mode": "markers",
-                "name": title,
-                "x": [group.summary.mean for group, _ in marked],
-                "y": [y for _, y in marked],
-                "error_x": {"type": "data", "array": bars, "thickness": 1.6, "width": 4, "color": color},
-                "marker": {"color": color, "size": size, "symbol": marker},
-                "customdata": [hover_lines(group) for group, _ in marked],
-                "hovertemplate": "%{customdata[0]}<br>%{customdata[1]}<br>%{customdata[2]}<extra></extra>",
+                "mode": "text",
+                "x": [low] * len(collapsed),
+                "y": [name for name, _ in collapsed],
+                "text": [f"◂ {text}" for _, text in collapsed],
+                "textposition": "middle right",
+                "textfont": {"size": 11, "color": COLORS[1]},
+                "hoverinfo": "skip",
+                "showlegend": False,
             }
         )
-    return {"data": data, "layout": rows_layout(metric_title(analysis.metric), names)}
+    frame = rows_layout(metric_title(analysis.metric), names, xaxis={"range": [low, high]})
+    return {"data": [trace for trace in data if trace["x"]], "layout": frame}
+
+
+def _means(
+    rows: Sequence[tuple[Group, str]],
+    title: str,
+    verdicts: Sequence[Verdict],
+    color: str,
+    marker: str,
+    size: int,
+) -> Json:
+    """The means and intervals of the groups with some verdicts."""
+    marked = [(group, y) for group, y in rows if group.verdict in verdicts and group.values]
+    ends = [(group.summary, group.summary.mean or 0.0) for group, _ in marked]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": title,
+        "x": [six_digits(mean) for _, mean in ends],
+        "y": [y for _, y in marked],
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": [six_digits((s.high if s.high is not None else mean) - mean) for s, mean in ends],
+            "arrayminus": [six_digits(mean - (s.low if s.low is not None else mean)) for s, mean in ends],
+            "thickness": 8,
+            "width": 0,
+            "color": transparent(color, 0.3),
+        },
+        "marker": {"color": color, "size": size, "symbol": marker},
+        "customdata": [hover_lines(group) for group, _ in marked],
+        "hovertemplate": "%{customdata[0]}<br>%{customdata[1]}<br>%{customdata[2]}<extra></extra>",
+    }
+
+
+def _range(groups: Sequence[Group]) -> tuple[float, float]:
+    """The ends of the axis: all runs that did better than guessing, and the intervals of the means."""
+    values = [value for group in groups for value in group.values.values()]
+    ends = [end for group in groups for end in (group.summary.low, group.summary.high) if end is not None]
+    low, high = min([*values, *ends]), max([*values, *ends])
+    empty = EMPTY * (high - low) or 0.01 * (abs(high) or 1.0)
+    return six_digits(low - empty), six_digits(high + empty)

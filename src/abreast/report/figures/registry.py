@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from abreast.report.figures.base import FigureBuilder
 from abreast.report.figures.confusion_matrix import confusion_matrix
 from abreast.report.figures.curves import learning_curves
+from abreast.report.figures.differences import differences
 from abreast.report.figures.heatmap import heatmap
 from abreast.report.figures.lr_sensitivity import lr_sensitivity
 from abreast.report.figures.ranking import ranking
@@ -31,7 +32,7 @@ class FigureGroup:
 
 
 FIGURES = (
-    FigureGroup("final", "Final results", "Results", (heatmap, ranking)),
+    FigureGroup("final", "Final results", "Results", (heatmap, ranking, differences)),
     FigureGroup("learning", "Learning curves", "Curves", (learning_curves,)),
     FigureGroup("sensitivity", "Sensitivity to the learning rate", "Learning rate", (lr_sensitivity,)),
     FigureGroup("speed", "Epochs and time to a target", "Target", (time_to_target,)),
