@@ -12,7 +12,7 @@ import torch.distributed as dist
 
 from abreast.build.permissions import VARIABLE, Permissions
 from abreast.cli import rank
-from abreast.errors import DivergedError
+from abreast.errors import DivergedError, Interrupted, RunError
 from abreast.runs.directory import RunDirectory
 
 
@@ -21,10 +21,18 @@ class EndedError(Exception):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a rank asks Linux to end it with its parent")
-@pytest.mark.parametrize("error", [None, DivergedError(3)], ids=["finished", "diverged"])
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(None, 0), (DivergedError(3), 1), (RunError("gone"), 2), (Interrupted(15), 143)],
+    ids=["finished", "diverged", "failed", "interrupted"],
+)
 @pytest.mark.parametrize("is_initialized", [True, False])
 def test_a_rank_ends_before_the_interpreter_does(
-    is_initialized: bool, error: DivergedError | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    is_initialized: bool,
+    error: BaseException | None,
+    code: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def train(config: object, directory: object, permissions: object) -> None:
         if error is not None:
@@ -39,9 +47,8 @@ def test_a_rank_ends_before_the_interpreter_does(
     monkeypatch.setattr(rank, "DIE_WITH_PARENT", 0)  # not for this process
     monkeypatch.setattr("os._exit", leave)
     monkeypatch.setattr(dist, "is_initialized", lambda: is_initialized)
-    expected = 0 if error is None else error.exit_code
     if is_initialized:
-        with pytest.raises(EndedError, match=str(expected)):
+        with pytest.raises(EndedError, match=str(code)):
             rank.main([str(tmp_path)])
     else:
-        assert rank.main([str(tmp_path)]) == expected
+        assert rank.main([str(tmp_path)]) == code

@@ -34,6 +34,25 @@ class Fails(Callback):
             raise OSError("rank 1 has lost its disk")
 """
 
+LATE = """
+import os, signal, time
+from pathlib import Path
+from lightning.pytorch import Callback
+from abreast.learner.checkpoint_io import AtomicCheckpointIO
+
+class Late(Callback):
+    def on_exception(self, trainer, pl_module, exception):
+        if trainer.global_rank == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        flush = AtomicCheckpointIO.flush
+        def slowly(checkpoints):
+            time.sleep(2)
+            flush(checkpoints)
+            Path("saved").touch()
+        AtomicCheckpointIO.flush = slowly
+"""
+
 
 def ranks_of(run: Path) -> dict[int, int]:
     """The processes that train the run, by their rank."""
@@ -127,6 +146,21 @@ def test_a_rank_or_the_whole_is_told_to_stop(
     assert status["status"] == "interrupted"
     assert process.returncode == ends[status["reason"].removeprefix("stopped by ")]
     assert load(run.checkpoints / "last.ckpt")["epoch"] > 0
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_ranks_end_at_different_times(
+    rank: int, tmp_path: Path, begun: Callable[..., tuple[subprocess.Popen[str], RunDirectory]]
+) -> None:
+    """One is told again while it ends, the other still has a checkpoint to write."""
+    (tmp_path / "spy.py").write_text(LATE)
+    process, run = begun("+callbacks.late._target_=spy.Late")
+    os.kill(ranks_of(run.path)[rank], signal.SIGTERM)
+    process.communicate(timeout=DEADLINE)
+    status = run.read_status()
+    assert (status["status"], status["reason"]) == ("interrupted", "stopped by SIGTERM")
+    assert process.returncode == 128 + signal.SIGTERM
+    assert (tmp_path / "saved").exists()
 
 
 def test_what_started_the_ranks_is_killed(

@@ -81,15 +81,12 @@ class PreemptionCheckpoint(Callback):
         trainer.save_checkpoint(self.file)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Restore the handlers; stop before the test if the signal came during the last epoch."""
-        self._restore_handlers()
+        """Stop before the test if the signal came during the last epoch; else restore the handlers.
+
+        After an exception, Lightning's own end restores what was there before the training. Its handlers must
+        not come back before that: they talk to other ranks, which may have ended.
+        """
         self._stop(trainer, pl_module)
-
-    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Restore the handlers."""
-        self._restore_handlers()
-
-    def _restore_handlers(self) -> None:
         for signum, handler in self._previous_handlers.items():
             signal.signal(signum, handler)
         self._previous_handlers = {}

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import ctypes
-import logging
-import os
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
 
 import torch.distributed as dist
 
 from abreast.build.allowlist import training_targets
 from abreast.build.permissions import Permissions, of_rank
-from abreast.errors import AbreastError, DivergedError
+from abreast.errors import AbreastError, DivergedError, Interrupted
 from abreast.runs.directory import RunDirectory
 from abreast.runtime import module_path
-from abreast.training.external_ranks import DONE, process_position, spread, tell
+from abreast.training.external_ranks import DONE, end_process, process_position, spread, tell
 from abreast.training.rank_process import train_as_rank
 
 DIE_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
@@ -39,21 +35,11 @@ def main(argv: Sequence[str]) -> int:
         train_as_rank(config, directory, permissions)
     except AbreastError as error:
         code = error.exit_code
+    except Interrupted as error:
+        code = 128 + error.signum
     if dist.is_available() and dist.is_initialized():
-        _end_process(code)
+        end_process(code)
     return code
-
-
-def _end_process(code: int) -> NoReturn:
-    """End the process with all its output, but without the interpreter's own end.
-
-    The threads of a process group are alive until then, and on a busy machine one may abort the process
-    ("terminate called without an active exception") after the run is over: the run would count as failed.
-    """
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
 
 
 def follow() -> int:
@@ -63,10 +49,14 @@ def follow() -> int:
     while (message := tell(None)) != DONE:
         sys.path[:] = message["path"]
         directory = RunDirectory(Path(message["directory"]))
-        with suppress(DivergedError):  # all ranks see it, and the first one tells it
-            config = spread(directory.read_config(), position)
-            permissions = Permissions.from_json(message["permissions"])
-            if permissions.modules is not None:
-                module_path.leave_out_working_directory(permissions.modules)
+        config = spread(directory.read_config(), position)
+        permissions = Permissions.from_json(message["permissions"])
+        if permissions.modules is not None:
+            module_path.leave_out_working_directory(permissions.modules)
+        try:
             train_as_rank(config, directory, permissions)
+        except DivergedError:  # all ranks see it, and the first one tells it
+            continue
+        except Interrupted as error:
+            end_process(128 + error.signum)
     return 0

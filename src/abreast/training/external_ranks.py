@@ -6,6 +6,7 @@ all ranks have one configuration and one directory, whatever their clocks say. I
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
@@ -15,10 +16,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from abreast.config.types import Config, Json
-from abreast.errors import ConfigError, RunError
+from abreast.errors import ConfigError, Interrupted, RunError
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import HYDRA, LOG
 from abreast.runs.small_file import MOST_YAML_BYTES, read_text
@@ -134,10 +135,27 @@ def spread(config: Config, position: ProcessPosition) -> Config:
 
 def lead(command: Callable[[], int]) -> int:
     """The command's exit code; where it succeeded, the other ranks end, too."""
-    code = command()
+    try:
+        code = command()
+    except Interrupted as error:
+        if _one_of_several() is None:
+            raise
+        end_process(128 + error.signum)
     if code == 0 and _one_of_several() is not None:
         tell(DONE)
     return code
+
+
+def end_process(code: int) -> NoReturn:
+    """End one of several processes with all its output, but without the interpreter's own end.
+
+    The threads of a process group are alive until then, and on a busy machine one may abort the process
+    ("terminate called without an active exception") after the run is over: the run would count as failed.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def tell(message: Json | None) -> Json:

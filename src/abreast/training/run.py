@@ -32,6 +32,7 @@ from abreast.runtime.matmul_precision import matmul_precision
 from abreast.runtime.process import prepare_process
 from abreast.runtime.seeding import derive, seed_everything
 from abreast.training.external_ranks import shared, started_before
+from abreast.training.final_barrier import final_barrier
 from abreast.training.finish import finish, read_chosen
 from abreast.training.fit import fit
 from abreast.training.ranks import ranks_to_start, start_ranks
@@ -150,7 +151,7 @@ def train(cfg: Config, directory: RunDirectory) -> None:
     if trainer.world_size > 1:
         share_norms(learner.net)
     record = start_record(trainer, cfg)
-    with matmul_precision(cfg.get("matmul_precision")):
+    with matmul_precision(cfg.get("matmul_precision")), final_barrier(trainer.world_size):
         fit(trainer, learner, data, directory)
         chosen = read_chosen(directory, cfg["checkpoint"])
         learner.load_state_dict(chosen.weights)
