@@ -47,9 +47,10 @@ class Late(Callback):
             return
         flush = AtomicCheckpointIO.flush
         def slowly(checkpoints):
-            time.sleep(2)
             flush(checkpoints)
-            Path("saved").touch()
+            if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # Lightning has restored it
+                time.sleep(2)
+                Path("saved").touch()
         AtomicCheckpointIO.flush = slowly
 """
 
