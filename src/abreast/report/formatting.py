@@ -20,9 +20,8 @@ VERDICTS: dict[Verdict, str] = {
 }
 TESTS: dict[Test, str] = {
     "paired t": "paired t test",
+    "blocked t": "t test over common seeds",
     "Welch t": "Welch's t test",
-    "sign flip": "exact sign-flip test",
-    "permutation": "exact permutation test",
     "none": "no test",
 }
 

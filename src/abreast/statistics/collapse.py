@@ -62,3 +62,19 @@ def share_interval(count: int, n: int, level: float = 0.95) -> tuple[float, floa
     """
     interval = stats.binomtest(count, n).proportion_ci(level, method="exact")
     return float(interval.low), float(interval.high)
+
+
+def is_share_higher(counts: tuple[int, int], others: tuple[int, int], alpha: float = 0.05) -> bool:
+    """Tell whether clearly more of a group's runs collapsed than of another's.
+
+    Fisher's exact test, one-sided (Fisher 1935, J. R. Stat. Soc. 98, 39-82; `scipy.stats.fisher_exact`).
+
+    Args:
+        counts: How many runs of the group collapsed, and how many did not.
+        others: The same of the other group.
+        alpha: Significance level.
+
+    >>> is_share_higher((4, 1), (0, 5)), is_share_higher((2, 3), (0, 5))
+    (True, False)
+    """
+    return bool(counts[0]) and float(stats.fisher_exact([counts, others], "greater").pvalue) <= alpha

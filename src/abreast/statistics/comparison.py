@@ -1,4 +1,4 @@
-"""One group compared with another. All tests are those of scipy and statsmodels.
+"""One group compared with another: what is known of the difference, and the verdict.
 
 A group is a set of runs that differ only in the seed; its values are a mapping from seed to metric. Groups
 are named by any hashable key, and so are blocks: what a run shares with one run of each other group, the seed
@@ -8,19 +8,21 @@ or the split of the data.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
-from abreast.statistics.summary import LEVEL, Sample, is_constant
+from abreast.statistics.contrast import Contrasts
+from abreast.statistics.maximum import Family, survival
+from abreast.statistics.power import detectable_ratio, seeds_needed
 
 K = TypeVar("K", bound=Hashable)
 SeedValues = Mapping[Any, float]  # a group's metric by block: by seed, or by split
-Bounds = tuple[float | None, float | None]  # the lowest and highest value that the metric can have
-Test = Literal["paired t", "Welch t", "sign flip", "permutation", "none"]
+Test = Literal["paired t", "blocked t", "Welch t", "none"]
 Verdict = Literal[
     "winner",
     "better",
@@ -49,16 +51,18 @@ class Comparison:
 
     Attributes:
         name: The group.
-        reference: The group that it is compared with.
-        test: The test that gave `p`.
+        reference: The group that it is compared with; None if all runs of all groups collapsed.
+        test: The test that gave `p`: over common seeds with two groups (paired t) or more (blocked t),
+            or over all values without regard to the seed (Welch t).
         n: The number of pairs of a paired test, else the numbers of values of the group and of the reference.
         difference: The group's mean minus the reference's; None where a group has no values.
         low: Lower end of the simultaneous 95 % confidence interval of the difference.
         high: Upper end of that interval.
-        p: p-value, not corrected; None where no test is possible.
+        p: Two-sided p-value, not corrected; None where no test is possible.
         p_adjusted: The p-value corrected for all comparisons; it decides the verdict.
         smallest_difference: The smallest difference that this many seeds show with a probability of 80 %.
-        seeds_needed: Seeds that each group needs to show the difference seen with a probability of 80 %.
+        seeds_needed: Seeds that each group needs to show the difference seen with a probability of 80 %; None
+            without a difference, or above 10,000.
         p_equivalent: With a margin: the corrected p-value of the hypothesis that the difference is larger.
         verdict: The outcome of the comparison.
     """
@@ -78,83 +82,121 @@ class Comparison:
     verdict: Verdict = "untested"
 
 
-def contrast(
-    group: SeedValues, winner: SeedValues, name: Hashable = "group", reference: Hashable = "winner"
+@dataclass(frozen=True)
+class Question:
+    """What is asked of each comparison.
+
+    Attributes:
+        family: The comparisons that the p-values are corrected for.
+        higher_is_better: Direction of the metric.
+        alpha: The family-wise error.
+        margin: The difference up to which groups count as equivalent; None without one.
+    """
+
+    family: Family
+    higher_is_better: bool
+    alpha: float
+    margin: float | None = None
+
+
+def read_comparison(
+    names: tuple[Hashable, Hashable],
+    counts: tuple[int, int, int],
+    found: Contrasts,
+    index: int,
+    question: Question,
 ) -> Comparison:
-    """Compare one group with another, without correction for multiplicity.
-
-    - Student's paired t test (`scipy.stats.ttest_rel`) over the common seeds, if there are at least two of
-      them and at least half as many as the smaller group has values;
-    - else Welch's t test (Welch 1947, Biometrika 34; `scipy.stats.ttest_ind(equal_var=False)`);
-    - no test if a group has fewer than two values.
-
-    Without variance the t statistic is undefined: equal values have p = 1, others the exact
-    two-sided p-value of the permutation test (paired: `scipy.stats.binomtest` on the signs).
+    """Turn the contrast of one group into a comparison.
 
     Args:
-        group: The group's metric by seed.
-        winner: The winner's metric by seed.
-        name: The group's name in the result.
-        reference: The winner's name in the result.
-
-    Returns:
-        The comparison with p-value and interval; its verdict is still `untested`.
+        names: The group and the reference.
+        counts: Number of values of the group and of the reference, and of their common blocks.
+        found: The contrasts of one data set.
+        index: Index of the group.
+        question: What is asked.
     """
-    common = sorted(group.keys() & winner.keys())
-    is_paired = len(common) >= 2 and 2 * len(common) >= min(len(group), len(winner))
-    if is_paired:
-        a, b = (np.array([values[seed] for seed in common], dtype=float) for values in (group, winner))
-        return _paired(a, b, Comparison(name, reference, "paired t", (len(common),), float((a - b).mean())))
-    a, b = (np.array(list(values.values()), dtype=float) for values in (group, winner))
-    if not len(a) or not len(b):
-        return Comparison(name, reference, "none", (len(a), len(b)), None)
-    untested = Comparison(name, reference, "Welch t", (len(a), len(b)), float(a.mean() - b.mean()))
-    return replace(untested, test="none") if min(untested.n) < 2 else _unpaired(a, b, untested)
+    difference = float(found.difference[0, index])
+    if not found.tested[0, index]:
+        verdict: Verdict = "inconclusive" if min(counts[:2]) else "untested"
+        seen = difference if min(counts[:2]) else None
+        return Comparison(*names, "none", counts[:2], seen, verdict=verdict)
+    blocked = bool(found.blocked[0, index])
+    test: Test = ("paired t" if found.groups == 2 else "blocked t") if blocked else "Welch t"
+    n = (counts[2],) if blocked else counts[:2]
+    error, df = float(found.error[0, index]), float(found.df[0, index])
+    limit = float(found.critical[0, index])
+    t = abs(difference) / error
+    significant = bool(found.significant[0, index])
+    p_adjusted = float(survival(t, found.groups, df, question.family))
+    # Tables are interpolated: the p-value must not contradict the interval by a rounding error.
+    p_adjusted = min(p_adjusted, question.alpha) if significant else max(p_adjusted, _above(question.alpha))
+    smallest = detectable_ratio(limit, df) * error
+    p_equivalent = equivalence(difference, error, df, found.groups, question)
+    per_seed = df / max(1, min(counts[2] if blocked else min(counts[:2]), *counts[:2]) - 1)
+    size = len(n) == 1 and n[0] or 2 / (1 / counts[0] + 1 / counts[1])
+    needed = seeds_needed(
+        difference, error * math.sqrt(size), per_seed, found.groups, question.family, question.alpha
+    )
+    verdict = _verdict(difference, smallest, significant, p_equivalent, question)
+    return Comparison(
+        *names,
+        test,
+        n,
+        difference,
+        difference - limit * error,
+        difference + limit * error,
+        float(2 * stats.t.sf(t, df)),
+        p_adjusted,
+        smallest,
+        needed,
+        p_equivalent,
+        verdict,
+    )
 
 
-def _paired(a: Sample, b: Sample, untested: Comparison) -> Comparison:
-    scale = np.concatenate([a, b])
-    if not is_constant(a - b, scale):
-        return _with_t(untested, stats.ttest_rel(a, b))
-    if is_constant(np.append(a - b, 0.0), scale):
-        return replace(untested, difference=0.0, p=1.0)
-    # All n differences are equal: of the 2^n ways to flip their signs, two are as extreme as the data.
-    return replace(untested, test="sign flip", p=float(stats.binomtest(len(a), len(a)).pvalue))
+def equivalence(
+    difference: float, error: float, df: float, groups: int, question: Question
+) -> float | None:
+    """Test that a difference is within the margin, by two one-sided tests.
 
-
-def _unpaired(a: Sample, b: Sample, untested: Comparison) -> Comparison:
-    both = np.concatenate([a, b])
-    if not (is_constant(a, both) and is_constant(b, both)):
-        # Shifting by the constant sample keeps scipy from warning of its rounding error.
-        origin = a[0] if is_constant(a, both) else b[0]
-        return _with_t(untested, stats.ttest_ind(a - origin, b - origin, equal_var=False))
-    if is_constant(both, both):
-        return replace(untested, difference=0.0, p=1.0)
-    # Both samples are constant: of all ways to assign the values to the groups, two separate them so far.
-    return replace(untested, test="permutation", p=min(1.0, 2 / math.comb(len(both), len(a))))
-
-
-def _with_t(untested: Comparison, result: Any) -> Comparison:
-    interval = result.confidence_interval(LEVEL)
-    return replace(untested, p=float(result.pvalue), low=float(interval.low), high=float(interval.high))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct p-values for their number.
-
-    Step-down method of Holm (1979), Scand. J. Statist. 6, 65-70, by `statsmodels.stats.multitest`.
+    Schuirmann (1987, J. Pharmacokinet. Biopharm. 15, 657-680), each corrected for the number of groups.
 
     Args:
-        p_values: Uncorrected p-values.
+        difference: The difference of the means.
+        error: Its standard error.
+        df: Degrees of freedom of the error.
+        groups: Number of groups in the family.
+        question: The margin and the family.
 
     Returns:
-        The corrected p-values, in the same order.
-
-    >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03, 0.005])]
-    [0.03, 0.06, 0.06, 0.02]
+        The larger of the two p-values; None without a margin.
     """
-    if len(p_values) < 2:
-        return list(p_values)
-    from statsmodels.stats.multitest import multipletests
+    if question.margin is None:
+        return None
+    inside = (question.margin - abs(difference)) / error
+    family = question.family
+    if groups == 2:
+        return float(stats.t.sf(inside, df))
+    one_sided: Family = "pairs" if family == "pairs" else "reference, one-sided"
+    return float(survival(inside, groups, df, one_sided)) if inside > 0 else 1.0
 
-    return [float(p) for p in multipletests(p_values, method="holm")[1]]
+
+def common_blocks(has: NDArray[np.bool_], group: int, reference: int) -> int:
+    """Count the blocks in which both groups have a value; `has` has the shape (groups, blocks)."""
+    return int((has[group] & has[reference]).sum())
+
+
+def _above(alpha: float) -> float:
+    return float(np.nextafter(alpha, 1))
+
+
+def _verdict(
+    difference: float, smallest: float, significant: bool, p_equivalent: float | None, question: Question
+) -> Verdict:
+    if p_equivalent is not None and p_equivalent <= question.alpha:
+        return "equivalent"
+    if significant:
+        return "better" if (difference > 0) == question.higher_is_better else "worse"
+    if p_equivalent is not None or 2 * abs(difference) >= smallest:
+        return "inconclusive"
+    return "not significantly different"

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import stats
 
 from abreast.statistics.collapse import share_interval
-
-Sample = NDArray[np.float64]  # shape (n,)
+from abreast.statistics.interval import Bounds, intervals
+from abreast.statistics.variance import grid_step
 
 LEVEL = 0.95  # of all confidence intervals
-ROUNDING = 1e-9  # relative: metrics are stored with seven digits, so smaller differences are rounding
 
 
 @dataclass(frozen=True)
@@ -45,26 +40,30 @@ class Summary:
 
     @property
     def half(self) -> float | None:
-        """Half the width of the confidence interval."""
-        return None if self.low is None or self.high is None else (self.high - self.low) / 2
+        """The distance from the mean to the farther end of its interval.
+
+        Ends differ where the metric's range cuts one off, and for a winner that the data chose.
+        """
+        if self.mean is None or self.low is None or self.high is None:
+            return None
+        return max(self.high - self.mean, self.mean - self.low)
 
 
 def summarise(
     values: Iterable[float],
     level: float = LEVEL,
     *,
-    bounds: tuple[float | None, float | None] = (None, None),
+    bounds: Bounds = (None, None),
     collapsed: int = 0,
     examples: int | None = None,
     overlap: float = 0.0,
 ) -> Summary:
     """Compute the mean, the sample standard deviation and Student's t interval of the mean.
 
-    The interval is mean ± t((1 + level) / 2, n - 1) · sd / √n (Student 1908, Biometrika 6(1), 1-25); the
-    quantile is that of `scipy.stats.t`.
+    The interval is that of `abreast.statistics.interval.intervals` for a single group.
 
     Args:
-        values: The sample, in the unit of the metric.
+        values: The sample, in the unit of the metric, without the collapsed runs.
         level: Confidence level of the interval, in (0, 1).
         bounds: The lowest and the highest value that the metric can have.
         collapsed: Number of runs that collapsed; their values are not in the sample.
@@ -83,28 +82,11 @@ def summarise(
     n = len(sample)
     share = share_interval(collapsed, n + collapsed, level) if collapsed else (None, None)
     if n == 0:
-        return Summary(0, None, collapsed=collapsed, collapsed_low=share[0], collapsed_high=share[1])
+        return Summary(0, None, None, None, None, collapsed, *share)
     mean = float(sample.mean())
     if n == 1:
         return Summary(1, mean, None, None, None, collapsed, *share)
-    sd = 0.0 if is_constant(sample, sample) else float(sample.std(ddof=1))
-    half = _quantile(level, n - 1) * sd / math.sqrt(n)
-    low, high = mean - half, mean + half
-    low = low if bounds[0] is None else max(low, bounds[0])
-    high = high if bounds[1] is None else min(high, bounds[1])
-    return Summary(n, mean, sd, low, high, collapsed, *share)
-
-
-def is_constant(values: Sample, scale: Sample) -> bool:
-    """Tell whether all values are equal up to rounding.
-
-    Args:
-        values: The values, shape (n,).
-        scale: The values whose largest magnitude the rounding error is relative to, shape (m,).
-    """
-    return bool(np.ptp(values) <= ROUNDING * np.abs(scale).max())
-
-
-@cache
-def _quantile(level: float, degrees_of_freedom: int) -> float:
-    return float(stats.t.ppf((1 + level) / 2, degrees_of_freedom))
+    step = 1 / examples if examples else grid_step(sample)
+    low, high = intervals(sample[None, None], level=level, bounds=bounds, step=step, overlap=overlap)
+    sd = 0.0 if np.ptp(sample) <= 1e-9 * np.abs(sample).max() else float(sample.std(ddof=1))
+    return Summary(n, mean, sd, float(low[0, 0]), float(high[0, 0]), collapsed, *share)
