@@ -115,6 +115,7 @@ class Task:
             lost = bool(group.collapsed and not group.values)
             group.verdict = "collapsed" if lost else ranking.verdict(group.label)
             group.comparison = ranking.comparisons.get(group.label)
+            group.summary = ranking.summaries.get(group.label, group.summary)
 
 
 @dataclass

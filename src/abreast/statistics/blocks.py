@@ -20,7 +20,7 @@ class BlockFit:
         variances: Variance of the groups' residuals over their degrees of freedom; 0 without any.
         df: Degrees of freedom of the residuals of each group.
         weights: 1 where a group has a value in a block, shape (data sets or 1, groups, blocks).
-        inverse: Inverse of the reduced normal equations of the blocks, shape (data sets or 1, blocks, blocks).
+        inverse: Inverse of the reduced normal equations, shape (data sets or 1, blocks, blocks).
         connected: Which pairs of groups are linked by common blocks, shape (data sets or 1, groups, groups).
     """
 
@@ -97,9 +97,7 @@ def fit_blocks(values: Array, has: Mask) -> BlockFit:
     df = np.where(df > 1e-6, df, 0.0)
     squares = (residuals**2).sum(2)
     variances = np.where(df > 0, squares / np.where(df > 0, df, 1.0), 0.0)
-    return BlockFit(
-        means, variances, np.broadcast_to(df, means.shape), weights, inverse, _connected(weights)
-    )
+    return BlockFit(means, variances, np.broadcast_to(df, means.shape), weights, inverse, _connected(weights))
 
 
 def _connected(weights: Array) -> Mask:

@@ -117,9 +117,8 @@ def read_comparison(
     """
     difference = float(found.difference[0, index])
     if not found.tested[0, index]:
-        verdict: Verdict = "inconclusive" if min(counts[:2]) else "untested"
         seen = difference if min(counts[:2]) else None
-        return Comparison(*names, "none", counts[:2], seen, verdict=verdict)
+        return Comparison(*names, "none", counts[:2], seen)
     blocked = bool(found.blocked[0, index])
     test: Test = ("paired t" if found.groups == 2 else "blocked t") if blocked else "Welch t"
     n = (counts[2],) if blocked else counts[:2]
@@ -127,13 +126,14 @@ def read_comparison(
     limit = float(found.critical[0, index])
     t = abs(difference) / error
     significant = bool(found.significant[0, index])
-    p_adjusted = float(survival(t, found.groups, df, question.family))
+    p = float(2 * stats.t.sf(t, df))
+    p_adjusted = p if found.groups == 2 else max(p, float(survival(t, found.groups, df, question.family)))
     # Tables are interpolated: the p-value must not contradict the interval by a rounding error.
     p_adjusted = min(p_adjusted, question.alpha) if significant else max(p_adjusted, _above(question.alpha))
     smallest = detectable_ratio(limit, df) * error
     p_equivalent = equivalence(difference, error, df, found.groups, question)
     per_seed = df / max(1, min(counts[2] if blocked else min(counts[:2]), *counts[:2]) - 1)
-    size = len(n) == 1 and n[0] or 2 / (1 / counts[0] + 1 / counts[1])
+    size = (len(n) == 1 and n[0]) or 2 / (1 / counts[0] + 1 / counts[1])
     needed = seeds_needed(
         difference, error * math.sqrt(size), per_seed, found.groups, question.family, question.alpha
     )
@@ -145,7 +145,7 @@ def read_comparison(
         difference,
         difference - limit * error,
         difference + limit * error,
-        float(2 * stats.t.sf(t, df)),
+        p,
         p_adjusted,
         smallest,
         needed,
@@ -154,9 +154,7 @@ def read_comparison(
     )
 
 
-def equivalence(
-    difference: float, error: float, df: float, groups: int, question: Question
-) -> float | None:
+def equivalence(difference: float, error: float, df: float, groups: int, question: Question) -> float | None:
     """Test that a difference is within the margin, by two one-sided tests.
 
     Schuirmann (1987, J. Pharmacokinet. Biopharm. 15, 657-680), each corrected for the number of groups.

@@ -87,7 +87,9 @@ def contrasts(
     floor = least_variance(values, step)
     # The values of groups with a single one say nothing of variance; they still have a mean.
     fit = fit_blocks(values, has)
-    inner, inner_df = moderated(np.maximum(fit.variances, floor), fit.df, np.broadcast_to(enough, fit.df.shape))
+    inner, inner_df = moderated(
+        np.maximum(fit.variances, floor), fit.df, np.broadcast_to(enough, fit.df.shape)
+    )
     plain_mean, plain, plain_df = _unblocked(values, has)
     plain, plain_df = moderated(np.maximum(plain, floor), plain_df, np.broadcast_to(enough, plain.shape))
     shape = plain.shape
@@ -137,5 +139,3 @@ def _factors(group: int, reference: NDArray[np.intp], inverse_counts: Array) -> 
     rows = np.arange(len(reference))
     factors[rows, reference] += np.where(reference == group, 0.0, inverse_counts[rows, reference])
     return factors
-
-

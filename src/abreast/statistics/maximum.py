@@ -1,4 +1,4 @@
-"""The distribution of the largest of several t statistics: what corrects a test for the number of comparisons.
+"""The distribution of the largest of several t statistics, which corrects for the number of comparisons.
 
 The statistics share one estimate of the standard deviation with `df` degrees of freedom. Given it, their
 maximum has a distribution of normal variables only, which is tabulated; the integral over the estimate is a

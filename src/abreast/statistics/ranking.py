@@ -26,8 +26,6 @@ from abreast.statistics.summary import Summary, summarise
 from abreast.statistics.table import ValueTable, tabulate
 from abreast.statistics.variance import grid_step
 
-__all__ = ["Bounds", "Ranking", "best_of", "compare"]
-
 
 @dataclass(frozen=True)
 class Ranking:
@@ -85,7 +83,8 @@ def compare(
     """Compare every group with the reference, with one error rate for all claims (docs/statistics.md).
 
     Args:
-        groups: The values to test, by group and block, without the collapsed runs.
+        groups: The values to test, by group and block, without the collapsed runs. A value that is not finite
+            counts as that of a collapsed run.
         higher_is_better: Direction of the metric.
         selection: The validation metric by group and block. The reference is the group with the best mean in
             it, so that the values which are tested did not choose it. Without it (or where it is empty) the
@@ -113,7 +112,7 @@ def compare(
     ('adam', 'worse')
     """
     _check(margin, examples, overlap)
-    lost = {name: values for name, values in (collapsed or {}).items() if values}
+    lost, groups = _apart(groups, collapsed or {})
     names = dict.fromkeys([*groups, *lost])
     counts = {name: (len(lost.get(name, {})), len(groups.get(name, {}))) for name in names}
     groups = {name: values for name, values in groups.items() if values}
@@ -155,6 +154,20 @@ def compare(
         if winner is not None and (name == winner or comparisons[name].verdict in NOT_WORSE)
     ]
     return Ranking(winner, comparisons, tuple(best), alpha, margin, summaries, more)
+
+
+def _apart(
+    groups: Mapping[K, SeedValues], collapsed: Mapping[K, SeedValues]
+) -> tuple[dict[K, SeedValues], dict[K, SeedValues]]:
+    """Return the collapsed runs and the values that are left, both by group."""
+    lost: dict[K, SeedValues] = {name: dict(values) for name, values in collapsed.items() if values}
+    kept: dict[K, SeedValues] = {}
+    for name, values in groups.items():
+        fallen = {block: value for block, value in values.items() if not np.isfinite(value)}
+        kept[name] = {block: value for block, value in values.items() if block not in fallen}
+        if fallen:
+            lost[name] = {**lost.get(name, {}), **fallen}
+    return lost, kept
 
 
 def _check(margin: float | None, examples: int | None, overlap: float) -> None:

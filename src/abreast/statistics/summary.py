@@ -63,7 +63,8 @@ def summarise(
     The interval is that of `abreast.statistics.interval.intervals` for a single group.
 
     Args:
-        values: The sample, in the unit of the metric, without the collapsed runs.
+        values: The sample, in the unit of the metric, without the collapsed runs; a value that is not finite
+            counts as that of a collapsed run.
         level: Confidence level of the interval, in (0, 1).
         bounds: The lowest and the highest value that the metric can have.
         collapsed: Number of runs that collapsed; their values are not in the sample.
@@ -79,6 +80,8 @@ def summarise(
     True
     """
     sample = np.array(list(values), dtype=float)
+    collapsed += int((~np.isfinite(sample)).sum())
+    sample = sample[np.isfinite(sample)]
     n = len(sample)
     share = share_interval(collapsed, n + collapsed, level) if collapsed else (None, None)
     if n == 0:

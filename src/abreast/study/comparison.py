@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from abreast.report.analysis import NOT_TASK, TASK_GROUPS
-from abreast.statistics.comparison import ALPHA, SeedValues, contrast, holm
+from abreast.statistics.comparison import ALPHA, Comparison, SeedValues
+from abreast.statistics.holm import holm
 from abreast.statistics.ranking import Ranking, best_of, compare
 from abreast.statistics.summary import Summary, summarise
 from abreast.study.cells import Cell
@@ -66,7 +67,10 @@ def compare_cells(
             reference=reference,
         )
     return CellComparison(
-        tuple(summarise(scores[name].values()) for name in names),
+        tuple(
+            rankings[task_of(cell)].summaries.get(cell.name) or summarise(scores[cell.name].values())
+            for cell in cells
+        ),
         tuple(rankings[task_of(cell)] for cell in cells),
         tuple(_tuning_failures(cells, criteria, scores)),
     )
@@ -87,8 +91,12 @@ def _tuning_failures(
     pairs = [
         (cells[outer].name, cells[inner].name) for outer, inner in containing_pairs(cells, criteria.cells)
     ]
-    contrasts = [contrast(scores[outer], scores[inner], outer, inner) for outer, inner in pairs]
-    tested = [(comparison, comparison.p) for comparison in contrasts if comparison.p is not None]
+    compared = [
+        _pair(scores, outer, inner, criteria.mode)
+        for outer, inner in pairs
+        if scores[outer] and scores[inner]
+    ]
+    tested = [(comparison, comparison.p) for comparison in compared if comparison.p is not None]
     for (comparison, _), p in zip(tested, holm([p for _, p in tested]), strict=True):
         difference = comparison.difference
         if p <= ALPHA and difference and (difference < 0) == (criteria.mode == "max"):
@@ -96,3 +104,8 @@ def _tuning_failures(
                 f"The tuning failed: {comparison.name} contains every setting of {comparison.reference}, but "
                 f"its {criteria.metric} is worse by {abs(difference):.4g} (p = {p:.2g}); give it more trials"
             )
+
+
+def _pair(scores: dict[str, SeedValues], outer: str, inner: str, mode: str) -> Comparison:
+    both = {name: scores[name] for name in (outer, inner)}
+    return compare(both, higher_is_better=mode == "max", reference=inner).comparisons[outer]
