@@ -101,4 +101,5 @@ def test_grids() -> None:
     assert grid_step(np.round(rng.integers(300, 360, 40) / 360, 7)) == pytest.approx(1 / 360, rel=1e-3)
     assert grid_step(rng.normal(size=40)) is None
     assert grid_step([0.5, 0.5]) is None
+    assert grid_step([0.5, 0.52], examples=360) == pytest.approx(0.02)  # 0.52 is no share of 360
     assert least_variance(np.ones((1, 2, 3)), 0.5)[0, 0] == 0.0625

@@ -127,7 +127,7 @@ def compare(
     summaries: dict[K, Summary] = {}
     if winner is not None:
         table = tabulate(groups)
-        step = 1 / examples if examples else grid_step(table.values)
+        step = grid_step(table.values, examples)
         chosen = winner if reference is None else None
         summaries = _summaries(table, counts, bounds, step, overlap, chosen, higher_is_better)
         index = np.array([table.names.index(winner)])

@@ -89,7 +89,7 @@ def summarise(
     mean = float(sample.mean())
     if n == 1:
         return Summary(1, mean, None, None, None, collapsed, *share)
-    step = 1 / examples if examples else grid_step(sample)
+    step = grid_step(sample, examples)
     low, high = intervals(sample[None, None], level=level, bounds=bounds, step=step, overlap=overlap)
     sd = 0.0 if np.ptp(sample) <= 1e-9 * np.abs(sample).max() else float(sample.std(ddof=1))
     return Summary(n, mean, sd, float(low[0, 0]), float(high[0, 0]), collapsed, *share)

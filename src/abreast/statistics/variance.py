@@ -66,22 +66,30 @@ def least_variance(values: Array, step: float | None) -> Array:
     return np.asarray(np.maximum(rounding, step**2 / 4) if step else rounding)
 
 
-def grid_step(values: Any) -> float | None:
+def grid_step(values: Any, examples: int | None = None) -> float | None:
     """Find the grid that all values lie on.
 
     Args:
         values: The values, any shape; NaN where there is none.
+        examples: Number of test examples, where the metric should be a share of them.
 
     Returns:
-        The smallest distance of two different values, if all distances are multiples of it; else None.
+        One share, if the values are multiples of it. Else the smallest distance of two different values, if
+        all distances are multiples of it; else None.
 
-    >>> round(grid_step([0.5, 0.75, 1.0, 0.25]), 6)
+    >>> grid_step([0.5, 0.75, 1.0, 0.25])
     0.25
+    >>> grid_step([0.5, 0.5], examples=100)
+    0.01
     >>> grid_step([0.5, 0.5123, 0.777]) is None
     True
     """
     known = np.asarray(values, dtype=float).ravel()
     known = np.unique(known[np.isfinite(known)])
+    if examples and len(known):
+        off = np.abs(known * examples - np.round(known * examples))
+        if float(off.max()) <= 1e-3 + 2 * ROUNDING * examples:
+            return 1 / examples
     if len(known) < 2:
         return None
     tolerance = 5 * ROUNDING * float(np.abs(known).max())
