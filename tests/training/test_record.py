@@ -26,6 +26,7 @@ def test_plain_and_stacked_runs_record_the_same_data(sweep: Callable[..., Swept]
     data = plain["data"]
     assert (data["train"], data["val"], data["test"], data["classes"]) == (1294, 144, 359, 10)
     assert sum(data["class_counts_test"]) == data["test"]
+    assert data["drawn"] == "test"  # the digits have no official test set
     assert data["chance"] == max(data["class_counts_test"]) / 359
     expected = {"accelerator": "cpu", "processes": 1, "stacked": False, "lanes": 1, "kernels": "individual"}
     assert expected.items() <= plain["execution"].items()

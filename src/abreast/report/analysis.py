@@ -12,6 +12,7 @@ from abreast.report.collect import Sweep, mark_duplicates
 from abreast.report.groups import Analysis, Group, Task
 from abreast.report.run import Run
 from abreast.report.settings import settings_label
+from abreast.report.splits import Splits, splits_of
 from abreast.runs.chance import chance_of
 from abreast.statistics.ranking import Ranking, compare
 from abreast.statistics.summary import summarise
@@ -71,25 +72,29 @@ def analyse(sweep: Sweep, metric: str | None = None, margin: float | None = None
 
 
 def _task(label: str, groups: list[Group], metric: str, selection: str | None, margin: float | None) -> Task:
+    splits = splits_of((run for group in groups for run in group.runs if metric in run.metrics), metric)
     for group in groups:
         for index, run in enumerate(group.runs):
-            seed = -1 - index if run.seed is None else run.repeat
+            repeat = -1 - index if run.seed is None else run.repeat
             if metric not in run.metrics:
                 continue
             if run.is_collapsed:
-                group.collapsed[seed] = run.metrics[metric]
+                group.collapsed[repeat] = run.metrics[metric]
                 continue
-            group.values[seed] = run.metrics[metric]
+            group.values[repeat] = run.metrics[metric]
             if selection in run.metrics:
-                group.selection[seed] = run.metrics[str(selection)]
+                group.selection[repeat] = run.metrics[str(selection)]
         group.summary = summarise(
-            group.values.values(),
+            splits.pooled(group.values).values(),
             bounds=bounds(metric),
             collapsed=len(group.collapsed),
-            examples=_examples([group], metric),
+            examples=_examples([group], metric, splits),
+            overlap=splits.overlap,
         )
-        group.selection_summary = summarise(group.selection.values(), bounds=bounds(metric))
-    task = Task(label, groups, Ranking(None, {}, ()))
+        group.selection_summary = summarise(
+            splits.pooled(group.selection).values(), bounds=bounds(metric), overlap=splits.overlap
+        )
+    task = Task(label, groups, Ranking(None, {}, ()), splits)
     task.rank(compare_groups(task, metric, margin=margin, by_selection=selection is not None))
     task.groups.sort(key=lambda group: _order(group, direction(metric) == "max"))
     return task
@@ -112,16 +117,17 @@ def compare_groups(
         by_selection: Whether the reference is the group that validated best.
         reference: The label of the reference, where it is known.
     """
-    groups = task.groups
+    groups, pooled = task.groups, task.splits.pooled
     return compare(
-        {group.label: group.values for group in groups},
+        {group.label: pooled(group.values) for group in groups},
         higher_is_better=direction(metric) == "max",
-        selection={group.label: group.selection for group in groups} if by_selection else None,
+        selection={group.label: pooled(group.selection) for group in groups} if by_selection else None,
         reference=reference,
         margin=margin,
         bounds=bounds(metric),
-        collapsed={group.label: group.collapsed for group in groups},
-        examples=_examples(groups, metric),
+        collapsed={group.label: pooled(group.collapsed) for group in groups},
+        examples=_examples(groups, metric, task.splits),
+        overlap=task.splits.overlap,
     )
 
 
@@ -133,13 +139,14 @@ def _order(group: Group, higher_is_better: bool) -> tuple[bool, int, float]:
     return (group.verdict != "winner", rank, signed)
 
 
-def _examples(groups: Sequence[Group], metric: str) -> int | None:
-    """The number of test examples, where the metric is a share of them that is the same in all runs."""
+def _examples(groups: Sequence[Group], metric: str, splits: Splits) -> int | None:
+    """Of how many answers a value is a share, where the metric is one and this is the same in all blocks."""
     if metric != "test/accuracy":
         return None
     chances = [chance_of(run.result) for group in groups for run in group.runs if run.metrics]
     sizes = {chance.examples if chance else None for chance in chances}
-    return sizes.pop() if len(sizes) == 1 else None
+    examples = sizes.pop() if len(sizes) == 1 else None
+    return None if examples is None else examples * (splits.seeds if splits.count > 1 else 1)
 
 
 def _choose_metric(runs: Sequence[Run], requested: str | None) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from abreast.report.collect import Sweep
 from abreast.report.run import Run
 from abreast.report.settings import Settings
+from abreast.report.splits import Splits
 from abreast.runs.chance import Chance, chance_of
 from abreast.statistics.comparison import Comparison, Verdict
 from abreast.statistics.ranking import Ranking
@@ -16,17 +17,17 @@ from abreast.statistics.summary import Summary
 
 @dataclass
 class Group:
-    """Runs that differ only in the seed.
+    """Runs that differ only in the seed, or in the seed and the split of the data.
 
     Attributes:
         label: The settings as on the command line, unlike that of any other group.
         settings: The settings that all runs of the group have in common.
         key: The exact identity of the settings.
         runs: The runs, whatever their status.
-        values: The metric by seed, of the runs that have it and did better than guessing.
-        collapsed: The metric by seed, of the runs that ended at chance.
-        selection: The validation metric by seed, of the runs in `values`.
-        summary: Mean and interval of `values`.
+        values: The metric by repeat (`Run.repeat`), of the runs that have it and did better than guessing.
+        collapsed: The metric by repeat, of the runs that ended at chance.
+        selection: The validation metric by repeat, of the runs in `values`.
+        summary: Mean and interval of `values`, or of their means by split where there are several splits.
         selection_summary: Mean and interval of `selection`.
         verdict: How the group compares with the winner.
         comparison: The comparison with the winner; None for the winner and for a group without values.
@@ -92,11 +93,13 @@ class Task:
         label: The settings of the data; empty if the whole sweep has one task.
         groups: The winner first, the others by their mean, those without values last.
         ranking: The comparisons with the winner.
+        splits: The splits of the data that the runs were trained on.
     """
 
     label: str
     groups: list[Group]
     ranking: Ranking
+    splits: Splits = field(default_factory=Splits)
 
     @property
     def winner(self) -> Group | None:

@@ -10,7 +10,6 @@ from abreast.report.run import Run
 from abreast.statistics.comparison import Comparison
 
 PAGE = "docs/statistics.md"
-SPLIT_KEYS = ("data.split_seed", "data.fold")  # runs that differ in them have other parts of the data
 
 
 def method(task: Task, analysis: Analysis) -> list[str]:
@@ -44,8 +43,7 @@ def method(task: Task, analysis: Analysis) -> list[str]:
     power = _power(tested, task)
     if power:
         lines.append(power)
-    lines.append(noise(task))
-    return lines
+    return [*lines, *task.splits.sentences(), noise(task)]
 
 
 def noise(task: Task) -> str:
@@ -55,11 +53,11 @@ def noise(task: Task) -> str:
         task: The groups.
     """
     seeds = {run.seed for run in _counted(task.groups)}
-    splits = max((len(_splits(group)) for group in task.groups), default=0)
+    splits = task.splits
     seen = [f"{len(seeds)} seed{'s' * (len(seeds) != 1)}"]
-    unseen = ["another test set"]
-    if splits > 1:
-        seen.append(f"{splits} splits of the data")
+    unseen = ["other examples than these" if splits.is_test_drawn else "another test set"]
+    if splits.count > 1:
+        seen.append(f"{splits.noun} of the data")
     else:
         unseen.insert(0, "another split of the data")
     return f"Noise seen: {' and '.join(seen)}. Not seen: {' and '.join(unseen)}, which may decide otherwise."
@@ -74,12 +72,9 @@ def _power(tested: Sequence[Comparison], task: Task) -> str:
     size = low if low == high else f"{low} to {high}, depending on the group,"
     winner = task.winner
     runs = f"{winner.summary.n} runs" if winner else "these runs"
+    runs = task.splits.noun if task.splits.count > 1 else runs
     return f"With {runs} in the best group, a difference of {size} would be found in 80% of such sweeps."
 
 
 def _counted(groups: Iterable[Group]) -> Iterable[Run]:
     return (run for group in groups for run in group.runs if run.status == "finished")
-
-
-def _splits(group: Group) -> set[tuple[object, ...]]:
-    return {tuple(run.config.get(key) for key in SPLIT_KEYS) for run in _counted([group])}

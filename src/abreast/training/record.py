@@ -14,6 +14,7 @@ from lightning.pytorch import Trainer
 from abreast.config.run_id import custom_sources
 from abreast.config.types import Config
 from abreast.data.datamodule import DataModule
+from abreast.data.partition import Drawn
 
 Kernels = Literal["individual", "batched", "vmap"]
 
@@ -54,6 +55,7 @@ class DataRecord(TypedDict):
         test: Number of test examples.
         classes: Number of classes; 0 for regression.
         class_counts_test: Test examples of each class; those that the loss ignores are left out.
+        drawn: What the split seed and the fold draw first: `test`, or `val` if the test set is official.
         chance: The test's share of its most frequent class: accuracy without inputs; None for regression.
     """
 
@@ -63,6 +65,7 @@ class DataRecord(TypedDict):
     test: int
     classes: int
     class_counts_test: list[int]
+    drawn: Drawn
     chance: float | None
 
 
@@ -123,6 +126,7 @@ def data_record(data: DataModule) -> DataRecord:
         "test": len(data.test),
         "classes": len(data.classes),
         "class_counts_test": counts,
+        "drawn": data.drawn,
         "chance": max(counts) / sum(counts) if any(counts) else None,
     }
 

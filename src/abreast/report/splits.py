@@ -1,0 +1,132 @@
+"""The splits of the data that runs were trained on: the blocks of a comparison, with their correction."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from statistics import mean
+
+from abreast.report.run import Run
+
+Split = tuple[int, int]  # the split seed and the fold; -1 without folds
+NO_FOLD = -1
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The splits of a task's runs.
+
+    Splits of the same examples share most of their training examples, so their results are not independent.
+    The variance of the mean of J of them is taken as (1/J + n_test/n_train) times their sample variance, not
+    as 1/J of it: the corrected resampled t test (Nadeau & Bengio 2003, Machine Learning 52, 239-281). The
+    same correction serves the k folds of a cross-validation, whose variance has no unbiased estimate (Bengio
+    & Grandvalet 2004, JMLR 5, 1089-1105).
+
+    Attributes:
+        count: Number of splits; 1 where all runs have the same.
+        seeds: The most seeds of a split.
+        folds: The number of folds; None without folds, or where it differs.
+        held_out: Examples that a split does not train on, and is measured on, on average.
+        train: Examples that it trains on, on average.
+        is_test_drawn: Whether splits differ in their test examples; else these are official, or not known to.
+    """
+
+    count: int = 1
+    seeds: int = 1
+    folds: int | None = None
+    held_out: float = 0.0
+    train: float = 0.0
+    is_test_drawn: bool = False
+
+    @property
+    def overlap(self) -> float:
+        """n_test/n_train of the correction; 0 for a single split."""
+        return self.held_out / self.train if self.count > 1 and self.train else 0.0
+
+    @property
+    def noun(self) -> str:
+        """What the splits are called: `10 splits`, `5 folds`."""
+        return f"{self.count} {'folds' if self.folds is not None and self.count <= self.folds else 'splits'}"
+
+    def pooled(self, values: Mapping[Hashable, float]) -> dict[Hashable, float]:
+        """The blocks of a comparison: the values by repeat, or with several splits their means by split."""
+        if self.count == 1:
+            return dict(values)
+        by_split: dict[Hashable, list[float]] = {}
+        for repeat, value in values.items():
+            split = _split_of(repeat)
+            by_split.setdefault(repeat if split is None else split, []).append(value)
+        return {split: mean(members) for split, members in by_split.items()}
+
+    def sentences(self) -> list[str]:
+        """How the splits were pooled, for the reader of a verdict; none for a single split."""
+        if self.count == 1:
+            return []
+        seeds = (
+            f", {self.seeds} seeds each: a value is the mean over a split's seeds" if self.seeds > 1 else ""
+        )
+        factor = 1 / self.count + self.overlap
+        lines = [
+            f"Blocks: {self.noun} of the data{seeds}. They share training examples, so the variance of their "
+            f"mean is corrected as by Nadeau and Bengio (2003): 1/{self.count} + "
+            f"{self.held_out:.0f}/{self.train:.0f} = {factor:.3f} times the variance between them, in place "
+            f"of 1/{self.count}."
+        ]
+        if not self.is_test_drawn:
+            lines.append("All are tested on the same examples, so the verdict holds for this test set.")
+        return lines
+
+
+def splits_of(runs: Iterable[Run], metric: str) -> Splits:
+    """The splits of runs that are compared by a metric.
+
+    Args:
+        runs: The runs of all groups that have the metric.
+        metric: Its key, such as `test/accuracy`.
+    """
+    runs = list(runs)
+    seeds: dict[Split, set[int | None]] = {}
+    for run in runs:
+        split = _split_of(run.repeat)
+        if split is not None:
+            seeds.setdefault(split, set()).add(run.seed)
+    if len(seeds) < 2:
+        return Splits()
+    drawn = {_drawn(run) for run in runs}
+    folds = {run.config.get("data.folds") for run in runs}
+    only = next(iter(folds)) if len(folds) == 1 else None
+    sizes = [sizes for run in runs for sizes in [_sizes(run, metric)] if sizes is not None]
+    return Splits(
+        len(seeds),
+        max(map(len, seeds.values())),
+        only if isinstance(only, int) else None,
+        mean(held_out for held_out, _ in sizes) if sizes else 0.0,
+        mean(train for _, train in sizes) if sizes else 0.0,
+        drawn == {"test"},
+    )
+
+
+def _split_of(repeat: Hashable) -> Split | None:
+    """The split of a repeat (`Run.repeat`); None where repeats differ in the seed alone."""
+    if not isinstance(repeat, tuple):
+        return None
+    _, split_seed, fold = repeat
+    return split_seed, NO_FOLD if fold is None else fold
+
+
+def _drawn(run: Run) -> str:
+    """The part that the split draws first. Before it was recorded, all splits had the same test examples."""
+    data = run.result.get("data")
+    return str(data.get("drawn", "val")) if isinstance(data, Mapping) else "val"
+
+
+def _sizes(run: Run, metric: str) -> tuple[float, float] | None:
+    """The examples that are held out, and those that are trained on."""
+    examples = run.result.get("examples")
+    if not isinstance(examples, Mapping):
+        return None
+    held_out = examples.get("val" if metric.startswith("val/") else _drawn(run))
+    train = examples.get("train")
+    if not isinstance(held_out, int) or not isinstance(train, int) or train < 1:
+        return None
+    return float(held_out), float(train)
