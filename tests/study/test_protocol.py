@@ -162,6 +162,9 @@ SPACE = "hydra.sweeper.space"
             "hydra.sweeper.trials: has no value, but the space of mse, sgd has an interval; write a number",
         ),
         (["optim.lr=interval(0,1)"], {}, "optim.lr=interval(0,1): a study draws from the intervals"),
+        ([], {"margin": 0}, "hydra.sweeper.margin: must be a positive number, the largest difference"),
+        ([], {"margin": "small"}, "hydra.sweeper.margin: must be a positive number, the largest difference"),
+        ([], {"margin": 2, "metric": "accuracy"}, "hydra.sweeper.margin: 2 is as large as the whole range"),
         ([], {"metric": "acuracy"}, "must be one of accuracy, r2, mae, loss, got acuracy. Did"),
         ([], {"search_seed": -1}, "hydra.sweeper.search_seed: must be an integer of at least 0, got -1"),
         ([], {"trails": 1}, "hydra.sweeper.trails: unknown key."),
@@ -175,3 +178,8 @@ def test_mistakes_are_reported(arguments: list[str], changes: dict[str, Any], me
 def test_all_mistakes_are_reported_at_once() -> None:
     found = refused("seed=3", cells={"loss": ["msee"], "optim": ["adam"]}, repeat_seeds=[0], metric="f1")
     assert len(found) == 4, found
+
+
+def test_a_margin_is_a_number() -> None:
+    assert made().margin is None
+    assert made(margin=0.002, metric="accuracy").margin == 0.002

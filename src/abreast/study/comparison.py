@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from abreast.metrics.registry import bounds
 from abreast.report.analysis import NOT_TASK, TASK_GROUPS
 from abreast.statistics.comparison import ALPHA, Comparison, SeedValues
 from abreast.statistics.holm import holm
@@ -36,7 +37,10 @@ class CellComparison:
 
 
 def compare_cells(
-    choices: Sequence[Choice], criteria: Criteria, repeats: Sequence[Sequence[Outcome]]
+    choices: Sequence[Choice],
+    criteria: Criteria,
+    repeats: Sequence[Sequence[Outcome]],
+    margin: float | None = None,
 ) -> CellComparison:
     """Compare the cells by the test scores of their repeats.
 
@@ -44,13 +48,21 @@ def compare_cells(
         choices: The chosen setting of each cell.
         criteria: The test metric, and the configurations of the cells.
         repeats: For each cell the outcomes of its repeats.
+        margin: The difference up to which cells are equivalent.
     """
     higher_is_better = criteria.mode == "max"
     names = [choice.cell.name for choice in choices]
-    scores: dict[str, SeedValues] = {
-        name: {outcome.seed: outcome.score for outcome in outcomes if outcome.score is not None}
-        for name, outcomes in zip(names, repeats, strict=True)
-    }
+    scores, collapsed = (
+        {
+            name: {
+                outcome.seed: outcome.score
+                for outcome in outcomes
+                if outcome.score is not None and outcome.is_collapsed is is_collapsed
+            }
+            for name, outcomes in zip(names, repeats, strict=True)
+        }
+        for is_collapsed in (False, True)
+    )
     validation = f"val/{criteria.metric.partition('/')[2]}"
     tuned: dict[str, SeedValues] = {}
     for choice in choices:
@@ -65,6 +77,9 @@ def compare_cells(
             {name: scores[name] for name in compared},
             higher_is_better=higher_is_better,
             reference=reference,
+            margin=margin,
+            bounds=bounds(criteria.metric),
+            collapsed={name: collapsed[name] for name in compared},
         )
     return CellComparison(
         tuple(
@@ -85,7 +100,7 @@ def task_of(cell: Cell) -> tuple[str, ...]:
 
 
 def _tuning_failures(
-    cells: Sequence[Cell], criteria: Criteria, scores: dict[str, SeedValues]
+    cells: Sequence[Cell], criteria: Criteria, scores: Mapping[str, SeedValues]
 ) -> Iterator[str]:
     """A warning for each cell that is significantly worse than a cell whose space it contains."""
     pairs = [
@@ -106,6 +121,6 @@ def _tuning_failures(
             )
 
 
-def _pair(scores: dict[str, SeedValues], outer: str, inner: str, mode: str) -> Comparison:
+def _pair(scores: Mapping[str, SeedValues], outer: str, inner: str, mode: str) -> Comparison:
     both = {name: scores[name] for name in (outer, inner)}
     return compare(both, higher_is_better=mode == "max", reference=inner).comparisons[outer]

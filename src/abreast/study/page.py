@@ -49,7 +49,7 @@ def write_page(result: StudyResult) -> Path:
     """
     folder = result.directory / REPORT
     repeats = _run_directories(result, "repeat")
-    analysis = analyse(collect(repeats), result.criteria.metric)
+    analysis = analyse(collect(repeats), result.criteria.metric, result.protocol.margin)
     analysis.sweep.directories = (result.directory,)  # it holds the study's command
     _compare_with_reference(analysis, result)
     contents = page_contents(analysis, extra=[_protocol_section(result), *_tuning_sections(result)])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 from abreast.errors import ConfigError
+from abreast.metrics.margin import read_margin
 from abreast.metrics.registry import by_priority
 from abreast.study.cells import Cell, Groups, read_cells
 from abreast.study.overrides import CommandLine, key_of, override
@@ -14,7 +15,7 @@ from abreast.study.space import Setting, draw_settings, grid_size
 from abreast.suggestions import did_you_mean, listed
 
 SWEEPER = "hydra.sweeper"
-KEYS = ("cells", "space", "trials", "tune_seeds", "repeat_seeds", "search_seed", "metric")
+KEYS = ("cells", "space", "trials", "tune_seeds", "repeat_seeds", "search_seed", "metric", "margin")
 METRICS = tuple(metric.name for metric in by_priority() if not metric.test_only)
 RESERVED = ("seed", "test")  # set by the protocol for each run
 
@@ -31,6 +32,7 @@ class Protocol:
         repeat_seeds: Seeds of the runs that repeat the chosen settings and are tested.
         search_seed: Seed of the settings that are drawn.
         metric: What cells are compared by in the test; None: the first metric of the task.
+        margin: The difference in that metric up to which cells are equivalent; None without one.
         fixed: Overrides of every run.
     """
 
@@ -41,6 +43,7 @@ class Protocol:
     repeat_seeds: tuple[int, ...]
     search_seed: int = 0
     metric: str | None = None
+    margin: float | None = None
     fixed: tuple[str, ...] = ()
 
     def tuning_runs(self) -> list[list[str]]:
@@ -109,6 +112,7 @@ def read_protocol(
     if metric is not None and metric not in METRICS:
         near = did_you_mean(str(metric).removeprefix("test/"), METRICS)
         problems.append(f"{SWEEPER}.metric: must be one of {listed(METRICS)}, got {metric}{near}")
+    margin = _margin(node.get("margin"), metric, problems)
     cells = read_cells(node.get("cells"), node.get("space"), command_line, groups, problems)
     if problems:
         raise ConfigError("\n".join(dict.fromkeys(problems)))
@@ -119,7 +123,15 @@ def read_protocol(
     set_by_cells = {key_of(line) for cell in cells for line in cell.overrides}
     fixed = tuple(line for key, line in command_line.fixed.items() if key not in set_by_cells)
     metric_name = None if metric is None else str(metric)
-    return Protocol(name, with_settings, trials, tune, repeat, search_seed, metric_name, fixed)
+    return Protocol(name, with_settings, trials, tune, repeat, search_seed, metric_name, margin, fixed)
+
+
+def _margin(node: object, metric: object, problems: list[str]) -> float | None:
+    try:
+        return None if node is None else read_margin(f"{SWEEPER}.margin", node, f"test/{metric or ''}")
+    except ConfigError as error:
+        problems.append(str(error))
+        return None
 
 
 def _seeds(key: str, node: object, problems: list[str]) -> tuple[int, ...]:

@@ -65,7 +65,7 @@ class StudyResult:
 
     def with_repeats(self, repeats: Sequence[tuple[Outcome, ...]]) -> StudyResult:
         """Return the result with the outcomes of the repeats and their comparison."""
-        comparison = compare_cells(self.choices, self.criteria, repeats)
+        comparison = compare_cells(self.choices, self.criteria, repeats, self.protocol.margin)
         return replace(self, repeats=tuple(repeats), comparison=comparison)
 
     def order(self) -> list[int]:
@@ -107,6 +107,7 @@ class StudyResult:
                 "search_seed": plan.search_seed,
                 "metric": self.criteria.metric,
                 "mode": self.criteria.mode,
+                "margin": plan.margin,
                 "fixed": list(plan.fixed),
             },
             "warnings": self.warnings,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from abreast.errors import RunError
 from abreast.metrics.registry import Mode
+from abreast.runs.chance import at_chance
 from abreast.runs.directory import RunDirectory
 from abreast.study.cells import Cell
 from abreast.study.space import Setting, edge_messages
@@ -24,6 +25,7 @@ class Outcome:
         score: The value of the metric that counts; None if the run has none.
         reason: Why it has none.
         metrics: All final metrics of the run.
+        is_collapsed: Whether its tested network did no better than guessing.
     """
 
     directory: Path
@@ -31,6 +33,7 @@ class Outcome:
     score: float | None
     reason: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
+    is_collapsed: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,14 +97,15 @@ def read_outcome(directory: Path, seed: int, metric: str) -> Outcome:
         status = run.read_status()
         if status.get("status") != "finished":
             return Outcome(directory, seed, None, str(status.get("reason", status.get("status"))))
-        metrics = run.read_result()["metrics"]
+        result = run.read_result()
+        metrics = result["metrics"]
     except RunError as error:
         reason = str(error).replace(f"{directory}", "the run").partition(";")[0]
         return Outcome(directory, seed, None, reason)
     value = metrics.get(metric)
     if not isinstance(value, int | float) or not math.isfinite(value):
         return Outcome(directory, seed, None, f"{metric} is {value}")
-    return Outcome(directory, seed, float(value), "", metrics)
+    return Outcome(directory, seed, float(value), "", metrics, at_chance(result))
 
 
 def choose(cell: Cell, trials: Sequence[Trial], metric: str, mode: Mode) -> Choice:

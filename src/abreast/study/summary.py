@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from abreast.report.formatting import format_mean, format_number
+from abreast.report.formatting import VERDICTS, format_difference_interval, format_mean, format_number
 from abreast.study.results import StudyResult
 from abreast.study.selection import format_setting_pairs
 
@@ -25,8 +25,8 @@ def print_result(result: StudyResult, page: Path) -> None:
     console.print(
         f"Tuned by {result.choices[0].metric} on {format_seeds(protocol.tune_seeds)} with {protocol.trials} "
         f"trials per cell; tested once on {format_seeds(protocol.repeat_seeds)}.\n"
-        "Mean ± half of the 95% confidence interval. Reference: the cell with the best validation in tuning. "
-        "Best: all cells that are not significantly worse than it (Holm-corrected).",
+        "Mean with its 95% confidence interval. Reference: the cell with the best validation in tuning. The "
+        "error rate of 5% holds for all comparisons with it together; docs/statistics.md has the method.",
         soft_wrap=True,
     )
     if result.warnings:
@@ -62,9 +62,15 @@ def _table(result: StudyResult) -> Table:
 
 def _test_cells(result: StudyResult, index: int) -> tuple[str, str, str]:
     """A cell's mean with its interval, its number of seeds, and how it compares."""
-    if result.comparison is None or result.comparison.summaries[index].mean is None:
+    if result.comparison is None:
         return "", "0", "failed"
     summary, ranking = result.comparison.summaries[index], result.comparison.rankings[index]
     name = result.choices[index].cell.name
-    verdict = "best" if name in ranking.best else ""
-    return format_mean(summary), str(summary.n), verdict + ", reference" * (name == ranking.winner)
+    share = f"{summary.collapsed} of {summary.collapsed + summary.n}"
+    if summary.mean is None:
+        return "", "0", f"collapsed ({share})" if summary.collapsed else "failed"
+    verdict = "reference" if name == ranking.winner else VERDICTS[ranking.verdict(name)]
+    comparison = ranking.comparisons.get(name)
+    lines = [verdict, format_difference_interval(comparison) if comparison else ""]
+    lines += [f"{share} collapsed" if summary.collapsed else ""]
+    return format_mean(summary), str(summary.n), "\n".join(filter(None, lines))

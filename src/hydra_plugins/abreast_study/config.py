@@ -21,6 +21,7 @@ class AbreastStudyConf:
         repeat_seeds: Seeds of the runs that are tested.
         search_seed: Seed of the settings that are drawn from a space with more settings than `trials`.
         metric: What is compared on the test set; null: accuracy, for regression r2.
+        margin: The difference in that metric up to which cells are equivalent; null: no margin.
     """
 
     _target_: str = "hydra_plugins.abreast_study.sweeper.StudySweeper"
@@ -31,6 +32,7 @@ class AbreastStudyConf:
     repeat_seeds: Any = field(default_factory=lambda: [101, 102, 103, 104, 105])
     search_seed: Any = 0
     metric: Any = None
+    margin: Any = None
 
 
 ConfigStore.instance().store(
