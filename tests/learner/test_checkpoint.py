@@ -84,6 +84,23 @@ def test_every_flipped_bit_gives_a_checkpoint_or_an_error(tmp_path: Path) -> Non
     assert all("a.ckpt" in message for message in refused)
 
 
+def test_a_flipped_bit_of_a_stored_weight_is_noticed(tmp_path: Path) -> None:
+    """torch loads it as another weight: only the zip file's checksum tells."""
+    path = tmp_path / "a.ckpt"
+    weight = torch.arange(1000.0)
+    write(path, {"state_dict": {"w": weight}})
+    whole = path.read_bytes()
+    stored = weight.numpy().tobytes()
+    start = whole.index(stored)
+    for place in (0, 1001, len(stored) - 1):
+        broken = bytearray(whole)
+        broken[start + place] ^= 1
+        path.write_bytes(broken)
+        assert not torch.load(path, weights_only=True)["state_dict"]["w"].equal(weight)
+        with pytest.raises(RunError, match=r"a\.ckpt: not a checkpoint that can be .*(CRC-32|checksum)"):
+            load(path)
+
+
 def test_a_file_without_weights_is_refused(tmp_path: Path) -> None:
     torch.save([1, 2], tmp_path / "a.ckpt")
     with pytest.raises(RunError, match="holds no weights"):

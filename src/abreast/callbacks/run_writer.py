@@ -81,4 +81,5 @@ class RunWriter(Callback):
             for sample, norm in zip(samples, norms, strict=True):
                 values = {"step/loss": sample.loss.item(), "step/lr": sample.lr, "step/grad_norm": norm}
                 logger.log_metrics(values, step=sample.step)
-            logger.log_metrics(learner.values, step=trainer.global_step)
+            # At the epoch's last step, as Lightning does: a resumed run begins with the next one.
+            logger.log_metrics(learner.values, step=trainer.global_step - 1)

@@ -12,6 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from abreast.config.types import State
 from abreast.learner.epoch_progress import EpochProgress, EpochState
 from abreast.learner.random_state import RandomState
 from abreast.metrics.stage import StageMetrics
@@ -68,6 +69,18 @@ def position(
     if batches:
         state["epoch"] = progress.state(metrics.state())
     return {"epoch": epoch, "batches": batches, "should_stop": should_stop, "ranks": _gather(state)}
+
+
+def logged_steps(content: State) -> int:
+    """The number of optimizer steps that the loggers had been told of; they are told at an epoch's end.
+
+    Args:
+        content: A checkpoint of a training.
+    """
+    try:
+        return int(content["abreast"]["position"]["ranks"][0]["epoch"]["first_step"])
+    except (KeyError, IndexError, TypeError, ValueError):  # between two epochs; what is broken is told later
+        return int(content["global_step"])
 
 
 def _gather(state: RankState) -> list[RankState]:

@@ -37,9 +37,9 @@ class TensorBoard(TensorBoardLogger):
     def __init__(self, save_dir: str, **kwargs: Any) -> None:
         super().__init__(save_dir, name="", version="", default_hp_metric=False, **kwargs)
 
-    def forget_after(self, step: int) -> None:
-        """Let TensorBoard pass over what earlier files in the directory say of later steps."""
-        self._kwargs["purge_step"] = step + 1
+    def forget_from(self, step: int) -> None:
+        """Let TensorBoard pass over what earlier files in the directory say of this step and later ones."""
+        self._kwargs["purge_step"] = step
 
     def save(self) -> None:
         """Nothing: the configuration is in `config.yaml`."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from abreast.learner.checkpoint import load, moved_to
 from abreast.learner.lightning_loops import LoopsState
-from abreast.learner.resume_state import Position
+from abreast.learner.resume_state import Position, logged_steps
 from abreast.loggers.tensorboard import TensorBoard
 from abreast.runs.atomic import remove_partial_files
 from abreast.runs.files import LAST
@@ -44,7 +44,7 @@ def load_checkpoints(lanes: Sequence[Lane]) -> Mapping[Lane, OptimizerSnapshot] 
             lane.learner.train_metrics.load_state(rank["epoch"]["meter"])
         for logger in lane.loggers:
             if isinstance(logger, TensorBoard):
-                logger.forget_after(content["global_step"])
+                logger.forget_from(logged_steps(content))
         lane.resumed_from = content
     return snapshots
 

@@ -13,6 +13,7 @@ from abreast.errors import AbreastError, Interrupted, RunError
 from abreast.learner import checkpoint
 from abreast.learner.checkpoint_io import AtomicCheckpointIO
 from abreast.learner.module import Learner
+from abreast.learner.resume_state import logged_steps
 from abreast.loggers.tensorboard import TensorBoard
 from abreast.runs.atomic import remove_partial_files
 from abreast.runs.directory import RunDirectory
@@ -50,7 +51,7 @@ def fit(trainer: Trainer, learner: Learner, data: DataModule, directory: RunDire
     is_resumed = last.exists()
     if trainer.is_global_zero:
         remove_partial_files(directory.path)
-        _forget_events(trainer, directory, checkpoint.load(last)["global_step"] if is_resumed else None)
+        _forget_events(trainer, directory, logged_steps(checkpoint.load(last)) if is_resumed else None)
     try:
         with ctrl_c_raised(trainer):
             trainer.fit(learner, datamodule=data, ckpt_path=last if is_resumed else None, weights_only=True)
@@ -71,11 +72,11 @@ def fit(trainer: Trainer, learner: Learner, data: DataModule, directory: RunDire
 
 
 def _forget_events(trainer: Trainer, directory: RunDirectory, step: int | None) -> None:
-    """Remove TensorBoard's events from after optimizer step `step`; all of them, if it is None."""
+    """Remove TensorBoard's events from optimizer step `step` on; all of them, if it is None."""
     if step is None:
         for path in directory.path.glob(EVENTS):
             path.unlink()
         return
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoard):
-            logger.forget_after(step)
+            logger.forget_from(step)
