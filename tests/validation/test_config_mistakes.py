@@ -96,7 +96,10 @@ MISTAKES = {
         "optim._target_: torch.optim has no Adamm. Did you mean torch.optim.Adam?"
     ],
     "optim._target_=torch.optm.Adam": ["optim._target_: torch has no optm. Did you mean torch.optim?"],
-    "optim._target_=nosuch.Adam": ["optim: nosuch is not installed: pip install nosuch"],
+    "optim._target_=nosuch.Adam": [
+        "optim: nosuch is not installed: if it is a module of your own, put it into the working directory; "
+        "else install the package that it comes from, if you trust it"
+    ],
     "optim._target_=torch.optim": ["optim._target_: torch.optim is a module, not a class or function"],
     "optim._target_=os.system": ["optim._target_: os.system is part of Python"],
     "optim._target_=Adam": ["optim._target_: 'Adam' is not a dotted name such as torch.optim.Adam"],

@@ -16,7 +16,7 @@ from abreast.build.allowed_classes import HOMES, KINDS, allowed_class
 from abreast.config.targets import targets
 from abreast.config.types import Config
 from abreast.errors import RunError
-from abreast.runs.files import LOG, METRICS
+from abreast.runs.links import refuse_links_out
 
 PATH_SUFFIXES = ("dir", "path", "file", "root", "folder")  # how keys of files and folders end
 LOCAL_LOGGERS = (
@@ -109,9 +109,8 @@ def check_output_paths(config: Mapping[str, Any], run: Path, trusted: Sequence[s
     Raises:
         RunError: Something would be written elsewhere or sent away; the message names the key and the fix.
     """
-    for name in (LOG, METRICS):
-        if (run / name).is_symlink():
-            raise RunError(f"{run / name}: not written to, as it is a link to elsewhere: put a file there")
+    folders = [run, *(Path(name).expanduser() for name in trusted if os.sep in name)]
+    refuse_links_out(run, folders[1:])
     for name, node in config["logger"].items():
         home = hydra.utils.get_object(node["_target_"]).__module__.rpartition(".")[2]
         if node["_target_"] not in LOCAL_LOGGERS and home not in trusted:
@@ -119,7 +118,6 @@ def check_output_paths(config: Mapping[str, Any], run: Path, trusted: Sequence[s
                 f"logger.{name}: {node['_target_']} may send what it logs to a server. "
                 f"If that is what you want: trust=[{home}]"
             )
-    folders = [run, *(Path(name) for name in trusted if os.sep in name)]
     for group in ("callbacks", "logger", "trainer"):
         for key, text in _texts(config[group], group):
             path = Path(text).expanduser()

@@ -13,8 +13,8 @@ from hydra.utils import execution_whitelist
 
 from abreast.config.targets import own_targets
 from abreast.config.types import Config, Json
-from abreast.data.download import downloads
 from abreast.runtime import module_path
+from abreast.runtime.downloads import downloads
 
 VARIABLE = "ABREAST_RANK_MAY"  # in the environment of a rank: the permissions of the process that started it
 

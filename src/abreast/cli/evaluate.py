@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from abreast.cli.arguments import parse
 from abreast.config.types import Json
@@ -15,6 +16,7 @@ from abreast.errors import RunError
 from abreast.inference.evaluate import evaluate
 from abreast.runs.atomic import write_atomically
 from abreast.runs.directory import RunDirectory
+from abreast.runtime.printable import printable
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,6 +52,11 @@ def _tested(run: Path) -> Json:
     return metrics
 
 
+def _number(value: object) -> str:
+    """A metric of a result.json, which may hold anything."""
+    return f"{value:.7g}" if isinstance(value, int | float) else "—"
+
+
 def _print(metrics: dict[str, float], before: Json) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("metric")
@@ -57,5 +64,5 @@ def _print(metrics: dict[str, float], before: Json) -> None:
     if before:
         table.add_column("in result.json", justify="right")
     for name, value in metrics.items():
-        table.add_row(name, f"{value:.7g}", *([f"{before.get(name, float('nan')):.7g}"] if before else []))
+        table.add_row(Text(printable(name)), f"{value:.7g}", *([_number(before.get(name))] if before else []))
     Console().print(table)

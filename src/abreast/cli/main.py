@@ -14,6 +14,7 @@ from abreast import __version__
 from abreast.cli import train
 from abreast.errors import AbreastError, disk_error
 from abreast.runtime import garbage, module_path
+from abreast.runtime.printable import printable
 from abreast.training import external_ranks
 
 COMMANDS = ("evaluate", "predict", "export", "report", "rank")  # a module of this package each
@@ -59,7 +60,7 @@ def _reported(command: Callable[[], int | None]) -> int:
     try:
         return int(command() or 0)
     except AbreastError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error), keep="\n\t"), file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -68,7 +69,7 @@ def _reported(command: Callable[[], int | None]) -> int:
         full = disk_error(error, None)
         if full is None:
             raise
-        print(f"{full}, or choose another directory", file=sys.stderr)
+        print(f"{printable(str(full))}, or choose another directory", file=sys.stderr)
         return full.exit_code
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from torch import Tensor
 
 from abreast.cli.arguments import parse
 from abreast.inference.load import rebuild, reopened
 from abreast.inference.predict import predict, read_inputs
+from abreast.runtime.printable import printable
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,7 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         outputs = predict(learner, read_inputs(path, learner, args.invert))
         for number, row in enumerate(outputs, start=1):
             name = str(path) if len(outputs) == 1 else f"{path}, row {number}"
-            table.add_row(name, _describe(row, learner.classes, args.top))
+            description = _describe(row, learner.classes, args.top)
+            table.add_row(Text(printable(name)), Text(printable(description)))
     Console().print(table)
     return 0
 

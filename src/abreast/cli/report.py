@@ -11,8 +11,9 @@ from rich.text import Text
 
 from abreast.errors import ConfigError
 from abreast.metrics.margin import read_margin
-from abreast.report.terminal import print_analysis, printable
+from abreast.report.terminal import print_analysis
 from abreast.report.write import write_report
+from abreast.runtime.printable import printable
 
 
 def arguments(argv: Sequence[str] | None) -> Namespace:

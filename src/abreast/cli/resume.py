@@ -19,6 +19,7 @@ from abreast.runs.directory import RunDirectory
 from abreast.runs.files import CONFIG, LAST, LOG, STATUS
 from abreast.runs.state import readable_status
 from abreast.runtime import module_path
+from abreast.runtime.printable import PrintableFormatter, printable
 from abreast.validation.validate import validate
 
 CHANGES = (
@@ -54,7 +55,8 @@ def main(overrides: Sequence[str]) -> int:
 
 
 def _nothing_to_do(run_dir: Path) -> int:
-    print(f"{run_dir} is finished: nothing to do. For a longer training add trainer.max_epochs=N")
+    name = printable(str(run_dir))
+    print(f"{name} is finished: nothing to do. For a longer training add trainer.max_epochs=N")
     return 0
 
 
@@ -84,7 +86,7 @@ def _resume(
         if is_finished and 0 <= (config["trainer"].get("max_epochs") or 0) <= epoch:
             return _nothing_to_do(directory.path)
     else:
-        print(f"{directory.path} has no checkpoint yet: it restarts from scratch")
+        print(f"{printable(str(directory.path))} has no checkpoint yet: it restarts from scratch")
     _log_into(directory.path / LOG)
     permissions = Permissions(tuple(allowed), modules=tuple(trust))
     with permitted(permissions, reset=True):
@@ -138,6 +140,6 @@ def _check(config: Config, path: Path) -> None:
 def _log_into(file: Path) -> None:
     """Log messages go to the terminal and, with time and origin, to the end of the run's log."""
     terminal, kept = logging.StreamHandler(sys.stdout), logging.FileHandler(file)
-    terminal.setFormatter(logging.Formatter("%(message)s"))
-    kept.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    terminal.setFormatter(PrintableFormatter("%(message)s"))
+    kept.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[terminal, kept], force=True)

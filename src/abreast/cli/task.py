@@ -11,6 +11,7 @@ from abreast.config.run_config import run_config
 from abreast.config.types import Config
 from abreast.errors import AbreastError, DivergedError
 from abreast.runtime.environment import environment_variables
+from abreast.runtime.printable import printable
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -68,7 +69,7 @@ def _run(values: Config, run_dir: Path, *, in_sweep: bool) -> float:
     except DivergedError as error:
         if not in_sweep:
             raise
-        print(f"{run_dir}: {error}", file=sys.stderr)
+        print(printable(f"{run_dir}: {error}"), file=sys.stderr)
         from abreast.metrics.objective import worst
 
         return worst(values)

@@ -15,8 +15,6 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeout  # the builtin only from Python 3.11 on
-from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
 
 from abreast.errors import DataError
@@ -24,22 +22,6 @@ from abreast.errors import DataError
 log = logging.getLogger(__name__)
 
 _BLOCK = 1 << 16
-_allowed: ContextVar[bool] = ContextVar("downloads", default=True)
-
-
-@contextmanager
-def downloads(allowed: bool) -> Iterator[None]:
-    """Allow downloads in the `with` block, or forbid them: a run directory decides about none."""
-    token = _allowed.set(allowed)
-    try:
-        yield
-    finally:
-        _allowed.reset(token)
-
-
-def are_allowed() -> bool:
-    """Whether anything may be downloaded now."""
-    return _allowed.get()
 
 
 def download(

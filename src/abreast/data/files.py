@@ -6,9 +6,10 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from abreast.data.download import are_allowed, download
+from abreast.data.download import download
 from abreast.errors import ConfigError, DataError, RunError
 from abreast.runtime.directory_lock import locked
+from abreast.runtime.downloads import are_allowed
 
 NAMES = (
     "train-images-idx3-ubyte",

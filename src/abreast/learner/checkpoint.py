@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from abreast.config.types import State
 from abreast.errors import RunError
+from abreast.learner.checkpoint_file import check_archive, check_content
 from abreast.runs.atomic import write_atomically
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import BEST, LAST
@@ -67,11 +67,9 @@ def load(path: Path, map_location: Any = "cpu") -> State:
         RunError: The file is missing or broken; the message names it.
     """
     try:
-        with zipfile.ZipFile(path) as parts:  # torch passes over a wrong checksum
-            broken = parts.testzip()
-        if broken is not None:
-            raise zipfile.BadZipFile(f"wrong checksum of {broken}")
+        check_archive(path)
         content = torch.load(path, map_location=map_location, weights_only=True)
+        check_content(content)
     except FileNotFoundError:
         raise RunError(f"{path}: no such checkpoint") from None
     except Exception as error:  # torch raises many kinds for a broken file

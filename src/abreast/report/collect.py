@@ -51,7 +51,7 @@ def collect(directories: Sequence[Path]) -> Sweep:
     for directory in directories:
         if not directory.is_dir():
             raise RunError(f"{directory}: no such directory")
-    paths = {path.resolve(): path for directory in directories for path in _run_directories(directory)}
+    paths = {path.resolve(): path for directory in directories for path in _run_directories(directory, set())}
     if not paths:
         where = ", ".join(map(str, directories))
         raise RunError(
@@ -66,8 +66,12 @@ def collect(directories: Sequence[Path]) -> Sweep:
     return Sweep(tuple(directories), runs, varied)
 
 
-def _run_directories(directory: Path) -> Iterator[Path]:
+def _run_directories(directory: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
     try:
+        facts = directory.stat()
+        if (facts.st_dev, facts.st_ino) in seen:  # links may lead in a circle
+            return
+        seen.add((facts.st_dev, facts.st_ino))
         with os.scandir(directory) as entries:
             content = {entry.name: entry for entry in entries}
         if any(name in content for name in MARKERS):
@@ -81,7 +85,7 @@ def _run_directories(directory: Path) -> Iterator[Path]:
         return
     for name in below:
         if name not in SKIPPED:
-            yield from _run_directories(directory / name)
+            yield from _run_directories(directory / name, seen)
 
 
 def _order(run: Run) -> tuple[object, ...]:

@@ -14,6 +14,9 @@ from abreast.report.formatting import format_test
 from abreast.report.groups import Analysis, Group
 from abreast.report.settings import ABSENT, Scalar, format_setting
 from abreast.runs.atomic import write_atomically
+from abreast.runtime.printable import printable
+
+FORMULAS = ("=", "+", "-", "@", *"\uff1d\uff0b\uff0d\uff20")  # the last four: wide ones
 
 
 @dataclass(frozen=True)
@@ -27,9 +30,23 @@ class CsvTable:
         """Write the table as CSV; a file that is already there is replaced atomically."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(self.columns)
-        writer.writerows(self.rows)
+        writer.writerow(map(_inert, self.columns))
+        writer.writerows(map(_inert, row) for row in self.rows)
         write_atomically(path, text.getvalue().encode("utf-8", "replace"))
+
+
+def _inert(value: object) -> object:
+    """A cell that no spreadsheet computes: text that could be a formula begins with a quote."""
+    if not isinstance(value, str):
+        return value
+    value = printable(value)  # a carriage return would begin another row
+    if not value.lstrip(" ").startswith(FORMULAS):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
 
 
 def runs_table(analysis: Analysis) -> CsvTable:

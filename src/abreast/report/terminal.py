@@ -21,6 +21,7 @@ from abreast.report.formatting import (
 from abreast.report.groups import Analysis, Group
 from abreast.report.settings import format_setting
 from abreast.report.text import exclusion_reason, findings, headline
+from abreast.runtime.printable import printable
 
 MOST_ROWS = 30  # groups, and runs that are not included
 NARROW = 64  # columns, below which groups are printed as lines instead of a table
@@ -42,11 +43,6 @@ def print_analysis(analysis: Analysis, console: Console) -> None:
         for line in findings(task, analysis):
             console.print(Text(printable(line)))
     _print_excluded(analysis, console)
-
-
-def printable(text: str) -> str:
-    """Replace what could control the terminal in text of unknown origin."""
-    return "".join(character if character.isprintable() else "�" for character in text)
 
 
 def _groups_table(groups: Sequence[Group], analysis: Analysis, width: int) -> Table:

@@ -17,6 +17,7 @@ from abreast.report.html.contents import page_contents, render
 from abreast.report.tables import runs_table, summary_table
 from abreast.runs.atomic import write_atomically
 from abreast.runs.files import REPORT, REPORT_PAGE, REPORT_RUNS, REPORT_SUMMARY, STUDY
+from abreast.runs.links import check_output_folder
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,12 @@ def write_report(
     """
     if figures:
         find_browser()  # raises before the work, not after it
+    named = Path(directories[0])
     directories = [_repeats_of_study(directory) for directory in directories]
     analysis = analyse(collect(directories), metric, margin)
     folder = out or Path(directories[0]) / REPORT
+    if out is None:
+        check_output_folder(folder, named, "--out")
     contents = page_contents(analysis, target=target, extra=extra)
     files = [folder / name for name in (REPORT_PAGE, REPORT_SUMMARY, REPORT_RUNS)]
     try:

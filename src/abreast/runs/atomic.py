@@ -20,7 +20,8 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
     with naming_file(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with part.open("wb") as file:
+            part.unlink(missing_ok=True)  # of a killed process, or a link that somebody put there
+            with part.open("xb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())

@@ -102,7 +102,7 @@ def clear(path: Path) -> None:
     remove_partial_files(path)
     for pattern in OUTPUTS:
         for output in path.glob(pattern):
-            if output.is_dir():
+            if output.is_dir() and not output.is_symlink():
                 shutil.rmtree(output)
             else:
                 output.unlink()

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from abreast.config.types import Json
 from abreast.metrics.registry import METRICS, STAGES, title
 from abreast.runs.chance import at_chance, chance_of
 from abreast.runs.diagnosis import fitted_level, likely_cause
+from abreast.runtime.printable import printable
 
 
 def _number(value: float) -> str:
@@ -33,10 +35,13 @@ def print_summary(path: Path, result: Json, warnings: Sequence[str] = ()) -> Non
     console = Console(highlight=False)
     console.print(table)
     for name, value in result["facts"].items():
-        console.print(f"{name.replace('_', ' ')}: {value:.4g}")
-    console.print(f"{result['seconds']:.1f} s, seed {result['seed']}, in [bold]{path}[/bold]", soft_wrap=True)
+        console.print(Text(printable(f"{name.replace('_', ' ')}: {value:.4g}")))
+    line = Text(f"{result['seconds']:.1f} s, seed {result['seed']}, in ")
+    console.print(line.append(printable(str(path)), style="bold"), soft_wrap=True)
     for warning in warnings:
-        console.print(f"[bold]Warning:[/bold] {warning}", soft_wrap=True)
+        console.print(
+            Text("Warning: ", style="bold").append(printable(warning), style="not bold"), soft_wrap=True
+        )
 
 
 def chance_warnings(

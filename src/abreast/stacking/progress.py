@@ -12,8 +12,10 @@ from lightning.pytorch import Trainer
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from abreast.metrics.objective import ranked_by
+from abreast.runtime.printable import printable
 from abreast.stacking.lane import Lane
 
 REFRESH_SECONDS = 0.5
@@ -61,7 +63,7 @@ class ProgressTable:
         if self.console.is_terminal:
             self._draw(progress)
         else:
-            self.console.print(self.headline(progress), soft_wrap=True)
+            self.console.print(Text(printable(self.headline(progress))), soft_wrap=True)
 
     def close(self) -> None:
         """Remove the live table."""
@@ -92,11 +94,14 @@ class ProgressTable:
 
     def _draw(self, progress: StackProgress) -> None:
         self._drawn = time.perf_counter()
-        table = Table(title=self.headline(progress), title_justify="left", box=None, pad_edge=False)
+        table = Table(
+            title=Text(printable(self.headline(progress))), title_justify="left", box=None, pad_edge=False
+        )
         for column in ("lane", "value", "state", "job"):
             table.add_column(column)
         for lane, metric, value in ranked(progress.lanes)[:BEST_LANES]:
-            table.add_row(lane.directory.path.name, f"{metric} {value:.4f}", lane.state, self._title(lane))
+            cells = (lane.directory.path.name, f"{metric} {value:.4f}", lane.state, self._title(lane))
+            table.add_row(*(Text(printable(cell)) for cell in cells))
         if self.live is None:
             self.live = Live(table, console=self.console, auto_refresh=False, transient=True)
             self.live.start()

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from abreast.report.formatting import VERDICTS, format_difference_interval, format_mean, format_number
+from abreast.runtime.printable import printable
 from abreast.study.results import StudyResult
 from abreast.study.selection import format_setting_pairs
 
@@ -32,8 +34,8 @@ def print_result(result: StudyResult, page: Path) -> None:
     if result.warnings:
         console.print("\n[bold]Warnings[/bold]")
         for line in result.warnings:
-            console.print(f"  {line}", soft_wrap=True, markup=False)
-    console.print(f"\n{page}", soft_wrap=True, markup=False)
+            console.print(Text(printable(f"  {line}")), soft_wrap=True)
+    console.print(Text(f"\n{printable(str(page))}"), soft_wrap=True)
 
 
 def format_seeds(seeds: tuple[int, ...]) -> str:
@@ -56,7 +58,8 @@ def _table(result: StudyResult) -> Table:
             names = {key.rpartition(".")[2]: value for key, value in best.setting.items()}
             chosen = format_setting_pairs(names)
             validation = "-" if best.score is None else format_number(best.score)
-        table.add_row(*choice.cell.parts.values(), chosen, validation, *_test_cells(result, index))
+        cells = (*choice.cell.parts.values(), chosen, validation, *_test_cells(result, index))
+        table.add_row(*(Text(printable(cell)) for cell in cells))
     return table
 
 

@@ -16,6 +16,7 @@ from abreast.static.fit import misfit, out_of_bounds
 from abreast.static.modules import is_installed
 from abreast.static.signatures import Parameter, Signature, resolve
 from abreast.suggestions import did_you_mean, listed
+from abreast.validation.packages import install_advice
 from abreast.validation.ranges import out_of_range
 
 HYDRA_KEYS = {"_target_", "_partial_", "_args_", "_convert_", "_recursive_"}
@@ -36,15 +37,6 @@ _FILLED: dict[str, tuple[set[str], set[str]]] = {
 }
 # What the run calls itself, and with what.
 _PARTIAL = {"optim": "the network's parameters", "schedule.scheduler": "the optimizer"}
-# Packages that an extra of abreast installs.
-_EXTRAS = {
-    "schedulefree": "schedule_free",
-    "onnx": "export",
-    "onnxruntime": "export",
-    "onnxscript": "export",
-    "wandb": "wandb",
-    "mlflow": "mlflow",
-}
 # Lightning's classes import without the package they need.
 _NEEDS = {
     "WandbLogger": "wandb",
@@ -135,7 +127,7 @@ def check(component: Component) -> Iterator[str]:
     try:
         signature = resolve(component.target)
     except PackageMissingError as error:
-        yield f"{component.key}: {error.package} is not installed: {_install(error.package)}"
+        yield f"{component.key}: {error.package} is not installed: {install_advice(error.package)}"
         return
     except NameMissingError as error:
         near = did_you_mean(error.name, error.names, f"{error.owner}.{{}}")
@@ -161,13 +153,8 @@ def _not_installed(component: Component) -> str | None:
         return f"{component.key}._target_: {component.target!r} is not a dotted name such as torch.optim.Adam"
     needed = _NEEDS.get(component.target.rpartition(".")[2]) if package == "lightning" else None
     if needed and not is_installed(needed):
-        return f"{component.key}: {needed} is not installed: {_install(needed)}"
+        return f"{component.key}: {needed} is not installed: {install_advice(needed)}"
     return None
-
-
-def _install(package: str) -> str:
-    extra = _EXTRAS.get(package)
-    return f"pip install 'abreast[{extra}]'" if extra else f"pip install {package}"
 
 
 def takes(component: Component, signature: Signature) -> list[str]:

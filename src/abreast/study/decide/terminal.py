@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from abreast.report.formatting import metric_title
-from abreast.report.terminal import printable
+from abreast.runtime.printable import printable
 from abreast.statistics.sequential import SequentialInterval
 from abreast.study.decide.decision import Decision
 

@@ -1,0 +1,31 @@
+"""Packages that components need and that may be missing: what to do about it."""
+
+from __future__ import annotations
+
+# Packages that an extra of abreast installs.
+_EXTRAS = {
+    "schedulefree": "schedule_free",
+    "onnx": "export",
+    "onnxruntime": "export",
+    "onnxscript": "export",
+    "wandb": "wandb",
+    "mlflow": "mlflow",
+}
+# Other packages that components need, and what pip calls them.
+_KNOWN = {
+    "comet_ml": "comet-ml",
+    "sklearn": "scikit-learn",
+    "tensorboard": "tensorboard",
+    "torchmetrics": "torchmetrics",
+    "torchvision": "torchvision",
+}
+
+
+def install_advice(package: str) -> str:
+    """What to do about a missing package. Pip is told known names alone: others may be anybody's."""
+    if package in _EXTRAS:
+        return f"pip install 'abreast[{_EXTRAS[package]}]'"
+    if package in _KNOWN:
+        return f"pip install {_KNOWN[package]}"
+    own = "if it is a module of your own, put it into the working directory"
+    return f"{own}; else install the package that it comes from, if you trust it"

@@ -1,0 +1,93 @@
+"""Links inside a directory are not written through; one above it is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from abreast.errors import RunError
+from abreast.runs.atomic import write_atomically
+from abreast.runs.links import check_output_folder, refuse_links_out
+from abreast.runs.state import clear
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "victim").mkdir()
+    return tmp_path / "run"
+
+
+PLACES: dict[str, Callable[[Path], Path]] = {
+    "a file": lambda run: run / "train.log",
+    "a folder": lambda run: run / "events",
+    "a file deeper": lambda run: run / "checkpoints" / "last.ckpt",
+    "a folder deeper": lambda run: run / "checkpoints" / "more",
+}
+
+
+@pytest.mark.parametrize("form", ["absolute", "relative", "through another link", "circle", "to nothing"])
+@pytest.mark.parametrize("place", PLACES)
+def test_links_that_lead_out(place: str, form: str, run: Path) -> None:
+    link, victim = PLACES[place](run), run.parent / "victim"
+    match form:
+        case "absolute":
+            link.symlink_to(victim)
+        case "relative":
+            link.symlink_to(os.path.relpath(victim, link.parent))
+        case "through another link":
+            (run.parent / "second").symlink_to(victim)
+            link.symlink_to(run.parent / "second")
+        case "circle":
+            link.symlink_to(link)
+        case _:
+            link.symlink_to(victim / "new")
+    with pytest.raises(RunError, match="link to elsewhere") as error:
+        refuse_links_out(run)
+    assert str(link) in str(error.value)
+    if form != "circle":
+        refuse_links_out(run, [victim])
+
+
+def test_links_within_and_above_are_followed(run: Path) -> None:
+    (run / "latest").symlink_to("checkpoints")
+    (run.parent / "above").symlink_to(run.parent)
+    refuse_links_out(run)
+    refuse_links_out(run.parent / "above" / "run")
+    check_output_folder(run.parent / "above" / "run" / "export", run.parent / "above" / "run", "--to")
+    refuse_links_out(run / "missing")
+
+
+@pytest.mark.parametrize("depth", ["the folder", "a folder in it", "a file in it"])
+def test_output_folders(depth: str, run: Path) -> None:
+    out, victim = run / "export", run.parent / "victim"
+    if depth == "the folder":
+        out.symlink_to(victim)
+    else:
+        out.mkdir()
+        (out / "figures").symlink_to(victim if "folder" in depth else victim / "file")
+    with pytest.raises(RunError, match="--to"):
+        check_output_folder(out, run, "--to")
+
+
+def test_a_link_in_place_of_the_partial_file(run: Path) -> None:
+    """The name of the file that is moved over the old one can be guessed."""
+    victim = run.parent / "victim" / "file"
+    victim.write_text("dear")
+    (run / f".status.json.{os.getpid()}.part").symlink_to(victim)
+    write_atomically(run / "status.json", b"{}")
+    assert victim.read_text() == "dear"
+    assert (run / "status.json").read_bytes() == b"{}"
+    assert not (run / "status.json").is_symlink()
+
+
+def test_clearing_removes_the_link_and_not_what_it_names(run: Path) -> None:
+    (run.parent / "victim" / "last.ckpt").write_text("dear")
+    (run / "checkpoints").rmdir()
+    (run / "checkpoints").symlink_to(run.parent / "victim")
+    clear(run)
+    assert (run.parent / "victim" / "last.ckpt").read_text() == "dear"
+    assert not (run / "checkpoints").is_symlink()
