@@ -8,7 +8,7 @@ from scipy import stats
 
 from abreast.statistics.blocks import fit_blocks
 from abreast.statistics.contrast import contrasts
-from abreast.statistics.variance import GAINED_DF, PRIOR_DF, grid_step, least_variance, moderated
+from abreast.statistics.variance import MOST_GAINED, PRIOR_DF, grid_step, least_variance, moderated
 
 
 def test_unblocked_contrasts_are_games_and_howells(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +90,9 @@ def test_small_variances_are_raised_and_large_ones_kept() -> None:
     typical = np.exp(bias)
     assert raised[0, 4] == 50.0
     assert raised[0, 3] == pytest.approx((PRIOR_DF * typical + 4 * 0.01) / (PRIOR_DF + 4), rel=0.01)
-    assert (more == 4 + GAINED_DF).all()
+    assert (more > 4).all()
+    assert (more < 4 + MOST_GAINED).all()  # the variances differ by more than chance
+    assert (moderated(np.ones((1, 20)), np.full((1, 20), 4.0), np.ones((1, 20), bool))[1] == 5).all()
     two, same = moderated(variance[:, :2], df[:, :2], np.ones((1, 2), dtype=bool))
     assert (two == variance[:, :2]).all()
     assert (same == 4).all()

@@ -127,7 +127,7 @@ def read_comparison(
     t = abs(difference) / error
     significant = bool(found.significant[0, index])
     p = float(2 * stats.t.sf(t, df))
-    p_adjusted = p if found.groups == 2 else max(p, float(survival(t, found.groups, df, question.family)))
+    p_adjusted = p if found.groups == 2 else max(p, _corrected(t, p, df, found, question))
     # Tables are interpolated: the p-value must not contradict the interval by a rounding error.
     p_adjusted = min(p_adjusted, question.alpha) if significant else max(p_adjusted, _above(question.alpha))
     smallest = detectable_ratio(limit, df) * error
@@ -182,6 +182,15 @@ def equivalence(difference: float, error: float, df: float, groups: int, questio
 def common_blocks(has: NDArray[np.bool_], group: int, reference: int) -> int:
     """Count the blocks in which both groups have a value; `has` has the shape (groups, blocks)."""
     return int((has[group] & has[reference]).sum())
+
+
+def _corrected(t: float, p: float, df: float, found: Contrasts, question: Question) -> float:
+    """The corrected p-value; with a fixed reference between that of dependent and independent tests."""
+    together = float(survival(t, found.groups, df, question.family))
+    if question.family == "pairs":
+        return together
+    apart = float(-np.expm1((found.groups - 1) * np.log1p(-min(p, 1 - 1e-16))))
+    return float(found.shared[0]) * together + (1 - float(found.shared[0])) * apart
 
 
 def _above(alpha: float) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abreast.statistics.blocks import fit_blocks
-from abreast.statistics.maximum import Family, critical
+from abreast.statistics.maximum import Family, critical, independent_critical
 from abreast.statistics.variance import least_variance, moderated
 
 Array = NDArray[np.float64]
@@ -33,6 +33,8 @@ class Contrasts:
         df: Degrees of freedom of the error.
         critical: Ratio of difference and error above which a difference is significant.
         blocked: Whether what common blocks share was taken out.
+        shared: How much of the errors is that of the reference, from 0 to 1 (half of it or more), shape
+            (data sets,). Comparisons with a reference that has hardly any error are independent.
         tested: Whether a test is possible: two values at least in the group and in the reference.
         groups: Number of groups that the critical values count.
     """
@@ -42,6 +44,7 @@ class Contrasts:
     df: Array
     critical: Array
     blocked: Mask
+    shared: Array
     tested: Mask
     groups: int
 
@@ -98,6 +101,7 @@ def contrasts(
     linked = np.broadcast_to(fit.connected, (len(values), *fit.connected.shape[1:]))
     result = {name: np.zeros(shape) for name in ("difference", "error", "df")}
     blocked = np.zeros(shape, dtype=bool)
+    own: list[Array] = []
     for group in range(shape[1]):
         separate = 1 / counts[:, group] + 1 / counts[rows, reference]
         factors = fit.pair_weights(group, reference)
@@ -115,13 +119,21 @@ def contrasts(
         result["error"][:, group] = np.sqrt(variance * (1 + blocks * overlap))
         result["df"][:, group] = variance**2 / np.maximum(below, 1e-300)
         blocked[:, group] = use
+        own.append(np.where(use, inner[:, group], plain[:, group]) / counts[:, group])
     tested = np.broadcast_to(enough, shape) & np.broadcast_to(enough, shape)[rows, reference][:, None]
     tested = tested.copy()
     tested[rows, reference] = False
     groups = max(2, int(enough.sum(1).max()))
+    own_parts = np.stack(own, axis=1)
+    mine = own_parts[rows, reference][:, None]
+    share = np.where(tested, 1.0, 0.0) * mine / np.maximum(own_parts + mine, 1e-300)
+    shared = np.minimum(1.0, 2 * share.sum(1) / np.maximum(tested.sum(1), 1))
     limits = critical(groups, result["df"], family, alpha)
+    if family != "pairs":
+        apart = independent_critical(groups, result["df"], alpha)
+        limits = shared[:, None] * limits + (1 - shared[:, None]) * apart
     error = np.where(tested, result["error"], np.inf)
-    return Contrasts(result["difference"], error, result["df"], limits, blocked, tested, groups)
+    return Contrasts(result["difference"], error, result["df"], limits, blocked, shared, tested, groups)
 
 
 def _unblocked(values: Array, has: Mask) -> tuple[Array, Array, Array]:

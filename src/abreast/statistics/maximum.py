@@ -65,6 +65,18 @@ def critical(groups: int, df: Any, family: Family, alpha: float) -> Array:
     return np.asarray(np.exp(np.interp(1 / np.clip(df, LEAST_DF, 1e4), inverse, log_values)))
 
 
+def independent_critical(groups: int, df: Any, alpha: float) -> Array:
+    """Return the critical value of independent two-sided comparisons with a reference (Šidák 1967).
+
+    Args:
+        groups: Number of groups, the reference among them.
+        df: Degrees of freedom of each statistic, any shape.
+        alpha: The family-wise error.
+    """
+    each = -np.expm1(np.log1p(-alpha) / (groups - 1))
+    return np.asarray(stats.t.isf(each / 2, np.clip(df, LEAST_DF, 1e4)))
+
+
 @lru_cache(maxsize=256)
 def _normal_survival(groups: int, family: Family) -> Array:
     """The survival function on the grid for a known standard deviation."""

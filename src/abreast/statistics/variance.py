@@ -12,7 +12,7 @@ Array = NDArray[np.float64]
 
 ROUNDING = 1e-7  # relative: metrics are stored with seven digits
 PRIOR_DF = 2.0  # weight of the typical variance of all groups, in degrees of freedom
-GAINED_DF = 1.0  # of those, what counts as knowledge
+MOST_GAINED = 1.0  # of those, what counts as knowledge where groups have alike variances
 LEAST_GROUPS = 3  # with fewer, nothing is typical
 
 
@@ -23,7 +23,8 @@ def moderated(variance: Array, df: Array, counted: NDArray[np.bool_]) -> tuple[A
     the mean of the own and the typical variance, weighted by degrees of freedom. It holds where all
     variances are draws of one distribution. Here groups may differ, so it only ever raises: a variance above
     the typical one stays, its group cannot borrow precision from steadier ones. The prior has `PRIOR_DF`
-    degrees of freedom, of which `GAINED_DF` are counted; docs/statistics.md has the simulations.
+    degrees of freedom. Of these at most `MOST_GAINED` is counted, and less where variances differ by more
+    than chance explains (`prior_df`); docs/statistics.md has the simulations.
 
     Args:
         variance: Variances, positive, shape (..., groups).
@@ -42,10 +43,44 @@ def moderated(variance: Array, df: Array, counted: NDArray[np.bool_]) -> tuple[A
     typical = np.exp(logs.sum(-1, keepdims=True) / np.maximum(groups, 1))
     raised = (PRIOR_DF * typical + safe_df * variance) / (PRIOR_DF + safe_df)
     enough = groups >= LEAST_GROUPS
+    gained = np.minimum(prior_df(logs, safe_df, known) / 4, MOST_GAINED)
     return (
         np.where(known & enough, np.maximum(variance, raised), variance),
-        np.where(known & enough, df + GAINED_DF, df),
+        np.where(known & enough, df + gained, df),
     )
+
+
+def prior_df(logs: Array, df: Array, known: NDArray[np.bool_]) -> Array:
+    """Estimate cautiously how alike variances are, as the degrees of freedom of Smyth's prior.
+
+    The variance of the logarithms beyond that of chi-square variables is trigamma(prior df / 2). One standard
+    error is added to it, so that few groups do not pass as alike.
+
+    Args:
+        logs: Logarithms of the variances without their bias, shape (..., groups).
+        df: Degrees of freedom, positive, same shape.
+        known: Which groups have a variance, same shape.
+
+    Returns:
+        Shape (..., 1), at most 100.
+    """
+    groups = np.maximum(known.sum(-1, keepdims=True), 2)
+    centre = np.where(known, logs, 0).sum(-1, keepdims=True) / groups
+    seen = np.where(known, (logs - centre) ** 2, 0).sum(-1, keepdims=True) / (groups - 1)
+    noise = np.where(known, special.polygamma(1, df / 2), 0).sum(-1, keepdims=True) / groups
+    fourth = np.where(known, special.polygamma(3, df / 2), 0).sum(-1, keepdims=True) / groups
+    error = np.sqrt(fourth / groups + 2 * noise**2 / (groups - 1))
+    excess = np.maximum(seen - noise, 0) + error
+    return np.minimum(2 * _inverse_trigamma(np.maximum(excess, 0.02)), 100.0)
+
+
+def _inverse_trigamma(value: Array) -> Array:
+    """Newton's iteration of Smyth (2004), appendix."""
+    x = 0.5 + 1 / value
+    for _ in range(8):
+        slope = special.polygamma(1, x)
+        x = x + slope * (1 - slope / value) / special.polygamma(2, x)
+    return np.asarray(x)
 
 
 def least_variance(values: Array, step: float | None) -> Array:
