@@ -99,3 +99,15 @@ def test_where_all_collapsed_none_is_best(tmp_path: Path) -> None:
     analysis = read(tmp_path)
     assert [group.verdict for group in analysis.groups] == ["collapsed", "collapsed"]
     assert headline(analysis.tasks[0], analysis) == "All 4 runs ended at chance: they learned nothing."
+
+
+def test_a_winner_whose_runs_collapse_more_often_is_qualified(tmp_path: Path) -> None:
+    write(tmp_path, "adam", tuple(0.9 + 0.001 * seed for seed in range(8)))
+    write(tmp_path, "sgd", (0.98, 0.981, *[0.1] * 6))
+    analysis = read(tmp_path)
+    text = " ".join(findings(analysis.tasks[0], analysis))
+    assert analysis.groups[0].verdict == "winner"
+    if analysis.groups[0].label == "optim=sgd":
+        assert "a larger share of its runs collapsed than of other groups" in text
+    else:
+        assert analysis.groups[1].verdict not in ("better", "equivalent")

@@ -47,42 +47,47 @@ def print_analysis(analysis: Analysis, console: Console) -> None:
 
 def _groups_table(groups: Sequence[Group], analysis: Analysis, width: int) -> Table:
     is_wide = width >= WIDE
-    has_failed = any(group.count("failed") for group in groups)
-    has_collapsed = any(group.collapsed for group in groups)
+    lost = {"failed": _failed, "collapsed": _collapsed}
+    lost = {title: cell for title, cell in lost.items() if is_wide and any(map(cell, groups))}
     table = Table(box=None, pad_edge=False, header_style="bold")
     for key in analysis.keys:
         table.add_column(Text(printable(key)), overflow="fold", min_width=4)
     table.add_column(metric_title(analysis.metric), justify="right", no_wrap=True)
-    table.add_column("n", justify="right")
-    for title, is_shown in (("failed", has_failed), ("collapsed", has_collapsed)):
-        if is_shown:
-            table.add_column(title, justify="right", no_wrap=True)
-    if is_wide:
-        for title in ("difference", "p"):
-            table.add_column(title, justify="right", no_wrap=True)
+    for title in ("n", *lost, *(("difference", "p") if is_wide else ())):
+        table.add_column(title, justify="right", no_wrap=True)
     table.add_column("" if is_wide else "compared with the best", no_wrap=True)
     for group in groups[:MOST_ROWS]:
         comparison = group.comparison
         is_compared = comparison is not None and comparison.difference is not None
         difference = format_difference_interval(comparison) if comparison and is_compared else ""
-        verdict = verdict_label(group)
-        failed = format_failures(group.count("failed"), len(group.runs)).removesuffix(" failed")
-        collapsed = format_collapsed(group).removesuffix(" collapsed")
+        verdict = [verdict_label(group)]
+        if not is_wide:
+            verdict += [difference, *_lost(group)]
         table.add_row(
             *(Text(printable(format_setting(group.settings[key]))) for key in analysis.keys),
-            format_mean(group.summary),
+            format_mean(group.summary).replace(" (", "\n("),
             str(group.summary.n),
-            *([Text(failed, style="red")] if has_failed else []),
-            *([Text(collapsed, style="red")] if has_collapsed else []),
+            *(Text(cell(group), style="red") for cell in lost.values()),
             *([difference, format_p_value(comparison.p_adjusted if comparison else None)] if is_wide else []),
-            Text(
-                verdict if is_wide or not difference else f"{verdict}\n{difference}",
-                style=STYLES.get(group.verdict, ""),
-            ),
+            Text("\n".join(filter(None, verdict)), style=STYLES.get(group.verdict, "")),
         )
     if len(groups) > MOST_ROWS:
         table.add_row(Text(f"… {len(groups) - MOST_ROWS} more", style="dim"))
     return table
+
+
+def _failed(group: Group) -> str:
+    return format_failures(group.count("failed"), len(group.runs)).removesuffix(" failed")
+
+
+def _collapsed(group: Group) -> str:
+    return format_collapsed(group).removesuffix(" collapsed")
+
+
+def _lost(group: Group) -> list[str]:
+    """How many runs failed, and how many ended at chance beside others that did not."""
+    failed = format_failures(group.count("failed"), len(group.runs))
+    return [failed, format_collapsed(group) if group.values else ""]
 
 
 def _print_group_lines(groups: Sequence[Group], analysis: Analysis, console: Console) -> None:
@@ -92,8 +97,7 @@ def _print_group_lines(groups: Sequence[Group], analysis: Analysis, console: Con
         values = [
             format_mean(group.summary),
             f"n = {group.summary.n}",
-            format_failures(group.count("failed"), len(group.runs)),
-            format_collapsed(group) if group.summary.n else "",
+            *_lost(group),
             verdict_label(group) if group.summary.n or group.collapsed else "",
         ]
         console.print(Text(printable(group.label)))

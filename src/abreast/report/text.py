@@ -53,6 +53,11 @@ def findings(task: Task, analysis: Analysis) -> list[str]:
             reason = lacking if winner.summary.n > 1 else "each group has one run"
             lines.append(f"No significance test is possible for {_labels(untested)}: {reason}.")
         lines += method(task, analysis)
+    if winner is not None and winner.label in task.ranking.more_collapsed:
+        lines.append(
+            f"{winner.label} is the best by the runs that learned something: a larger share of its runs "
+            "collapsed than of other groups."
+        )
     collapsed = [group for group in task.groups if group.collapsed]
     lines += [_collapse(group, task) for group in collapsed[:MOST_LISTED]]
     failed = [group for group in task.best if group.count("failed")]
