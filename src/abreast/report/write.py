@@ -16,7 +16,7 @@ from abreast.report.groups import Analysis
 from abreast.report.html.contents import page_contents, render
 from abreast.report.tables import runs_table, summary_table
 from abreast.runs.atomic import write_atomically
-from abreast.runs.files import REPORT, REPORT_PAGE, REPORT_RUNS, REPORT_SUMMARY, STUDY
+from abreast.runs.files import DECISION, REPORT, REPORT_PAGE, REPORT_RUNS, REPORT_SUMMARY, STUDY
 from abreast.runs.links import check_output_folder
 
 
@@ -61,12 +61,14 @@ def write_report(
         The analysis and the paths of the files.
 
     Raises:
-        RunError: If there are no runs, no run has the metric, the directory cannot be written to, or no
-            browser was found to draw the figures with.
+        RunError: If there are no runs, a directory holds a decision, no run has the metric, the directory
+            cannot be written to, or no browser was found to draw the figures with.
         ConfigError: If the margin is not one of this metric.
     """
     if figures:
         find_browser()  # raises before the work, not after it
+    for directory in directories:
+        _refuse_decision(directory)
     named = Path(directories[0])
     directories = [_repeats_of_study(directory) for directory in directories]
     analysis = analyse(collect(directories), metric, margin)
@@ -87,6 +89,16 @@ def write_report(
     if figures:
         files += export(contents.figures, folder / "figures")
     return Report(analysis, files[0], tuple(files))
+
+
+def _refuse_decision(directory: Path) -> None:
+    """The tests of a report are for a number of seeds that was chosen beforehand, not by looking."""
+    if (directory / DECISION).exists():
+        raise RunError(
+            f"{directory}: holds a decision, whose seeds were added by looking at them, so that the tests of "
+            f"a report would be wrong. Its page is {directory / REPORT / REPORT_PAGE}; the same "
+            "abreast decide command writes it again"
+        )
 
 
 def _repeats_of_study(directory: Path) -> Path:

@@ -17,10 +17,10 @@ from support.helpers import ROOT
 
 SMALL = (
     *("data=random", "data.size=300", "data.test_size=300", "data.classes=3", "model.hidden=[16]"),
-    *("trainer=cpu", "trainer.max_epochs=2", "callbacks=none", "logger=none"),
+    *("trainer=cpu", "trainer.max_epochs=3", "callbacks=none", "logger=none"),
 )
-WORSE = ("optim.lr=0.03,0.003", "margin=0.01", "max_seeds=12")
-CLOSE = ("optim.lr=0.03,0.035", "margin=0.0001")  # too close to tell apart with a few seeds
+WORSE = ("optim.lr=0.03,0.006", "margin=0.01", "max_seeds=18")
+CLOSE = ("optim.lr=0.03,0.0301", "margin=0.0001")  # too close to tell apart with a few seeds
 
 
 def decide(folder: Path, *arguments: str) -> Outcome:
@@ -45,12 +45,16 @@ def test_the_second_value_is_worse_than_the_first(worse: tuple[Path, Outcome]) -
     folder, outcome = worse
     found = decision(folder)
     assert outcome.code == 3, outcome.err
-    assert (found["verdict"], found["first"], found["second"]) == ("worse", "optim.lr=0.03", "optim.lr=0.003")
+    assert (found["verdict"], found["first"], found["second"]) == ("worse", "optim.lr=0.03", "optim.lr=0.006")
     assert found["high"] < 0
-    assert (found["seeds"], found["n"]) == (8, 8)  # it stops at the first wave
-    values = [run["values"] for run in found["runs"]]
-    assert found["difference"] == pytest.approx(sum(second - first for first, second in values) / 8)
-    assert "optim.lr=0.003 is worse than optim.lr=0.03 (margin 0.01)." in outcome.err
+    assert [look["verdict"] for look in found["looks"]] == ["undecided", "worse"]
+    assert found["seeds"] == 12 < found["max_seeds"]  # it stops at the second wave
+    differences = [
+        second - first for first, second in (run["values"] for run in found["runs"] if run["paired"])
+    ]
+    assert found["n"] == len(differences)
+    assert found["difference"] == pytest.approx(sum(differences) / len(differences))
+    assert "optim.lr=0.006 is worse than optim.lr=0.03 (margin 0.01)." in outcome.err
 
 
 def test_json_is_all_that_is_on_standard_output(worse: tuple[Path, Outcome]) -> None:
@@ -66,21 +70,32 @@ def test_each_wave_is_noted_as_a_look_at_the_test_set(worse: tuple[Path, Outcome
     lines = (decision(worse[0])["folder"] / "looks.jsonl").read_text().splitlines()
     looks = [json.loads(line) for line in lines]
     assert [(look["occasion"], look["runs"], look["metric"]) for look in looks] == [
-        ("decide, wave 1", 16, "test/accuracy")
+        ("decide, wave 1", 16, "test/accuracy"),
+        ("decide, wave 2", 24, "test/accuracy"),
     ]
 
 
 def test_the_page_shows_the_interval_with_both_margins(worse: tuple[Path, Outcome]) -> None:
     page = (decision(worse[0])["folder"] / "report" / "report.html").read_text()
-    assert "optim.lr=0.003 is worse than optim.lr=0.03 (margin 0.01)." in page
+    assert "optim.lr=0.006 is worse than optim.lr=0.03 (margin 0.01)." in page
     data = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
     traces = data["figures"]["waves-figure"]["[]"]["data"]
     assert [trace["y"] for trace in traces if trace["line"].get("dash") == "dash"] == [
         [0.01] * 2,
         [-0.01] * 2,
     ]
-    assert len(data["tables"]["runs"]["rows"]) == 16
+    assert len(data["tables"]["runs"]["rows"]) == 24
     assert "p (Holm)" not in page  # a test for one look, which would be wrong here
+
+
+def test_a_report_would_test_what_was_looked_at_already(worse: tuple[Path, Outcome]) -> None:
+    folder = decision(worse[0])["folder"]
+    page = (folder / "report" / "report.html").read_bytes()
+    outcome = run_forked(["report", str(folder)], worse[0])
+    assert outcome.code == 2
+    assert "holds a decision" in outcome.err
+    assert f"Its page is {folder / 'report' / 'report.html'}" in outcome.err
+    assert (folder / "report" / "report.html").read_bytes() == page
 
 
 def test_the_same_command_again_trains_nothing_and_says_the_same(worse: tuple[Path, Outcome]) -> None:
@@ -89,16 +104,16 @@ def test_the_same_command_again_trains_nothing_and_says_the_same(worse: tuple[Pa
     again = decide(folder, *WORSE, "--json")
     assert (again.code, json.loads(again.out)) == (outcome.code, json.loads(outcome.out))
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("result.json")} == before
-    assert len((decision(folder)["folder"] / "looks.jsonl").read_text().splitlines()) == 1
+    assert len((decision(folder)["folder"] / "looks.jsonl").read_text().splitlines()) == 2
 
 
 def test_the_other_order_from_hydras_command_line_is_better(tmp_path: Path) -> None:
     keys = [f"hydra.sweeper.{item}" for item in WORSE[1:]]
     outcome = run_forked(
-        ["-m", "hydra/sweeper=abreast_decide", *SMALL, "optim.lr=0.003,0.03", *keys], tmp_path
+        ["-m", "hydra/sweeper=abreast_decide", *SMALL, "optim.lr=0.006,0.03", *keys], tmp_path
     )
     assert outcome.code == 0, outcome.err
-    assert "optim.lr=0.03 is better than optim.lr=0.003 (margin 0.01)." in outcome.out
+    assert "optim.lr=0.03 is better than optim.lr=0.006 (margin 0.01)." in outcome.out
     assert decision(tmp_path)["verdict"] == "better"
 
 
@@ -113,7 +128,7 @@ def test_a_wide_margin_makes_them_equivalent(tmp_path: Path) -> None:
 def test_a_larger_budget_goes_on_where_the_smaller_one_was_undecided(tmp_path: Path) -> None:
     first = decide(tmp_path, *CLOSE, "max_seeds=8")
     assert first.code == 5, first.err
-    assert "The same command with a larger max_seeds goes on from here" in first.out.replace("\n", " ")
+    assert "The same command with a larger max_seeds goes on from here" in " ".join(first.out.split())
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("result.json")}
     second = decide(tmp_path, *CLOSE, "max_seeds=12")
     assert second.code == 5, second.err
@@ -128,7 +143,7 @@ def test_a_larger_budget_goes_on_where_the_smaller_one_was_undecided(tmp_path: P
 def test_failed_runs_are_named_and_leave_no_verdict(tmp_path: Path) -> None:
     outcome = decide(tmp_path, "loss=mse", "optim=sgd", "optim.lr=0.03,1e30", "margin=0.01", "max_seeds=40")
     assert outcome.code == 5, outcome.err
-    text = outcome.out.replace("\n", " ")
+    text = " ".join(outcome.out.split())
     assert "Stopped: more than half of the runs of a setting failed." in text
     assert "8 of 8 runs failed, and their seeds are left out (seed 0" in text
     assert "diverged" in text
@@ -136,7 +151,7 @@ def test_failed_runs_are_named_and_leave_no_verdict(tmp_path: Path) -> None:
 
 
 def test_sigterm_ends_it_and_the_same_command_resumes_it(tmp_path: Path) -> None:
-    arguments = [*SMALL, "trainer.max_epochs=20", *WORSE]
+    arguments = [*SMALL, "trainer.max_epochs=20", *CLOSE, "max_seeds=8"]
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "train.py"), "decide", *arguments],
         cwd=tmp_path,
@@ -151,16 +166,13 @@ def test_sigterm_ends_it_and_the_same_command_resumes_it(tmp_path: Path) -> None
             break
     process.communicate()
     assert process.returncode == 143
+    assert not list(tmp_path.rglob("decision.json"))
     outcome = decide(tmp_path, *arguments[len(SMALL) :])
-    assert "are resumed" in outcome.out
-    whole = decide(tmp_path, *arguments[len(SMALL) :], f"hydra.sweep.dir={tmp_path / 'whole'}")
-    assert outcome.code == whole.code
-    values = [
-        [run["values"] for run in json.loads(file.read_text())["runs"]]
-        for file in tmp_path.rglob("decision.json")
-    ]
-    assert len(values) == 2
-    assert values[0] == values[1]
+    assert outcome.code == 5, outcome.err
+    assert "0 of 16 runs are finished already, 16 are resumed" in outcome.out
+    found = decision(tmp_path)
+    assert found["n"] == 8
+    assert len(list(tmp_path.rglob("result.json"))) == 16
 
 
 @pytest.mark.parametrize(

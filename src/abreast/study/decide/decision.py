@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -98,10 +99,16 @@ class Decision:
             self.stopped = "more than half of the runs of a setting failed"
             verdict = "undecided"
         collapsed = len(pairs.collapsed[0]), len(pairs.collapsed[1])
-        needed = None if verdict != "undecided" else seeds_needed(interval, protocol.margin)
+        needed = self._needed(interval) if verdict == "undecided" else None
         look = Look(len(self.looks) + 1, len(pairs.outcomes), interval, verdict, failed, collapsed, needed)
         self.looks.append(look)
         return look
+
+    def _needed(self, interval: SequentialInterval) -> int | None:
+        """The seeds to train until a verdict is due, if as many have two values as before."""
+        seeds, pairs = len(self.pairs.outcomes), seeds_needed(interval, self.protocol.margin)
+        needed = math.ceil(pairs * seeds / interval.n) if pairs is not None and interval.n else None
+        return needed if needed is not None and needed > seeds else None
 
     def resolution(self) -> float:
         """Return the least difference of two values: one test example, or else the rounding of a value."""
@@ -135,9 +142,9 @@ class Decision:
             collapsed = sorted(self.pairs.collapsed[side])
             if collapsed:
                 lines.append(
-                    f"{setting}: {len(collapsed)} of {total} runs collapsed (they are no better than a "
-                    f"constant prediction), and the interval leaves their seeds out: seed "
-                    f"{', '.join(map(str, collapsed))}"
+                    f"{setting}: {len(collapsed)} of {total} runs collapsed (no better than a constant "
+                    f"prediction), and the interval leaves their seeds out (seed "
+                    f"{', '.join(map(str, collapsed))})"
                 )
         return [*lines, *self._limits()]
 

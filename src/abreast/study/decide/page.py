@@ -47,7 +47,11 @@ def write_decision_page(decision: Decision) -> Path:
     """
     folder = decision.directory / REPORT
     analysis = _analysis(decision)
-    sections = [_waves_section(decision), Section("seeds", "Seed by seed", figures=[seeds_figure(decision)])]
+    sections = [
+        _waves_section(decision),
+        Section("seeds", "Seed by seed", figures=[seeds_figure(decision)]),
+        Section("method", "How it decides", METHOD),
+    ]
     parts = [_verdict_part(decision), *map(section_part, sections)]
     tables: list[Table] = []
     if analysis is not None:
@@ -111,7 +115,6 @@ def _waves_section(decision: Decision) -> Section:
     lines = [
         f"Margin {margin:g}: equivalent means that the whole interval is nearer to 0 than the margin; better "
         "and worse mean that it does not contain 0. Failed and collapsed count the first setting's runs + "
-        "the second's.",
-        *METHOD,
+        "the second's, and their seeds are left out of the interval.",
     ]
     return Section("waves", "After each wave", lines, [waves_figure(decision)], headers, rows)

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from abreast.errors import RunError
+from abreast.runs.chance import at_chance, chance_of
 from abreast.runs.directory import RunDirectory
-from abreast.statistics.collapse import is_collapsed
 from abreast.study.selection import Outcome
 
 SIDES = (0, 1)
-ACCURACY = "test/accuracy"
+WITH_CHANCE = ("test/accuracy", "test/r2")  # metrics by which a run can be seen to have learned nothing
 
 
 @dataclass
@@ -33,11 +33,11 @@ class Pairs:
         first, second = outcomes
         self.outcomes[seed] = (first, second)
         for side in SIDES:
-            record = _data_record(outcomes[side])
-            test = record.get("test")
-            if isinstance(test, int) and test > 0:
-                self.examples = test
-            if _is_collapsed(outcomes[side], record):
+            result = _result(outcomes[side])
+            chance = chance_of(result)
+            if chance is not None:
+                self.examples = chance.examples
+            if any(at_chance(result, metric) for metric in WITH_CHANCE):
                 self.collapsed[side].add(seed)
 
     def failed(self, side: int) -> dict[int, str]:
@@ -67,20 +67,9 @@ class Pairs:
         return len(self.collapsed[side] - other)
 
 
-def _data_record(outcome: Outcome) -> Mapping[str, object]:
-    """What a run's result says of its data; empty for a run without it."""
-    if outcome.score is None:
-        return {}
+def _result(outcome: Outcome) -> Mapping[str, object]:
+    """The result of a finished run; empty for one without."""
     try:
-        record = RunDirectory(outcome.directory).read_result().get("data")
+        return {} if outcome.score is None else RunDirectory(outcome.directory).read_result()
     except RunError:
         return {}
-    return record if isinstance(record, Mapping) else {}
-
-
-def _is_collapsed(outcome: Outcome, record: Mapping[str, object]) -> bool:
-    """Whether the test accuracy of a finished run is that of a constant prediction."""
-    accuracy, chance, examples = outcome.metrics.get(ACCURACY), record.get("chance"), record.get("test")
-    if accuracy is None or not isinstance(chance, float) or not isinstance(examples, int):
-        return False
-    return 0 < chance < 1 and examples > 0 and is_collapsed(accuracy, chance, examples)
