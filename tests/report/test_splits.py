@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from abreast.report.analysis import analyse
 from abreast.report.collect import collect
@@ -62,6 +63,17 @@ def test_a_split_is_a_block_of_its_seeds_mean(tmp_path: Path) -> None:
     best = adam.best_run(higher_is_better=True)
     assert best is not None
     assert best.metrics["test/accuracy"] == max(adam.values.values())
+
+
+def test_the_correction_is_that_of_nadeau_and_bengio(tmp_path: Path) -> None:
+    write_splits(tmp_path / "s")
+    sgd = task_in(tmp_path / "s").groups[1]
+    assert sgd.comparison is not None
+    # Their corrected resampled t test, from its formula, on the means over seeds.
+    differences = NOISE[0].mean(1) - NOISE[1].mean(1) - BETTER
+    error = np.sqrt((1 / SPLITS + 360 / 1200) * differences.var(ddof=1))
+    p = 2 * stats.t.sf(abs(differences.mean()) / error, SPLITS - 1)
+    assert sgd.comparison.p_adjusted == pytest.approx(p, rel=1e-3)
 
 
 def test_the_correction_is_printed(tmp_path: Path) -> None:

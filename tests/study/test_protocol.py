@@ -118,6 +118,9 @@ def test_values_of_any_kind_are_written_as_hydra_reads_them() -> None:
     assert run[2:5] == ["model.hidden=[128,64]", "optim.betas=[0.9,0.99]", "schedule=a\\ b"]
 
 
+SPLITS = (
+    "hydra.sweeper.repeat_splits: must be null, a list of split seeds such as [0, 1, 2], or {folds: 5}, got"
+)
 SEEDS = "must be a list of integers from 0 to 2**32 - 1, got"
 CELLS = "hydra.sweeper.cells"
 SPACE = "hydra.sweeper.space"
@@ -145,6 +148,11 @@ SPACE = "hydra.sweeper.space"
         (["optim.lr=1"], {}, "has nothing to tune: the command line sets optim.lr"),
         ([], {"repeat_seeds": [1, 0]}, "hydra.sweeper.repeat_seeds: 0 is also in tune_seeds"),
         ([], {"repeat_seeds": [1, 1]}, "hydra.sweeper.repeat_seeds: [1, 1] contains a seed twice"),
+        ([], {"repeat_splits": []}, f"{SPLITS} []"),
+        ([], {"repeat_splits": [0, -1]}, f"{SPLITS} [0, -1]"),
+        ([], {"repeat_splits": 3}, f"{SPLITS} 3"),
+        ([], {"repeat_splits": [0, 0]}, "hydra.sweeper.repeat_splits: [0, 0] contains a split twice"),
+        ([], {"repeat_splits": {"folds": 1}}, "hydra.sweeper.repeat_splits: {'folds': 1} must be {folds: k}"),
         ([], {"tune_seeds": []}, f"hydra.sweeper.tune_seeds: {SEEDS} []"),
         ([], {"tune_seeds": 3}, f"hydra.sweeper.tune_seeds: {SEEDS} 3"),
         (["seed=1,2"], {}, "seed: is set by the study for each run; leave it out. Its seeds are"),
@@ -183,3 +191,17 @@ def test_all_mistakes_are_reported_at_once() -> None:
 def test_a_margin_is_a_number() -> None:
     assert made().margin is None
     assert made(margin=0.002, metric="accuracy").margin == 0.002
+
+
+def test_repeats_are_trained_on_every_split_and_seed() -> None:
+    plan = made(repeat_splits=[0, 4])
+    runs = plan.repeat_runs([0, None, None, None])
+    parts = [[line for line in run if line.startswith(("seed=", "data."))] for run in runs]
+    assert parts == [[f"data.split_seed={split}", f"seed={seed}"] for split in (0, 4) for seed in (1, 2)]
+    assert not any(line.startswith("data.") for run in plan.tuning_runs() for line in run)
+    runs = made(repeat_splits={"folds": 3}).repeat_runs([0, None, None, None])
+    assert [line for line in runs[-1] if line.startswith("data.")] == ["data.folds=3", "data.fold=2"]
+    assert len(runs) == 6
+    assert made().repeat_runs([0, None, None, None])[0] == [
+        line for line in made(repeat_splits=[0]).repeat_runs([0, None, None, None])[0] if "split" not in line
+    ]

@@ -10,8 +10,10 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
+from scipy import stats
 
 from abreast.runs.directory import RunDirectory
 from support.command_line import Outcome
@@ -272,3 +274,31 @@ def test_a_study_without_m_is_refused(tmp_path: Path) -> None:
     assert outcome.code == 2
     assert "add -m" in outcome.err
     assert not list(tmp_path.iterdir())
+
+
+def test_repeats_on_several_splits_are_pooled_with_the_corrected_variance(tmp_path: Path) -> None:
+    cells = {"loss": ["cross_entropy", "mse"]}
+    outcome, found = run_study(
+        tmp_path,
+        *mine(tmp_path, cells, RATES),
+        *("hydra.sweeper.repeat_seeds=[7,8]", "hydra.sweeper.repeat_splits=[0,1,2,3]"),
+    )
+    assert found["protocol"]["repeat_splits"][1] == ["data.split_seed=1"]
+    by_cell = []
+    for cell in found["cells"]:
+        assert len(cell["repeats"]) == 8
+        assert cell["test"]["n"] == 4
+        runs = [RunDirectory(found["folder"] / run["run"]) for run in cell["repeats"]]
+        values: dict[int, list[float]] = {}
+        for run in runs:
+            split = run.read_config()["data"]["split_seed"]
+            values.setdefault(split, []).append(run.read_result()["metrics"]["test/accuracy"])
+        by_cell.append([mean(values[split]) for split in range(4)])
+    one, other = sorted(found["cells"], key=lambda cell: cell["test"]["comparison"] is not None)
+    difference = np.array(by_cell[found["cells"].index(other)]) - by_cell[found["cells"].index(one)]
+    # Nadeau and Bengio's formula: 300 of 600 examples are tested, 270 trained on.
+    error = np.sqrt((1 / 4 + 300 / 270) * difference.var(ddof=1))
+    p = 2 * stats.t.sf(abs(difference.mean()) / error, 3)
+    assert other["test"]["comparison"]["difference"] == pytest.approx(difference.mean())
+    assert other["test"]["comparison"]["p"] == pytest.approx(p, rel=1e-3)
+    assert "Nadeau and Bengio (2003): 1/4 + 300/270 = 1.361 times the variance" in outcome.out

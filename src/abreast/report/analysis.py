@@ -91,6 +91,7 @@ def _task(label: str, groups: list[Group], metric: str, selection: str | None, m
             examples=_examples([group], metric, splits),
             overlap=splits.overlap,
         )
+        group.unit = splits.unit
         group.selection_summary = summarise(
             splits.pooled(group.selection).values(), bounds=bounds(metric), overlap=splits.overlap
         )

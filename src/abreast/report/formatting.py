@@ -120,9 +120,9 @@ def format_count(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count != 1)}"
 
 
-def format_sample_size(n: int) -> str:
+def format_sample_size(n: int, unit: str = "seed") -> str:
     """Write `n = 5 seeds`."""
-    return f"n = {format_count(n, 'seed')}"
+    return f"n = {format_count(n, unit)}"
 
 
 def format_failures(failed: int, runs: int) -> str:

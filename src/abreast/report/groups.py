@@ -31,6 +31,7 @@ class Group:
         selection_summary: Mean and interval of `selection`.
         verdict: How the group compares with the winner.
         comparison: The comparison with the winner; None for the winner and for a group without values.
+        unit: What `summary` counts: `seed`, `split` or `fold`.
     """
 
     label: str
@@ -44,6 +45,7 @@ class Group:
     selection_summary: Summary = field(default_factory=lambda: Summary(0, None))
     verdict: Verdict = "untested"
     comparison: Comparison | None = None
+    unit: str = "seed"
 
     def count(self, status: str) -> int:
         """Count the runs with a status."""

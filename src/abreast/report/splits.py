@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
+from abreast.config.types import Json
 from abreast.report.run import Run
 
 Split = tuple[int, int]  # the split seed and the fold; -1 without folds
@@ -44,9 +45,16 @@ class Splits:
         return self.held_out / self.train if self.count > 1 and self.train else 0.0
 
     @property
+    def unit(self) -> str:
+        """What a value of a comparison stands for: a `seed`, a `split` or a `fold`."""
+        if self.count == 1:
+            return "seed"
+        return "fold" if self.folds is not None and self.count <= self.folds else "split"
+
+    @property
     def noun(self) -> str:
         """What the splits are called: `10 splits`, `5 folds`."""
-        return f"{self.count} {'folds' if self.folds is not None and self.count <= self.folds else 'splits'}"
+        return f"{self.count} {self.unit}s"
 
     def pooled(self, values: Mapping[Hashable, float]) -> dict[Hashable, float]:
         """The blocks of a comparison: the values by repeat, or with several splits their means by split."""
@@ -84,25 +92,28 @@ def splits_of(runs: Iterable[Run], metric: str) -> Splits:
         runs: The runs of all groups that have the metric.
         metric: Its key, such as `test/accuracy`.
     """
-    runs = list(runs)
-    seeds: dict[Split, set[int | None]] = {}
-    for run in runs:
-        split = _split_of(run.repeat)
-        if split is not None:
-            seeds.setdefault(split, set()).add(run.seed)
+    return splits_of_repeats([(run.repeat, run.result, run.config.get("data.folds")) for run in runs], metric)
+
+
+def splits_of_repeats(repeats: Sequence[tuple[Hashable, Json, object]], metric: str) -> Splits:
+    """As `splits_of`, of each run's repeat (`Run.repeat`), its result, and its number of folds."""
+    seeds: dict[Split, set[object]] = {}
+    for repeat, _, _ in repeats:
+        split = _split_of(repeat)
+        if split is not None and isinstance(repeat, tuple):
+            seeds.setdefault(split, set()).add(repeat[0])
     if len(seeds) < 2:
         return Splits()
-    drawn = {_drawn(run) for run in runs}
-    folds = {run.config.get("data.folds") for run in runs}
+    folds = {number for _, _, number in repeats}
     only = next(iter(folds)) if len(folds) == 1 else None
-    sizes = [sizes for run in runs for sizes in [_sizes(run, metric)] if sizes is not None]
+    sizes = [sizes for _, result, _ in repeats for sizes in [_sizes(result, metric)] if sizes is not None]
     return Splits(
         len(seeds),
         max(map(len, seeds.values())),
         only if isinstance(only, int) else None,
         mean(held_out for held_out, _ in sizes) if sizes else 0.0,
         mean(train for _, train in sizes) if sizes else 0.0,
-        drawn == {"test"},
+        {_drawn(result) for _, result, _ in repeats} == {"test"},
     )
 
 
@@ -114,18 +125,18 @@ def _split_of(repeat: Hashable) -> Split | None:
     return split_seed, NO_FOLD if fold is None else fold
 
 
-def _drawn(run: Run) -> str:
+def _drawn(result: Json) -> str:
     """The part that the split draws first. Before it was recorded, all splits had the same test examples."""
-    data = run.result.get("data")
+    data = result.get("data")
     return str(data.get("drawn", "val")) if isinstance(data, Mapping) else "val"
 
 
-def _sizes(run: Run, metric: str) -> tuple[float, float] | None:
+def _sizes(result: Json, metric: str) -> tuple[float, float] | None:
     """The examples that are held out, and those that are trained on."""
-    examples = run.result.get("examples")
+    examples = result.get("examples")
     if not isinstance(examples, Mapping):
         return None
-    held_out = examples.get("val" if metric.startswith("val/") else _drawn(run))
+    held_out = examples.get("val" if metric.startswith("val/") else _drawn(result))
     train = examples.get("train")
     if not isinstance(held_out, int) or not isinstance(train, int) or train < 1:
         return None

@@ -29,7 +29,7 @@ def headline(task: Task, analysis: Analysis) -> str:
         return _without_winner(task, analysis)
     summary = winner.summary
     value = f"{metric} {format_number(summary.mean)}"
-    size = format_sample_size(summary.n)
+    size = format_sample_size(summary.n, task.splits.unit)
     if summary.low is not None:
         value += f" (95% confidence interval {format_interval(summary)}, {size})"
     else:

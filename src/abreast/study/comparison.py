@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from abreast.metrics.registry import bounds
 from abreast.report.analysis import NOT_TASK, TASK_GROUPS
+from abreast.report.splits import Splits, splits_of_repeats
 from abreast.statistics.comparison import ALPHA, Comparison, SeedValues
 from abreast.statistics.holm import holm
 from abreast.statistics.ranking import Ranking, best_of, compare
@@ -29,11 +30,13 @@ class CellComparison:
         summaries: Mean and interval of each cell's test score.
         rankings: For each cell the ranking of all cells with its data.
         warnings: Cells that are worse than a cell they contain.
+        splits: The splits that the repeats were trained on, whose means are compared.
     """
 
     summaries: tuple[Summary, ...]
     rankings: tuple[Ranking, ...]
     warnings: tuple[str, ...] = ()
+    splits: Splits = field(default_factory=Splits)
 
 
 def compare_cells(
@@ -52,13 +55,17 @@ def compare_cells(
     """
     higher_is_better = criteria.mode == "max"
     names = [choice.cell.name for choice in choices]
+    measured = [outcome for outcomes in repeats for outcome in outcomes if outcome.score is not None]
+    splits = _splits(measured, criteria.metric)
     scores, collapsed = (
         {
-            name: {
-                outcome.seed: outcome.score
-                for outcome in outcomes
-                if outcome.score is not None and outcome.is_collapsed is is_collapsed
-            }
+            name: splits.pooled(
+                {
+                    _repeat(outcome): outcome.score
+                    for outcome in outcomes
+                    if outcome.score is not None and outcome.is_collapsed is is_collapsed
+                }
+            )
             for name, outcomes in zip(names, repeats, strict=True)
         }
         for is_collapsed in (False, True)
@@ -80,15 +87,28 @@ def compare_cells(
             margin=margin,
             bounds=bounds(criteria.metric),
             collapsed={name: collapsed[name] for name in compared},
+            overlap=splits.overlap,
         )
     return CellComparison(
         tuple(
-            rankings[task_of(cell)].summaries.get(cell.name) or summarise(scores[cell.name].values())
+            rankings[task_of(cell)].summaries.get(cell.name)
+            or summarise(scores[cell.name].values(), overlap=splits.overlap)
             for cell in cells
         ),
         tuple(rankings[task_of(cell)] for cell in cells),
-        tuple(_tuning_failures(cells, criteria, scores)),
+        tuple(_tuning_failures(cells, criteria, scores, splits.overlap)),
+        splits,
     )
+
+
+def _repeat(outcome: Outcome) -> Hashable:
+    return outcome.seed if outcome.repeat is None else outcome.repeat
+
+
+def _splits(runs: Sequence[Outcome], metric: str) -> Splits:
+    folds = [run.repeat[2] for run in runs if isinstance(run.repeat, tuple)]
+    count = None if not folds or None in folds else max(folds) + 1
+    return splits_of_repeats([(run.repeat, run.sizes, count) for run in runs], metric)
 
 
 def task_of(cell: Cell) -> tuple[str, ...]:
@@ -100,14 +120,14 @@ def task_of(cell: Cell) -> tuple[str, ...]:
 
 
 def _tuning_failures(
-    cells: Sequence[Cell], criteria: Criteria, scores: Mapping[str, SeedValues]
+    cells: Sequence[Cell], criteria: Criteria, scores: Mapping[str, SeedValues], overlap: float
 ) -> Iterator[str]:
     """A warning for each cell that is significantly worse than a cell whose space it contains."""
     pairs = [
         (cells[outer].name, cells[inner].name) for outer, inner in containing_pairs(cells, criteria.cells)
     ]
     compared = [
-        _pair(scores, outer, inner, criteria.mode)
+        _pair(scores, outer, inner, criteria.mode, overlap)
         for outer, inner in pairs
         if scores[outer] and scores[inner]
     ]
@@ -121,6 +141,7 @@ def _tuning_failures(
             )
 
 
-def _pair(scores: Mapping[str, SeedValues], outer: str, inner: str, mode: str) -> Comparison:
+def _pair(scores: Mapping[str, SeedValues], outer: str, inner: str, mode: str, overlap: float) -> Comparison:
     both = {name: scores[name] for name in (outer, inner)}
-    return compare(both, higher_is_better=mode == "max", reference=inner).comparisons[outer]
+    ranking = compare(both, higher_is_better=mode == "max", reference=inner, overlap=overlap)
+    return ranking.comparisons[outer]

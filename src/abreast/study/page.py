@@ -95,11 +95,13 @@ def _protocol_section(result: StudyResult) -> Section:
     protocol, validation = result.protocol, metric_title(result.choices[0].metric)
     trials = f"{protocol.trials} trial{'s' * (protocol.trials > 1)}"
     mean = "mean " * (len(protocol.tune_seeds) > 1)
+    splits = len(protocol.repeat_splits)
+    on_splits = f", and on {splits} splits of the data, of which tuning saw one" * (splits > 1)
     lines = [
         f"Tuning: each of {len(protocol.cells)} cells had {trials} on {format_seeds(protocol.tune_seeds)}, "
         f"and the setting with the best {mean}{validation} was chosen. Repeats: the chosen settings were "
-        f"trained on {format_seeds(protocol.repeat_seeds)}, which tuning did not use. Test: the repeats were "
-        "tested once.",
+        f"trained on {format_seeds(protocol.repeat_seeds)}, which tuning did not use{on_splits}. Test: the "
+        "repeats were tested once.",
         "The other cells are compared with the one that had the best validation in tuning. Neither the test "
         "examples nor the repeats selected it, so the tests keep their significance level.",
     ]

@@ -12,10 +12,14 @@ from abreast.metrics.registry import by_priority
 from abreast.study.cells import Cell, Groups, read_cells
 from abreast.study.overrides import CommandLine, key_of, override
 from abreast.study.space import Setting, draw_settings, grid_size
+from abreast.study.splits import Split, read_splits
 from abreast.suggestions import did_you_mean, listed
 
 SWEEPER = "hydra.sweeper"
-KEYS = ("cells", "space", "trials", "tune_seeds", "repeat_seeds", "search_seed", "metric", "margin")
+KEYS = (
+    *("cells", "space", "trials", "tune_seeds", "repeat_seeds", "repeat_splits", "search_seed"),
+    *("metric", "margin"),
+)
 METRICS = tuple(metric.name for metric in by_priority() if not metric.test_only)
 RESERVED = ("seed", "test")  # set by the protocol for each run
 
@@ -34,6 +38,8 @@ class Protocol:
         metric: What cells are compared by in the test; None: the first metric of the task.
         margin: The difference in that metric up to which cells are equivalent; None without one.
         fixed: Overrides of every run.
+        repeat_splits: The splits of the data that the repeats are trained on; only one, that of the
+            configuration, by default.
     """
 
     name: str
@@ -45,6 +51,12 @@ class Protocol:
     metric: str | None = None
     margin: float | None = None
     fixed: tuple[str, ...] = ()
+    repeat_splits: tuple[Split, ...] = (Split(),)
+
+    @property
+    def repeats(self) -> list[tuple[Split, int]]:
+        """The split and the seed of each repeat of a cell, in order."""
+        return [(split, seed) for split in self.repeat_splits for seed in self.repeat_seeds]
 
     def tuning_runs(self) -> list[list[str]]:
         """Return the overrides of every tuning run: by cell, then by setting, then by seed."""
@@ -62,17 +74,19 @@ class Protocol:
             chosen: For each cell the index of its chosen setting; None for a cell that is not repeated.
         """
         return [
-            self._run("repeat", cell, cell.settings[index], seed)
+            self._run("repeat", cell, cell.settings[index], seed, split.overrides)
             for cell, index in zip(self.cells, chosen, strict=True)
             if index is not None
-            for seed in self.repeat_seeds
+            for split, seed in self.repeats
         ]
 
-    def _run(self, stage: str, cell: Cell, setting: Setting, seed: int) -> list[str]:
+    def _run(
+        self, stage: str, cell: Cell, setting: Setting, seed: int, split: Sequence[str] = ()
+    ) -> list[str]:
         tuned = [override(key, value) for key, value in setting.items()]
         test = "true" if stage == "repeat" else "false"  # tuning never sees the test examples
         directory = f"hydra.sweep.subdir={stage}/${{hydra:job.num}}"
-        return [*self.fixed, *cell.overrides, *tuned, f"seed={seed}", f"test={test}", directory]
+        return [*self.fixed, *cell.overrides, *tuned, *split, f"seed={seed}", f"test={test}", directory]
 
 
 def read_protocol(
@@ -113,6 +127,7 @@ def read_protocol(
         near = did_you_mean(str(metric).removeprefix("test/"), METRICS)
         problems.append(f"{SWEEPER}.metric: must be one of {listed(METRICS)}, got {metric}{near}")
     margin = _margin(node.get("margin"), metric, problems)
+    splits = read_splits(f"{SWEEPER}.repeat_splits", node.get("repeat_splits"), problems)
     cells = read_cells(node.get("cells"), node.get("space"), command_line, groups, problems)
     if problems:
         raise ConfigError("\n".join(dict.fromkeys(problems)))
@@ -123,7 +138,9 @@ def read_protocol(
     set_by_cells = {key_of(line) for cell in cells for line in cell.overrides}
     fixed = tuple(line for key, line in command_line.fixed.items() if key not in set_by_cells)
     metric_name = None if metric is None else str(metric)
-    return Protocol(name, with_settings, trials, tune, repeat, search_seed, metric_name, margin, fixed)
+    return Protocol(
+        name, with_settings, trials, tune, repeat, search_seed, metric_name, margin, fixed, splits
+    )
 
 
 def _margin(node: object, metric: object, problems: list[str]) -> float | None:

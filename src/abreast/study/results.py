@@ -57,7 +57,7 @@ class StudyResult:
                     f"seed {', '.join(seeds)}: {reason}" for reason, seeds in seeds_by_reason.items()
                 )
                 lines.append(f"{choice.cell.name}: {failed} of {len(outcomes)} repeats failed ({reasons})")
-        if len(self.protocol.repeat_seeds) < 2:
+        if len(self.protocol.repeats) < 2:
             lines.append(
                 "There is one repeat seed, so no interval and no test; add some to hydra.sweeper.repeat_seeds"
             )
@@ -104,6 +104,7 @@ class StudyResult:
                 "trials": plan.trials,
                 "tune_seeds": list(plan.tune_seeds),
                 "repeat_seeds": list(plan.repeat_seeds),
+                "repeat_splits": [list(split.overrides) for split in plan.repeat_splits],
                 "search_seed": plan.search_seed,
                 "metric": self.criteria.metric,
                 "mode": self.criteria.mode,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -109,10 +109,11 @@ def run_study(
     repeats = protocol.repeat_runs([choice.chosen for choice in choices])
     if not repeats:
         raise RunError(f"{sweep_dir}: every trial of every cell failed. The first: {result.warnings[0]}")
+    splits = len(protocol.repeat_splits)
     log.info(
-        "Study %s: repeating %d chosen settings on %d fresh seeds: %d runs",
-        *(protocol.name, len(repeats) // len(protocol.repeat_seeds)),
-        *(len(protocol.repeat_seeds), len(repeats)),
+        "Study %s: repeating %d chosen settings on %d fresh seeds%s: %d runs",
+        *(protocol.name, len(repeats) // len(protocol.repeats), len(protocol.repeat_seeds)),
+        *(f" and {splits} splits" if splits > 1 else "", len(repeats)),
     )
     directories = _launch(launcher, "repeat", repeats, len(tuning), sweep_dir)
     result = result.with_repeats(_read_repeats(protocol, criteria, choices, directories))
@@ -159,12 +160,12 @@ def _choose(protocol: Protocol, criteria: Criteria, directories: Sequence[Path])
 def _read_repeats(
     protocol: Protocol, criteria: Criteria, choices: Sequence[Choice], directories: Sequence[Path]
 ) -> list[tuple[Outcome, ...]]:
-    """For each cell the outcomes of its repeats, seed by seed; none for a cell that is not repeated."""
+    """For each cell the outcomes of its repeats, by split and seed; none for a cell that is not repeated."""
     remaining = iter(directories)
     return [
         tuple(
-            read_outcome(next(remaining), seed, criteria.metric)
-            for seed in protocol.repeat_seeds
+            replace(read_outcome(next(remaining), seed, criteria.metric), repeat=split.repeat(seed))
+            for split, seed in protocol.repeats
             if choice.chosen is not None
         )
         for choice in choices

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from abreast.config.types import Json
 from abreast.errors import RunError
 from abreast.metrics.registry import Mode
 from abreast.runs.chance import at_chance
@@ -26,6 +27,8 @@ class Outcome:
         reason: Why it has none.
         metrics: All final metrics of the run.
         is_collapsed: Whether its tested network did no better than guessing.
+        repeat: Which repeat the run is: its seed, with its split where there are several; None in tuning.
+        sizes: What its result records of the data: `examples` and `data`.
     """
 
     directory: Path
@@ -34,6 +37,8 @@ class Outcome:
     reason: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
     is_collapsed: bool = False
+    repeat: Hashable = None
+    sizes: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,8 @@ def read_outcome(directory: Path, seed: int, metric: str) -> Outcome:
     value = metrics.get(metric)
     if not isinstance(value, int | float) or not math.isfinite(value):
         return Outcome(directory, seed, None, f"{metric} is {value}")
-    return Outcome(directory, seed, float(value), "", metrics, at_chance(result))
+    sizes: Json = {key: result[key] for key in ("examples", "data") if key in result}
+    return Outcome(directory, seed, float(value), "", metrics, at_chance(result), sizes=sizes)
 
 
 def choose(cell: Cell, trials: Sequence[Trial], metric: str, mode: Mode) -> Choice:

@@ -31,6 +31,8 @@ def print_result(result: StudyResult, page: Path) -> None:
         "error rate of 5% holds for all comparisons with it together; docs/statistics.md has the method.",
         soft_wrap=True,
     )
+    for line in result.comparison.splits.sentences() if result.comparison else ():
+        console.print(line, soft_wrap=True, markup=False)
     if result.warnings:
         console.print("\n[bold]Warnings[/bold]")
         for line in result.warnings:

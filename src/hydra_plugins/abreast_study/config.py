@@ -19,6 +19,8 @@ class AbreastStudyConf:
         trials: The number of settings that are tried in every cell; null: the complete grid.
         tune_seeds: Seeds of the runs that choose the settings.
         repeat_seeds: Seeds of the runs that are tested.
+        repeat_splits: Split seeds that the tested runs are repeated on, or `{folds: k}` for all of k folds;
+            null: the one split of the configuration.
         search_seed: Seed of the settings that are drawn from a space with more settings than `trials`.
         metric: What is compared on the test set; null: accuracy, for regression r2.
         margin: The difference in that metric up to which cells are equivalent; null: no margin.
@@ -30,6 +32,7 @@ class AbreastStudyConf:
     trials: Any = None
     tune_seeds: Any = field(default_factory=lambda: [0])
     repeat_seeds: Any = field(default_factory=lambda: [101, 102, 103, 104, 105])
+    repeat_splits: Any = None
     search_seed: Any = 0
     metric: Any = None
     margin: Any = None

@@ -34,6 +34,6 @@ def hover_lines(group: Group) -> list[str]:
     failed = f", {failures.replace(' failed', ' runs failed')}" if failures else ""
     return [
         full_text(group.label),
-        f"{format_mean(group.summary)}, {format_sample_size(group.summary.n)}{failed}",
+        f"{format_mean(group.summary)}, {format_sample_size(group.summary.n, group.unit)}{failed}",
         verdict_label(group) + corrected,
     ]
