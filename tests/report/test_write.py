@@ -74,6 +74,12 @@ def test_no_torch_is_imported(tmp_path: Path) -> None:
         (["nowhere"], "nowhere: no such directory"),
         (["."], "contains no run (a run directory holds config.yaml and status.json)"),
         (["s", "--metric", "f1"], "--metric f1: no run has this metric. Available:"),
+        (["s", "--margin", "0"], "--margin: must be a positive number, the largest difference that does not"),
+        (
+            ["s", "--margin", "2"],
+            "--margin: 2 is as large as the whole range of accuracy, 0 to 1; 0.2 percent",
+        ),
+        (["s", "margin=0.002"], "margin=0.002: no such directory; write --margin 0.002"),
         (["s", "--target", "high"], "argument --target: invalid float value: 'high'"),
         (
             ["s", "--figures"],

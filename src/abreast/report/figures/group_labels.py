@@ -29,7 +29,7 @@ def short_label(group: Group, analysis: Analysis) -> str:
 def hover_lines(group: Group) -> list[str]:
     """Tell a group's settings, its mean with interval, and its comparison with the winner, a line each."""
     p = group.comparison.p_adjusted if group.comparison else None
-    corrected = f", p (Holm) {full_text(format_p_value(p))}" if p is not None else ""
+    corrected = f", corrected p {full_text(format_p_value(p))}" if p is not None else ""
     failures = format_failures(group.count("failed"), len(group.runs))
     failed = f", {failures.replace(' failed', ' runs failed')}" if failures else ""
     return [
