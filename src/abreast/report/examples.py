@@ -104,7 +104,8 @@ def example_evidence(task: Task, analysis: Analysis) -> ExampleEvidence | None:
     left_out: dict[str, str] = {}
     read: list[_Read] = []
     for group in task.groups:
-        runs = [run for run in group.runs if analysis.metric in run.metrics and not run.duplicate_of]
+        runs = [run for run in group.runs if analysis.metric in run.metrics]
+        runs = [run for run in runs if not run.duplicate_of and not run.is_collapsed]  # those of the mean
         room = MOST_VALUES - sum(len(outcomes.values) for one in read for outcomes in one.outcomes)
         try:
             read += [_read(group, runs, kind, room)] if runs else []

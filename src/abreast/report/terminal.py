@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from abreast.report.dataset_text import rank_sentences
+from abreast.report.datasets import over_datasets
 from abreast.report.formatting import (
     format_collapsed,
     format_count,
@@ -41,6 +43,11 @@ def print_analysis(analysis: Analysis, console: Console) -> None:
         console.print()
         console.print(Text(printable(headline(task, analysis)), style="bold"))
         for line in findings(task, analysis):
+            console.print(Text(printable(line)))
+    datasets = over_datasets(analysis)
+    if datasets is not None:
+        console.print(Text("\nRanks over data sets", style="bold"))
+        for line in rank_sentences(datasets):
             console.print(Text(printable(line)))
     _print_excluded(analysis, console)
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from abreast.errors import RunError
 from abreast.report.analysis import analyse
 from abreast.report.collect import collect
+from abreast.report.dataset_text import ranks_section, write_ranks
+from abreast.report.datasets import over_datasets
 from abreast.report.example_text import write_examples
 from abreast.report.figures.base import Section
 from abreast.report.figures.image_files import export, find_browser
@@ -75,13 +77,16 @@ def write_report(
     folder = out or Path(directories[0]) / REPORT
     if out is None:
         check_output_folder(folder, named, "--out")
-    contents = page_contents(analysis, target=target, extra=extra)
+    datasets = over_datasets(analysis)
+    ranks = [ranks_section(datasets)] if datasets else []
+    contents = page_contents(analysis, target=target, extra=[*ranks, *extra])
     files = [folder / name for name in (REPORT_PAGE, REPORT_SUMMARY, REPORT_RUNS)]
     try:
         write_atomically(files[0], render(analysis, contents).encode())
         summary_table(analysis).write(files[1])
         runs_table(analysis).write(files[2])
         files += write_examples(analysis, folder)
+        files += write_ranks(datasets, folder)
     except OSError as error:
         raise RunError(
             f"{folder}: cannot be written to ({error.strerror}). Give another directory with --out"

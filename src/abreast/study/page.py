@@ -9,6 +9,7 @@ from pathlib import Path
 from abreast.config.types import Json
 from abreast.report.analysis import analyse, compare_groups
 from abreast.report.collect import collect
+from abreast.report.dataset_text import ranks_section, write_ranks
 from abreast.report.example_text import write_examples
 from abreast.report.figures.base import (
     Figure,
@@ -28,6 +29,7 @@ from abreast.report.tables import runs_table, summary_table
 from abreast.runs.atomic import write_atomically
 from abreast.runs.files import REPORT, REPORT_PAGE, REPORT_RUNS, REPORT_SUMMARY
 from abreast.study.budget import budgets
+from abreast.study.datasets import study_datasets
 from abreast.study.results import StudyResult
 from abreast.study.selection import format_setting_pairs
 from abreast.study.summary import format_seeds
@@ -52,10 +54,14 @@ def write_page(result: StudyResult) -> Path:
     analysis = analyse(collect(repeats), result.criteria.metric, result.protocol.margin)
     analysis.sweep.directories = (result.directory,)  # it holds the study's command
     _compare_with_reference(analysis, result)
-    contents = page_contents(analysis, extra=[_protocol_section(result), *_tuning_sections(result)])
+    datasets = study_datasets(result)
+    ranks = [ranks_section(datasets)] if datasets else []
+    sections = [_protocol_section(result), *ranks, *_tuning_sections(result)]
+    contents = page_contents(analysis, extra=sections)
     write_atomically(folder / REPORT_PAGE, render(analysis, contents).encode())
     summary_table(analysis).write(folder / REPORT_SUMMARY)
     write_examples(analysis, folder)
+    write_ranks(datasets, folder)
     all_runs = collect([*_run_directories(result, "tune"), *repeats])
     runs_table(analyse(all_runs)).write(folder / REPORT_RUNS)
     return folder / REPORT_PAGE

@@ -8,8 +8,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from abreast.report.dataset_text import rank_sentences
 from abreast.report.formatting import VERDICTS, format_difference_interval, format_mean, format_number
 from abreast.runtime.printable import printable
+from abreast.study.datasets import study_datasets
 from abreast.study.results import StudyResult
 from abreast.study.selection import format_setting_pairs
 
@@ -33,6 +35,11 @@ def print_result(result: StudyResult, page: Path) -> None:
     )
     for line in result.comparison.splits.sentences() if result.comparison else ():
         console.print(line, soft_wrap=True, markup=False)
+    datasets = study_datasets(result)
+    if datasets is not None:
+        console.print("\n[bold]Ranks over data sets[/bold]")
+        for line in rank_sentences(datasets):
+            console.print(Text(printable(f"  {line}")), soft_wrap=True)
     if result.warnings:
         console.print("\n[bold]Warnings[/bold]")
         for line in result.warnings:
