@@ -15,8 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from abreast.stacking.layers import STACKED_LAYERS, UnsupportedLayerError
+from abreast.stacking.layers.activations import StackedActivation
 from abreast.stacking.parameters import StackedState
 from abreast.stacking.sequential import StackedSequential
+from support.helpers import same
 
 Configs = Callable[..., list[dict[str, Any]]]
 Both = Callable[..., list[tuple[Path, Path]]]
@@ -209,6 +211,38 @@ def shared(width: int) -> nn.Module:
 
 def norm_of_inputs(**settings: Any) -> nn.Module:
     return nn.Sequential(nn.BatchNorm1d(20, **settings), nn.Linear(20, 10))
+
+
+ACTIVATIONS = [layer for layer, kind in STACKED_LAYERS.items() if issubclass(kind, StackedActivation)]
+
+
+@pytest.mark.parametrize("following", [nn.ReLU, nn.Dropout])
+@pytest.mark.parametrize("layer", ACTIVATIONS, ids=lambda layer: layer.__name__)
+def test_in_place_after_an_activation(layer: type[nn.Module], following: type[nn.Module]) -> None:
+    """Batched where torch can differentiate it, and refused where torch itself cannot."""
+    nets = lanes_of(
+        lambda: nn.Sequential(nn.Linear(20, 12), layer(), following(inplace=True), nn.Linear(12, 3))
+    )
+    copies = copy.deepcopy(nets)
+    x = torch.randn(LANES, 7, 20)
+    if layer in (nn.Tanh, nn.Sigmoid):
+        with pytest.raises(UnsupportedLayerError, match="overwrites what the layer before it needs"):
+            stacked(nets, (20,))
+        scores = copies[0](x[0])
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            scores.backward(gradient_of(scores))
+        return
+    stack = stacked(nets, (20,))
+    if following is nn.Dropout:
+        return  # its masks are compared elsewhere
+    scores = stack.forward(x.clone())
+    stack.backward(gradient_of(scores))
+    for net, reference, lane, inputs in zip(nets, copies, scores, x, strict=True):
+        expected = reference(inputs)
+        expected.backward(gradient_of(expected))
+        assert lane.equal(expected)
+        for parameter, other in zip(net.parameters(), reference.parameters(), strict=True):
+            assert same(parameter.grad, other.grad)
 
 
 class Scaled(nn.Sequential):

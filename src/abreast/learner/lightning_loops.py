@@ -1,4 +1,4 @@
-"""Everything that knows the private state of Lightning's loops. Tested with lightning 2.6.
+"""Everything that knows the private state of Lightning's loops; `runtime.patches` has the tested versions.
 
 Lightning has no public way to save or restore a position within an epoch, nor to count several optimizer
 steps of one manual `training_step`. What is used of its loops stands here and nowhere else: another version
@@ -12,8 +12,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.loops.progress import _Progress
 
 from abreast.config.types import State
-
-TESTED = "2.6"
+from abreast.runtime.patches import patch
 
 LoopsState = State  # as Lightning saves it in a checkpoint, under `loops`
 FIT_LOOP = {
@@ -39,9 +38,11 @@ def check(trainer: Trainer) -> None:
     """
     keys = trainer.fit_loop.state_dict().keys()
     if keys != FIT_LOOP:
+        versions = patch("lightning_loops").tested
+        assert versions is not None
         raise RuntimeError(
-            f"Lightning's fit loop has the state {sorted(keys)}, but lightning {TESTED} has "
-            f"{sorted(FIT_LOOP)}: install lightning=={TESTED}.*"
+            f"Lightning's fit loop has the state {sorted(keys)}, but lightning {versions[-1]} has "
+            f"{sorted(FIT_LOOP)}: install lightning=={versions[-1]}.*"
         )
 
 

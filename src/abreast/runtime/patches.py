@@ -163,15 +163,20 @@ PATCHES = (
 _BY_NAME = {patch.name: patch for patch in PATCHES}
 
 
+def patch(name: str) -> Patch:
+    """The row of that name. KeyError for a name that has none."""
+    return _BY_NAME[name]
+
+
 def is_on(name: str) -> bool:
     """Whether a patch is to be applied. KeyError for a name that has no row.
 
     The environment is read each time. A patch whose self-check fails is off, and a warning says so once.
     """
-    patch = _BY_NAME[name]
-    if patch.required:
+    row = patch(name)
+    if row.required:
         return True
-    return os.environ.get(SWITCH) != "1" and _fits(patch)
+    return os.environ.get(SWITCH) != "1" and _fits(row)
 
 
 @lru_cache

@@ -11,6 +11,7 @@ from abreast.stacking.layers.activations import (
     StackedActivation,
     StackedExactActivation,
     StackedGELU,
+    StackedOutputActivation,
     StackedReLU,
 )
 from abreast.stacking.layers.batch_norm import StackedBatchNorm
@@ -36,6 +37,7 @@ register(nn.ReLU)(StackedReLU)
 register(nn.LeakyReLU, nn.ReLU6, nn.Hardtanh)(StackedExactActivation)
 register(nn.ELU, nn.CELU, nn.SELU, nn.SiLU, nn.Mish)(StackedActivation)
 register(nn.GELU)(StackedGELU)
-register(nn.Tanh, nn.Sigmoid, nn.Softplus, nn.Softsign, nn.LogSigmoid, nn.Hardswish)(StackedActivation)
+register(nn.Tanh, nn.Sigmoid)(StackedOutputActivation)
+register(nn.Softplus, nn.Softsign, nn.LogSigmoid, nn.Hardswish)(StackedActivation)
 
 __all__ = ["STACKED_LAYERS", "LayerContext", "StackedLayer", "UnsupportedLayerError", "register"]

@@ -40,6 +40,7 @@ class StackedActivation(StackedLayer):
     the others. So the lanes are computed together only if each fills whole vectors.
     """
 
+    keeps_output = False  # torch computes the gradient from the input
     is_correctly_rounded = False
 
     def __init__(self, layer: nn.Module, context: LayerContext) -> None:
@@ -68,6 +69,12 @@ class StackedActivation(StackedLayer):
             grad = torch.empty_like(out).copy_(grad)
         (grad_input,) = torch.autograd.grad(out, x, grad)
         return grad_input
+
+
+class StackedOutputActivation(StackedActivation):
+    """An activation whose gradient torch computes from the output."""
+
+    keeps_output = True
 
 
 class StackedGELU(StackedActivation):
