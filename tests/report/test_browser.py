@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -136,7 +137,7 @@ def draw_all(browser: Any) -> None:
         )
 
 
-FIGURES = {"heatmap", "ranking", "curves", "lr-sensitivity", "time-to-target", "confusion"}
+FIGURES = {"heatmap", "ranking", "differences", "curves", "lr-sensitivity", "time-to-target", "confusion"}
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1200, "light"), (1200, "dark"), (360, "light")])
@@ -171,7 +172,7 @@ def test_the_result_comes_first(opened: Callable[..., Any]) -> None:
         "Best by validation accuracy: loss=cross_entropy optim=adam optim.lr=0.01, with test accuracy 0.9530"
     )
     assert "n = 3 seeds" in lead
-    assert "paired t test" in first.text
+    assert "t test over common seeds" in first.text
     assert "3 failed" in first.text
 
 
@@ -276,7 +277,9 @@ def test_hovering_over_a_cell_tells_the_interval(opened: Callable[..., Any]) -> 
     browser = opened()
     (text,) = hover(browser, "heatmap", ".heatmap-label", "0.9530")
     assert "loss=cross_entropy optim=adam optim.lr=0.01" in text
-    assert "0.9530 ± 0.0075, n = 3 seeds" in text  # sd 0.003; t(0.975, 2) = 4.303, / sqrt(3)
+    interval = re.search(r"0\.9530 \((0\.\d{4}) to (0\.\d{4})\), n = 3 seeds", text)
+    assert interval is not None
+    assert float(interval[1]) < 0.953 < float(interval[2])
 
 
 def test_hovering_over_a_curve_tells_the_seeds(opened: Callable[..., Any]) -> None:

@@ -117,6 +117,7 @@ def write_run(
             "epoch": epochs,
             "step": 10 * epochs,
             "parameters": 10,
+            "examples": {"train": 50_000, "val": 10_000, "test": 10_000},
             "classes": list(classes),
             "confusion": [[9 if i == j else i % 2 for j in range(size)] for i in range(size)],
             "versions": {"abreast": "0.1.0", "python": "3.11.7", "torch": "2.14.1"},
