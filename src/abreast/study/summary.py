@@ -58,7 +58,7 @@ def _table(result: StudyResult) -> Table:
         table.add_column(key, overflow="fold")
     table.add_column("chosen", overflow="fold")
     for title in (result.choices[0].metric, result.criteria.metric, "n", ""):
-        table.add_column(title, justify="right" if title else "left", no_wrap=True)
+        table.add_column(title, justify="right" if title else "left", no_wrap=bool(title))
     for index in result.order():
         choice = result.choices[index]
         best = choice.best
@@ -85,4 +85,4 @@ def _test_cells(result: StudyResult, index: int) -> tuple[str, str, str]:
     comparison = ranking.comparisons.get(name)
     lines = [verdict, format_difference_interval(comparison) if comparison else ""]
     lines += [f"{share} collapsed" if summary.collapsed else ""]
-    return format_mean(summary), str(summary.n), "\n".join(filter(None, lines))
+    return format_mean(summary), str(summary.n), ", ".join(filter(None, lines))
