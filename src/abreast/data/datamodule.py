@@ -152,6 +152,11 @@ class DataModule(LightningDataModule):
         return list(torch.bincount(of_class.cpu(), minlength=len(self.classes)).tolist())
 
     @property
+    def validates(self) -> bool:
+        """Whether there are validation examples to measure."""
+        return len(self.val) > 0 and self.val_limit != 0
+
+    @property
     def batches_per_epoch(self) -> int:
         """Mini-batches in an epoch of training."""
         return TrainLoader(self.train, batch_size=self.batch_size, seed=0, limit=self.limit).batches

@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
+from abreast.config.types import Config
 from abreast.data.loader import Batch, Block, batches
 from abreast.errors import DivergedError
 from abreast.learner.data_spec import DataSpec
@@ -44,6 +45,23 @@ class Evaluator(LightningModule):
         self.test_metrics = StageMetrics(classes, ignore_index=loss.ignore_index, full=True)
         self.values: dict[str, float] = {}
         self.confusion: list[list[int]] | None = None
+        self._validated_at = -1  # the optimizer step
+
+    def description(self) -> Config:
+        """What checkpoints say of the weights: how to use them without the data, and their validation.
+
+        `validation` is empty where these weights were not validated: in an epoch without a validation, or
+        after the last one within an epoch.
+        """
+        is_validated = self._validated_at == self.trainer.global_step
+        validation = {k: v for k, v in self.values.items() if is_validated and k.startswith("val/")}
+        return {
+            "in_shape": list(self.in_shape),
+            "out_features": self.out_features,
+            "classes": list(self.classes),
+            "peak": self.peak,
+            "validation": validation,
+        }
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Raw scores `[B, out_features]` of inputs `[B, *in_shape]` as stored."""
@@ -74,6 +92,8 @@ class Evaluator(LightningModule):
         Raises:
             DivergedError: The stage's loss is not finite.
         """
+        if stage == "val":
+            self._validated_at = self.trainer.global_step
         confusion = metrics.pop("confusion", None)
         tensors = {f"{stage}/{name}": value for name, value in metrics.items()}
         if not tensors[f"{stage}/loss"].isfinite():

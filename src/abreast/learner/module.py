@@ -177,14 +177,7 @@ class Learner(Evaluator):
 
     def on_save_checkpoint(self, checkpoint: State) -> None:
         """Add what it takes to use the weights without the data, and to resume bitwise identically."""
-        checkpoint["abreast"] = with_format(
-            {
-                "in_shape": list(self.in_shape),
-                "out_features": self.out_features,
-                "classes": list(self.classes),
-                "peak": self.peak,
-            }
-        )
+        checkpoint["abreast"] = with_format(self.description())
         loader = self.trainer.train_dataloader
         if not isinstance(loader, ResumableLoader):
             return

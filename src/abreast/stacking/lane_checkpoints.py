@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from torch import Tensor
-
 from abreast.config.types import State
 from abreast.learner.checkpoint_io import DeferredCheckpoints
 from abreast.runs.directory import RunDirectory
-from abreast.training.finish import ChosenWeights, chosen_file, read_chosen
+from abreast.training.finish import ChosenWeights, chosen_file, chosen_weights, read_chosen
 
 
 class LaneCheckpoints(DeferredCheckpoints):
@@ -18,7 +16,7 @@ class LaneCheckpoints(DeferredCheckpoints):
     def __init__(self, directory: RunDirectory) -> None:
         super().__init__()
         self.directory = directory
-        self._written: dict[str, tuple[int, dict[str, Tensor]]] = {}  # epoch and weights by file name
+        self._written: dict[str, ChosenWeights] = {}  # by file name
 
     def flush(self) -> dict[Path, State]:
         """Write everything that is kept; what cannot be written is not tried again."""
@@ -28,7 +26,7 @@ class LaneCheckpoints(DeferredCheckpoints):
             self.clear()
             raise
         for path, content in written.items():
-            self._written[path.name] = content["epoch"], content["state_dict"]
+            self._written[path.name] = chosen_weights(path, content)
         return written
 
     def choose(self, name: str) -> ChosenWeights:
@@ -37,5 +35,4 @@ class LaneCheckpoints(DeferredCheckpoints):
         written, self._written = self._written, {}
         if file.name not in written:
             return read_chosen(self.directory, name)
-        epoch, weights = written[file.name]
-        return ChosenWeights(file, epoch + 1, weights)
+        return written[file.name]

@@ -172,6 +172,9 @@ def _train(
             table.close()
             stack.flush()
         chosen = {lane: lane.load_chosen() for lane in lanes if lane.state == "stopped"}
+        unvalidated = [lane for lane, weights in chosen.items() if weights.lack_validation(lane.data)]
+        if unvalidated:
+            trainer.validate(StackTester(unvalidated, layout.threads, pool, "val"), verbose=False)
         if chosen and cfg.get("test", True):
             trainer.test(StackTester([*chosen], layout.threads, pool), verbose=False)
     seconds = (time.perf_counter() - began) / len(lanes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -13,7 +14,7 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 
 from abreast import __version__
-from abreast.config.types import Config
+from abreast.config.types import Config, State
 from abreast.data.datamodule import DataModule
 from abreast.learner import checkpoint
 from abreast.learner.evaluator import Evaluator
@@ -34,10 +35,10 @@ class RunResult(TypedDict):
         status: `finished` or `dropped`.
         seed: The run's seed.
         task: `classification` or `regression`.
-        metrics: The tested epoch's metrics by name (`val/loss`), and the test's.
+        metrics: The metrics of the tested weights by name (`val/loss`), and the test's.
         seconds: Time that the run took, over all processes that trained it.
         epoch: The tested epoch, from 1.
-        step: Optimizer steps at its end.
+        step: Optimizer steps that made the tested weights.
         checkpoint: File name of the tested weights.
         parameters: Number of the network's parameters.
         examples: Number of examples by stage.
@@ -76,12 +77,21 @@ class ChosenWeights:
     Attributes:
         file: The checkpoint that holds them.
         epoch: The epoch they are from, from 1.
+        step: Optimizer steps that made them.
         weights: The values, by the names in the learner's state.
+        validation: Their validation metrics; empty where they were not validated, None where an older release
+            wrote the checkpoint, which does not say it.
     """
 
     file: Path
     epoch: int
+    step: int
     weights: dict[str, Tensor]
+    validation: Mapping[str, float] | None
+
+    def lack_validation(self, data: DataModule) -> bool:
+        """Whether the weights have to be validated: they were not, and the data have examples for it."""
+        return self.validation == {} and data.validates
 
 
 def chosen_file(directory: RunDirectory, name: str) -> Path:
@@ -93,8 +103,14 @@ def chosen_file(directory: RunDirectory, name: str) -> Path:
 def read_chosen(directory: RunDirectory, name: str) -> ChosenWeights:
     """The weights of the run's checkpoint `name` (`best` or `last`), read from its file."""
     file = chosen_file(directory, name)
-    content = checkpoint.load(file)
-    return ChosenWeights(file, int(content["epoch"]) + 1, dict(content["state_dict"]))
+    return chosen_weights(file, checkpoint.load(file))
+
+
+def chosen_weights(file: Path, content: State) -> ChosenWeights:
+    """The weights of a checkpoint's content, which was or is to be read from the file."""
+    validation = content.get("abreast", {}).get("validation")
+    epoch, step = int(content["epoch"]) + 1, int(content["global_step"])
+    return ChosenWeights(file, epoch, step, dict(content["state_dict"]), validation)
 
 
 def finish(
@@ -144,8 +160,7 @@ def _result(
     seconds: float,
     status: str,
 ) -> RunResult:
-    row = next(row for row in directory.read_metrics() if row["epoch"] == chosen.epoch)
-    metrics = {name: value for name, value in row.items() if "/" in name}
+    metrics = _metrics_of_weights(evaluator, directory, chosen)
     test = {name: value for name, value in evaluator.values.items() if name.startswith("test/")}
     return {
         "status": status,
@@ -154,7 +169,7 @@ def _result(
         "metrics": {**metrics, **test},
         "seconds": round(seconds, 3),
         "epoch": chosen.epoch,
-        "step": int(row["step"]),
+        "step": chosen.step,
         "checkpoint": chosen.file.name,
         "parameters": sum(p.numel() for p in evaluator.net.parameters()),
         "examples": {stage: len(getattr(data, stage).targets) for stage in ("train", "val", "test")},
@@ -165,6 +180,26 @@ def _result(
         "execution": record.execution,
         "data": data_record(data),
         "sources": record.sources,
+    }
+
+
+def _metrics_of_weights(
+    evaluator: Evaluator, directory: RunDirectory, chosen: ChosenWeights
+) -> dict[str, float]:
+    """The training and validation metrics of the chosen weights.
+
+    The row of their epoch has these only if the epoch ended with the weights and validated them.
+    """
+    rows = (row for row in directory.read_metrics() if row["epoch"] == chosen.epoch)
+    row = {name: value for name, value in next(rows, {"step": -1.0}).items() if "/" in name or name == "step"}
+    step = row.pop("step")
+    if chosen.validation is None:
+        return row
+    validation = chosen.validation or evaluator.values
+    training = {name: value for name, value in row.items() if step == chosen.step}
+    return {
+        **{name: value for name, value in training.items() if not name.startswith("val/")},
+        **{name: value for name, value in validation.items() if name.startswith("val/")},
     }
 
 

@@ -155,6 +155,9 @@ def train(cfg: Config, directory: RunDirectory) -> None:
         fit(trainer, learner, data, directory)
         chosen = read_chosen(directory, cfg["checkpoint"])
         learner.load_state_dict(chosen.weights)
+        if chosen.lack_validation(data):
+            learner.values = {}
+            trainer.validate(learner, datamodule=data, verbose=False)
         if cfg.get("test", True):
             trainer.test(learner, datamodule=data, verbose=False)
     if trainer.is_global_zero:
