@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +18,9 @@ import pytest
 import yaml
 from scipy import stats
 
+from abreast.report.write import write_report
 from abreast.runs.directory import RunDirectory
+from abreast.runs.looks import read_looks
 from support.command_line import Outcome
 from support.forks import run_forked
 from support.helpers import ROOT
@@ -302,3 +307,70 @@ def test_repeats_on_several_splits_are_pooled_with_the_corrected_variance(tmp_pa
     assert other["test"]["comparison"]["difference"] == pytest.approx(difference.mean())
     assert other["test"]["comparison"]["p"] == pytest.approx(p, rel=1e-3)
     assert "Nadeau and Bengio (2003): 1/4 + 300/270 = 1.361 times the variance" in outcome.out
+
+
+def summary_rows(folder: Path) -> dict[str, dict[str, str]]:
+    """The rows of a report's summary.csv by what they compare."""
+    with (folder / "summary.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {
+        " ".join(value for key, value in row.items() if "." in key or key in ("loss", "optim")): row
+        for row in rows
+    }
+
+
+def test_a_report_on_a_study_agrees_with_its_page(small: Any, tmp_path: Path) -> None:
+    _, found, _ = small
+    folder = Path(shutil.copytree(found["folder"], tmp_path / "study"))
+    page = summary_rows(folder / "report")
+    write_report([folder], tmp_path / "out")
+    assert summary_rows(tmp_path / "out") == page
+    # Another reference, and a repeat of an earlier protocol: the choice is the study's.
+    content = json.loads((folder / "study.json").read_text())
+    (reference,) = [cell for cell in content["cells"] if cell["test"]["verdict"] == "winner"]
+    others = [cell for cell in content["cells"] if cell is not reference]
+    other = max(others, key=lambda cell: cell["test"]["mean"])
+    reference["test"]["verdict"], other["test"]["verdict"] = "worse", "winner"
+    (folder / "study.json").write_text(json.dumps(content))
+    stray = Path(shutil.copytree(folder / other["repeats"][0]["run"], folder / "repeat" / "stray"))
+    config = (stray / "config.yaml").read_text()
+    (stray / "config.yaml").write_text(re.sub(r"^seed: 7$", "seed: 99", config, flags=re.MULTILINE))
+    report = write_report([folder], tmp_path / "again")
+    (task,) = report.analysis.tasks
+    assert task.winner is not None
+    assert task.winner.summary.mean == pytest.approx(other["test"]["mean"])
+    assert {run.seed for group in task.groups for run in group.runs} == {7, 8, 9}
+    assert report.analysis.metric == content["protocol"]["metric"]
+
+
+def test_every_look_at_the_test_is_noted(small: Any, tmp_path: Path) -> None:
+    outcome, found, folder = small
+    assert "the test set was looked at once" in " ".join(outcome.out.split())
+    (look,) = read_looks(found["folder"])
+    assert (look["runs"], look["seeds"], look["metric"]) == (12, [7, 8, 9], "test/accuracy")
+    assert look["cells"] == [cell["name"] for cell in found["cells"]]
+    shutil.copytree(folder, tmp_path / "copy")
+    fewer = (*CELLS[:-1], "hydra.sweeper.repeat_seeds=[7,8]")
+    outcome, again = run_study(tmp_path / "copy", *fewer)
+    looks = read_looks(again["folder"])
+    assert [look["seeds"] for look in looks] == [[7, 8, 9], [7, 8]]
+    text = " ".join(outcome.out.split())
+    assert "the test set was looked at twice" in text
+    page = (again["folder"] / "report" / "report.html").read_text()
+    report = write_report([again["folder"]], tmp_path / "out")
+    for shown in (text, page, report.page.read_text()):
+        assert "Only the runs of the last look are compared" in shown
+    assert {run.seed for run in report.analysis.sweep.runs} == {7, 8}
+
+
+def test_cells_that_differ_in_one_key_are_two_everywhere(tmp_path: Path) -> None:
+    cells = mine(tmp_path, {"loss.scores": ["logits", "probs"]}, {"default": {"optim.lr": [0.01]}})
+    more = ("loss=mse", "loss.tasks=[classification]", "hydra.sweeper.repeat_seeds=[7,8,9]")
+    outcome, found = run_study(tmp_path, *cells, *more)
+    rows = summary_rows(found["folder"] / "report")
+    assert len(rows) == len(found["cells"]) == 2
+    for cell in found["cells"]:
+        (row,) = [row for row in rows.values() if row["loss.scores"] == cell["parts"]["loss.scores"]]
+        assert float(row["mean"]) == pytest.approx(cell["test"]["mean"])
+        assert (row["n"], row["verdict"]) == ("3", cell["test"]["verdict"])
+        assert f"{cell['test']['mean']:.4f}" in outcome.out

@@ -9,6 +9,7 @@ from abreast.errors import RunError
 from abreast.metrics.margin import read_margin
 from abreast.metrics.registry import bounds, by_priority, direction
 from abreast.report.collect import Sweep, mark_duplicates
+from abreast.report.execution import execution_notes
 from abreast.report.groups import Analysis, Group, Task
 from abreast.report.run import Run
 from abreast.report.settings import settings_label
@@ -68,7 +69,8 @@ def analyse(sweep: Sweep, metric: str | None = None, margin: float | None = None
         _task(label, list(groups.values()), metric, selection, margin) for label, groups in by_task.items()
     ]
     keys = tuple(key for key in sweep.varied if key not in context)
-    return Analysis(sweep, metric, selection, higher_is_better, tasks, keys, margin)
+    notes = execution_notes(run for run in counted if metric in run.metrics)
+    return Analysis(sweep, metric, selection, higher_is_better, tasks, keys, margin, notes)
 
 
 def _task(label: str, groups: list[Group], metric: str, selection: str | None, margin: float | None) -> Task:

@@ -135,6 +135,7 @@ class Analysis:
         tasks: The groups of each task.
         keys: The settings in which groups of one task differ.
         margin: The difference up to which groups are equivalent, in the metric's unit; None without one.
+        notes: What else limits the conclusions, a sentence each.
     """
 
     sweep: Sweep
@@ -144,6 +145,7 @@ class Analysis:
     tasks: list[Task]
     keys: tuple[str, ...]
     margin: float | None = None
+    notes: list[str] = field(default_factory=list)
 
     @property
     def groups(self) -> list[Group]:

@@ -49,6 +49,8 @@ def print_analysis(analysis: Analysis, console: Console) -> None:
         console.print(Text("\nRanks over data sets", style="bold"))
         for line in rank_sentences(datasets):
             console.print(Text(printable(line)))
+    for line in analysis.notes:
+        console.print(Text(printable(line)))
     _print_excluded(analysis, console)
 
 

@@ -16,10 +16,14 @@ from abreast.report.figures.base import Section
 from abreast.report.figures.image_files import export, find_browser
 from abreast.report.groups import Analysis
 from abreast.report.html.contents import page_contents, render
+from abreast.report.study_choice import StudyChoice, compare_with_references, read_study_choice
 from abreast.report.tables import runs_table, summary_table
 from abreast.runs.atomic import write_atomically
-from abreast.runs.files import DECISION, REPORT, REPORT_PAGE, REPORT_RUNS, REPORT_SUMMARY, STUDY
+from abreast.runs.files import DECISION, REPORT, REPORT_PAGE, REPORT_RUNS, REPORT_SUMMARY
 from abreast.runs.links import check_output_folder
+from abreast.runs.looks import looks_notes, read_looks
+
+REPEAT = "repeat"  # a study's folder of its repeats, whose report is not the study's own
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,8 @@ def write_report(
     """Write report.html, summary.csv and runs.csv for all runs below some directories.
 
     Args:
-        directories: Directories of sweeps or of runs. For a study, which writes its report itself, only the
-            repeats are reported.
+        directories: Directories of sweeps or of runs. Of a study only the repeats are
+            reported, compared with the cell that the study chose before it tested them.
         out: The directory to write to; by default `report` in the first directory.
         metric: The metric that groups are compared by; see `abreast.report.analysis.analyse`.
         margin: The difference up to which groups are equivalent, in the metric's unit.
@@ -72,9 +76,13 @@ def write_report(
     for directory in directories:
         _refuse_decision(directory)
     named = Path(directories[0])
-    directories = [_repeats_of_study(directory) for directory in directories]
-    analysis = analyse(collect(directories), metric, margin)
-    folder = out or Path(directories[0]) / REPORT
+    studies = [read_study_choice(directory) for directory in directories]
+    study = studies[0] if len(studies) == 1 else None
+    analysis = _analyse(directories, studies, metric, margin)
+    if study is not None:
+        compare_with_references(analysis, study.references)
+        analysis.notes += looks_notes(read_looks(named))
+    folder = out or (named if studies[0] is None else named / REPEAT) / REPORT
     if out is None:
         check_output_folder(folder, named, "--out")
     datasets = over_datasets(analysis)
@@ -106,7 +114,21 @@ def _refuse_decision(directory: Path) -> None:
         )
 
 
-def _repeats_of_study(directory: Path) -> Path:
-    """A study's tuning runs have other seeds and no test, and are not comparable with its repeats."""
-    repeats = directory / "repeat"
-    return repeats if (directory / STUDY).exists() and repeats.is_dir() else directory
+def _analyse(
+    directories: Sequence[Path],
+    studies: Sequence[StudyChoice | None],
+    metric: str | None,
+    margin: float | None,
+) -> Analysis:
+    """Analyse the runs below directories, of studies their repeats: tuning runs have other seeds, no test."""
+    if len(studies) == 1 and studies[0] is not None:
+        metric = metric or studies[0].metric
+        margin = studies[0].margin if margin is None and metric == studies[0].metric else margin
+    paths = [
+        path
+        for directory, study in zip(directories, studies, strict=True)
+        for path in ([directory] if study is None else study.repeats)
+    ]
+    analysis = analyse(collect(paths), metric, margin)
+    analysis.sweep.directories = tuple(directories)  # they hold the commands
+    return analysis

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from abreast.config.types import Json
@@ -11,7 +12,15 @@ from abreast.errors import RunError
 from abreast.runs.files import LOOKS
 
 
-def note_look(directory: Path, metric: str, occasion: str, runs: int) -> None:
+def note_look(
+    directory: Path,
+    metric: str,
+    occasion: str,
+    runs: int,
+    *,
+    cells: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+) -> None:
     """Add a look to the log, unless it is there already: a command that is run again looks at the same runs.
 
     Args:
@@ -19,11 +28,15 @@ def note_look(directory: Path, metric: str, occasion: str, runs: int) -> None:
         metric: What was looked at, such as `test/accuracy`.
         occasion: When, such as `decide, wave 2`.
         runs: The number of runs whose test was looked at.
+        cells: What was compared.
+        seeds: The seeds of the runs.
 
     Raises:
         OSError: If the log cannot be written.
     """
-    look = {"metric": metric, "occasion": occasion, "runs": runs}
+    look: Json = {"metric": metric, "occasion": occasion, "runs": runs}
+    look |= {"cells": list(cells)} if cells else {}
+    look |= {"seeds": list(seeds)} if seeds else {}
     if any(look.items() <= earlier.items() for earlier in read_looks(directory)):
         return
     line = json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **look}, ensure_ascii=False)
@@ -58,3 +71,31 @@ def read_looks(directory: Path) -> list[Json]:
         if isinstance(look, dict):
             looks.append(look)
     return looks
+
+
+def count_looks(looks: Sequence[Json]) -> str:
+    """Write `once` or `3 times`.
+
+    >>> count_looks([{}])
+    'once'
+    """
+    return "once" if len(looks) <= 1 else "twice" if len(looks) == 2 else f"{len(looks)} times"
+
+
+def looks_notes(looks: Sequence[Json]) -> list[str]:
+    """Say what several looks at the test set mean for a report on the last one; nothing for a single look."""
+    if len(looks) < 2:
+        return []
+    listed = "; ".join(
+        f"{look.get('time')}, {look.get('occasion')}: {look.get('runs')} runs" + _seeds(look.get("seeds"))
+        for look in looks
+    )
+    return [
+        f"The test set was looked at {count_looks(looks)} ({listed}). Only the runs of the last look are "
+        "compared, and none of the others pooled with them. Its error rates hold as if it were the only one: "
+        "if an earlier look decided what was run again, more differences are claimed falsely."
+    ]
+
+
+def _seeds(seeds: object) -> str:
+    return f" on seeds {', '.join(map(str, seeds))}" if isinstance(seeds, list) and seeds else ""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from abreast.config.types import Json
-from abreast.report.analysis import analyse, compare_groups
+from abreast.report.analysis import analyse
 from abreast.report.collect import collect
 from abreast.report.dataset_text import ranks_section, write_ranks
 from abreast.report.example_text import write_examples
@@ -23,11 +23,12 @@ from abreast.report.figures.base import (
 )
 from abreast.report.figures.lr_sensitivity import lr_sensitivity
 from abreast.report.formatting import format_number, metric_title
-from abreast.report.groups import Analysis
 from abreast.report.html.contents import page_contents, render
+from abreast.report.study_choice import compare_with_references, resolved
 from abreast.report.tables import runs_table, summary_table
 from abreast.runs.atomic import write_atomically
 from abreast.runs.files import REPORT, REPORT_PAGE, REPORT_RUNS, REPORT_SUMMARY
+from abreast.runs.looks import count_looks, looks_notes, read_looks
 from abreast.study.budget import budgets
 from abreast.study.datasets import study_datasets
 from abreast.study.results import StudyResult
@@ -53,7 +54,8 @@ def write_page(result: StudyResult) -> Path:
     repeats = _run_directories(result, "repeat")
     analysis = analyse(collect(repeats), result.criteria.metric, result.protocol.margin)
     analysis.sweep.directories = (result.directory,)  # it holds the study's command
-    _compare_with_reference(analysis, result)
+    compare_with_references(analysis, _references(result))
+    analysis.notes += looks_notes(read_looks(result.directory))
     datasets = study_datasets(result)
     ranks = [ranks_section(datasets)] if datasets else []
     sections = [_protocol_section(result), *ranks, *_tuning_sections(result)]
@@ -75,26 +77,17 @@ def _run_directories(result: StudyResult, stage: str) -> list[Path]:
     return sorted(directory for directory in directories if directory.is_dir())
 
 
-def _compare_with_reference(analysis: Analysis, result: StudyResult) -> None:
-    """Make the study's reference, the cell with the best validation in tuning, the winner of the analysis."""
+def _references(result: StudyResult) -> frozenset[Path]:
+    """The repeats of the study's references, the cells with the best validation in tuning."""
     assert result.comparison is not None
     assert result.repeats is not None
-    references: set[Path] = set()
-    for choice, outcomes, ranking in zip(
-        result.choices, result.repeats, result.comparison.rankings, strict=True
-    ):
-        if choice.cell.name == ranking.winner:
-            references |= {outcome.directory.resolve() for outcome in outcomes}
-    for task in analysis.tasks:
-        labels = [
-            group.label
-            for group in task.groups
-            if group.values and any(run.path.resolve() in references for run in group.runs)
-        ]
-        if labels:
-            ranking = compare_groups(task, analysis.metric, margin=analysis.margin, reference=labels[0])
-            task.rank(ranking)
-            task.groups.sort(key=lambda group: group.verdict != "winner")  # the others keep their order
+    cells = zip(result.choices, result.repeats, result.comparison.rankings, strict=True)
+    return resolved(
+        outcome.directory
+        for choice, outcomes, ranking in cells
+        if choice.cell.name == ranking.winner
+        for outcome in outcomes
+    )
 
 
 def _protocol_section(result: StudyResult) -> Section:
@@ -107,7 +100,7 @@ def _protocol_section(result: StudyResult) -> Section:
         f"Tuning: each of {len(protocol.cells)} cells had {trials} on {format_seeds(protocol.tune_seeds)}, "
         f"and the setting with the best {mean}{validation} was chosen. Repeats: the chosen settings were "
         f"trained on {format_seeds(protocol.repeat_seeds)}, which tuning did not use{on_splits}. Test: the "
-        "repeats were tested once.",
+        f"test set was looked at {count_looks(read_looks(result.directory))}.",
         "The other cells are compared with the one that had the best validation in tuning. Neither the test "
         "examples nor the repeats selected it, so the tests keep their significance level.",
     ]

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from abreast.config.options import groups
 from abreast.errors import RunError
 from abreast.runs.files import SWEEP
+from abreast.runs.looks import note_look
 from abreast.study.criteria import Criteria, read_criteria
 from abreast.study.overrides import parse_command_line
 from abreast.study.page import write_page
@@ -121,6 +122,14 @@ def run_study(
     assert result.comparison is not None
     if not any(summary.n for summary in result.comparison.summaries):
         raise RunError(f"{sweep_dir}: every repeat failed. The first: {result.warnings[-1]}")
+    note_look(
+        sweep_dir,
+        criteria.metric,
+        f"study {protocol.name}",
+        sum(summary.n for summary in result.comparison.summaries),
+        cells=[choice.cell.name for choice in choices],
+        seeds=protocol.repeat_seeds,
+    )
     print_result(result, write_page(result))
     return result
 

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from abreast.report.dataset_text import rank_sentences
 from abreast.report.formatting import VERDICTS, format_difference_interval, format_mean, format_number
+from abreast.runs.looks import count_looks, looks_notes, read_looks
 from abreast.runtime.printable import printable
 from abreast.study.datasets import study_datasets
 from abreast.study.results import StudyResult
@@ -25,10 +26,11 @@ def print_result(result: StudyResult, page: Path) -> None:
         console = Console(highlight=False, width=WIDTH)
     console.print()
     console.print(_table(result))
-    protocol = result.protocol
+    protocol, looks = result.protocol, read_looks(result.directory)
     console.print(
         f"Tuned by {result.choices[0].metric} on {format_seeds(protocol.tune_seeds)} with {protocol.trials} "
-        f"trials per cell; tested once on {format_seeds(protocol.repeat_seeds)}.\n"
+        f"trials per cell; tested on {format_seeds(protocol.repeat_seeds)}; the test set was looked at "
+        f"{count_looks(looks)}.\n"
         "Mean with its 95% confidence interval. Reference: the cell with the best validation in tuning. The "
         "error rate of 5% holds for all comparisons with it together; docs/statistics.md has the method.",
         soft_wrap=True,
@@ -40,6 +42,8 @@ def print_result(result: StudyResult, page: Path) -> None:
         console.print("\n[bold]Ranks over data sets[/bold]")
         for line in rank_sentences(datasets):
             console.print(Text(printable(f"  {line}")), soft_wrap=True)
+    for line in looks_notes(looks):
+        console.print(Text(printable(line)), soft_wrap=True)
     if result.warnings:
         console.print("\n[bold]Warnings[/bold]")
         for line in result.warnings:

@@ -27,6 +27,7 @@ def result_part(analysis: Analysis) -> Part:
             body += f"<h3>{escaped(task.label)}</h3>"
         body += f'<p class="lead">{escaped(headline(task, analysis))}</p>'
         body += paragraphs(findings(task, analysis))
+    body += paragraphs(analysis.notes)
     if not analysis.tasks:
         body = '<p class="lead">None of the runs can be read.</p>'
     counts = "".join(
