@@ -126,7 +126,7 @@ def run_study(
         sweep_dir,
         criteria.metric,
         f"study {protocol.name}",
-        sum(summary.n for summary in result.comparison.summaries),
+        sum(outcome.score is not None for outcomes in result.repeats or () for outcome in outcomes),
         cells=[choice.cell.name for choice in choices],
         seeds=protocol.repeat_seeds,
     )
