@@ -12,6 +12,7 @@ from abreast.report.analysis import analyse
 from abreast.report.collect import collect
 from abreast.report.groups import Analysis
 from abreast.report.run import block_of
+from abreast.report.text import exclusion_reason
 from support.report_runs import config, write_run
 
 SEEDS = (0, 1, 2)
@@ -173,3 +174,15 @@ def test_a_repeat_without_a_test_does_not_hide_the_tested_one(tmp_path: Path, or
     assert [(group.label, len(group.values)) for group in analysis.groups] == [("all runs", 3)]
     duplicates = [run.name for run in analysis.sweep.runs if run.duplicate_of]
     assert duplicates == [f"{untested}/{seed}" for seed in SEEDS]
+
+
+def test_a_dropped_run_tells_its_last_epoch_and_is_not_ranked(tmp_path: Path) -> None:
+    repeat(tmp_path, "a", 0.9)
+    reason = "dropped after epoch 2: rank 3 of 3 by val/accuracy"
+    write_run(tmp_path / "d", config(seed=0, optim="sgd"), status="dropped", reason=reason, val=0.7, epochs=2)
+    analysis = analyse(collect([tmp_path]))
+    (run,) = analysis.excluded_runs()
+    assert exclusion_reason(run, analysis).endswith(
+        "; validation accuracy 0.7000 in its last epoch, not ranked"
+    )
+    assert [group.summary.n for group in analysis.groups] == [3, 0]

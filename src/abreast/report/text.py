@@ -144,7 +144,19 @@ def exclusion_reason(run: Run, analysis: Analysis) -> str:
         return f"finished without {analysis.metric}"
     if run.status == "running" and run.idle_seconds is not None:
         return f"running; last wrote {format_duration(run.idle_seconds)} ago"
-    return f"{run.status}: {run.reason}" if run.reason else run.status
+    reason = f"{run.status}: {run.reason}" if run.reason else run.status
+    return f"{reason}{_last_epoch(run, analysis)}" if run.status == "dropped" else reason
+
+
+def _last_epoch(run: Run, analysis: Analysis) -> str:
+    """The last validation of a run that was not trained to its end; it is not ranked."""
+    column = f"val/{analysis.metric.partition('/')[2]}"
+    values = [value for value in run.curve.get(column, []) if value == value]
+    return (
+        f"; {metric_title(column)} {format_number(values[-1])} in its last epoch, not ranked"
+        if values
+        else ""
+    )
 
 
 def _with_verdict(groups: Iterable[Group], verdict: Verdict) -> list[Group]:

@@ -104,6 +104,8 @@ def _common_reason(run: Run, analysis: Analysis) -> str:
         return "same settings and seed as another run, which is counted instead"
     if run.status == "failed" and run.reason.startswith("diverged"):
         return "failed: diverged (the training loss was not finite)"
+    if run.status == "dropped":
+        return "dropped by successive halving; the table of all runs has the value of the last epoch"
     return "running" if run.status == "running" else exclusion_reason(run, analysis)
 
 
