@@ -353,9 +353,17 @@ def _file(name: str) -> Any:
     return SOURCE.joinpath(*name.split(".")[1:]).with_suffix(".py")
 
 
+def _is_for_the_type_checker(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
 def _imports(path: Path, seen: Any) -> Any:
-    """Modules that a file of this package imports at its top level, this package's own followed."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    """Modules that a file of this package imports, early or late, this package's own followed."""
+    tree = ast.parse(path.read_text())
+    never = {part for node in ast.walk(tree) if _is_for_the_type_checker(node) for part in ast.walk(node)}
+    for node in ast.walk(tree):
+        if node in never:
+            continue
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -367,7 +375,12 @@ def _imports(path: Path, seen: Any) -> Any:
                 seen.add(name)
                 file = _file(name)
                 # Imported inside `task` alone; the last imports torch where other ranks have to be told.
-                begins = ("abreast.training.run", "abreast.study.run", "abreast.training.external_ranks")
+                begins = (
+                    "abreast.training.run",
+                    "abreast.study.run",
+                    "abreast.study.decide.run",
+                    "abreast.training.external_ranks",
+                )
                 if name.startswith("abreast.") and name not in begins and file.is_file():
                     _imports(file, seen)
     return seen

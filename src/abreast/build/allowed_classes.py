@@ -103,8 +103,8 @@ def allowed_class(kind: str, target: str) -> Any | None:
     """
     package = target.partition(".")[0]
     for home in HOMES[kind]:
-        if home.partition(".")[0] == package and target in (found := _exports(kind, home)):
-            return found[target]
+        if home.partition(".")[0] == package and target in (exports := _exports(kind, home)):
+            return exports[target]
     return None
 
 
@@ -121,11 +121,11 @@ def _exports(kind: str, home: str) -> dict[str, Any]:
         import_module("torch.nn.modules").__all__ if home == "torch.nn" else getattr(module, "__all__", None)
     )
     chosen = HOMES[kind][home]
-    found = {}
+    exports = {}
     for name in names or vars(module):
         value: Any = getattr(module, name, None)
         if name.startswith("_") or not fits(value) or (chosen is not None and name not in chosen):
             continue
         if str(value.__module__).partition(".")[0] == home.partition(".")[0]:
-            found[f"{home}.{name}"] = found[f"{value.__module__}.{value.__qualname__}"] = value
-    return found
+            exports[f"{home}.{name}"] = exports[f"{value.__module__}.{value.__qualname__}"] = value
+    return exports

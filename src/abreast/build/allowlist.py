@@ -142,8 +142,8 @@ def _texts(node: Any, key: str) -> Iterator[tuple[str, str]]:
 def _check(kind: str, target: str, packages: Sequence[str]) -> list[str]:
     """The names of a target that may be built: the one that was asked for, and its full one."""
     fits, what = KINDS[kind]
-    found = allowed_class(kind, target)
-    if found is None:
+    built = allowed_class(kind, target)
+    if built is None:
         root = target.split(".", 1)[0]
         if root not in packages:
             raise RunError(
@@ -152,13 +152,13 @@ def _check(kind: str, target: str, packages: Sequence[str]) -> list[str]:
                 f"with resume= trust=[{root}]"
             )
         try:
-            found = hydra.utils.get_object(target)
+            built = hydra.utils.get_object(target)
         except Exception as error:
             raise RunError(f"{target}: cannot be found ({error})") from None
-        home = getattr(found, "__module__", "").split(".", 1)[0]
-        if not fits(found) or (home not in packages and allowed_class(kind, full_name(found)) is None):
+        home = getattr(built, "__module__", "").split(".", 1)[0]
+        if not fits(built) or (home not in packages and allowed_class(kind, full_name(built)) is None):
             raise RunError(f"{target}: not run, as it is not {what}")
-    return [target, full_name(found)]
+    return [target, full_name(built)]
 
 
 def full_name(target: Any) -> str:

@@ -156,7 +156,7 @@ def _read(group: Group, runs: Sequence[Run], kind: str, room: int) -> _Read:
     missing = sum(not (run.path / EXAMPLES).exists() for run in runs)
     if missing:
         raise RunError(f"{missing} of {len(runs)} runs kept no {EXAMPLES}")
-    found = []
+    read = []
     for run in runs:
         outcomes = read_example_outcomes(run.path / EXAMPLES)
         room -= len(outcomes.values)
@@ -168,8 +168,8 @@ def _read(group: Group, runs: Sequence[Run], kind: str, room: int) -> _Read:
             accuracy = outcomes.values.sum() / max(1, int(outcomes.counted.sum()))
             if abs(accuracy - run.metrics["test/accuracy"]) > ROUNDING:
                 raise RunError(f"{run.name}: {EXAMPLES} and result.json disagree")
-        found.append(outcomes)
-    return _Read(group, tuple(run.path if run.seed is None else run.seed for run in runs), found)
+        read.append(outcomes)
+    return _Read(group, tuple(run.path if run.seed is None else run.seed for run in runs), read)
 
 
 def _interval_json(interval: CrossedInterval) -> Json:

@@ -166,6 +166,6 @@ def _with_verdict(groups: Iterable[Group], verdict: Verdict) -> list[Group]:
 def _labels(groups: Sequence[Group], notes: Sequence[str] = ()) -> str:
     """The names of the first groups, each with its note."""
     notes = notes or [""] * len(groups)
-    named = [f"{group.label}{note}" for group, note in zip(groups, notes, strict=True)]
-    more = len(named) - MOST_LISTED
-    return "; ".join([*named[:MOST_LISTED], *([f"and {more} more"] if more > 0 else [])])
+    labels = [f"{group.label}{note}" for group, note in zip(groups, notes, strict=True)]
+    more = len(labels) - MOST_LISTED
+    return "; ".join([*labels[:MOST_LISTED], *([f"and {more} more"] if more > 0 else [])])

@@ -75,16 +75,16 @@ def write_report(
         find_browser()  # raises before the work, not after it
     for directory in directories:
         _refuse_decision(directory)
-    named = Path(directories[0])
+    first = Path(directories[0])
     studies = [read_study_choice(directory) for directory in directories]
     study = studies[0] if len(studies) == 1 else None
     analysis = _analyse(directories, studies, metric, margin)
     if study is not None:
         compare_with_references(analysis, study.references)
-        analysis.notes += looks_notes(read_looks(named))
-    folder = out or (named if studies[0] is None else named / REPEAT) / REPORT
+        analysis.notes += looks_notes(read_looks(first))
+    folder = out or (first if studies[0] is None else first / REPEAT) / REPORT
     if out is None:
-        check_output_folder(folder, named, "--out")
+        check_output_folder(folder, first, "--out")
     datasets = over_datasets(analysis)
     ranks = [ranks_section(datasets)] if datasets else []
     contents = page_contents(analysis, target=target, extra=[*ranks, *extra])

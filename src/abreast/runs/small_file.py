@@ -181,13 +181,13 @@ def _size(count: int) -> str:
 
 def texts(content: Any) -> list[str]:
     """Every text in plain data, the keys of its mappings included."""
-    found, nodes = [], [content]
+    strings, nodes = [], [content]
     while nodes:
         node = nodes.pop()
         if isinstance(node, str):
-            found.append(node)
+            strings.append(node)
         elif isinstance(node, Mapping):
             nodes += [*node.keys(), *node.values()]
         elif isinstance(node, list):
             nodes += node
-    return found
+    return strings

@@ -102,7 +102,7 @@ class Question:
 def read_comparison(
     names: tuple[Hashable, Hashable],
     counts: tuple[int, int, int],
-    found: Contrasts,
+    fitted: Contrasts,
     index: int,
     question: Question,
 ) -> Comparison:
@@ -111,31 +111,31 @@ def read_comparison(
     Args:
         names: The group and the reference.
         counts: Number of values of the group and of the reference, and of their common blocks.
-        found: The contrasts of one data set.
+        fitted: The contrasts of one data set.
         index: Index of the group.
         question: What is asked.
     """
-    difference = float(found.difference[0, index])
-    if not found.tested[0, index]:
+    difference = float(fitted.difference[0, index])
+    if not fitted.tested[0, index]:
         seen = difference if min(counts[:2]) else None
         return Comparison(*names, "none", counts[:2], seen)
-    blocked = bool(found.blocked[0, index])
-    test: Test = ("paired t" if found.groups == 2 else "blocked t") if blocked else "Welch t"
+    blocked = bool(fitted.blocked[0, index])
+    test: Test = ("paired t" if fitted.groups == 2 else "blocked t") if blocked else "Welch t"
     n = (counts[2],) if blocked else counts[:2]
-    error, df = float(found.error[0, index]), float(found.df[0, index])
-    limit = float(found.critical[0, index])
+    error, df = float(fitted.error[0, index]), float(fitted.df[0, index])
+    limit = float(fitted.critical[0, index])
     t = abs(difference) / error
-    significant = bool(found.significant[0, index])
+    significant = bool(fitted.significant[0, index])
     p = float(2 * stats.t.sf(t, df))
-    p_adjusted = p if found.groups == 2 else max(p, _corrected(t, p, df, found, question))
+    p_adjusted = p if fitted.groups == 2 else max(p, _corrected(t, p, df, fitted, question))
     # Tables are interpolated: the p-value must not contradict the interval by a rounding error.
     p_adjusted = min(p_adjusted, question.alpha) if significant else max(p_adjusted, _above(question.alpha))
     smallest = detectable_ratio(limit, df) * error
-    p_equivalent = equivalence(difference, error, df, found.groups, question)
+    p_equivalent = equivalence(difference, error, df, fitted.groups, question)
     per_seed = df / max(1, min(counts[2] if blocked else min(counts[:2]), *counts[:2]) - 1)
     size = (len(n) == 1 and n[0]) or 2 / (1 / counts[0] + 1 / counts[1])
     needed = seeds_needed(
-        difference, error * math.sqrt(size), per_seed, found.groups, question.family, question.alpha
+        difference, error * math.sqrt(size), per_seed, fitted.groups, question.family, question.alpha
     )
     verdict = _verdict(difference, smallest, significant, p_equivalent, question)
     return Comparison(
@@ -184,13 +184,13 @@ def common_blocks(has: NDArray[np.bool_], group: int, reference: int) -> int:
     return int((has[group] & has[reference]).sum())
 
 
-def _corrected(t: float, p: float, df: float, found: Contrasts, question: Question) -> float:
+def _corrected(t: float, p: float, df: float, fitted: Contrasts, question: Question) -> float:
     """The corrected p-value; with a fixed reference between that of dependent and independent tests."""
-    together = float(survival(t, found.groups, df, question.family))
+    together = float(survival(t, fitted.groups, df, question.family))
     if question.family == "pairs":
         return together
-    apart = float(-np.expm1((found.groups - 1) * np.log1p(-min(p, 1 - 1e-16))))
-    return float(found.shared[0]) * together + (1 - float(found.shared[0])) * apart
+    apart = float(-np.expm1((fitted.groups - 1) * np.log1p(-min(p, 1 - 1e-16))))
+    return float(fitted.shared[0]) * together + (1 - float(fitted.shared[0])) * apart
 
 
 def _above(alpha: float) -> float:

@@ -62,12 +62,12 @@ class DatasetRanks(Generic[K, D]):
         """Neighbours in the order that do not differ significantly, as many as possible: first and last."""
         if self.critical_difference is None:
             return []
-        means, found = self.mean_ranks, list[tuple[int, int]]()
+        means, cliques = self.mean_ranks, list[tuple[int, int]]()
         for first in range(len(means)):
             last = int(np.flatnonzero(means - means[first] < self.critical_difference)[-1])
-            if last > first and (not found or last > found[-1][1]):
-                found.append((first, last))
-        return found
+            if last > first and (not cliques or last > cliques[-1][1]):
+                cliques.append((first, last))
+        return cliques
 
 
 def rank_over_datasets(

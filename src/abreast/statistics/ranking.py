@@ -131,13 +131,13 @@ def compare(
         chosen = winner if reference is None else None
         summaries = _summaries(table, counts, bounds, step, overlap, chosen, higher_is_better)
         index = np.array([table.names.index(winner)])
-        found = contrasts(table.values[None], index, question.family, alpha=alpha, step=step, overlap=overlap)
+        fit = contrasts(table.values[None], index, question.family, alpha=alpha, step=step, overlap=overlap)
         has = np.isfinite(table.values)
         for position, name in enumerate(table.names):
             if name != winner:
                 common = common_blocks(has, position, int(index[0]))
                 sizes = (len(groups[name]), len(groups[winner]), common)
-                comparisons[name] = read_comparison((name, winner), sizes, found, position, question)
+                comparisons[name] = read_comparison((name, winner), sizes, fit, position, question)
     for name, (fallen, kept) in counts.items():
         if fallen and not kept:
             n = (fallen, counts[winner][1] if winner is not None else 0)
