@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from lightning.pytorch import Trainer
 
+from abreast.config.identity import FOLD, SPLIT_SEED, identity
 from abreast.config.neutral_keys import is_neutral
 from abreast.loggers.tensorboard import TensorBoard
 
@@ -14,9 +15,9 @@ Row: TypeAlias = dict[str, str | int | float | bool]  # flat, by dotted key
 
 # In the order that people compare by.
 GROUPS = ("data", "model", "loss", "optim", "schedule", "trainer")
-# Not shown among the hyperparameters, beside the keys that cannot change a result: they could, but seldom
-# differ between the runs that are compared, and would hide those that do.
-NOT_SHOWN = frozenset(
+# Columns only where they do not have their default, like all other keys of a run's identity: the columns that
+# people compare are not lost among them.
+SELDOM = frozenset(
     {
         "_target_",
         "_partial_",
@@ -32,10 +33,14 @@ NOT_SHOWN = frozenset(
 TRAINER = frozenset(
     {"max_epochs", "max_steps", "precision", "gradient_clip_val", "accumulate_grad_batches", "devices"}
 )
+CLASSES = (".criterion._target_", ".scheduler._target_")  # what an option's name does not say for certain
 
 
 def hyperparameters(config: Mapping[str, Any]) -> Row:
-    """The configuration as one flat row: `optim` names what was chosen, `optim.lr` holds its values."""
+    """The configuration as one flat row: `optim` names what was chosen, `optim.lr` holds its values.
+
+    Every key that is part of the run's identity is in it, if it does not have its default.
+    """
     names = config.get("names", {})
     row: Row = {"seed": config["seed"]}
     for group in GROUPS:
@@ -44,6 +49,11 @@ def hyperparameters(config: Mapping[str, Any]) -> Row:
         if group == "trainer":
             node = {key: value for key, value in node.items() if key in TRAINER}
         row.update(_flat(node, group + "."))
+    whole = identity(config)
+    blocks = {SPLIT_SEED: whole.split_seed or None, FOLD: whole.fold}
+    for key, value in {**whole.leaves, **blocks}.items():
+        if value is not None and (not key.endswith(("_target_", "_partial_")) or key.endswith(CLASSES)):
+            row.setdefault(key, value)
     return row
 
 
@@ -56,7 +66,7 @@ def _name(node: Mapping[str, Any]) -> str:
 def _flat(node: Mapping[str, Any], prefix: str) -> Row:
     row: Row = {}
     for key, value in node.items():
-        if key in NOT_SHOWN or value is None or is_neutral(prefix + key):
+        if key in SELDOM or value is None or is_neutral(prefix + key):
             continue
         if isinstance(value, Mapping):
             row.update(_flat(value, f"{prefix}{key}."))
