@@ -52,6 +52,9 @@ def test_make_study_leaves_a_page_that_renders(tmp_path: Path, browser: Any) -> 
     text = browser.find_element("tag name", "body").text
     assert "Performance against budget" in text
     assert "The study" in text
-    drawn = browser.execute_script("return document.querySelectorAll('.js-plotly-plot svg.main-svg').length")
-    assert drawn > 0
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    plot = browser.find_element("css selector", ".plot")
+    browser.execute_script("arguments[0].scrollIntoView()", plot)  # figures are drawn when they are seen
+    WebDriverWait(browser, 30).until(lambda _: plot.find_elements("css selector", "svg.main-svg"))
     assert [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []

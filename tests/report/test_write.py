@@ -179,7 +179,9 @@ def test_of_a_study_the_repeats_are_reported(tmp_path: Path) -> None:
     """Beside them: the study's own page stays."""
     write_run(tmp_path / "tune" / "0", config(seed=0))
     write_run(tmp_path / "repeat" / "0", config(seed=1))
-    (tmp_path / "study.json").write_text("{}")
+    cell = {"repeats": [{"run": "repeat/0"}], "test": {"verdict": "winner"}}
+    study = {"status": "finished", "protocol": {"metric": "test/accuracy"}, "cells": [cell]}
+    (tmp_path / "study.json").write_text(json.dumps(study))
     report = write_report([tmp_path])
     assert [run.seed for run in report.analysis.sweep.runs] == [1]
     assert report.page == tmp_path / "repeat" / "report" / "report.html"

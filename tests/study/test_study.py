@@ -214,7 +214,7 @@ def test_failures_are_counted_and_the_study_continues(tmp_path: Path) -> None:
 
 def test_a_cell_of_which_every_trial_failed_is_listed_and_not_repeated(tmp_path: Path) -> None:
     space = {"default": {"optim.lr": [0.03]}, "wild": {"optim.lr": [1e30]}}
-    cells = [{"calm": "optim=sgd"}, {"wild": ["optim=sgd", "loss=mse"]}]
+    cells = [{"calm": "optim=adam"}, {"wild": ["optim=sgd", "loss=mse"]}]
     _, found = run_study(tmp_path, *mine(tmp_path, cells, space))
     calm, wild = found["cells"]
     assert (wild["status"], wild["chosen"], wild["repeats"]) == ("failed", None, [])

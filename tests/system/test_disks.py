@@ -123,7 +123,7 @@ def test_a_directory_of_somebody_else(tmp_path: Path, monkeypatch: pytest.Monkey
     opened = Path.open
 
     def refuse(self: Path, mode: str = "r", *arguments: Any, **more: Any) -> Any:
-        if "w" in mode and path in self.parents:
+        if set(mode) & set("wx") and path in self.parents:
             raise PermissionError(13, "Permission denied", str(self))
         return opened(self, mode, *arguments, **more)
 

@@ -119,14 +119,14 @@ def run_study(
     directories = _launch(launcher, "repeat", repeats, len(tuning), sweep_dir)
     result = result.with_repeats(_read_repeats(protocol, criteria, choices, directories))
     result.write()
-    assert result.comparison is not None
-    if not any(summary.n for summary in result.comparison.summaries):
+    tested = sum(outcome.score is not None for outcomes in result.repeats or () for outcome in outcomes)
+    if not tested:
         raise RunError(f"{sweep_dir}: every repeat failed. The first: {result.warnings[-1]}")
     note_look(
         sweep_dir,
         criteria.metric,
         f"study {protocol.name}",
-        sum(outcome.score is not None for outcomes in result.repeats or () for outcome in outcomes),
+        tested,
         cells=[choice.cell.name for choice in choices],
         seeds=protocol.repeat_seeds,
     )

@@ -27,5 +27,9 @@ class AbreastDecideConf:
 
 
 ConfigStore.instance().store(
-    group="hydra/sweeper", name="abreast_decide", node=AbreastDecideConf, provider="abreast_decide"
+    group="hydra/sweeper",
+    name="abreast_decide",
+    node=AbreastDecideConf,
+    provider="abreast_decide",
+    replace=True,
 )
