@@ -89,6 +89,8 @@ def of_rank() -> Permissions | None:
     if text is None:
         return None
     permissions = Permissions.from_json(json.loads(text))
-    if permissions.modules is not None:
+    if permissions.modules is None:
+        module_path.put_working_directory_last()  # as in the process that started this rank
+    else:
         module_path.leave_out_working_directory(permissions.modules)
     return permissions
