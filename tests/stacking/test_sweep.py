@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -14,8 +15,12 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.utils import execution_whitelist
 
 from abreast.cli.task import task
+from abreast.data.files import NAMES
+from abreast.report.analysis import analyse
+from abreast.report.collect import collect
 from abreast.runs.directory import RunDirectory
 from abreast.validation.preflight import Stop
+from support.forks import run_forked
 from support.helpers import CONF, jobs_of
 
 COMMON = (
@@ -208,3 +213,30 @@ def test_nothing_heavy_at_discovery() -> None:
         "assert 'hydra_plugins.abreast_launcher.launcher' in sys.modules; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_a_sweep_over_data_trains_a_run_on_each(tmp_path: Path) -> None:
+    """A path cannot change a result, but the data behind two paths do."""
+    folders = [tmp_path / name for name in ("one", "other", "copy")]
+    for folder, seed in zip(folders, (0, 1, 0), strict=True):
+        random = np.random.default_rng(seed)
+        folder.mkdir()
+        for name in NAMES:
+            rows = 60 if name.startswith("train") else 20
+            shape = (rows, 28, 28) if "images" in name else (rows,)
+            values = random.integers(0, 10, shape, dtype=np.uint8)
+            head = bytes([0, 0, 8, values.ndim]) + b"".join(size.to_bytes(4, "big") for size in shape)
+            (folder / name).write_bytes(head + values.tobytes())
+    small = [each for each in COMMON if not each.startswith("data")]
+    command = ["-m", *small, "data=mnist", f"data.dir={','.join(map(str, folders))}", "hydra.sweep.dir=sweep"]
+    outcome = run_forked(command, tmp_path)
+    assert outcome.code == 0, outcome.err
+    runs = [RunDirectory(path) for path in jobs_of(tmp_path / "sweep")]
+    assert len(runs) == 3
+    digests = [run.read_result()["data"]["digest"] for run in runs]
+    assert digests[0] == digests[2] != digests[1]
+    times = [(run.path / "result.json").stat().st_mtime_ns for run in runs]
+    assert run_forked(command, tmp_path).code == 0
+    assert [(run.path / "result.json").stat().st_mtime_ns for run in runs] == times
+    groups = analyse(collect([tmp_path / "sweep"])).groups
+    assert sorted(len(group.runs) for group in groups) == [1, 1]  # the copy repeats the first

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from abreast.errors import AbreastError, Interrupted, RunError
 from abreast.runs.state import clear
 from hydra_plugins.abreast_launcher._hydra_jobs import HydraJobs
-from hydra_plugins.abreast_launcher._jobs import SweepJob, compose, failure_reason, is_valid
+from hydra_plugins.abreast_launcher._jobs import SweepJob, compose, failure_reason, identify, is_valid
 from hydra_plugins.abreast_launcher._stacks import TrainedStack, train_stacks
 from hydra_plugins.abreast_launcher.config import AbreastLauncherConf
 
@@ -68,9 +68,10 @@ class _Sweep:
 
     def run(self) -> None:
         """Run every job, a run that two jobs ask for only once."""
-        for job in self.jobs:
-            if not is_valid(job, self.settings.matmul_precision):
-                self.hydra.run(job)  # which says what is wrong, as for a single run
+        invalid = [job for job in self.jobs if not is_valid(job, self.settings.matmul_precision)]
+        identify(self.jobs)
+        for job in invalid:
+            self.hydra.run(job)  # which says what is wrong, as for a single run
         first_of_id: dict[str, SweepJob] = {}
         for job in self.jobs:
             if job.returned is None:

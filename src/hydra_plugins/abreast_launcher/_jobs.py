@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus, filter_overrides
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from abreast.config.identity import is_data_path
 from abreast.config.run_config import run_config
 from abreast.config.run_id import run_ids
 from abreast.config.types import Config
@@ -88,7 +90,7 @@ def compose(
 
 
 def is_valid(job: SweepJob, matmul_precision: str | None) -> bool:
-    """Whether the job's config passes the checks; if so, sets `run_config`, `id` and the directory."""
+    """Whether the job's config passes the checks; if so, sets `run_config`."""
     from abreast.validation.preflight import check
 
     with hydra_config(job.config):
@@ -100,10 +102,29 @@ def is_valid(job: SweepJob, matmul_precision: str | None) -> bool:
             return False
     if matmul_precision is not None:
         job.run_config["matmul_precision"] = matmul_precision
-    ids = run_ids(job.run_config)
-    job.id = ids[0]
-    _name_directory(job, ids)
     return True
+
+
+def identify(jobs: Sequence[SweepJob]) -> None:
+    """Set the id and the directory of each valid job, by which the same run is found again.
+
+    The paths of data do not count as part of a run's id. A sweep over such paths asks for one run on each.
+    """
+    valid = [(job, run_ids(job.run_config), _paths(job.run_config)) for job in jobs if job.run_config]
+    paths_of: dict[str, set[str]] = {}
+    for _, ids, paths in valid:
+        paths_of.setdefault(ids[0], set()).add(paths)
+    for job, ids, paths in valid:
+        if len(paths_of[ids[0]]) > 1:
+            ids = tuple(hashlib.sha256(f"{id_} {paths}".encode()).hexdigest()[: len(id_)] for id_ in ids)
+        job.id = ids[0]
+        _name_directory(job, ids)
+
+
+def _paths(config: Config) -> str:
+    """Where a run's data are, as text."""
+    data = config["data"]
+    return repr(sorted((name, value) for name, value in data.items() if is_data_path(name, value)))
 
 
 def _name_directory(job: SweepJob, ids: Sequence[str]) -> None:
