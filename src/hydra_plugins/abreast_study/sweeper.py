@@ -4,31 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from hydra.plugins.launcher import Launcher
-from hydra.plugins.sweeper import Sweeper
-from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
-
+from hydra_plugins.abreast_launcher._sweeper import LaunchingSweeper
 from hydra_plugins.abreast_study import config as _config  # noqa: F401
 
 
-class StudySweeper(Sweeper):
+class StudySweeper(LaunchingSweeper):
     """Tunes, repeats and reports by the protocol in `hydra.sweeper`; see `AbreastStudyConf`."""
 
     def __init__(self, **_: Any) -> None:
-        self.hydra_context: HydraContext | None = None
-        self.config: DictConfig | None = None
-        self.launcher: Launcher | None = None
-
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Keep what Hydra passes to every sweeper, and create the launcher."""
-        from hydra.core.plugins import Plugins
-
-        self.hydra_context = hydra_context
-        self.config = config
-        self.launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
+        super().__init__()
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the study and return its result."""
