@@ -3,6 +3,7 @@
     python scripts/bench_sweep.py                        # all nets, K = 1, 8, 32, 128: hours
     python scripts/bench_sweep.py --nets digits mnist --lanes 32
     python scripts/bench_sweep.py --quick --json bench.json
+    python scripts/bench_sweep.py --end-to-end --help    # whole commands instead, see bench_end_to_end.py
 
 The ways take turns, so that a machine that slows down does so for all of them. Times are seconds a run, from
 the config to result.json, medians with the lowest and highest; ratios are medians of those within a turn.
@@ -138,6 +139,10 @@ def judge(measured: list[dict[str, Any]], stepped: list[dict[str, Any]]) -> dict
 
 def main() -> int:
     """Measure, print, and say which targets are met."""
+    if "--end-to-end" in sys.argv:
+        from bench_end_to_end import main as end_to_end
+
+        return end_to_end([argument for argument in sys.argv[1:] if argument != "--end-to-end"])
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--nets", nargs="+", choices=arms.NETS, default=list(arms.NETS))
     parser.add_argument("--lanes", nargs="+", type=int, default=[1, 8, 32, 128])
