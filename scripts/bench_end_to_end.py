@@ -1,8 +1,8 @@
 """What a person waits for: whole sweeps, from the command to its end, as processes side by side.
 
 `bench_sweep.py --end-to-end` runs this: runs on digits (64-256-10, ten epochs, TensorBoard on) as one
-multirun of this checkout, of another one (`--against DIR`), and one by one in a process of plain Lightning. The
-ways take turns. Seconds are of the wall clock and of the CPU (all threads and child processes); on a busy
+multirun of this checkout, of another one (`--against DIR`), and one by one in a process of plain Lightning.
+The ways take turns. Seconds are of the wall clock and of the CPU (all threads and child processes); on a busy
 machine the ratios of CPU time are the ones to believe (`--cpu`).
 """
 
@@ -71,7 +71,9 @@ def timed(command: list[str], checkout: Path = ROOT) -> dict[str, float]:
 
 def measure(runs: int, turns: int, plain_runs: int, other: Path | None, folder: Path) -> dict[str, Any]:
     """The ways in turns: their seconds by way; plain Lightning's for as many runs, from a few."""
-    seconds: dict[str, list[dict[str, float]]] = {THIS: [], PLAIN: []} | ({OTHER: []} if other else {})
+    seconds: dict[str, list[dict[str, float]]] = {way: [] for way in (THIS, PLAIN, OTHER)}
+    if other is None:
+        del seconds[OTHER]
     for turn in range(turns):
         shutil.rmtree(folder, ignore_errors=True)
         sweep = overrides(runs, folder / "this")
@@ -108,7 +110,7 @@ def breakdown(runs: int, folder: Path) -> dict[str, Any]:
 def ratio(measured: dict[str, Any], over: str, under: str, clock: str) -> float:
     """The median of one way's seconds to another's, within a turn."""
     pairs = zip(measured["seconds"][over], measured["seconds"][under], strict=True)
-    return statistics.median(a[clock] / b[clock] for a, b in pairs)
+    return float(statistics.median(a[clock] / b[clock] for a, b in pairs))
 
 
 def report(measured: dict[str, Any], clock: str) -> dict[str, bool]:
