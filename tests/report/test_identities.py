@@ -10,6 +10,7 @@ import pytest
 
 from abreast.report.analysis import analyse
 from abreast.report.collect import collect
+from abreast.report.formatting import verdict_label
 from abreast.report.groups import Analysis
 from abreast.report.run import block_of
 from abreast.report.text import exclusion_reason
@@ -186,3 +187,4 @@ def test_a_dropped_run_tells_its_last_epoch_and_is_not_ranked(tmp_path: Path) ->
         "; validation accuracy 0.7000 in its last epoch, not ranked"
     )
     assert [group.summary.n for group in analysis.groups] == [3, 0]
+    assert verdict_label(analysis.groups[1]) == "dropped after 2 epochs"

@@ -12,6 +12,7 @@ from scipy import stats
 
 from abreast.report.analysis import analyse
 from abreast.report.collect import collect
+from abreast.report.formatting import verdict_label
 from abreast.report.groups import Task
 from abreast.report.splits import Splits, splits_of
 from abreast.report.text import findings
@@ -83,6 +84,17 @@ def test_the_correction_is_printed(tmp_path: Path) -> None:
     assert "6 splits of the data, 3 seeds each: a value is the mean over a split's seeds" in text
     assert "Nadeau and Bengio (2003): 1/6 + 360/1200 = 0.467 times the variance" in text
     assert "6 splits of the data. Not seen: other examples than these" in text
+
+
+def test_too_few_of_them_are_called_splits(tmp_path: Path) -> None:
+    for split, (sgd, adam) in enumerate(((0.90, 0.92), (0.91, 0.94), (0.92, 0.934))):
+        write(tmp_path, sgd, data__split_seed=split, optim="sgd")
+        write(tmp_path, adam, data__split_seed=split)
+    analysis = analyse(collect([tmp_path]))
+    (task,) = analysis.tasks
+    assert verdict_label(task.groups[1]) == "inconclusive: too few splits"
+    (line,) = [line for line in findings(task, analysis) if line.startswith("Inconclusive, too few splits")]
+    assert line.endswith(" splits in each group).")
 
 
 def test_folds_are_blocks(tmp_path: Path) -> None:

@@ -127,6 +127,7 @@ def test_the_terminal_and_the_page_show_it(small: Any) -> None:
         mean_value = cell["test"]["mean"]
         assert ("collapsed (3 of 3)" if mean_value is None else f"{mean_value:.4f}") in table
     assert all(warning in table for warning in found["warnings"])
+    assert "examples would move the test accuracy of the best group by up to ±" in table
     page = found["folder"] / "report" / "report.html"
     assert str(page) in table
     text = page.read_text()

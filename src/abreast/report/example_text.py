@@ -25,6 +25,20 @@ def example_sentences(task: Task, analysis: Analysis) -> list[str]:
     return [] if evidence is None else _sentences(task, evidence)
 
 
+def difference_sentences(task: Task, analysis: Analysis) -> list[str]:
+    """Say what another test set would change of the difference between a task's two groups."""
+    evidence = example_evidence(task, analysis)
+    if evidence is None:
+        return []
+    return [
+        f"The interval is for these {evidence.examples} test examples: with a probability of 95 % another "
+        f"test set of that size would move the difference in {evidence.title} by no more than "
+        f"{format_number(group.difference.move)}."
+        for group in evidence.groups
+        if group.difference is not None
+    ]
+
+
 def example_section(task: Task, analysis: Analysis) -> Section | None:
     """Make the section with a row for each group; None where no run has kept its outcomes."""
     evidence = example_evidence(task, analysis)

@@ -8,22 +8,25 @@ from abreast.statistics.comparison import Comparison, Test, Verdict
 from abreast.statistics.summary import Summary
 
 STAGES = {"test": "test", "val": "validation", "train": "training"}
-VERDICTS: dict[Verdict, str] = {
-    "winner": "best",
-    "better": "better",
-    "worse": "worse",
-    "equivalent": "equivalent",
-    "not significantly different": "not significantly different",
-    "inconclusive": "inconclusive: too few seeds",
-    "collapsed": "collapsed",
-    "untested": "untested",
-}
 TESTS: dict[Test, str] = {
     "paired t": "paired t test",
     "blocked t": "t test over common seeds",
     "Welch t": "Welch's t test",
     "none": "no test",
 }
+
+
+def format_verdict(verdict: Verdict, unit: str = "seed") -> str:
+    """Write a verdict for readers.
+
+    Args:
+        verdict: The verdict.
+        unit: What a value stands for: a `seed`, a `split` or a `fold`.
+
+    >>> format_verdict("inconclusive", "split"), format_verdict("winner")
+    ('inconclusive: too few splits', 'best')
+    """
+    return {"winner": "best", "inconclusive": f"inconclusive: too few {unit}s"}.get(verdict, verdict)
 
 
 def metric_title(key: str) -> str:
@@ -140,7 +143,12 @@ def verdict_label(group: Group) -> str:
     """Write in a word how a group compares with the winner."""
     if group.verdict == "collapsed":
         return f"collapsed ({len(group.collapsed)} of {len(group.collapsed)})"
-    return VERDICTS[group.verdict] if group.summary.n else "no value"
+    if group.summary.n:
+        return format_verdict(group.verdict, group.unit)
+    epochs = {len(run.curve.get("epoch", ())) for run in group.runs if run.status == "dropped"}
+    if group.count("dropped") < len(group.runs) or not any(epochs):
+        return "no value"
+    return f"dropped after {format_count(max(epochs), 'epoch')}"
 
 
 def format_test(comparison: Comparison) -> str:

@@ -46,7 +46,7 @@ def findings(task: Task, analysis: Analysis) -> list[str]:
     lines = []
     if winner is not None:
         others = [group for group in task.groups if group is not winner]
-        lines += _comparisons(others, analysis)
+        lines += _comparisons(others, analysis, task.splits.unit)
         untested = [group for group in _with_verdict(others, "untested") if group.summary.n]
         if untested:
             lacking = "a group needs at least two runs that finished"
@@ -84,7 +84,7 @@ def _without_winner(task: Task, analysis: Analysis) -> str:
     )
 
 
-def _comparisons(others: Sequence[Group], analysis: Analysis) -> list[str]:
+def _comparisons(others: Sequence[Group], analysis: Analysis, unit: str) -> list[str]:
     """What is known of the groups other than the best one, a sentence for each verdict."""
     metric, lines = metric_title(analysis.metric), []
     better, worse = _with_verdict(others, "better"), _with_verdict(others, "worse")
@@ -99,7 +99,7 @@ def _comparisons(others: Sequence[Group], analysis: Analysis) -> list[str]:
     inconclusive = _with_verdict(others, "inconclusive")
     if inconclusive:
         listed = _labels(inconclusive, [_seeds_needed(group) for group in inconclusive])
-        lines.append(f"Inconclusive, too few seeds: {listed}.")
+        lines.append(f"Inconclusive, too few {unit}s: {listed}.")
     if worse and len(worse) == len(others):
         several = f"All {len(worse)} other groups are" if len(worse) > 1 else "The other group is"
         lines.append(f"{several} significantly worse.")
@@ -109,12 +109,12 @@ def _comparisons(others: Sequence[Group], analysis: Analysis) -> list[str]:
 
 
 def _seeds_needed(group: Group) -> str:
-    """How many seeds would show the difference that was seen."""
+    """How many seeds, or splits, would show the difference that was seen."""
     comparison = group.comparison
     if comparison is None or comparison.seeds_needed is None:
         return ""
     seen = f"the difference of {format_difference(comparison.difference)} needs about"
-    return f" ({seen} {comparison.seeds_needed} seeds in each group)"
+    return f" ({seen} {comparison.seeds_needed} {group.unit}s in each group)"
 
 
 def _collapse(group: Group, task: Task) -> str:

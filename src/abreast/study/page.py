@@ -23,6 +23,7 @@ from abreast.report.figures.base import (
 )
 from abreast.report.figures.lr_sensitivity import lr_sensitivity
 from abreast.report.formatting import format_number, metric_title
+from abreast.report.groups import Analysis
 from abreast.report.html.contents import page_contents, render
 from abreast.report.study_choice import compare_with_references, resolved
 from abreast.report.tables import runs_table, summary_table
@@ -38,11 +39,30 @@ from abreast.study.summary import format_seeds
 MOST_LINES = 24
 
 
-def write_page(result: StudyResult) -> Path:
+def study_analysis(result: StudyResult) -> Analysis:
+    """Analyse a study's repeats by its own metric, margin and references.
+
+    Args:
+        result: A finished study.
+
+    Raises:
+        RunError: If the directories of the runs are missing.
+    """
+    analysis = analyse(
+        collect(_run_directories(result, "repeat")), result.criteria.metric, result.protocol.margin
+    )
+    analysis.sweep.directories = (result.directory,)  # it holds the study's command
+    compare_with_references(analysis, _references(result))
+    analysis.notes += looks_notes(read_looks(result.directory))
+    return analysis
+
+
+def write_page(result: StudyResult, analysis: Analysis) -> Path:
     """Write report.html, summary.csv and runs.csv to `report` in the study's directory.
 
     Args:
         result: A finished study.
+        analysis: Of its repeats.
 
     Returns:
         The path of the page.
@@ -51,11 +71,6 @@ def write_page(result: StudyResult) -> Path:
         RunError: If the directories of the runs are missing.
     """
     folder = result.directory / REPORT
-    repeats = _run_directories(result, "repeat")
-    analysis = analyse(collect(repeats), result.criteria.metric, result.protocol.margin)
-    analysis.sweep.directories = (result.directory,)  # it holds the study's command
-    compare_with_references(analysis, _references(result))
-    analysis.notes += looks_notes(read_looks(result.directory))
     datasets = study_datasets(result)
     ranks = [ranks_section(datasets)] if datasets else []
     sections = [_protocol_section(result), *ranks, *_tuning_sections(result)]
@@ -64,7 +79,7 @@ def write_page(result: StudyResult) -> Path:
     summary_table(analysis).write(folder / REPORT_SUMMARY)
     write_examples(analysis, folder)
     write_ranks(datasets, folder)
-    all_runs = collect([*_run_directories(result, "tune"), *repeats])
+    all_runs = collect([*_run_directories(result, "tune"), *_run_directories(result, "repeat")])
     runs_table(analyse(all_runs)).write(folder / REPORT_RUNS)
     return folder / REPORT_PAGE
 

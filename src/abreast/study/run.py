@@ -19,7 +19,7 @@ from abreast.runs.files import SWEEP
 from abreast.runs.looks import note_look
 from abreast.study.criteria import Criteria, read_criteria
 from abreast.study.overrides import parse_command_line
-from abreast.study.page import write_page
+from abreast.study.page import study_analysis, write_page
 from abreast.study.protocol import Protocol, read_protocol
 from abreast.study.results import StudyResult
 from abreast.study.selection import Choice, Outcome, Trial, choose, read_outcome
@@ -130,7 +130,8 @@ def run_study(
         cells=[choice.cell.name for choice in choices],
         seeds=protocol.repeat_seeds,
     )
-    print_result(result, write_page(result))
+    analysis = study_analysis(result)
+    print_result(result, analysis, write_page(result, analysis))
     return result
 
 

@@ -9,7 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from abreast.report.dataset_text import rank_sentences
-from abreast.report.formatting import VERDICTS, format_difference_interval, format_mean, format_number
+from abreast.report.example_text import example_sentences
+from abreast.report.formatting import format_difference_interval, format_mean, format_number, format_verdict
+from abreast.report.groups import Analysis
 from abreast.runs.looks import count_looks, looks_notes, read_looks
 from abreast.runtime.printable import printable
 from abreast.study.datasets import study_datasets
@@ -19,7 +21,7 @@ from abreast.study.selection import format_setting_pairs
 WIDTH = 140  # columns, where the output is not a terminal
 
 
-def print_result(result: StudyResult, page: Path) -> None:
+def print_result(result: StudyResult, analysis: Analysis, page: Path) -> None:
     """Print the table of a finished study, its warnings and the path of its page."""
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -37,6 +39,9 @@ def print_result(result: StudyResult, page: Path) -> None:
     )
     for line in result.comparison.splits.sentences() if result.comparison else ():
         console.print(line, soft_wrap=True, markup=False)
+    for task in analysis.tasks:
+        for line in example_sentences(task, analysis):
+            console.print(Text(printable(line)), soft_wrap=True)
     datasets = study_datasets(result)
     if datasets is not None:
         console.print("\n[bold]Ranks over data sets[/bold]")
@@ -85,7 +90,11 @@ def _test_cells(result: StudyResult, index: int) -> tuple[str, str, str]:
     share = f"{summary.collapsed} of {summary.collapsed + summary.n}"
     if summary.mean is None:
         return "", "0", f"collapsed ({share})" if summary.collapsed else "failed"
-    verdict = "reference" if name == ranking.winner else VERDICTS[ranking.verdict(name)]
+    verdict = (
+        "reference"
+        if name == ranking.winner
+        else format_verdict(ranking.verdict(name), result.comparison.splits.unit)
+    )
     comparison = ranking.comparisons.get(name)
     lines = [verdict, format_difference_interval(comparison) if comparison else ""]
     lines += [f"{share} collapsed" if summary.collapsed else ""]

@@ -55,6 +55,8 @@ def test_the_second_value_is_worse_than_the_first(worse: tuple[Path, Outcome]) -
     assert found["n"] == len(differences)
     assert found["difference"] == pytest.approx(sum(differences) / len(differences))
     assert "optim.lr=0.006 is worse than optim.lr=0.03 (margin 0.01)." in outcome.err
+    said = " ".join(outcome.err.split())
+    assert "test set of that size would move the difference in test accuracy by no more than 0.0" in said
 
 
 def test_json_is_all_that_is_on_standard_output(worse: tuple[Path, Outcome]) -> None:

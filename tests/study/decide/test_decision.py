@@ -125,7 +125,7 @@ def test_where_most_runs_failed_there_is_no_verdict(tmp_path: Path) -> None:
     made = decided(tmp_path, accuracies(0.9, 1), [*accuracies(0.5, 2, 13), *[None] * 14], 0.001)
     assert made.verdict == "undecided"
     assert made.stopped == "more than half of the runs of a setting failed"
-    assert "Stopped: more than half of the runs of a setting failed." in sentences(made)
+    assert "Stopped: more than half of the runs of a setting failed." in sentences(made, None)
 
 
 def test_collapsed_runs_are_left_out_and_named(tmp_path: Path) -> None:
@@ -142,8 +142,8 @@ def test_collapsed_runs_are_left_out_and_named(tmp_path: Path) -> None:
 def test_a_setting_that_always_collapses_is_worse(tmp_path: Path) -> None:
     made = decided(tmp_path, accuracies(0.9, 1, 12), [CHANCE] * 12)
     assert (made.verdict, made.looks[-1].interval.n) == ("worse", 0)
-    assert "no seed with two values" in sentences(made)[0]
-    write_decision_page(made)  # which has nothing to draw
+    assert "no seed with two values" in sentences(made, None)[0]
+    write_decision_page(made, None)  # which has nothing to draw
     assert "loss=b is worse than loss=a" in (tmp_path / "report" / "report.html").read_text()
 
 

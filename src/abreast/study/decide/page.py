@@ -36,23 +36,23 @@ METHOD = (
 )
 
 
-def write_decision_page(decision: Decision) -> Path:
+def write_decision_page(decision: Decision, analysis: Analysis | None) -> Path:
     """Write report.html and runs.csv to `report` in the decision's directory.
 
     Args:
         decision: A decision with at least one look.
+        analysis: Of its runs; None without any.
 
     Returns:
         The path of the page.
     """
     folder = decision.directory / REPORT
-    analysis = _analysis(decision)
     sections = [
         _waves_section(decision),
         Section("seeds", "Seed by seed", figures=[seeds_figure(decision)]),
         Section("method", "How it decides", METHOD),
     ]
-    parts = [_verdict_part(decision), *map(section_part, sections)]
+    parts = [_verdict_part(decision, analysis), *map(section_part, sections)]
     tables: list[Table] = []
     if analysis is not None:
         tables.append(runs_html_table(analysis))
@@ -70,8 +70,8 @@ def write_decision_page(decision: Decision) -> Path:
     return folder / REPORT_PAGE
 
 
-def _analysis(decision: Decision) -> Analysis | None:
-    """The runs for the page's table; None where none has a directory."""
+def decision_analysis(decision: Decision) -> Analysis | None:
+    """Analyse the runs of a decision; None where none has a directory."""
     outcomes = [outcome for pair in decision.pairs.outcomes.values() for outcome in pair]
     directories = [outcome.directory for outcome in outcomes if outcome.directory.is_dir()]
     try:
@@ -82,8 +82,8 @@ def _analysis(decision: Decision) -> Analysis | None:
     return analysis
 
 
-def _verdict_part(decision: Decision) -> Part:
-    body = f'<p class="lead">{escaped(headline(decision))}</p>{paragraphs(sentences(decision))}'
+def _verdict_part(decision: Decision, analysis: Analysis | None) -> Part:
+    body = f'<p class="lead">{escaped(headline(decision))}</p>{paragraphs(sentences(decision, analysis))}'
     return Part("result", "Result", "Result", body, "result")
 
 

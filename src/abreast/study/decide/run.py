@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from abreast.runs.files import SWEEP
 from abreast.runs.looks import note_look
 from abreast.study.decide.decision import Decision, Look
-from abreast.study.decide.page import write_decision_page
+from abreast.study.decide.page import decision_analysis, write_decision_page
 from abreast.study.decide.protocol import DecideProtocol, read_decide_protocol
 from abreast.study.decide.terminal import interval_text, print_decision
 from abreast.study.selection import Outcome, read_outcome
@@ -86,7 +86,8 @@ def run_decide(
         if look.verdict != "undecided" or decision.stopped:
             break
     _decided[:] = [decision]
-    print_decision(decision, write_decision_page(decision))
+    analysis = decision_analysis(decision)
+    print_decision(decision, analysis, write_decision_page(decision, analysis))
     return decision
 
 

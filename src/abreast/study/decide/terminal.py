@@ -7,7 +7,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from abreast.report.example_text import difference_sentences
 from abreast.report.formatting import metric_title
+from abreast.report.groups import Analysis
 from abreast.runtime.printable import printable
 from abreast.statistics.sequential import SequentialInterval
 from abreast.study.decide.decision import Decision
@@ -39,7 +41,7 @@ def headline(decision: Decision) -> str:
     return f"{second} {VERBS[decision.verdict]} {first}{margin}."
 
 
-def sentences(decision: Decision) -> list[str]:
+def sentences(decision: Decision, analysis: Analysis | None) -> list[str]:
     """Say what the verdict rests on, what limits it, and what to do next."""
     look, protocol = decision.looks[-1], decision.protocol
     title = metric_title(protocol.metric)
@@ -56,14 +58,16 @@ def sentences(decision: Decision) -> list[str]:
             f"The budget of {protocol.max_seeds} seeds is spent{needed}. The same command with a larger "
             "max_seeds goes on from here; the interval stays valid."
         )
+    if analysis is not None:
+        lines += [line for task in analysis.tasks for line in difference_sentences(task, analysis)]
     return [*lines, *decision.notes()]
 
 
-def print_decision(decision: Decision, page: Path) -> None:
+def print_decision(decision: Decision, analysis: Analysis | None, page: Path) -> None:
     """Print the verdict, what it rests on, and the path of the page."""
     console = Console(highlight=False)
     console.print()
     console.print(Text(printable(headline(decision)), style="bold"))
-    for line in sentences(decision):
+    for line in sentences(decision, analysis):
         console.print(Text(printable(line)))
     console.print(Text(f"\n{printable(str(page))}".strip("\n")), soft_wrap=True)
