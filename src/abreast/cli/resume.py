@@ -14,9 +14,10 @@ from omegaconf.errors import OmegaConfBaseException
 from abreast.config.options import conf_dir, top_level
 from abreast.config.types import Config
 from abreast.errors import ConfigError, RunError
+from abreast.runs.changes import report_changes
 from abreast.runs.config_file import TRAINED_GROUPS, check_shape
 from abreast.runs.directory import RunDirectory
-from abreast.runs.files import CONFIG, LAST, LOG, STATUS
+from abreast.runs.files import BEST, CHECKPOINTS, CONFIG, LAST, LOG, STATUS
 from abreast.runs.state import readable_status
 from abreast.runtime import module_path
 from abreast.runtime.printable import PrintableFormatter, printable
@@ -46,6 +47,7 @@ def main(overrides: Sequence[str]) -> int:
     check_shape(config, run_dir / CONFIG, TRAINED_GROUPS)
     _change(config, changes)
     _check(config, run_dir)
+    report_changes(directory)
     status = readable_status(directory) if (run_dir / STATUS).exists() else {}
     is_finished = status.get("status") == "finished"
     if is_finished and not any(change.startswith("trainer.max_epochs=") for change in changes):
@@ -83,6 +85,7 @@ def _resume(
                 f"{error}. Restore it from a good copy, or remove {directory.checkpoints} "
                 "to restart from scratch"
             ) from None
+        report_changes(directory, [f"{CHECKPOINTS}/{name}" for name in (BEST, LAST)])
         if is_finished and 0 <= (config["trainer"].get("max_epochs") or 0) <= epoch:
             return _nothing_to_do(directory.path)
     else:

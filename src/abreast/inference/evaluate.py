@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from lightning.pytorch import Trainer
@@ -11,8 +13,10 @@ from abreast.build.components import build_data
 from abreast.build.instantiate import REFUSALS
 from abreast.build.trainer import OWN_WORK
 from abreast.config.types import Config
-from abreast.errors import ConfigError
+from abreast.errors import ConfigError, RunError
 from abreast.inference.load import rebuild, reopened
+from abreast.runs.directory import RunDirectory
+from abreast.runs.files import EXAMPLES
 from abreast.runtime.matmul_precision import matmul_precision
 from abreast.runtime.process import prepare_process
 from abreast.runtime.seeding import seed_everything
@@ -59,7 +63,15 @@ def evaluate(
             tester(config).test(learner, datamodule=data, verbose=False)
         if examples is not None:
             write_example_outcomes(examples, learner, data.test.targets)
+            _renew_checksum(directory, examples)
         return {name: value for name, value in learner.values.items() if name.startswith("test/")}
+
+
+def _renew_checksum(directory: RunDirectory, examples: Path) -> None:
+    """Let the run's result know of its own file of outcomes, if it was this one that was written."""
+    if os.path.realpath(examples) == os.path.realpath(directory.path / EXAMPLES):
+        with suppress(RunError):  # there may be no result that can be read
+            directory.renew_checksum(EXAMPLES)
 
 
 def tester(config: Config) -> Trainer:

@@ -19,9 +19,10 @@ from abreast.errors import ConfigError, RunError
 from abreast.learner.checkpoint import load
 from abreast.learner.data_spec import DataSpec
 from abreast.learner.evaluator import Evaluator
-from abreast.runs.config_file import check_shape
+from abreast.runs.changes import report_changes
+from abreast.runs.config_file import CHOICES, check_shape
 from abreast.runs.directory import RunDirectory
-from abreast.runs.files import CONFIG
+from abreast.runs.files import CHECKPOINTS, CONFIG
 
 
 @contextmanager
@@ -43,6 +44,7 @@ def reopened(
     directory = RunDirectory(run)
     config = directory.read_config()
     check_shape(config, run / CONFIG)
+    report_changes(directory)
     if overrides:
         config["data"] = _other_data(config["data"], overrides)
     is_users_data = any(override.startswith(("data=", "data.mirrors=")) for override in overrides)
@@ -68,11 +70,13 @@ def rebuild(directory: RunDirectory, config: Config, name: str = "best") -> Eval
     Raises:
         RunError: The checkpoint is missing, broken, or one of another network.
     """
-    file = directory.checkpoint(name) if name in ("best", "last") else Path(name)
+    file = directory.checkpoint(name) if name in CHOICES else Path(name)
     try:
         content = load(file)
     except RunError as error:
         raise RunError(f"{error}. Another one can be chosen: --checkpoint last, best or a path") from None
+    if name in CHOICES:
+        report_changes(directory, [f"{CHECKPOINTS}/{file.name}"])
     facts: State = content.get("abreast", {})
     try:
         data = DataSpec(

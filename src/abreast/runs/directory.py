@@ -20,6 +20,7 @@ from typing import Any
 from abreast.config.types import Config, Json
 from abreast.errors import DivergedError, Interrupted, RunError, disk_error
 from abreast.runs.atomic import naming_file, write_atomically
+from abreast.runs.checksums import renewed, with_checksums, without_checksums
 from abreast.runs.config_file import RESTORE, dump_config, parse_config
 from abreast.runs.files import CHECKPOINTS, CONFIG, METRICS, RESULT, STATUS
 from abreast.runs.format import with_format, without_format
@@ -106,12 +107,20 @@ class RunDirectory:
         return self._read_json(STATUS)
 
     def write_result(self, result: Json) -> None:
-        """Write the final metrics."""
-        self._write_json(RESULT, result)
+        """Write the final metrics, with checksums of the run's other files, which are complete."""
+        self._write_json(RESULT, with_checksums(result, self.path))
 
     def read_result(self) -> Json:
         """What `write_result` wrote."""
+        return without_checksums(self.read_result_with_checksums())
+
+    def read_result_with_checksums(self) -> Json:
+        """The result, with what `abreast.runs.checksums` added to it."""
         return self._read_json(RESULT)
+
+    def renew_checksum(self, name: str) -> None:
+        """Let the result hold the checksum of a file that was written again, if it holds checksums."""
+        self._write_json(RESULT, renewed(self.read_result_with_checksums(), self.path, name))
 
     def append_metrics(self, row: Mapping[str, float | None]) -> None:
         """Append an epoch's row; the first row's keys are the columns of all."""

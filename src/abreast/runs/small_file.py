@@ -10,9 +10,10 @@ import json
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from abreast.errors import RunError
 
@@ -29,6 +30,32 @@ _JSON_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
 _FLAGS = sum(getattr(os, f"O_{name}", 0) for name in ("NONBLOCK", "NOFOLLOW", "NOCTTY", "CLOEXEC", "BINARY"))
 
 
+@contextmanager
+def open_file(path: Path) -> Iterator[tuple[BinaryIO, os.stat_result]]:
+    """Open a regular file that is no link; links above its folder are followed.
+
+    Yields:
+        The file, and what the system says of it.
+
+    Raises:
+        FileNotFoundError: If nothing is there.
+        RunError: If it is something else, or cannot be read; the message names it.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _FLAGS)
+        with os.fdopen(descriptor, "rb") as file:
+            facts = os.fstat(descriptor)
+            if not stat.S_ISREG(facts.st_mode):
+                raise RunError(f"{path}: cannot be read (not a regular file)")
+            yield file, facts
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if path.is_symlink():
+            raise RunError(f"{path}: is a link, which is not followed. Put the file itself there") from None
+        raise RunError(f"{path}: cannot be read ({error.strerror or error})") from None
+
+
 def read_bytes(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
     """Read a file.
 
@@ -40,19 +67,8 @@ def read_bytes(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
         FileNotFoundError: If nothing is there.
         RunError: If it is not a regular file of that size; the message names it.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | _FLAGS)
-        with os.fdopen(descriptor, "rb") as file:
-            facts = os.fstat(descriptor)
-            if not stat.S_ISREG(facts.st_mode):
-                raise RunError(f"{path}: cannot be read (not a regular file)")
-            content = file.read(most_bytes + 1) if facts.st_size <= most_bytes else b""
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        if path.is_symlink():
-            raise RunError(f"{path}: is a link, which is not followed. Put the file itself there") from None
-        raise RunError(f"{path}: cannot be read ({error.strerror or error})") from None
+    with open_file(path) as (file, facts):
+        content = file.read(most_bytes + 1) if facts.st_size <= most_bytes else b""
     if facts.st_size > most_bytes or len(content) > most_bytes:
         raise RunError(f"{path}: cannot be read (larger than {_size(most_bytes)})")
     return content
