@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from abreast.models import MLP
-from abreast.models.mlp import ACTIVATIONS, INITS
+from abreast.models.blocks import ACTIVATIONS
 
 
 def kinds(net: nn.Module) -> list[str]:
@@ -38,35 +38,23 @@ def test_every_activation_and_norm_has_gradients(activation: str, norm: str | No
     assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
 
 
-# The standard deviations of He et al. 2015 (equation 10) and Glorot & Bengio 2010 (equations 12 and 16).
-@pytest.mark.parametrize(
-    ("init", "deviation"),
-    [
-        ("kaiming_normal", (2 / 400) ** 0.5),
-        ("kaiming_uniform", (2 / 400) ** 0.5),
-        ("xavier_normal", (2 / (400 + 300)) ** 0.5),
-        ("xavier_uniform", (2 / (400 + 300)) ** 0.5),
-        ("orthogonal", (1 / 400) ** 0.5),  # 300 orthonormal rows of 400
-    ],
-)
-def test_initial_weights(init: str, deviation: float) -> None:
-    torch.manual_seed(0)
-    layer = MLP(400, 10, hidden=[300], init=init)[1]  # type: ignore[arg-type]
-    assert layer.weight.std().item() == pytest.approx(deviation, rel=0.02)
-    assert layer.bias.abs().max() == 0
-
-
-def test_all_inits_are_tested() -> None:
-    assert set(INITS) == {
-        "kaiming_normal",
-        "kaiming_uniform",
-        "xavier_normal",
-        "xavier_uniform",
-        "orthogonal",
-    }
-
-
 @pytest.mark.parametrize("key", ["activation", "norm", "init"])
 def test_unknown_names_are_refused(key: str) -> None:
     with pytest.raises(ValueError, match=rf"model\.{key}=nonsense is unknown; it takes "):
         MLP(2, 2, **{key: "nonsense"})  # type: ignore[arg-type]
+
+
+def test_residual_blocks_where_widths_are_equal() -> None:
+    net = MLP(4, 2, hidden=[3, 3, 5, 5], norm="batch", dropout=0.1, residual=True)
+    block = ["Linear", "BatchNorm1d", "ReLU", "Dropout"]
+    assert kinds(net) == ["Flatten", *block, "Residual", *block, "Residual", "Linear"]
+    assert kinds(net[5].body) == block
+    net.eval()
+    x = torch.randn(7, 3)
+    torch.testing.assert_close(net[5](x), x + net[5].body(x))
+
+
+@pytest.mark.parametrize("hidden", [[], [4], [4, 5, 4]], ids=str)
+def test_residual_blocks_need_equal_widths(hidden: list[int]) -> None:
+    with pytest.raises(ValueError, match=r"model\.residual=true .* for example model\.hidden=\[64,64,64\]"):
+        MLP(4, 2, hidden=hidden, residual=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from abreast.models.mlp import ACTIVATIONS
+from abreast.models.blocks import ACTIVATIONS
 from abreast.runs.directory import RunDirectory
 from support.helpers import options
 

@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from annotated_types import Ge, Lt
-from torch import Tensor, nn
+from annotated_types import Ge, Gt, Lt
+from torch import nn
 
-Activation = Literal[
-    "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh", "sigmoid", "softplus", "identity"
-]
+from abreast.models.blocks import ACTIVATIONS, Activation, Residual, check_known
+from abreast.models.initialization import Init, initialize
+
 Norm = Literal["batch", "layer"]
-Init = Literal[
-    "default", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal", "orthogonal"
-]
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "leaky_relu": nn.LeakyReLU,
-    "elu": nn.ELU,
-    "selu": nn.SELU,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
-    "softplus": nn.Softplus,
-    "identity": nn.Identity,
-}
 NORMS: dict[str, type[nn.Module]] = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
-INITS: dict[str, Callable[[Tensor], Tensor]] = {
-    "xavier_uniform": nn.init.xavier_uniform_,
-    "xavier_normal": nn.init.xavier_normal_,
-    "kaiming_uniform": lambda weight: nn.init.kaiming_uniform_(weight, nonlinearity="relu"),
-    "kaiming_normal": lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="relu"),
-    "orthogonal": nn.init.orthogonal_,
-}
 
 
 class MLP(nn.Sequential):
@@ -49,10 +27,14 @@ class MLP(nn.Sequential):
         activation, norm: of each hidden layer.
         dropout: probability of a hidden value to be zeroed.
         bias: whether linear layers have one.
+        residual: whether each hidden layer that is as wide as the one before it, with its norm, activation
+            and dropout, is added to its input.
         init: how weights are drawn, with biases of 0; `default` leaves both as torch draws them.
+        gain: factor of the last layer's initial weights; or a list with one for each layer.
 
     Raises:
-        ValueError: for an unknown activation, norm or init.
+        ValueError: for an unknown activation, norm or init; a list of gains that does not fit; or where
+            `residual` finds no hidden layer as wide as the one before it.
 
     >>> [tuple(parameter.shape) for parameter in MLP(4, 2, hidden=[3]).parameters()]
     [(3, 4), (3,), (2, 3), (2,)]
@@ -68,31 +50,28 @@ class MLP(nn.Sequential):
         dropout: Annotated[float, Ge(0), Lt(1)] = 0.0,
         norm: Norm | None = None,
         bias: bool = True,
+        residual: bool = False,
         init: Init = "default",
+        gain: Annotated[float, Gt(0)] | Sequence[Annotated[float, Gt(0)]] = 1.0,
     ) -> None:
-        _known("activation", activation, ACTIVATIONS)
-        _known("init", init, {"default": None, **INITS})
+        check_known("activation", activation, ACTIVATIONS)
         if norm is not None:
-            _known("norm", norm, NORMS)
-        layers: list[nn.Module] = [nn.Flatten()]
+            check_known("norm", norm, NORMS)
         sizes = [in_features, *hidden]
-        for fan_in, fan_out in pairwise(sizes):
-            layers.append(nn.Linear(fan_in, fan_out, bias=bias))
+        if residual and all(before != after for before, after in pairwise(hidden)):
+            raise ValueError(
+                f"model.residual=true adds a hidden layer to the one before it, of the same width, but "
+                f"model.hidden={[*hidden]} has no such neighbours: for example model.hidden=[64,64,64]"
+            )
+        layers: list[nn.Module] = [nn.Flatten()]
+        for number, (fan_in, fan_out) in enumerate(pairwise(sizes)):
+            block: list[nn.Module] = [nn.Linear(fan_in, fan_out, bias=bias)]
             if norm is not None:
-                layers.append(NORMS[norm](fan_out))
-            layers.append(ACTIVATIONS[activation]())
+                block.append(NORMS[norm](fan_out))
+            block.append(ACTIVATIONS[activation]())
             if dropout > 0:
-                layers.append(nn.Dropout(dropout))
+                block.append(nn.Dropout(dropout))
+            layers += [Residual(block)] if residual and number and fan_in == fan_out else block
         layers.append(nn.Linear(sizes[-1], out_features, bias=bias))
         super().__init__(*layers)
-        if init != "default":
-            for layer in self:
-                if isinstance(layer, nn.Linear):
-                    INITS[init](layer.weight)
-                    if layer.bias is not None:
-                        nn.init.zeros_(layer.bias)
-
-
-def _known(what: str, value: str, allowed: Mapping[str, Any]) -> None:
-    if value not in allowed:
-        raise ValueError(f"model.{what}={value} is unknown; it takes {', '.join(allowed)}")
+        initialize(self, init, gain)
