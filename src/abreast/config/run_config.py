@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,14 @@ def run_config(config: DictConfig, hydra: Any) -> Config:
     from omegaconf import OmegaConf
 
     values: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    return finished_config(values, hydra.runtime.choices)
+
+
+def finished_config(values: Any, choices: Mapping[str, Any]) -> Config:
+    """A run's configuration from its plain, resolved values, which are changed, and its options' names."""
     for key in PATHS & values["data"].keys():
         if isinstance(values["data"][key], str):
             values["data"][key] = str(Path(values["data"][key]).expanduser().absolute())
     del values["sweep"]  # it concerns the sweep, not the run
-    values["names"] = {group: name for group, name in hydra.runtime.choices.items() if group in values}
+    values["names"] = {group: name for group, name in choices.items() if group in values}
     return dict(values)

@@ -12,8 +12,11 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
+from abreast.config.sweep_template import SweepTemplate, Value
+
 SETS = re.compile(r"(?!hydra\.)([A-Za-z_]\w*(?:\.\w+)*)=")
 MOST_KEPT = 256  # configs, one for each choice of options
+MOST_VALUES = 4096  # overrides that were parsed
 
 
 class SweepLoader:
@@ -27,6 +30,8 @@ class SweepLoader:
     def __init__(self, loader: ConfigLoader) -> None:
         self._loader = loader
         self._kept: dict[tuple[str, ...], DictConfig] = {}
+        self._templates: dict[int, tuple[DictConfig, SweepTemplate]] = {}  # by the config they are made of
+        self._values: dict[str, tuple[str, Any] | None] = {}  # by the override
 
     def __getattr__(self, name: str) -> Any:
         if name == "_loader":  # not there yet while it is unpickled
@@ -46,22 +51,61 @@ class SweepLoader:
         return config or self._loader.load_sweep_config(master_config, sweep_overrides)
 
     def _from_common(self, master: DictConfig, overrides: Sequence[str]) -> DictConfig | None:
-        if OmegaConf.select(master, "hydra.searchpath"):
-            return None  # where there may be more groups
-        values = [override for override in overrides if self._sets(override)]  # the last of a key wins
-        others = [override for override in overrides if not self._sets(override)]
-        paths = [_path(override) for override in others if not self._chooses(override)]
-        if any(_meet(path, key) for path in paths for key in map(self._sets, values)):
-            return None  # their order counts
+        divided = self._divide(master, overrides)
+        if divided is None:
+            return None
+        others, values = divided
         config = copy.deepcopy(self._common(master, others))
-        for override in OverridesParser.create().parse_overrides(values):
-            if override.is_sweep_override():
-                return None
-            OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
+        for key, value in values:
+            OmegaConf.update(config, key, value, merge=True)
         task = [override for override in overrides if not _path(override).startswith(("hydra.", "hydra/"))]
         config.hydra.overrides.task = task
         OmegaConf.copy_cache(from_config=master, to_config=config)
         return config
+
+    def from_template(
+        self, master: DictConfig, overrides: Sequence[str]
+    ) -> tuple[SweepTemplate, dict[str, Value]] | None:
+        """What the job shares with others, and its own values; None where Hydra has to compose it.
+
+        Hydra also says what is wrong with overrides that are a mistake: for these it is None, too.
+        """
+        try:
+            divided = self._divide(master, overrides)
+            if divided is None:
+                return None
+            config = self._common(master, divided[0])
+            if id(config) not in self._templates:
+                self._templates[id(config)] = config, SweepTemplate(config)
+            template = self._templates[id(config)][1]
+            values = template.convert(dict(divided[1]))
+        except Exception:
+            return None
+        return None if values is None else (template, values)
+
+    def _divide(
+        self, master: DictConfig, overrides: Sequence[str]
+    ) -> tuple[list[str], list[tuple[str, Any]]] | None:
+        """The overrides that Hydra composes, then the keys that are only set, each with its value."""
+        if OmegaConf.select(master, "hydra.searchpath"):
+            return None  # where there may be more groups
+        texts = [override for override in overrides if self._sets(override)]  # the last of a key wins
+        others = [override for override in overrides if not self._sets(override)]
+        paths = [_path(override) for override in others if not self._chooses(override)]
+        if any(_meet(path, key) for path in paths for key in map(self._sets, texts)):
+            return None  # their order counts
+        values = [self._parsed(text) for text in texts]
+        return None if any(value is None for value in values) else (others, [v for v in values if v])
+
+    def _parsed(self, text: str) -> tuple[str, Any] | None:
+        """The key and the value of an override that only sets one; None for a sweep over several."""
+        if text not in self._values:
+            if len(self._values) == MOST_VALUES:
+                self._values.clear()
+            override = OverridesParser.create().parse_overrides([text])[0]
+            is_sweep = override.is_sweep_override()
+            self._values[text] = None if is_sweep else (override.key_or_group, override.value())
+        return self._values[text]
 
     def _sets(self, override: str) -> str:
         """The key that the override sets to a value, and does nothing else; or nothing."""
@@ -80,6 +124,7 @@ class SweepLoader:
         if key not in self._kept:
             if len(self._kept) == MOST_KEPT:
                 self._kept.clear()
+                self._templates.clear()
             self._kept[key] = self._loader.load_sweep_config(master, overrides)
         return self._kept[key]
 

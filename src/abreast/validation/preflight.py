@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,8 +36,12 @@ def overrides_of(hydra: Any) -> list[str]:
 def check(config: DictConfig, hydra: Any) -> None:
     """Validate a run's configuration, given Hydra's own node for the choices and the directories."""
     choices = cast("Config", OmegaConf.to_container(hydra.runtime.choices))
-    folders = [Path(source.path) for source in hydra.runtime.config_sources if source.schema == "file"]
-    validate(config, choices, folders)
+    validate(config, choices, config_folders(cast("Config", OmegaConf.to_container(hydra.runtime))))
+
+
+def config_folders(runtime: Mapping[str, Any]) -> list[Path]:
+    """The configuration directories, from Hydra's record of the process."""
+    return [Path(source["path"]) for source in runtime["config_sources"] if source["schema"] == "file"]
 
 
 def is_sound(label: str, config: DictConfig, hydra: Any) -> bool:

@@ -16,7 +16,7 @@ from abreast.errors import ConfigError
 from abreast.static.annotations import kinds_of
 from abreast.static.fit import misfit, out_of_bounds
 from abreast.suggestions import did_you_mean, listed
-from abreast.validation.components import check, components, schema_parameters
+from abreast.validation.components import Component, check, components, schema_parameters
 from abreast.validation.cross_checks import crosschecks
 
 
@@ -35,19 +35,48 @@ def validate(
     Raises:
         ConfigError: with a line for each mistake.
     """
-    folders = folders or [conf_dir()]
     if isinstance(config, Mapping):
         config = OmegaConf.create(dict(config))
-    values = _resolved(config)
+    validate_values(_resolved(config), choices, folders)
+
+
+def validate_values(
+    values: Mapping[str, Any],
+    choices: Mapping[str, Any] | None = None,
+    folders: Sequence[Path] | None = None,
+    checked: dict[str, list[str]] | None = None,
+) -> None:
+    """As `validate`, for plain values without interpolations.
+
+    Args:
+        values: the configuration.
+        choices: as `validate`.
+        folders: as `validate`.
+        checked: the messages for each part that has been checked, by its content; new ones are added.
+
+    Raises:
+        ConfigError: with a line for each mistake.
+    """
+    folders = folders or [conf_dir()]
     problems = list(_unset(values))
     if not problems:
         problems += _structure(values, choices or {}, folders)
         for component in components(values, choices or {}):
-            problems += [component] if isinstance(component, str) else check(component)
+            problems += [component] if isinstance(component, str) else _checked(component, checked)
         keys = set(map(_key, problems))
         problems += [problem for problem in crosschecks(values, folders) if _key(problem) not in keys]
     if problems:
         raise ConfigError("\n".join(dict.fromkeys(problems)))
+
+
+def _checked(component: Component, checked: dict[str, list[str]] | None) -> list[str]:
+    """The messages for a component, those of an earlier one with the same content if there was one."""
+    if checked is None:
+        return list(check(component))
+    content = repr((component.key, component.section, component.label, component.values))
+    if content not in checked:
+        checked[content] = list(check(component))
+    return checked[content]
 
 
 def _key(problem: str) -> str:
@@ -88,11 +117,10 @@ def _structure(
 ) -> Iterator[str]:
     """Mistakes in the top level's keys, in which groups there are, and in the keys that are not built."""
     top = top_level(folders)
-    options = groups(folders)
     for name in config:
         if name in top:
             continue
-        if name in options:
+        if name in groups(folders):
             file = f"{name}/{choices.get(name)}.yaml"
             yield f"{name}: is not a part of a run; the first line of {file} must be `# @package _global_`"
         else:
@@ -101,9 +129,10 @@ def _structure(
         value = config.get(name)
         is_group = default == {}
         if is_group and value is None:
-            yield f"{name}: is missing; choose one of {listed(options.get(name, ()))}"
+            yield f"{name}: is missing; choose one of {listed(groups(folders).get(name, ()))}"
         elif is_group and value is not None and not isinstance(value, Mapping):
-            yield f"{name}: {value!r} is not a group of keys; choose one of {listed(options.get(name, ()))}"
+            choices_of = listed(groups(folders).get(name, ()))
+            yield f"{name}: {value!r} is not a group of keys; choose one of {choices_of}"
         elif not is_group and name not in config:
             yield f"{name}: is missing; write {name}={default}"
     yield from _misfits("", {name: config[name] for name in names(RunKeys) if name in config}, RunKeys)

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 
 from abreast.errors import AbreastError, Interrupted, RunError
 from abreast.runs.state import clear
+from hydra_plugins.abreast_launcher._composing import Composer
 from hydra_plugins.abreast_launcher._hydra_jobs import HydraJobs
 from hydra_plugins.abreast_launcher._jobs import SweepJob, compose, failure_reason, identify, is_valid
 from hydra_plugins.abreast_launcher._stacks import TrainedStack, train_stacks
@@ -33,7 +34,8 @@ def launch(
     setup_globals()
     hydra.configure_log()
     hydra.sweep_dir.mkdir(parents=True, exist_ok=True)
-    jobs = compose(hydra.context.config_loader, hydra.config, job_overrides, initial_job_idx)
+    composer = Composer(hydra.context.config_loader, hydra.config)
+    jobs = compose(composer, job_overrides, initial_job_idx)
     try:
         if _trains_runs(hydra.task):
             _Sweep(settings, hydra, jobs).run()
@@ -68,7 +70,9 @@ class _Sweep:
 
     def run(self) -> None:
         """Run every job, a run that two jobs ask for only once."""
-        invalid = [job for job in self.jobs if not is_valid(job, self.settings.matmul_precision)]
+        checked: dict[str, list[str]] = {}
+        precision = self.settings.matmul_precision
+        invalid = [job for job in self.jobs if not is_valid(job, precision, checked)]
         identify(self.jobs)
         for job in invalid:
             self.hydra.run(job)  # which says what is wrong, as for a single run

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus, filter_overrides
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf, read_write
 
 from abreast.config.identity import is_data_path
-from abreast.config.run_config import run_config
+from abreast.config.run_config import finished_config, run_config
 from abreast.config.run_id import run_ids
 from abreast.config.types import Config
 from abreast.errors import RunError
 from abreast.runs.directory import RunDirectory
+from hydra_plugins.abreast_launcher._composing import BY_NUMBER, Composer, PlainJob
 
 Position = tuple[int, int, bool]
 
@@ -36,23 +36,31 @@ class SweepJob:
     Attributes:
         number: Its number in the sweep.
         overrides: Its overrides.
-        config: Its composed config, with Hydra's part.
+        composer: Composes its config.
+        plain: Its config as plain data; None where only Hydra can compose it.
+        sweep_dir: The directory of the sweep.
+        subdir: The name of its directory there.
         run_config: The run's resolved config, without Hydra's part; None until the job was found valid.
         returned: How it ended.
         title: What sets it apart from the sweep's other jobs.
         id: The run's id.
+        whole: Its composed config, with Hydra's part, where only Hydra can compose it.
         position: Where the training starts: the epoch, its mini-batches that are done, and whether the
             training was told to stop.
     """
 
     number: int
     overrides: list[str]
-    config: DictConfig
+    composer: Composer
+    plain: PlainJob | None
+    sweep_dir: str
+    subdir: str
     run_config: Config | None = None
     returned: JobReturn | None = None
     title: str = ""
     id: str = ""
     position: Position = START
+    whole: DictConfig | None = None
 
     @property
     def name(self) -> str:
@@ -62,9 +70,15 @@ class SweepJob:
     @property
     def directory(self) -> RunDirectory:
         """The run directory."""
-        with hydra_config(self.config):
-            sweep = self.config.hydra.sweep
-            return RunDirectory(Path(str(sweep.dir)) / str(sweep.subdir))
+        return RunDirectory(Path(self.sweep_dir) / self.subdir)
+
+    @property
+    def config(self) -> DictConfig:
+        """Its composed config, with Hydra's part; composed each time, as thousands would take memory."""
+        config = self.whole or self.composer.whole(self.overrides, self.number)
+        with read_write(config.hydra):
+            config.hydra.sweep.subdir = self.subdir
+        return config
 
     @property
     def is_resumed(self) -> bool:
@@ -72,37 +86,62 @@ class SweepJob:
         return self.position != START
 
 
-def compose(
-    loader: ConfigLoader, sweep_config: DictConfig, overrides: Sequence[Sequence[str]], first: int
-) -> list[SweepJob]:
-    """Compose the jobs' configs; the jobs are numbered from `first` on."""
+def compose(composer: Composer, overrides: Sequence[Sequence[str]], first: int) -> list[SweepJob]:
+    """Compose the jobs; they are numbered from `first` on."""
     jobs = []
     for number, job_overrides in enumerate(overrides, start=first):
-        config = loader.load_sweep_config(sweep_config, list(job_overrides))
-        with open_dict(config):
-            config.hydra.job.id = str(number)
-            config.hydra.job.num = number
-        jobs.append(SweepJob(number, list(job_overrides), config))
+        plain, config = composer.plain(job_overrides), None
+        if plain is not None:
+            sweep = plain.template.hydra["sweep"]
+            folder, name = sweep["dir"], sweep["subdir"]
+            name = str(number) if name == BY_NUMBER else name
+        else:
+            config = composer.whole(job_overrides, number)
+            with hydra_config(config):
+                folder, name = str(config.hydra.sweep.dir), str(config.hydra.sweep.subdir)
+        jobs.append(SweepJob(number, list(job_overrides), composer, plain, folder, name, whole=config))
     shared = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
     for job in jobs:
         job.title = " ".join(item for item in filter_overrides(job.overrides) if item not in shared)
     return jobs
 
 
-def is_valid(job: SweepJob, matmul_precision: str | None) -> bool:
-    """Whether the job's config passes the checks; if so, sets `run_config`."""
-    from abreast.validation.preflight import check
+Checked = dict[str, list[str]]  # messages by what was checked
 
-    with hydra_config(job.config):
-        try:
-            task = OmegaConf.masked_copy(job.config, [str(key) for key in job.config if key != "hydra"])
-            check(task, job.config.hydra)
-            job.run_config = run_config(task, job.config.hydra)
-        except Exception:
-            return False
+
+def is_valid(job: SweepJob, matmul_precision: str | None, checked: Checked) -> bool:
+    """Whether the job's config passes the checks; if so, sets `run_config`.
+
+    Args:
+        job: The job.
+        matmul_precision: Takes the place of the config's; None to keep that.
+        checked: What was found in parts that jobs have in common; new ones are added.
+    """
+    try:
+        job.run_config = _checked_plain(job.plain, checked) if job.plain else _checked_whole(job.config)
+    except Exception:
+        return False
     if matmul_precision is not None:
         job.run_config["matmul_precision"] = matmul_precision
     return True
+
+
+def _checked_plain(plain: PlainJob, checked: Checked) -> Config:
+    from abreast.validation.preflight import config_folders
+    from abreast.validation.validate import validate_values
+
+    task, runtime = plain.task, plain.template.hydra["runtime"]
+    validate_values(task, runtime["choices"], config_folders(runtime), checked)
+    return finished_config(task, runtime["choices"])
+
+
+def _checked_whole(config: DictConfig) -> Config:
+    from abreast.validation.preflight import check
+
+    with hydra_config(config):
+        task = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+        check(task, config.hydra)
+        return run_config(task, config.hydra)
 
 
 def identify(jobs: Sequence[SweepJob]) -> None:
@@ -112,13 +151,14 @@ def identify(jobs: Sequence[SweepJob]) -> None:
     """
     valid = [(job, run_ids(job.run_config), _paths(job.run_config)) for job in jobs if job.run_config]
     paths_of: dict[str, set[str]] = {}
+    listings: Listings = {}
     for _, ids, paths in valid:
         paths_of.setdefault(ids[0], set()).add(paths)
     for job, ids, paths in valid:
         if len(paths_of[ids[0]]) > 1:
             ids = tuple(hashlib.sha256(f"{id_} {paths}".encode()).hexdigest()[: len(id_)] for id_ in ids)
         job.id = ids[0]
-        _name_directory(job, ids)
+        _name_directory(job, ids, listings)
 
 
 def _paths(config: Config) -> str:
@@ -127,31 +167,32 @@ def _paths(config: Config) -> str:
     return repr(sorted((name, value) for name, value in data.items() if is_data_path(name, value)))
 
 
-def _name_directory(job: SweepJob, ids: Sequence[str]) -> None:
+Listings = dict[Path, dict[str, str]]  # by folder: the names of its directories by the ids they end in
+
+
+def _name_directory(job: SweepJob, ids: Sequence[str], listings: Listings) -> None:
     """Name the job's directory after its title and the run's id, by which the same run finds it again.
 
     A run that another kind of device has trained is the same run; `ids` are all that it may have.
 
     Only if its name would be the job's number, which may be another one when a sweep or search is resumed.
     """
-    with hydra_config(job.config):
-        folder, name = Path(str(job.config.hydra.sweep.dir)), Path(str(job.config.hydra.sweep.subdir))
+    folder, name = Path(job.sweep_dir), Path(job.subdir)
     if name.name != str(job.number):
         return
-    existing = _existing(folder / name.parent, ids)
+    parent = folder / name.parent
+    if parent not in listings:
+        listings[parent] = _by_id(parent)
+    existing = next((listings[parent][id_] for id_ in ids if id_ in listings[parent]), None)
     readable = re.sub(r"[^\w=.,+-]+", "_", job.title.replace(" ", ","))[:MAX_NAME].strip("_,.") or "run"
-    directory = existing or f"{readable}_{job.id}"
-    with read_write(job.config.hydra):
-        job.config.hydra.sweep.subdir = str(name.parent / directory)
+    job.subdir = str(name.parent / (existing or f"{readable}_{job.id}"))
 
 
-def _existing(folder: Path, ids: Sequence[str]) -> str | None:
-    """The name of the directory of a run with one of the ids, the first that there is."""
+def _by_id(folder: Path) -> dict[str, str]:
     if not folder.is_dir():
-        return None
+        return {}
     with os.scandir(folder) as entries:
-        by_id = {entry.name.rpartition("_")[2]: entry.name for entry in entries}
-    return next((by_id[id_] for id_ in ids if id_ in by_id), None)
+        return {entry.name.rpartition("_")[2]: entry.name for entry in entries}
 
 
 def with_job_name(job: SweepJob, message: object) -> str:
@@ -168,10 +209,10 @@ def failure_reason(job: SweepJob) -> str | None:
         return (
             (str(error).strip() or type(error).__name__).splitlines()[0].removeprefix(with_job_name(job, ""))
         )
-    if job.returned.hydra_cfg is None or job.run_config is None:
+    if job.run_config is None:
         return None
     try:
-        status = RunDirectory(Path(job.returned.hydra_cfg.hydra.runtime.output_dir)).read_status()
+        status = job.directory.read_status()
     except RunError:
         return None
     return str(status.get("reason")) if status["status"] == "failed" else None

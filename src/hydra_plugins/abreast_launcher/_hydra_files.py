@@ -1,0 +1,65 @@
+"""Hydra's files in the directory of a job, `.hydra/*.yaml`, as `run_job` writes them, from plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from abreast.config.types import Config
+
+MOST_KEPT = 8192  # texts
+LONGEST_KEY = 100  # characters; YAML writes longer keys in another form
+
+Keys = tuple[str, ...]
+
+
+class HydraFiles:
+    """Writes the files of jobs that share most of their content: the text of each value is made once."""
+
+    def __init__(self) -> None:
+        self._texts: dict[tuple[Keys, str], str] = {}
+
+    def write(self, folder: Path, task: Config, hydra: Config, overrides: Sequence[str]) -> None:
+        """Write the three files into a folder that exists.
+
+        Args:
+            folder: The folder.
+            task: The run's part of the config, as it is written.
+            hydra: Hydra's part.
+            overrides: The job's overrides.
+        """
+        contents = {"config": task, "hydra": {"hydra": hydra}, "overrides": list(overrides)}
+        for name, content in contents.items():
+            (folder / f"{name}.yaml").write_text(self.text((), content), encoding="utf-8")
+
+    def text(self, keys: Keys, node: Any) -> str:
+        """The lines of a node below these keys, as in the YAML of the whole."""
+        if isinstance(node, Mapping) and node and all(map(_is_short, node)):
+            lines = [self.text((*keys, key), value) for key, value in node.items()]
+            return self._head(keys) + "".join(lines)
+        if isinstance(node, list) and node and all(isinstance(item, str) for item in node):
+            return self._head(keys) + "".join(self._lines(keys, [item], len(keys)) for item in node)
+        return self._lines(keys, node, len(keys) - 1)
+
+    def _head(self, keys: Keys) -> str:
+        """The line of the last key, whose value has lines of its own."""
+        return self._lines(keys, {"key": 0}, len(keys) - 1).partition("\n")[0] + "\n" if keys else ""
+
+    def _lines(self, keys: Keys, node: Any, skipped: int) -> str:
+        """The YAML of a node below these keys, without so many lines of the keys."""
+        kept = (keys, repr(node))
+        if kept not in self._texts:
+            if len(self._texts) == MOST_KEPT:
+                self._texts.clear()
+            for key in reversed(keys):
+                node = {key: node}
+            lines = OmegaConf.to_yaml(node).splitlines(keepends=True)
+            self._texts[kept] = "".join(lines[max(0, skipped) :])
+        return self._texts[kept]
+
+
+def _is_short(key: object) -> bool:
+    return isinstance(key, str) and len(key) < LONGEST_KEY
