@@ -9,7 +9,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from abreast.config.sweep_loader import SweepLoader
+from abreast.config.sweep_loader import SweepLoader, leave_composing_to_launcher
 from abreast.errors import ConfigError
 from abreast.runtime.patches import is_on
 from abreast.validation.preflight import (
@@ -48,6 +48,7 @@ class Preflight(Callback):
         assert hydra is not None
         if is_on("sweep_loader"):
             hydra.config_loader = SweepLoader(hydra.config_loader)  # type: ignore[assignment]
+            leave_composing_to_launcher()
         try:
             message = ""
             sweeper = config.hydra.runtime.choices.get("hydra/sweeper")

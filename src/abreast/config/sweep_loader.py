@@ -10,6 +10,7 @@ from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.plugins.sweeper import Sweeper
 from omegaconf import DictConfig, OmegaConf
 
 from abreast.config.sweep_template import SweepTemplate, Value
@@ -17,6 +18,20 @@ from abreast.config.sweep_template import SweepTemplate, Value
 SETS = re.compile(r"(?!hydra\.)([A-Za-z_]\w*(?:\.\w+)*)=")
 MOST_KEPT = 256  # configs, one for each choice of options
 MOST_VALUES = 4096  # overrides that were parsed
+
+
+def leave_composing_to_launcher() -> None:
+    """Let sweepers not compose every job before a launcher that `composes_jobs`: it does so, to the same end."""
+    if getattr(Sweeper.validate_batch_is_legal, "by_launcher", False):
+        return
+    validate = Sweeper.validate_batch_is_legal
+
+    def validate_batch_is_legal(self: Any, batch: Sequence[Sequence[str]]) -> None:
+        if not getattr(getattr(self, "launcher", None), "composes_jobs", False):
+            validate(self, batch)
+
+    validate_batch_is_legal.by_launcher = True  # type: ignore[attr-defined]
+    Sweeper.validate_batch_is_legal = validate_batch_is_legal  # type: ignore[method-assign]
 
 
 class SweepLoader:

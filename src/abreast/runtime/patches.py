@@ -127,9 +127,12 @@ PATCHES = (
         home="abreast.config.sweep_loader",
         library="hydra-core",
         tested=("1.4", "1.4"),
-        what="composes the jobs of a sweep from the configuration that they share",
-        without="Hydra reads and merges all files again for each job",
-        private=("hydra._internal.config_loader_impl:ConfigLoaderImpl.load_sweep_config",),
+        what="composes the jobs of a sweep once, in the launcher, from the configuration that they share",
+        without="Hydra reads and merges all files again for each job, in the sweeper and in the launcher",
+        private=(
+            "hydra._internal.config_loader_impl:ConfigLoaderImpl.load_sweep_config",
+            "hydra.plugins.sweeper:Sweeper.validate_batch_is_legal",
+        ),
     ),
     Patch(
         "writer_thread",

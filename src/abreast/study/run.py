@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import cast
 
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 
 from abreast.config.options import groups
 from abreast.errors import RunError
 from abreast.runs.files import SWEEP
+from abreast.runs.job_directory import job_directory
 from abreast.runs.looks import note_look
 from abreast.study.criteria import Criteria, read_criteria
 from abreast.study.overrides import parse_command_line
@@ -143,13 +143,7 @@ def _launch(
     expected = [sweep_dir / stage / str(first + index) for index in range(len(runs))]
     if len(returns) != len(runs):
         return expected
-    return [_directory(returned) or path for returned, path in zip(returns, expected, strict=True)]
-
-
-def _directory(returned: JobReturn) -> Path | None:
-    """The run directory that the launcher reports."""
-    path = OmegaConf.select(returned.hydra_cfg, "hydra.runtime.output_dir") if returned.hydra_cfg else None
-    return None if path is None else Path(str(path))
+    return [job_directory(returned) or path for returned, path in zip(returns, expected, strict=True)]
 
 
 def _choose(protocol: Protocol, criteria: Criteria, directories: Sequence[Path]) -> list[Choice]:

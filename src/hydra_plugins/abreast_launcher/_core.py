@@ -15,6 +15,7 @@ from abreast.runs.state import clear
 from hydra_plugins.abreast_launcher._composing import Composer
 from hydra_plugins.abreast_launcher._hydra_jobs import HydraJobs
 from hydra_plugins.abreast_launcher._jobs import SweepJob, compose, failure_reason, identify, is_valid
+from hydra_plugins.abreast_launcher._progress import reported
 from hydra_plugins.abreast_launcher._stacks import TrainedStack, train_stacks
 from hydra_plugins.abreast_launcher.config import AbreastLauncherConf
 
@@ -72,7 +73,7 @@ class _Sweep:
         """Run every job, a run that two jobs ask for only once."""
         checked: dict[str, list[str]] = {}
         precision = self.settings.matmul_precision
-        invalid = [job for job in self.jobs if not is_valid(job, precision, checked)]
+        invalid = [job for job in reported(self.jobs, "Checked") if not is_valid(job, precision, checked)]
         identify(self.jobs)
         for job in invalid:
             self.hydra.run(job)  # which says what is wrong, as for a single run

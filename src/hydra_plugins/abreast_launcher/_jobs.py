@@ -22,6 +22,7 @@ from abreast.config.types import Config
 from abreast.errors import RunError
 from abreast.runs.directory import RunDirectory
 from hydra_plugins.abreast_launcher._composing import BY_NUMBER, Composer, PlainJob
+from hydra_plugins.abreast_launcher._progress import reported
 
 Position = tuple[int, int, bool]
 
@@ -89,7 +90,7 @@ class SweepJob:
 def compose(composer: Composer, overrides: Sequence[Sequence[str]], first: int) -> list[SweepJob]:
     """Compose the jobs; they are numbered from `first` on."""
     jobs = []
-    for number, job_overrides in enumerate(overrides, start=first):
+    for number, job_overrides in enumerate(reported(overrides, "Composed"), start=first):
         plain, config = composer.plain(job_overrides), None
         if plain is not None:
             sweep = plain.template.hydra["sweep"]

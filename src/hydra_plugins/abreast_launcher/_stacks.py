@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hydra_plugins.abreast_launcher._jobs import SweepJob
+from hydra_plugins.abreast_launcher._progress import reported
 from hydra_plugins.abreast_launcher.config import AbreastLauncherConf
 from hydra_plugins.abreast_launcher.engines.choose import LOCAL, choose_engine
 from hydra_plugins.abreast_launcher.engines.work import WorkItem, count_gpus, divide
@@ -91,7 +92,10 @@ def _work_item(
         shared_batches=settings.shared_batches,
     )
     return WorkItem(
-        jobs=[Job(job.run_config or {}, begin(job).absolute(), job.title) for job in stack],
+        jobs=[
+            Job(job.run_config or {}, begin(job).absolute(), job.title)
+            for job in reported(stack, "Created the directories of")
+        ],
         options=options,
         rungs=tuple(settings.halving or ()),
         keep=settings.keep,

@@ -16,6 +16,8 @@ from hydra_plugins.abreast_launcher.config import AbreastLauncherConf
 class AbreastLauncher(Launcher):
     """Trains the runs of a sweep in stacks; see `AbreastLauncherConf` for the arguments."""
 
+    composes_jobs = True  # all of them before it runs any, so that a sweeper need not try
+
     def __init__(self, **settings: Any) -> None:
         self.settings = AbreastLauncherConf(**settings)
         self.hydra_context: HydraContext | None = None

@@ -16,6 +16,7 @@ from abreast.errors import ConfigError, RunError
 from abreast.metrics.objective import monitor
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import SWEEP
+from abreast.runs.job_directory import job_directory
 from hydra_plugins.abreast_search.config import AbreastSearchConf
 
 try:
@@ -170,9 +171,8 @@ def _value(returned: JobReturn) -> float | None:
 
 
 def _directory(returned: JobReturn) -> RunDirectory | None:
-    if returned.hydra_cfg is None:
-        return None
-    return RunDirectory(Path(str(returned.hydra_cfg.hydra.runtime.output_dir)))
+    directory = job_directory(returned)
+    return None if directory is None else RunDirectory(directory)
 
 
 def _was_dropped(run: RunDirectory) -> bool:

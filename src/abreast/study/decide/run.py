@@ -12,6 +12,7 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 
 from abreast.runs.files import SWEEP
+from abreast.runs.job_directory import job_directory
 from abreast.runs.looks import note_look
 from abreast.study.decide.decision import Decision, Look
 from abreast.study.decide.page import decision_analysis, write_decision_page
@@ -108,9 +109,7 @@ def _train(launcher: Launcher, decision: Decision, seeds: Sequence[int]) -> None
 
 def _outcome(returned: JobReturn | None, expected: Path, seed: int, metric: str) -> Outcome:
     """How a run ended, read from the directory that the launcher reports."""
-    config = returned.hydra_cfg if returned is not None else None
-    path = OmegaConf.select(config, "hydra.runtime.output_dir") if config else None
-    return read_outcome(expected if path is None else Path(str(path)), seed, metric)
+    return read_outcome(job_directory(returned) or expected, seed, metric)
 
 
 def _progress(look: Look) -> str:
