@@ -5,8 +5,15 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 NOT_OURS = (errno.EACCES, errno.EPERM)
+# By what the system says of a file that could not be written, wherever the file is.
+FIXES = {
+    errno.ENOSPC: "Free some space there",
+    errno.EDQUOT: "Free some space there",
+    errno.EROFS: "Make it writable",
+    errno.EFBIG: "Raise the limit of a file's size (ulimit -f)",
+    errno.EIO: "Check that disk",
+}
 
 
 class AbreastError(Exception):
@@ -27,6 +34,10 @@ class RunError(AbreastError):
     """A run directory or one of its files cannot be read."""
 
 
+class LostProcessError(RunError):
+    """A process of a run over several was killed, or its machine was lost: what it trained can be resumed."""
+
+
 class DiskError(RunError):
     """A file cannot be written: the disk is full or read-only, or the file belongs to another user."""
 
@@ -43,9 +54,9 @@ def disk_error(error: BaseException, folder: Path | None) -> DiskError | None:
         return None
     file = Path(error.filename) if isinstance(error.filename, str) else folder
     is_within = folder is not None and file is not None and file.absolute().is_relative_to(folder.absolute())
-    if error.errno not in FULL and not (error.errno in NOT_OURS and is_within):
+    if error.errno not in FIXES and not (error.errno in NOT_OURS and is_within):
         return None
-    fix = "Make it writable" if error.errno in (*NOT_OURS, errno.EROFS) else "Free some space there"
+    fix = FIXES.get(error.errno or 0, "Make it writable")
     return DiskError(f"{file or 'a file'}: cannot be written ({error.strerror}). {fix}")
 
 

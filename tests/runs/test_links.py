@@ -11,7 +11,7 @@ import pytest
 from abreast.errors import RunError
 from abreast.runs.atomic import write_atomically
 from abreast.runs.links import check_output_folder, refuse_links_out
-from abreast.runs.state import clear
+from abreast.runs.replaced import clear
 
 
 @pytest.fixture

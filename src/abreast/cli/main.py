@@ -4,25 +4,37 @@ from __future__ import annotations
 
 import importlib
 import logging
-import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import NoReturn
 
 from abreast import __version__
 from abreast.cli import train
 from abreast.errors import AbreastError, disk_error
 from abreast.runtime import garbage, module_path
+from abreast.runtime.output import all_is_read, guarded_output
 from abreast.runtime.printable import printable
 from abreast.training import external_ranks
 
 COMMANDS = ("evaluate", "predict", "export", "report", "rank")  # a module of this package each
 INTERRUPTED = 130
+UNREAD = 1  # who read the output, such as `head`, has seen enough
 
 
 def main(command: Sequence[str] = ()) -> NoReturn:
     """Run the command line, with `command` before it. Exit code 2 for a mistake in it, 130 for Ctrl-C."""
+    with guarded_output():
+        sys.exit(_main(command))
+
+
+def _main(command: Sequence[str]) -> int:
+    try:
+        Path.cwd()
+    except OSError as error:
+        print(f"The working directory: {error.strerror}. It was removed: change to another", file=sys.stderr)
+        return AbreastError.exit_code
     arguments = [*command, *sys.argv[1:]]
     garbage.freeze_at_exit()
     logging.raiseExceptions = False  # a full disk must not fill the terminal with tracebacks of the log
@@ -32,39 +44,36 @@ def main(command: Sequence[str] = ()) -> NoReturn:
     else:
         module_path.put_working_directory_last()  # for a custom loss that lies there
     if "--version" in arguments:
-        print(f"abreast {__version__}")
-        sys.exit(0)
+        return _reported(lambda: print(f"abreast {__version__}"))
     if arguments and arguments[0] in COMMANDS:
         if arguments[0] not in ("rank", "report"):
             commands = importlib.import_module("abreast.cli.arguments")
             mistake = _reported(lambda: commands.check(arguments[0], arguments[1:]))
             if mistake:
-                sys.exit(mistake)
+                return mistake
         if arguments[0] != "report":  # it needs no torch
             importlib.import_module("abreast.runtime.fast_import")
         module = importlib.import_module(f"abreast.cli.{arguments[0]}")
-        sys.exit(_reported(lambda: module.main(arguments[1:])))
+        return _reported(lambda: module.main(arguments[1:]))
     command_line = train.main
     if arguments and arguments[0] == "decide":  # a multirun
         decide = importlib.import_module("abreast.cli.decide")
         command_line = partial(decide.main, arguments[1:])
     if external_ranks.follows():
         importlib.import_module("abreast.runtime.fast_import")
-        sys.exit(_reported(importlib.import_module("abreast.cli.rank").follow))
+        return _reported(importlib.import_module("abreast.cli.rank").follow)
     garbage.pause()  # until a run begins: checks and imports make many small objects that are kept
-    sys.exit(external_ranks.lead(lambda: _reported(command_line)))
+    return external_ranks.lead(lambda: _reported(command_line))
 
 
 def _reported(command: Callable[[], int | None]) -> int:
     """The command's exit code; a mistake is printed as one message."""
     try:
-        return int(command() or 0)
+        code = int(command() or 0)
+        return code if all_is_read() else code or UNREAD
     except AbreastError as error:
         print(printable(str(error), keep="\n\t"), file=sys.stderr)
         return error.exit_code
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except OSError as error:
         full = disk_error(error, None)
         if full is None:

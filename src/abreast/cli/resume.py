@@ -17,9 +17,10 @@ from abreast.errors import ConfigError, RunError
 from abreast.runs.changes import report_changes
 from abreast.runs.config_file import TRAINED_GROUPS, check_shape
 from abreast.runs.directory import RunDirectory
-from abreast.runs.files import BEST, CHECKPOINTS, CONFIG, LAST, LOG, STATUS
+from abreast.runs.files import BEST, CHECKPOINTS, CONFIG, LAST, LOG, STATUS, SWEEP
 from abreast.runs.state import readable_status
 from abreast.runtime import module_path
+from abreast.runtime.directory_lock import InUseError, is_used, used
 from abreast.runtime.printable import PrintableFormatter, printable
 from abreast.validation.validate import validate
 
@@ -53,7 +54,16 @@ def main(overrides: Sequence[str]) -> int:
     if is_finished and not any(change.startswith("trainer.max_epochs=") for change in changes):
         return _nothing_to_do(run_dir)
     keys = [change.partition("=")[0].removeprefix("data.") for change in changes]
-    return _resume(config, directory, trust, is_finished, keys)
+    with used(run_dir):
+        _check_sweep(run_dir)  # after the lock: a sweep that starts now looks at that
+        return _resume(config, directory, trust, is_finished, keys)
+
+
+def _check_sweep(run_dir: Path) -> None:
+    """Raise InUseError where the sweep that the run is part of is at work."""
+    for folder in run_dir.resolve().parents:
+        if (folder / SWEEP).is_file() and is_used(folder):
+            raise InUseError(run_dir, f"its sweep {folder} is running, and trains it")
 
 
 def _nothing_to_do(run_dir: Path) -> int:

@@ -11,7 +11,7 @@ from typing import Any, cast
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from abreast.runtime.directory_lock import lock
+from abreast.runtime.directory_lock import PATIENCE, InUseError, leave, use, uses
 from abreast.validation.preflight import Stop
 
 SUFFIX = "_sweep-"
@@ -20,7 +20,8 @@ SUFFIX = "_sweep-"
 class ResumableSweep(Callback):
     """Hydra's callback that gives a multirun the directory of an earlier one with the same command.
 
-    A directory that another process uses is skipped. `hydra.sweep.dir=DIR` on the command line is kept.
+    A directory that another process uses is skipped. `hydra.sweep.dir=DIR` on the command line is kept, and
+    refused where another process uses it. Until the multirun's end this process alone uses the directory.
     """
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
@@ -28,6 +29,7 @@ class ResumableSweep(Callback):
         if any(
             override.lstrip("+").startswith("hydra.sweep.dir=") for override in config.hydra.overrides.hydra
         ):
+            self._use(Path(str(config.hydra.sweep.dir)))
             return
         try:
             folder = choose(Path("runs"), command_id(config))
@@ -36,6 +38,18 @@ class ResumableSweep(Callback):
         with read_write(config.hydra), open_dict(config.hydra):
             config.hydra.sweep.dir = str(folder)
             config.hydra.overrides.hydra.append(f"hydra.sweep.dir='{folder}'")
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Let other processes use the directory."""
+        leave(Path(str(config.hydra.sweep.dir)))
+
+    def _use(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if not uses(folder) and not use(folder, PATIENCE):
+                raise InUseError(folder)
+        except (OSError, InUseError) as error:
+            raise Stop(error) from error
 
 
 def command_id(config: DictConfig) -> str:
@@ -53,7 +67,7 @@ def command_id(config: DictConfig) -> str:
 def choose(root: Path, command: str) -> Path:
     """The command's newest directory that no process uses, or a new one; locked until this process ends."""
     for folder in sorted(root.glob(f"*/*{SUFFIX}{command}"), reverse=True):
-        if lock(folder) is not None:
+        if use(folder):
             return folder
     while True:
         now = datetime.now()
@@ -62,5 +76,5 @@ def choose(root: Path, command: str) -> Path:
             folder.mkdir(parents=True)
         except FileExistsError:
             continue
-        if lock(folder) is not None:
+        if use(folder):
             return folder

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from abreast.config.run_config import run_config
 from abreast.config.types import Config
 from abreast.errors import AbreastError, DivergedError
+from abreast.runtime.directory_lock import InUseError, used
 from abreast.runtime.environment import environment_variables
+from abreast.runtime.output import guarded_output
 from abreast.runtime.printable import printable
 
 if TYPE_CHECKING:
@@ -29,16 +31,18 @@ def task(config: DictConfig) -> Any:
     from abreast.validation.preflight import Stop, check, overrides_of
 
     hydra = HydraConfig.get()
-    with environment_variables({FULL_ERROR: None}):
+    with environment_variables({FULL_ERROR: None}), guarded_output():  # not `main`'s in another process
         try:
             check(config, hydra)
             values = run_config(config, hydra)
-            with permitted(Permissions.of_user(values)):
-                return _run(values, Path(hydra.runtime.output_dir), in_sweep=hydra.mode == RunMode.MULTIRUN)
+            run_dir = Path(hydra.runtime.output_dir)
+            with permitted(Permissions.of_user(values)), used(run_dir):
+                return _run(values, run_dir, in_sweep=hydra.mode == RunMode.MULTIRUN)
         except (AbreastError, InstantiationException) as error:
             if hydra.mode != RunMode.MULTIRUN:
                 raise Stop(error) from error
-            _record(Path(hydra.runtime.output_dir), error)
+            if not isinstance(error, InUseError):
+                _record(Path(hydra.runtime.output_dir), error)
             error.args = (f"Job {hydra.job.num} ({' '.join(overrides_of(hydra))}): {error}",)
             raise
 

@@ -18,7 +18,7 @@ from abreast.runs.atomic import write_atomically
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import BEST, LAST
 from abreast.runs.format import NewerFormatError, without_format
-from abreast.runs.state import clear
+from abreast.runs.replaced import clear
 
 log = logging.getLogger(__name__)
 

@@ -25,6 +25,7 @@ from abreast.runs.config_file import RESTORE, dump_config, parse_config
 from abreast.runs.files import CHECKPOINTS, CONFIG, METRICS, RESULT, STATUS
 from abreast.runs.format import with_format, without_format
 from abreast.runs.small_file import MOST_BYTES, MOST_YAML_BYTES, parse_json, read_text
+from abreast.runtime.outside_cause import outside_cause
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ class RunDirectory:
     def write_failure(self, error: BaseException) -> None:
         """Record that the run ended early, and why: the step for one that diverged, else the traceback.
 
-        On a full disk the new status overwrites the old one in place.
+        Only a fault of the run's own makes it `failed`; what comes from outside, as a full disk, leaves it
+        `interrupted`: it can be resumed. On a full disk the new status overwrites the old one in place.
         """
         if isinstance(error, (Interrupted, KeyboardInterrupt)):
             name = signal.Signals(getattr(error, "signum", signal.SIGINT)).name
@@ -76,9 +78,9 @@ class RunDirectory:
         if isinstance(error, DivergedError):
             self.write_status("failed", reason=str(error), diverged_at=error.step)
             return
-        full = disk_error(error, self.path)
-        if full is not None:  # the run can be resumed from what has been written
-            self._overwrite_status({"status": "interrupted", "reason": str(full)})
+        cause = disk_error(error, self.path) or outside_cause(error, self.path)
+        if cause is not None:  # the run can be resumed from what has been written
+            self._overwrite_status({"status": "interrupted", "reason": str(cause)})
             return
         trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         self.write_status("failed", reason=f"{type(error).__name__}: {error}", traceback=trace)

@@ -12,6 +12,7 @@ A run's directory, written by training and read by everything else:
     checkpoints/         best.ckpt and last.ckpt
     events.out.tfevents* TensorBoard
     .hydra/              what Hydra composed: the overrides among it
+    .replaced-1/ ...     runs that a restart from scratch has replaced
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ HYDRA = ".hydra"
 OVERRIDES = "overrides.yaml"  # in HYDRA
 PART = ".*.part"  # a pattern: files that were being written when the process was killed
 
-# What training leaves behind; removed before a run restarts from scratch.
+REPLACED = ".replaced-"  # a number follows
+
+# What training leaves behind; taken away before a run restarts from scratch.
 OUTPUTS = (STATUS, METRICS, RESULT, EXAMPLES, WORST, CHECKPOINTS, EVENTS)
 
 # Of a sweep or a study.

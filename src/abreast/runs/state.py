@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from enum import Enum
-from pathlib import Path
 
 from abreast.config.run_id import run_id, run_ids
 from abreast.config.types import Config, Json
 from abreast.errors import ConfigError, RunError
 from abreast.metrics.objective import objective
-from abreast.runs.atomic import remove_partial_files
 from abreast.runs.directory import RunDirectory
-from abreast.runs.files import CONFIG, LAST, OUTPUTS, RESULT, STATUS
+from abreast.runs.files import CONFIG, LAST, RESULT, STATUS
 from abreast.runs.format import NewerFormatError
+from abreast.runs.replaced import clear
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +27,7 @@ class RunState(Enum):
 
 
 def run_state(directory: RunDirectory, config: Config) -> RunState:
-    """How far the run of this configuration has come in the directory; removes what cannot be used.
+    """How far the run of this configuration has come in the directory; clears it of what cannot be used.
 
     A run that failed, other than by diverging, restarts from scratch.
 
@@ -95,14 +93,3 @@ def _has_result(directory: RunDirectory, config: Config) -> bool:
         log.warning("%s: %s; it is written again", directory.path / RESULT, error)
         return False
     return True
-
-
-def clear(path: Path) -> None:
-    """Remove a run's outputs from its directory, so that it restarts from scratch."""
-    remove_partial_files(path)
-    for pattern in OUTPUTS:
-        for output in path.glob(pattern):
-            if output.is_dir() and not output.is_symlink():
-                shutil.rmtree(output)
-            else:
-                output.unlink()

@@ -25,9 +25,10 @@ from abreast.learner.checkpoint import resume_point_or_clear
 from abreast.learner.shared_norm import share_norms
 from abreast.metrics.objective import objective
 from abreast.runs.directory import RunDirectory
-from abreast.runs.files import CONFIG, STATUS
+from abreast.runs.files import CONFIG, LAST, STATUS
+from abreast.runs.replaced import clear
 from abreast.runs.summary import chance_warnings, print_summary
-from abreast.runtime.directory_lock import locked
+from abreast.runtime.directory_lock import used
 from abreast.runtime.matmul_precision import matmul_precision
 from abreast.runtime.process import prepare_process
 from abreast.runtime.seeding import derive, seed_everything
@@ -86,12 +87,14 @@ def _resume_after_lost_rank(cfg: Config, directory: RunDirectory) -> float:
 
 
 def _run(cfg: Config, directory: RunDirectory, *, is_new: bool) -> float:
-    with _resume_command_told(directory), locked(directory.path):
+    with _resume_command_told(directory), used(directory.path):
         if is_new and (directory.path / STATUS).exists():
             raise ConfigError(
                 f"{directory.path} holds a run already: resume it (resume={directory.path}), choose "
                 "another directory (hydra.run.dir=...) or remove that one"
             )
+        if is_new and (directory.checkpoints / LAST).exists():  # of a run whose status was lost
+            clear(directory.path)
         directory.write_config(cfg)
         with _status_kept(directory):
             ranks = ranks_to_start(cfg)

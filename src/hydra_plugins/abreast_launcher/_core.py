@@ -11,7 +11,9 @@ from hydra.types import TaskFunction
 from omegaconf import OmegaConf
 
 from abreast.errors import AbreastError, Interrupted, RunError
-from abreast.runs.state import clear
+from abreast.runs.replaced import clear
+from abreast.runtime.directory_lock import is_used
+from abreast.runtime.outside_cause import outside_cause
 from hydra_plugins.abreast_launcher._composing import Composer
 from hydra_plugins.abreast_launcher._hydra_jobs import HydraJobs
 from hydra_plugins.abreast_launcher._jobs import SweepJob, compose, failure_reason, identify, is_valid
@@ -99,9 +101,12 @@ class _Sweep:
         from abreast.metrics.objective import objective, worst
         from abreast.runs.state import RunState, run_state, was_dropped
 
-        unfinished, resumed = [], 0
+        unfinished, finished, diverged, resumed = [], 0, 0, 0
         for job in jobs:
             assert job.run_config is not None
+            if is_used(job.directory.path):  # somebody resumes it
+                self.hydra.run(job)  # which says so
+                continue
             try:
                 state = run_state(job.directory, job.run_config)
             except AbreastError:
@@ -110,8 +115,10 @@ class _Sweep:
             is_dropped = self.settings.halving is not None and is_begun and was_dropped(job.directory)
             if is_dropped or state in (RunState.FINISHED, RunState.DIVERGED):
                 if state == RunState.DIVERGED:
+                    diverged += 1
                     value = worst(job.run_config)
                 else:
+                    finished += 1
                     value = objective(job.run_config, job.directory.read_result()["metrics"])
                 self.hydra.begin(job)
                 self.hydra.end(job, value, None)
@@ -122,12 +129,13 @@ class _Sweep:
                 job.position = resume_point_or_clear(job.directory)
                 resumed += job.is_resumed
             unfinished.append(job)
-        if len(unfinished) < len(jobs) or resumed:
+        if finished or diverged or resumed:
             log.info(
-                "%d of %d runs are finished already, %d are resumed; to train all from scratch, choose "
+                "%d of %d runs are finished already%s, %d are resumed; to train all from scratch, choose "
                 "another hydra.sweep.dir",
-                len(jobs) - len(unfinished),
+                finished,
                 len(jobs),
+                f", {diverged} diverged" if diverged else "",
                 resumed,
             )
         return unfinished
@@ -181,13 +189,13 @@ class _Sweep:
         if isinstance(trained.outcomes, Exception):
             error = trained.outcomes
             log.warning("The stack failed as a whole (%s: %s)", type(error).__name__, error, exc_info=error)
-            for job in trained.jobs:
-                clear(job.directory)
+            if outside_cause(error) is None:
+                for job in trained.jobs:
+                    clear(job.directory)
             return {"their stack failed as a whole": trained.sweep_jobs}
         individual: dict[str, list[SweepJob]] = {}
-        for sweep_job, job, outcome in zip(trained.sweep_jobs, trained.jobs, trained.outcomes, strict=True):
+        for sweep_job, outcome in zip(trained.sweep_jobs, trained.outcomes, strict=True):
             if outcome.not_stacked is not None:
-                clear(job.directory)
                 individual.setdefault(outcome.not_stacked, []).append(sweep_job)
             else:
                 self.hydra.end(sweep_job, outcome.value, outcome.error)

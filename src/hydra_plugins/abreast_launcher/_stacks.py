@@ -7,9 +7,11 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from abreast.runtime.directory_lock import share
 from hydra_plugins.abreast_launcher._jobs import SweepJob
 from hydra_plugins.abreast_launcher._progress import reported
 from hydra_plugins.abreast_launcher.config import AbreastLauncherConf
@@ -72,7 +74,8 @@ def train_stacks(
     options = dict(settings.engine_options or {})
     if settings.engine == "submitit":
         options.setdefault("folder", str(sweep_dir / ".submitit" / "%j"))
-    items = [_work_item(settings, part, begin) for part in parts]
+    share(sweep_dir)
+    items = [replace(_work_item(settings, part, begin), sweep_dir=sweep_dir.absolute()) for part in parts]
     log.info("%d parts of stacks go to %s", len(items), settings.engine)
     for part, item, outcomes in zip(parts, items, engine(items, workers, options), strict=True):
         yield TrainedStack(part, item.jobs, outcomes)

@@ -9,9 +9,12 @@ import pickle
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from abreast.errors import RunError
+from abreast.runtime.directory_lock import as_worker
+from abreast.runtime.output import guarded_output
 
 if TYPE_CHECKING:
     from abreast.stacking.build import Job, Outcome
@@ -31,6 +34,7 @@ class WorkItem:
         keep: The share of the lanes that it keeps.
         device: The only GPU that the process may see; None for all.
         path: What the process adds to `sys.path`.
+        sweep_dir: The directory of the sweep, which is used as long as the process works; None for none.
     """
 
     jobs: Sequence[Job]
@@ -39,6 +43,7 @@ class WorkItem:
     keep: float = 1 / 3
     device: int | None = None
     path: tuple[str, ...] = ()
+    sweep_dir: Path | None = None
 
 
 def train(item: WorkItem) -> list[Outcome]:
@@ -69,7 +74,8 @@ def train_in_worker(item: WorkItem) -> list[Outcome] | Exception:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(item.device)
     sys.path.extend(entry for entry in item.path if entry not in sys.path)
     try:
-        outcomes = train(item)
+        with guarded_output(), as_worker(item.sweep_dir):
+            outcomes = train(item)
     except Exception as error:
         portable_error = portable(error)
         assert isinstance(portable_error, Exception)

@@ -1,0 +1,89 @@
+"""What ends a run although nothing in it is wrong: the disk, the memory, the terminal, a lost process."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
+from abreast.errors import DiskError, LostProcessError
+
+# Whatever file or connection they are about. Others count where they are about the run's own files: a path
+# that does not exist is the mistake of who wrote it, unless it is the run's directory that has gone.
+ERRNOS = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("ENOSPC", "EDQUOT", "EROFS", "EFBIG", "EIO", "ESTALE", "ENXIO", "ENODEV", "EREMOTEIO", "EUCLEAN"),
+        *("ENOMEM", "EAGAIN", "EMFILE", "ENFILE", "ENOLCK", "EINTR", "ETXTBSY", "ENOTCONN", "ESHUTDOWN"),
+        *("EPIPE", "ECONNRESET", "ECONNABORTED", "ECONNREFUSED", "ETIMEDOUT", "EHOSTDOWN", "EHOSTUNREACH"),
+        *("ENETDOWN", "ENETUNREACH", "ENETRESET", "ENOBUFS"),
+    )
+    if hasattr(errno, name)
+)
+# What torch says in a RuntimeError. Its own class for a full GPU is told by its name.
+MEMORY_CLASS = "OutOfMemoryError"
+TEXTS = (
+    "can't allocate memory",  # the allocator of the CPU
+    "not enough memory",
+    "out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "can't start new thread",
+    "unable to mmap",
+    "unable to write to file",
+    "uncorrectable ECC error",
+    "devices are busy or unavailable",
+    "device(s) is/are busy or unavailable",
+    "GPU is lost",
+)
+
+
+def outside_cause(error: BaseException, folder: Path | None = None) -> str | None:
+    """What outside of the run ended it, in one line; None for a fault of the run's own.
+
+    Args:
+        error: What the run raised; what it was raised from counts, too.
+        folder: The run's directory.
+    """
+    for link in _chain(error):
+        if _is_outside(link, folder):
+            text = (str(link).strip() or type(link).__name__).splitlines()[0]
+            return text if isinstance(link, DiskError) else f"{type(link).__name__}: {text}"
+    return None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and those that led to it, each once."""
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        yield link
+        seen.add(id(link))
+        link = link.__cause__ or link.__context__
+
+
+def _is_outside(error: BaseException, folder: Path | None) -> bool:
+    if isinstance(error, (DiskError, LostProcessError, MemoryError)):
+        return True
+    if isinstance(error, OSError):
+        return error.errno in ERRNOS or _has_gone(folder) or _is_about(error, folder)
+    if isinstance(error, RuntimeError):
+        text = str(error)
+        return type(error).__name__ == MEMORY_CLASS or any(part in text for part in TEXTS)
+    return False
+
+
+def _is_about(error: OSError, folder: Path | None) -> bool:
+    """Whether the error names a file of the run."""
+    if folder is None:
+        return False
+    names = (name for name in (error.filename, error.filename2) if isinstance(name, str))
+    return any(Path(name).resolve().is_relative_to(folder.resolve()) for name in names)
+
+
+def _has_gone(folder: Path | None) -> bool:
+    """Whether somebody has removed the run's directory, or the working directory."""
+    try:
+        Path.cwd()
+        return folder is not None and not folder.exists()
+    except OSError:
+        return True
