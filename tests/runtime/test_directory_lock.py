@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from abreast.runtime import directory_lock
 from abreast.runtime.directory_lock import (
     InUseError,
     as_worker,
@@ -102,7 +102,7 @@ def test_where_nothing_can_be_locked_everything_works(
     def refuse(*_: Any) -> None:
         raise OSError(number, "no locks here")
 
-    monkeypatch.setattr(directory_lock.fcntl, "flock", refuse)
+    monkeypatch.setattr(fcntl, "flock", refuse)
     assert not is_used(tmp_path)
     with used(tmp_path), locked(tmp_path), as_worker(tmp_path):
         share(tmp_path)

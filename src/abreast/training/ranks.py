@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-import torch
 from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
@@ -23,6 +22,7 @@ from abreast.errors import DivergedError, Interrupted, RunError
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.environment import environment_variables
 from abreast.training import external_ranks
+from abreast.training.devices import device_count
 
 SIGNALS = (
     signal.SIGTERM,
@@ -39,12 +39,7 @@ def ranks_to_start(cfg: Config) -> int:
     is_distributed = str(trainer.get("strategy", "auto")).startswith("ddp")
     if external_ranks.process_position() is not None or not is_distributed:
         return 1
-    devices = trainer.get("devices", 1)
-    if isinstance(devices, list):
-        return len(devices)
-    if devices in ("auto", -1, "-1"):
-        return max(1, torch.cuda.device_count())
-    return int(devices)
+    return max(1, device_count(trainer))
 
 
 def start_ranks(directory: RunDirectory, ranks: int, config: Config) -> None:

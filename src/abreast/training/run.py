@@ -32,6 +32,7 @@ from abreast.runtime.directory_lock import used
 from abreast.runtime.matmul_precision import matmul_precision
 from abreast.runtime.process import prepare_process
 from abreast.runtime.seeding import derive, seed_everything
+from abreast.training.devices import check_devices
 from abreast.training.external_ranks import shared, started_before
 from abreast.training.final_barrier import final_barrier
 from abreast.training.finish import finish, read_chosen
@@ -88,11 +89,13 @@ def _resume_after_lost_rank(cfg: Config, directory: RunDirectory) -> float:
 
 def _run(cfg: Config, directory: RunDirectory, *, is_new: bool) -> float:
     with _resume_command_told(directory), used(directory.path):
+        check_devices(cfg)
         if is_new and (directory.path / STATUS).exists():
             raise ConfigError(
                 f"{directory.path} holds a run already: resume it (resume={directory.path}), choose "
                 "another directory (hydra.run.dir=...) or remove that one"
             )
+        check_devices(cfg)
         if is_new and (directory.checkpoints / LAST).exists():  # of a run whose status was lost
             clear(directory.path)
         directory.write_config(cfg)
