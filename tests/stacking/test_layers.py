@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from abreast.models import CNN, MLP, Residual, ResNet
 from abreast.stacking.layers import STACKED_LAYERS, UnsupportedLayerError
 from abreast.stacking.layers.activations import StackedActivation
 from abreast.stacking.parameters import StackedState
@@ -107,14 +108,97 @@ NETWORKS: dict[str, Callable[[int], nn.Module]] = {
 }
 
 
+def image(*layers: nn.Module, shape: tuple[int, ...] = (3, 7, 6)) -> nn.Module:
+    """The layers, then flattened and a linear layer."""
+    net = nn.Sequential(*layers, nn.Flatten())
+    features = net(torch.zeros(2, *shape)).shape[1]  # batch norm counts it as a batch in all lanes
+    return nn.Sequential(*net, nn.Linear(features, 10))
+
+
+def after_convolution(layer: Callable[[int], nn.Module]) -> Callable[[int], nn.Module]:
+    """The layer after a convolution, which needs its input gradient."""
+    return lambda width: image(nn.Conv2d(3, width, 3, padding=1), layer(width))
+
+
+def signal(*layers: nn.Module) -> nn.Module:
+    """As `image`, for one dimension."""
+    return image(*layers, shape=(3, 17))
+
+
+# As above, for examples of shape [3, 7, 6], [3, 17] or [2, 4, 5, 3]; the width is that of the channels.
+IMAGES: dict[str, Callable[[int], nn.Module]] = {
+    "Conv2d": lambda width: image(nn.Conv2d(3, width, 3), nn.Conv2d(width, width, 3)),
+    "Conv2d without bias": lambda width: image(nn.Conv2d(3, width, 3, bias=False)),
+    "Conv2d stride 2": after_convolution(lambda width: nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)),
+    "Conv2d dilated": after_convolution(lambda width: nn.Conv2d(width, 8, 3, dilation=2, padding=(2, 1))),
+    "Conv2d grouped": after_convolution(lambda width: nn.Conv2d(width, 2 * width, 3, groups=width)),
+    "Conv2d 1 x 1": after_convolution(lambda width: nn.Conv2d(width, 4, 1, stride=2)),
+    "Conv2d of one row": after_convolution(lambda width: nn.Conv2d(width, 4, (1, 5), padding=(0, 2))),
+    "Conv2d padding=same": after_convolution(
+        lambda width: nn.Conv2d(width, 4, 3, padding="same", dilation=2)
+    ),
+    "Conv2d padding=valid": after_convolution(lambda width: nn.Conv2d(width, 4, 2, padding="valid")),
+    "Conv2d of the whole image": after_convolution(lambda width: nn.Conv2d(width, width, (7, 6))),
+    "BatchNorm2d": after_convolution(nn.BatchNorm2d),
+    "BatchNorm2d of the inputs": lambda _: image(nn.BatchNorm2d(3)),
+    "Dropout2d": after_convolution(lambda _: nn.Dropout2d(0.4)),
+    "Dropout2d in place": after_convolution(lambda _: nn.Dropout2d(0.4, inplace=True)),
+    "Dropout of images": after_convolution(lambda _: nn.Dropout(0.4)),
+    "MaxPool2d": after_convolution(lambda _: nn.MaxPool2d(2)),
+    "MaxPool2d overlapping": after_convolution(lambda _: nn.MaxPool2d(3, 2, padding=1, ceil_mode=True)),
+    "AvgPool2d": after_convolution(lambda _: nn.AvgPool2d(3, 2, padding=1, count_include_pad=False)),
+    "AdaptiveAvgPool2d": after_convolution(lambda _: nn.AdaptiveAvgPool2d((3, 2))),
+    "AdaptiveAvgPool2d to one": after_convolution(lambda _: nn.AdaptiveAvgPool2d(1)),
+    "AdaptiveMaxPool2d": after_convolution(lambda _: nn.AdaptiveMaxPool2d(2)),
+    "pooling of the inputs": lambda _: image(nn.AvgPool2d(2), nn.ReLU()),
+    "LayerNorm of images": after_convolution(lambda width: nn.LayerNorm([width, 7, 6])),
+    "Conv2d, GELU, MaxPool2d": after_convolution(lambda _: nn.Sequential(nn.GELU(), nn.MaxPool2d(2))),
+    "BatchNorm2d, ReLU, Dropout2d": after_convolution(
+        lambda width: nn.Sequential(nn.BatchNorm2d(width), nn.ReLU(), nn.Dropout2d(0.2), nn.MaxPool2d(2))
+    ),
+    "AdaptiveAvgPool2d, ReLU, BatchNorm2d": after_convolution(
+        lambda width: nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.ReLU(), nn.BatchNorm2d(width))
+    ),
+    "Residual of convolutions": after_convolution(
+        lambda width: nn.Sequential(Residual([nn.Conv2d(width, width, 3, padding=1), nn.Tanh()]), nn.ReLU())
+    ),
+    "Residual first": lambda width: image(
+        nn.ReLU(), Residual([nn.Conv2d(3, width, 3), nn.Tanh()], [nn.Conv2d(3, width, 3)]), nn.ReLU()
+    ),
+    "Residual of the inputs": lambda _: image(Residual([nn.ReLU(), nn.Conv2d(3, 3, 1)])),
+    "Residual without weights": after_convolution(lambda _: Residual([nn.Tanh()], [nn.ReLU()])),
+    "Residual of nothing": after_convolution(lambda _: Residual([])),
+    "Residual in Residual": after_convolution(
+        lambda width: Residual([nn.ReLU(), Residual([nn.Conv2d(width, width, 1)]), nn.Dropout(0.2)])
+    ),
+    "MLP with residual blocks": lambda width: MLP(
+        126, 10, hidden=[width] * 3, residual=True, dropout=0.2, norm="batch"
+    ),
+    "CNN": lambda width: CNN(
+        (3, 7, 6), 10, channels=[width, 8], norm="batch", dropout=0.2, channel_dropout=0.1
+    ),
+    "3c3d": lambda width: CNN((3, 7, 6), 10, channels=[width, 8, 4], hidden=[16, 16], kernels=3, pool=3),
+    "ResNet": lambda width: ResNet((3, 7, 6), 10, widths=[width, 2 * width], blocks=2),
+    "Conv1d": lambda width: signal(nn.Conv1d(3, width, 3), nn.Conv1d(width, width, 3, stride=2, bias=False)),
+    "MaxPool1d": lambda width: signal(nn.Conv1d(3, width, 3), nn.MaxPool1d(3, 2)),
+    "AvgPool1d": lambda width: signal(nn.Conv1d(3, width, 3), nn.AvgPool1d(3)),
+    "AdaptiveAvgPool1d": lambda width: signal(nn.Conv1d(3, width, 3), nn.AdaptiveAvgPool1d(4)),
+    "AdaptiveMaxPool1d": lambda width: signal(nn.Conv1d(3, width, 3), nn.AdaptiveMaxPool1d(4)),
+    "Dropout1d": lambda width: signal(nn.Conv1d(3, width, 3), nn.Dropout1d(0.3)),
+    "Conv3d": lambda width: image(nn.Conv3d(2, width, 2), nn.Conv3d(width, 4, 2), shape=(2, 4, 5, 3)),
+}
+SHAPES = {"Conv3d": (2, 4, 5, 3), **dict.fromkeys([name for name in IMAGES if "1d" in name], (3, 17))}
+
+
 def network(name: str, width: int) -> nn.Module:
     """The network of a row, as Hydra builds it for a run."""
     return NETWORKS[name](width)
 
 
 def test_every_registered_layer_has_a_row() -> None:
-    layers = {type(layer) for build in NETWORKS.values() for layer in build(16).modules()}
-    assert layers - {nn.Sequential, Custom} == {*STACKED_LAYERS}
+    tables = (*NETWORKS.values(), *IMAGES.values())
+    layers = {type(layer) for build in tables for layer in build(16).modules()}
+    assert layers - {nn.Sequential, Custom, MLP, CNN, ResNet} == {*STACKED_LAYERS}
 
 
 def lanes_of(build: Callable[[], nn.Module]) -> list[nn.Module]:
@@ -155,14 +239,26 @@ def gradient_of(scores: Tensor) -> Tensor:
 @pytest.mark.parametrize("width", [1, 5, 12, 16, 32])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_bitwise_as_each_alone(name: str, width: int, examples: int) -> None:
-    nets = lanes_of(lambda: network(name, width))
+    check_bitwise(lambda: network(name, width), (20,), examples, steps=5)
+
+
+@pytest.mark.parametrize("examples", [3, 16])
+@pytest.mark.parametrize("width", [1, 5, 16])
+@pytest.mark.parametrize("name", IMAGES)
+def test_images_bitwise_as_each_alone(name: str, width: int, examples: int) -> None:
+    check_bitwise(lambda: IMAGES[name](width), SHAPES.get(name, (3, 7, 6)), examples, steps=3)
+
+
+def check_bitwise(build: Callable[[], nn.Module], shape: tuple[int, ...], examples: int, steps: int) -> None:
+    """Train lanes together and each alone; scores, gradients and states must be equal in every step."""
+    nets = lanes_of(build)
     generator = torch.Generator().manual_seed(1)
-    batches = [torch.randn(LANES, examples, 20, generator=generator) for _ in range(5)]
+    batches = [torch.randn(LANES, examples, *shape, generator=generator) for _ in range(steps)]
     copies = copy.deepcopy(nets)
     alone = [
         train_individually(net, 100 + lane, [x[lane] for x in batches]) for lane, net in enumerate(copies)
     ]
-    stack = stacked(nets)
+    stack = stacked(nets, shape)
     optimizers = [torch.optim.SGD(net.parameters(), lr=0.02, momentum=0.9) for net in nets]
     together: list[list[Tensor]] = [[] for _ in nets]
     for x in batches:
@@ -252,6 +348,25 @@ class Scaled(nn.Sequential):
         return super().forward(x) * 2  # type: ignore[no-any-return]
 
 
+class ScaledResidual(Residual):
+    """A forward of its own."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) * 2
+
+
+def tied_residual() -> nn.Module:
+    """One layer in both parts."""
+    linear = nn.Linear(20, 20)
+    return Residual([linear], [linear])
+
+
+def larger_residual() -> nn.Module:
+    residual = Residual([nn.Linear(20, 20)])
+    residual.more = nn.Linear(20, 20)
+    return residual
+
+
 class Unused(nn.Sequential):
     """A parameter that no layer has."""
 
@@ -295,6 +410,31 @@ def without(name: str) -> nn.Module:
         (lambda _: nn.Sequential(nn.Linear(20, 10)), (4, 20), r"in_features=20 .* \(4, 20\)"),
         (lambda _: nn.Sequential(nn.Flatten(0), nn.Linear(20, 10)), (20,), r"nn.Flatten\(0, -1\)"),
         (lambda _: nn.Sequential(nn.BatchNorm1d(4), nn.Flatten(), nn.Linear(80, 10)), (4, 20), "BatchNorm1d"),
+        (lambda _: nn.Sequential(nn.Conv2d(3, 4, 3)), (1, 9, 9), r"Conv2d with in_channels=3 .* \(1, 9, 9\)"),
+        (lambda _: nn.Sequential(nn.Conv2d(3, 4, 3)), (3, 9), r"Conv2d with in_channels=3 .* \(3, 9\)"),
+        (lambda _: nn.Sequential(nn.Conv2d(3, 4, 2, padding="same")), (3, 9, 9), "padding=same and an even"),
+        (
+            lambda _: nn.Sequential(nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect")),
+            (3, 9, 9),
+            "Conv2d with padding_mode=reflect",
+        ),
+        (
+            lambda _: nn.Sequential(nn.Conv2d(3, 4, 3), nn.MaxPool2d(2, return_indices=True)),
+            (3, 9, 9),
+            r"MaxPool2d\(return_indices=True\)",
+        ),
+        (lambda _: nn.Sequential(nn.BatchNorm2d(20)), (20,), r"BatchNorm2d\(20\) on examples"),
+        (lambda _: nn.Sequential(nn.BatchNorm1d(5), nn.Dropout2d()), (5,), "Dropout2d on examples of shape"),
+        (lambda _: nn.Sequential(tied_residual()), (20,), "its layers share parameters"),
+        (lambda _: nn.Sequential(ScaledResidual([nn.Linear(20, 20)])), (20,), "ScaledResidual, is not reg"),
+        (lambda _: nn.Sequential(larger_residual()), (20,), "Residual with other parts"),
+        (lambda _: nn.Sequential(Residual([nn.Linear(20, 1)])), (20,), r"gives \(1,\) and shortcut \(20,\)"),
+        (lambda _: nn.Sequential(Residual([nn.Softmax(1)]), nn.Linear(20, 1)), (20,), "Softmax, is not reg"),
+        (
+            lambda _: nn.Sequential(nn.Linear(20, 20), Residual([nn.ReLU(inplace=True)])),
+            (20,),
+            r"ReLU\(inplace=True\) overwrites",
+        ),
         (lambda _: norm_of_inputs(momentum=None), (20,), "momentum=None"),
         (lambda _: norm_of_inputs(affine=False), (20,), "affine=False"),
         (lambda _: norm_of_inputs(track_running_stats=False), (20,), "track_running_stats=False"),

@@ -7,6 +7,7 @@ not registered are batched by `torch.func.vmap`.
 
 from torch import nn
 
+from abreast.models import Residual
 from abreast.stacking.layers.activations import (
     StackedActivation,
     StackedExactActivation,
@@ -15,7 +16,8 @@ from abreast.stacking.layers.activations import (
     StackedReLU,
 )
 from abreast.stacking.layers.batch_norm import StackedBatchNorm
-from abreast.stacking.layers.dropout import StackedDropout, StackedIdentity
+from abreast.stacking.layers.convolution import StackedConvolution
+from abreast.stacking.layers.dropout import StackedChannelDropout, StackedDropout, StackedIdentity
 from abreast.stacking.layers.flatten import StackedFlatten
 from abreast.stacking.layers.layer import (
     STACKED_LAYERS,
@@ -26,12 +28,21 @@ from abreast.stacking.layers.layer import (
 )
 from abreast.stacking.layers.layer_norm import StackedLayerNorm
 from abreast.stacking.layers.linear import StackedLinear
+from abreast.stacking.layers.pooling import StackedPooling
+from abreast.stacking.layers.residual import StackedResidual
 
 register(nn.Linear)(StackedLinear)
+register(nn.Conv1d, nn.Conv2d, nn.Conv3d)(StackedConvolution)
+register(nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d)(StackedPooling)
+register(nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d)(
+    StackedPooling
+)
 register(nn.Flatten)(StackedFlatten)
 register(nn.Identity)(StackedIdentity)
 register(nn.Dropout)(StackedDropout)
-register(nn.BatchNorm1d)(StackedBatchNorm)
+register(nn.Dropout1d, nn.Dropout2d)(StackedChannelDropout)
+register(nn.BatchNorm1d, nn.BatchNorm2d)(StackedBatchNorm)
+register(Residual)(StackedResidual)
 register(nn.LayerNorm)(StackedLayerNorm)
 register(nn.ReLU)(StackedReLU)
 register(nn.LeakyReLU, nn.ReLU6, nn.Hardtanh)(StackedExactActivation)

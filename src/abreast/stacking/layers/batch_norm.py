@@ -1,4 +1,4 @@
-"""`nn.BatchNorm1d` in every lane."""
+"""`nn.BatchNorm1d` and `nn.BatchNorm2d` in every lane."""
 
 from __future__ import annotations
 
@@ -33,23 +33,25 @@ class StackedBatchNorm(StackedLayer):
     keeps_output = False
 
     def __init__(self, layer: nn.Module, context: LayerContext) -> None:
-        assert isinstance(layer, nn.BatchNorm1d)
-        if context.in_shape != (layer.num_features,):
+        assert isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d))
+        name = f"nn.{type(layer).__name__}"
+        dims = 1 if isinstance(layer, nn.BatchNorm1d) else 3
+        if context.in_shape[0] != layer.num_features or len(context.in_shape) != dims:
             raise UnsupportedLayerError(
-                f"nn.BatchNorm1d({layer.num_features}) on examples of shape {context.in_shape}"
+                f"{name}({layer.num_features}) on examples of shape {context.in_shape}"
             )
         if not (layer.affine and layer.track_running_stats) or layer.momentum is None:
             raise UnsupportedLayerError(
-                f"nn.BatchNorm1d with affine={layer.affine}, momentum={layer.momentum} and "
+                f"{name} with affine={layer.affine}, momentum={layer.momentum} and "
                 f"track_running_stats={layer.track_running_stats}"
             )
         if len(context.parameters) != 2 or len(context.buffers) != 3:
-            raise UnsupportedLayerError("nn.BatchNorm1d without some of its parameters or statistics")
+            raise UnsupportedLayerError(f"{name} without some of its parameters or statistics")
         super().__init__(layer, context)
         weight, bias = context.parameters["weight"], context.parameters["bias"]
         assert weight.grad is not None
         assert bias.grad is not None
-        self.lanes_as_features = layer.num_features % ALIGNED_FLOATS == 0
+        self.lanes_as_features = dims == 1 and layer.num_features % ALIGNED_FLOATS == 0
         shape = (1, -1) if self.lanes_as_features else tuple(weight.shape)
         tensors = (
             weight.detach(),

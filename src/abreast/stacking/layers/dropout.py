@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from abreast.stacking.layers.layer import LayerContext, StackedLayer, UnsupportedLayerError
@@ -15,9 +16,10 @@ class StackedDropout(StackedLayer):
     may_alias_input = True  # with p=0
 
     def __init__(self, layer: nn.Module, context: LayerContext) -> None:
-        assert isinstance(layer, nn.Dropout)
+        assert isinstance(layer, (nn.Dropout, nn.Dropout1d, nn.Dropout2d))
         if layer.inplace and context.input_is_kept:
-            raise UnsupportedLayerError("nn.Dropout(inplace=True) overwrites what the layer before it needs")
+            name = f"nn.{type(layer).__name__}"
+            raise UnsupportedLayerError(f"{name}(inplace=True) overwrites what the layer before it needs")
         super().__init__(layer, context)
         self.p = layer.p
         self.generators = context.generators
@@ -30,15 +32,33 @@ class StackedDropout(StackedLayer):
         if self.p == 1:  # torch draws no mask then
             self._noise = x.new_zeros(())
             return x * self._noise
-        noise = aligned_empty(*x.shape, like=x)
+        noise = aligned_empty(*self._noise_shape(x.shape), like=x)
         for lane, generator in zip(noise, self.generators, strict=True):
             lane.bernoulli_(1 - self.p, generator=generator)
         self._noise = noise.div_(1 - self.p)
         return x * self._noise
 
+    def _noise_shape(self, shape: torch.Size) -> tuple[int, ...]:
+        return tuple(shape)
+
     def backward(self, grad: Tensor) -> Tensor:
         """Apply the mask to the gradient."""
         return grad if self.p == 0 else grad.mul_(self._noise)
+
+
+class StackedChannelDropout(StackedDropout):
+    """`nn.Dropout1d` and `nn.Dropout2d`, which draw one value for each channel."""
+
+    def __init__(self, layer: nn.Module, context: LayerContext) -> None:
+        dims = 2 if isinstance(layer, nn.Dropout1d) else 3
+        if len(context.in_shape) != dims:
+            raise UnsupportedLayerError(
+                f"nn.{type(layer).__name__} on examples of shape {context.in_shape}, not of {dims} dimensions"
+            )
+        super().__init__(layer, context)
+
+    def _noise_shape(self, shape: torch.Size) -> tuple[int, ...]:
+        return (*shape[:3], *[1] * len(shape[3:]))
 
 
 class StackedIdentity(StackedLayer):

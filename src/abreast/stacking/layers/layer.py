@@ -50,12 +50,13 @@ class StackedLayer(ABC):
         keeps_output: `backward` reads the output, so the next layer must not change it in place.
         may_alias_input: The output may share the input's memory.
         parameters_used: The parameters that the layer may have: others would get gradients of zero, not None.
+            None for a layer of layers, each of which looks at its parameters.
         out_shape: The shape of one example of the output.
     """
 
     keeps_output: ClassVar[bool] = True
     may_alias_input: ClassVar[bool] = False
-    parameters_used: ClassVar[frozenset[str]] = frozenset({"weight", "bias"})
+    parameters_used: ClassVar[frozenset[str] | None] = frozenset({"weight", "bias"})
 
     def __init__(self, layer: nn.Module, context: LayerContext) -> None:
         """Take the first lane's layer for the settings, which all lanes have in common.
