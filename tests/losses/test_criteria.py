@@ -12,35 +12,46 @@ from torch import nn
 
 from abreast.errors import ConfigError
 from abreast.losses import (
+    LDAM,
+    Asymmetric,
+    BiTempered,
     CauchySchwarz,
     Chebyshev,
     Focal,
     GeneralizedCrossEntropy,
     L1Probs,
     L2Probs,
+    LogitAdjusted,
     LogSquared,
     Loss,
     OneVsRestHinge,
     Poly1,
     Squentropy,
+    SymmetricCrossEntropy,
     Tanimoto,
 )
+from abreast.losses.robust import tempered_log_softmax
 
 FORMS = {
     nn.CrossEntropyLoss: ("logits", "index"),
     nn.NLLLoss: ("log_probs", "index"),
     nn.KLDivLoss: ("log_probs", "one_hot"),
     nn.MultiMarginLoss: ("logits", "index"),
+    Asymmetric: ("logits", "one_hot"),
+    BiTempered: ("logits", "index"),
     CauchySchwarz: ("log_probs", "index"),
     Chebyshev: ("probs", "one_hot"),
     Focal: ("log_probs", "index"),
     GeneralizedCrossEntropy: ("log_probs", "index"),
     L1Probs: ("probs", "one_hot"),
     L2Probs: ("probs", "one_hot"),
+    LDAM: ("logits", "index"),
+    LogitAdjusted: ("logits", "index"),
     LogSquared: ("log_probs", "index"),
     OneVsRestHinge: ("logits", "signed"),
     Poly1: ("log_probs", "index"),
     Squentropy: ("logits", "index"),
+    SymmetricCrossEntropy: ("log_probs", "index"),
     Tanimoto: ("probs", "one_hot"),
 }
 
@@ -65,6 +76,42 @@ IDENTITIES = {
     "poly-1 at epsilon 0 is cross-entropy": (Poly1(epsilon=0), CE, 1.0),
     "generalized cross-entropy at q 1 is Chebyshev, 1 - p": (GeneralizedCrossEntropy(q=1), Chebyshev(), 1.0),
     "the expectation loss is twice Chebyshev": (L1Probs(), Chebyshev(), 2.0),
+    "bi-tempered at temperatures 1 is cross-entropy": (BiTempered(t1=1, t2=1), CE, 1.0),
+    "bi-tempered near temperatures 1 is near cross-entropy": (BiTempered(1 - 1e-13, 1 + 1e-13), CE, 1.0),
+    "symmetric without its reverse is cross-entropy": (SymmetricCrossEntropy(alpha=1, beta=0), CE, 1.0),
+    "reverse cross-entropy is 4 (1 - p)": (SymmetricCrossEntropy(alpha=0), Chebyshev(), 4.0),
+    "logit-adjusted at tau 0 is cross-entropy": (
+        lambda o, y: value(LogitAdjusted(tau=0, class_counts=range(1, o.shape[1] + 1)), o, y),
+        CE,
+        1.0,
+    ),
+    "logit-adjusted with equal counts is cross-entropy": (
+        lambda o, y: value(LogitAdjusted(class_counts=[5] * o.shape[1]), o, y),
+        CE,
+        1.0,
+    ),
+    "logit-adjusted at tau 1 is the balanced softmax": (
+        lambda o, y: value(LogitAdjusted(class_counts=range(1, o.shape[1] + 1)), o, y),
+        lambda o, y: (
+            -(
+                (y + 1).double().log()
+                + o.gather(1, y[:, None])[:, 0]
+                - (o.exp() * torch.arange(1, o.shape[1] + 1)).sum(1).log()
+            ).mean()
+        ),
+        1.0,
+    ),
+    "LDAM without a margin is cross-entropy": (LDAM(max_margin=0), CE, 1.0),
+    "asymmetric without focus or shift is binary cross-entropy, summed": (
+        Asymmetric(gamma_neg=0, shift=0),
+        lambda o, y: (
+            torch.nn.functional.binary_cross_entropy_with_logits(
+                o, torch.nn.functional.one_hot(y, o.shape[1]).double(), reduction="sum"
+            )
+            / len(o)
+        ),
+        1.0,
+    ),
     "poly-1 at epsilon -1 is cross-entropy less 1 - p": (
         Poly1(epsilon=-1),
         lambda o, y: value(CE, o, y) - value(Chebyshev(), o, y),
@@ -76,8 +123,51 @@ IDENTITIES = {
 @pytest.mark.parametrize("name", IDENTITIES)
 def test_identity(name: Any, batch: Any) -> None:
     left, right, factor = IDENTITIES[name]
-    other = value(right, *batch) if isinstance(right, nn.Module) else right(*batch)
-    torch.testing.assert_close(value(left, *batch), factor * other, rtol=1e-12, atol=1e-14)
+    one, other = (
+        value(side, *batch) if isinstance(side, nn.Module) else side(*batch) for side in (left, right)
+    )
+    torch.testing.assert_close(one, factor * other, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("t2", [1.0001, 1.2, 2.0, 4.0])
+@pytest.mark.parametrize("classes", [2, 10, 1000])
+@pytest.mark.parametrize("scale", [0.0, 1.0, 30.0])
+def test_tempered_probabilities_add_up_to_one(t2: float, classes: int, scale: float) -> None:
+    generator = torch.Generator().manual_seed(classes)
+    logits = scale * torch.randn(20, classes, generator=generator, dtype=torch.float64)
+    log_probs = tempered_log_softmax(logits, t2)
+    # exp_t(o_j - lambda): the differences of p^(1 - t) are those of the scores, times (1 - t).
+    powers = ((1 - t2) * log_probs).exp()
+    assert (log_probs.exp().sum(1) - 1).abs().max() < 1e-12
+    differences = (powers - powers[:, :1]) - (1 - t2) * (logits - logits[:, :1])
+    assert (differences / powers.amax(1, keepdim=True)).abs().max() < 1e-12
+
+
+@pytest.mark.parametrize(
+    "criterion",
+    [
+        BiTempered(0.2, 4.0),
+        BiTempered(0.5, 1.0),
+        Asymmetric(1.0, 2.0, 0.0),
+        Asymmetric(0.5, 0.5, 0.2),
+        LogitAdjusted(0.7, [9, 1, 4]),
+        LDAM(0.5, 30.0, [81, 1, 16]),
+        SymmetricCrossEntropy(6.0, 0.1, -2.0),
+    ],
+    ids=repr,
+)
+def test_gradient_for_other_constants(criterion: Any) -> None:
+    generator = torch.Generator().manual_seed(1)
+    logits = torch.randn(5, 3, generator=generator, dtype=torch.float64, requires_grad=True)
+    targets = torch.tensor([0, 1, 2, 1, 1])
+    assert torch.autograd.gradcheck(lambda o: value(criterion, o, targets), logits)
+
+
+def test_the_loss_of_an_outlier_is_bounded() -> None:
+    # -log_t1 p_y <= 1 / (1 - t1), less (1 - 1) / (2 - t1) where another class has all of the probability.
+    logits = torch.tensor([[-1e6, 1e6]], dtype=torch.float64)
+    got = value(BiTempered(t1=0.5, t2=1.0), logits, torch.tensor([0])).item()
+    assert got == pytest.approx(2.0, rel=1e-12)
 
 
 def test_generalized_cross_entropy_tends_to_cross_entropy(batch: Any) -> None:
@@ -94,6 +184,12 @@ def test_two_classes_one_vs_rest_hinge_is_the_binary_hinge() -> None:
     logits = torch.stack([-margins, margins], 1)
     got = value(OneVsRestHinge(), logits, torch.ones(5, dtype=torch.int64))
     assert got.item() == pytest.approx(2 * np.mean([2.5, 0.5, 0.25, 0, 0]))
+
+
+def _u() -> float:
+    """The larger root of u^2 - (2 + log 3) u + log 3."""
+    b = 2 + math.log(3)
+    return (b + math.sqrt(b * b - 4 * math.log(3))) / 2
 
 
 def test_values_by_hand() -> None:
@@ -116,6 +212,20 @@ def test_values_by_hand() -> None:
         OneVsRestHinge(): 0.5,
         OneVsRestHinge(power=2): 0.25,
         OneVsRestHinge(power=3): 0.125,
+        BiTempered(t1=0.5, t2=1): 2 * (1 - math.sqrt(0.75)) - (1 - 0.75**1.5 - 0.25**1.5) / 1.5,
+        # t2 = 2: p_j = 1 / (1 + lambda - o_j); for o = (log 3, 0) and u = 1 + lambda the sum of 1/(u - log 3)
+        # and 1/u is 1, so u^2 - (2 + log 3) u + log 3 = 0.
+        BiTempered(t1=1, t2=2): math.log(_u() - math.log(3)) - (1 - (_u() - math.log(3)) ** -1 - _u() ** -1),
+        # Counts of 1 and 16: the margins are 0.5 and 0.5 / 2, and log-priors log(1/17) and log(16/17).
+        LDAM(class_counts=[1, 16]): math.log1p(math.exp(0.5) / 3),
+        LDAM(class_counts=[16, 1]): math.log1p(math.exp(0.25) / 3),
+        LDAM(scale=2.0, class_counts=[16, 1]): math.log1p(math.exp(0.5) / 9),
+        LogitAdjusted(class_counts=[1, 16]): math.log1p(16 / 3),
+        LogitAdjusted(tau=0.5, class_counts=[1, 16]): math.log1p(4 / 3),
+        # Sigmoids 3/4 of the class and 1/2 of the other.
+        Asymmetric(): math.log(4 / 3) - 0.45**4 * math.log(0.55),
+        Asymmetric(gamma_pos=1.0, gamma_neg=1.0, shift=0.0): 0.25 * math.log(4 / 3) + 0.5 * math.log(2),
+        SymmetricCrossEntropy(): 0.1 * math.log(4 / 3) + 1,
         OneVsRestHinge(margin=2.0): (2 - math.log(3)) + 2,
     }
     targets = torch.tensor([0])
@@ -168,6 +278,15 @@ def test_alpha_moves_with_the_module() -> None:
         (lambda: Poly1(epsilon=math.nan), r"epsilon is nan"),
         (lambda: GeneralizedCrossEntropy(q=0), r"q is 0: it must be a number > 0 and <= 1"),
         (lambda: GeneralizedCrossEntropy(q=1.1), r"q is 1.1"),
+        (lambda: BiTempered(t1=1.5), r"t1 is 1.5: it must be a number >= 0 and <= 1"),
+        (lambda: BiTempered(t2=0.9), r"t2 is 0.9: it must be a number >= 1"),
+        (lambda: SymmetricCrossEntropy(log_zero=0), r"log_zero is 0: it must be a number < 0"),
+        (lambda: Asymmetric(shift=1), r"shift is 1: it must be a number >= 0 and < 1"),
+        (lambda: LDAM(scale=0), r"scale is 0: it must be a number > 0"),
+        (lambda: LDAM(class_counts=[3, 0]), r"class 1 has none. Choose another loss"),
+        (lambda: LogitAdjusted(class_counts=[3, -1]), r"class_counts holds -1: counts are whole"),
+        (lambda: LogitAdjusted(class_counts=[3, 0.5]), r"class_counts holds 0.5"),
+        (lambda: LogitAdjusted(class_counts=7), r"class_counts is 7: it must be a list"),
         (lambda: OneVsRestHinge(power=0.5), r"power is 0.5: it must be a number >= 1"),
         (lambda: OneVsRestHinge(margin=0), r"margin is 0: it must be a number > 0"),
     ],

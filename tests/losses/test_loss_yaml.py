@@ -89,6 +89,30 @@ def cauchy_schwarz(o: np.ndarray, y: int) -> float:
     return -math.log(p @ t / (np.linalg.norm(p) * np.linalg.norm(t)))
 
 
+def asymmetric(o: np.ndarray, y: int) -> float:
+    s = 1 / (1 + np.exp(-o))
+    q = np.maximum(0, s - 0.05)
+    return -math.log(s[y]) - np.delete(q**4 * np.log(1 - q), y).sum()
+
+
+def smoothed(o: np.ndarray, y: int) -> float:
+    return -np.log(softmax(o)) @ (0.9 * one_hot(o, y) + 0.1 / len(o))
+
+
+def bi_tempered(o: np.ndarray, y: int) -> float:
+    """With t1 = 0.8 and t2 = 1.2; the normalizer by bisection."""
+    low, high = o.max(), o.max() + (len(o) ** 0.2 - 1) / 0.2
+    for _ in range(200):
+        middle = (low + high) / 2
+        p = (1 - 0.2 * (o - middle)) ** (-1 / 0.2)
+        low, high = (middle, high) if p.sum() > 1 else (low, middle)
+    log = (p[y] ** 0.2 - 1) / 0.2
+    return -log - (1 - (p**1.2).sum()) / 1.2
+
+
+SMOOTHED_3 = [0.9 + 0.1 / 3, 0.1 / 3, 0.1 / 3]  # the targets of label smoothing with 3 classes
+
+
 class Reference(NamedTuple):
     row: Callable[[np.ndarray, int], float]
     infimum: float = 0.0
@@ -97,6 +121,10 @@ class Reference(NamedTuple):
 
 
 REFERENCES = {
+    "asymmetric": Reference(asymmetric),
+    "balanced_softmax": Reference(cross_entropy),  # of equally many examples
+    "bi_tempered": Reference(bi_tempered, best=(1e6, -1e6)),
+    "brier": Reference(lambda o, y: ((softmax(o) - one_hot(o, y)) ** 2).sum()),
     "bce": Reference(bce),
     "cauchy_schwarz": Reference(cauchy_schwarz),
     "chebyshev": Reference(lambda o, y: np.abs(softmax(o) - one_hot(o, y)).max()),
@@ -112,14 +140,23 @@ REFERENCES = {
     "l1": Reference(lambda o, y: np.abs(o - one_hot(o, y)).mean(), best=(1, 0)),
     "l1_probs": Reference(lambda o, y: np.abs(softmax(o) - one_hot(o, y)).sum()),
     "l2_probs": Reference(lambda o, y: ((softmax(o) - one_hot(o, y)) ** 2).sum()),
+    "label_smoothing": Reference(
+        smoothed,
+        infimum=-sum(q * math.log(q) for q in SMOOTHED_3),
+        best=(math.log(SMOOTHED_3[0]), math.log(SMOOTHED_3[1])),
+    ),
+    "ldam": Reference(lambda o, y: cross_entropy(o - 0.5 * one_hot(o, y), y)),
     "log_squared": Reference(lambda o, y: cross_entropy(o, y) ** 2),
     "mse": Reference(lambda o, y: ((o - one_hot(o, y)) ** 2).mean(), best=(1, 0)),
+    "logit_adjusted": Reference(cross_entropy),
+    "mse_softmax": Reference(lambda o, y: ((softmax(o) - one_hot(o, y)) ** 2).mean()),
     "nll": Reference(cross_entropy),
     "poly1": Reference(lambda o, y: cross_entropy(o, y) + 1 - softmax(o)[y]),
     "squared_hinge": Reference(one_vs_rest(2)),
     "squentropy": Reference(
         lambda o, y: cross_entropy(o, y) + np.delete(o, y) @ np.delete(o, y) / (len(o) - 1), best=(60, 0)
     ),
+    "symmetric_cross_entropy": Reference(lambda o, y: 0.1 * cross_entropy(o, y) + 4 * (1 - softmax(o)[y])),
     "tanimoto": Reference(tanimoto, infimum=-1.0),
 }
 
@@ -159,6 +196,8 @@ def test_listed_arguments_are_the_criterion_s_own_defaults(name: str) -> None:
     signature = inspect.signature(get_class(criterion.pop("_target_"))).parameters
     if name == "kl_div":  # torch's own default divides by the number of classes too, and warns of it
         assert criterion.pop("reduction") == "batchmean"
+    if name == "label_smoothing":
+        assert criterion.pop("label_smoothing") == 0.1
     if name in ("squared_hinge", "cubed_hinge"):
         assert criterion.pop("power") == {"squared_hinge": 2, "cubed_hinge": 3}[name]
     assert criterion == {key: signature[key].default for key in criterion}
@@ -178,6 +217,11 @@ def test_listed_arguments_are_the_criterion_s_own_defaults(name: str) -> None:
         ("focal", "gamma", 5.0),
         ("poly1", "epsilon", -1.0),
         ("generalized_cross_entropy", "q", 1.0),
+        ("asymmetric", "shift", 0.0),
+        ("bi_tempered", "t2", 1.0),
+        ("ldam", "scale", 30.0),
+        ("logit_adjusted", "tau", 0.5),
+        ("symmetric_cross_entropy", "log_zero", -6.0),
     ],
 )
 def test_constants_are_overridden_without_a_plus(name: str, override: str, value: float) -> None:
@@ -235,6 +279,8 @@ SKLEARN = {
     "mse": lambda o, y: metrics.mean_squared_error(one_hots(o, y), o),
     "l1": lambda o, y: metrics.mean_absolute_error(one_hots(o, y), o),
     # The sum over classes is the mean times C.
+    "brier": lambda o, y: o.shape[1] * metrics.mean_squared_error(one_hots(o, y), probs_of(o)),
+    "mse_softmax": lambda o, y: metrics.mean_squared_error(one_hots(o, y), probs_of(o)),
     "l2_probs": lambda o, y: o.shape[1] * metrics.mean_squared_error(one_hots(o, y), probs_of(o)),
 }
 

@@ -104,16 +104,22 @@ def build_net(cfg: Config, in_shape: tuple[int, ...], out_features: int) -> nn.M
     return net
 
 
-def build_loss(cfg: Config, out_features: int, ignores: bool = True) -> Loss:
+def build_loss(
+    cfg: Config, out_features: int, ignores: bool = True, class_counts: tuple[int, ...] | None = None
+) -> Loss:
     """Build the loss.
 
     Args:
         cfg: The run's configuration.
         out_features: Scores that the network gives for one input.
         ignores: Whether any label of the data is the ignored one.
+        class_counts: Training examples of each class, for a criterion that weighs them; None where its
+            state, which has them, is loaded later.
     """
     node = dict(cfg["loss"])
     criterion = dict(node.pop("criterion"))
+    if _wants_class_counts(cfg):
+        criterion["class_counts"] = list(class_counts or [1] * out_features)
     tensors = {
         key: torch.tensor(criterion.pop(key), dtype=torch.float32)
         for key in ("weight", "pos_weight")
@@ -124,6 +130,18 @@ def build_loss(cfg: Config, out_features: int, ignores: bool = True) -> Loss:
     loss = make("loss", node, criterion=built, check_labels=False, **facts)
     assert isinstance(loss, Loss)
     return loss
+
+
+def _wants_class_counts(cfg: Config) -> bool:
+    """Whether the criterion takes the class counts of the training split: a key of it that is null."""
+    return cfg["loss"]["criterion"].get("class_counts", 0) is None
+
+
+def _class_counts(cfg: Config, data: DataModule) -> tuple[int, ...] | None:
+    """Training examples of each class, where the criterion takes them."""
+    if not data.classes or not _wants_class_counts(cfg):
+        return None
+    return tuple(torch.bincount(data.train.targets.cpu(), minlength=len(data.classes)).tolist())
 
 
 @dataclass
@@ -158,9 +176,10 @@ def build_learner(
     net = net or build_net(cfg, data.in_shape, data.out_features)
     if cfg.get("compile"):
         net.compile()  # in place: the names in its state stay
-    key = str(cfg["loss"])
+    counts = _class_counts(cfg, data)
+    key = str((cfg["loss"], counts))
     if key not in cache.losses:
-        cache.losses[key] = build_loss(cfg, data.out_features, data.ignores)
+        cache.losses[key] = build_loss(cfg, data.out_features, data.ignores, counts)
     loss = cache.losses[key]
     key = str(cfg["optim"])
     if key not in cache.optimizers:

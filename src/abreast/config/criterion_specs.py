@@ -77,6 +77,7 @@ SPECS: dict[str, CriterionSpec] = {
             "abreast.losses.GeneralizedCrossEntropy",
             "abreast.losses.LogSquared",
             "abreast.losses.CauchySchwarz",
+            "abreast.losses.SymmetricCrossEntropy",
         ),
         _LOG_PROBS,
     ),
@@ -91,6 +92,13 @@ SPECS: dict[str, CriterionSpec] = {
             "abreast.losses.Tanimoto",
         ),
         _PROBS,
+    ),
+    **dict.fromkeys(
+        ("abreast.losses.LogitAdjusted", "abreast.losses.LDAM", "abreast.losses.BiTempered"),
+        CriterionSpec(("logits",), ("index",), "it normalises the raw scores itself"),
+    ),
+    "abreast.losses.Asymmetric": CriterionSpec(
+        ("logits",), ("one_hot",), "it applies the sigmoid itself, and its targets are 0 and 1"
     ),
     "abreast.losses.OneVsRestHinge": CriterionSpec(
         ("logits",), ("signed",), "a target of 0 gives a constant"

@@ -68,7 +68,7 @@ def check_criterion(criterion: object) -> None:
 def check_class_weights(criterion: nn.Module, outputs: int | None) -> None:
     """Raise ConfigError unless every per-class weight is a finite number >= 0, one for each output."""
     buffers = dict(criterion.named_buffers(recurse=False))
-    for key in ("weight", "pos_weight", "alpha"):
+    for key in ("weight", "pos_weight", "alpha", "class_counts"):
         weight = buffers.get(key)
         if weight is None:
             continue
@@ -82,13 +82,25 @@ def check_class_weights(criterion: nn.Module, outputs: int | None) -> None:
 
 
 def constant(
-    owner: nn.Module, name: str, value: object, low: float, high: float = math.inf, *, above: bool = False
+    owner: nn.Module,
+    name: str,
+    value: object,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    above: bool = False,
+    below: bool = False,
 ) -> float:
-    """The value as a float; ConfigError unless finite and in [low, high], or (low, high] with ``above``."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        inside = low < value <= high if above else low <= value <= high
-        if inside and math.isfinite(value):
+    """The value as a float; ConfigError unless finite and in [low, high].
+
+    ``above`` leaves out the lower end, ``below`` the upper one.
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        is_high_enough = low < value if above else low <= value
+        is_low_enough = value < high if below else value <= high
+        if is_high_enough and is_low_enough:
             return float(value)
-    lower = f"> {low:g}" if above else f">= {low:g}"
-    upper = f" and <= {high:g}" if math.isfinite(high) else ""
-    raise ConfigError(f"{type(owner).__name__}'s {name} is {value!r}: it must be a number {lower}{upper}")
+    ends = [f"{'>' if above else '>='} {low:g}"] if math.isfinite(low) else []
+    ends += [f"{'<' if below else '<='} {high:g}"] if math.isfinite(high) else []
+    allowed = " and ".join(ends)
+    raise ConfigError(f"{type(owner).__name__}'s {name} is {value!r}: it must be a number {allowed}")

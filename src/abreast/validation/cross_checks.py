@@ -81,7 +81,7 @@ def _classes(config: Mapping[str, Any]) -> Iterator[str]:
         return
     if count < 2:
         yield f"data.classes: classification needs at least 2 classes, got {count}"
-    for name in ("weight", "pos_weight", "alpha"):
+    for name in ("weight", "pos_weight", "alpha", "class_counts"):
         weights = _get(config, f"loss.criterion.{name}")
         if isinstance(weights, list) and len(weights) != count:
             yield f"loss.criterion.{name}: has {len(weights)} numbers for {count} classes: give one a class"
