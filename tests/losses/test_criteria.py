@@ -285,7 +285,7 @@ def test_alpha_moves_with_the_module() -> None:
         (lambda: LDAM(scale=0), r"scale is 0: it must be a number > 0"),
         (lambda: LDAM(class_counts=[3, 0]), r"class 1 has none. Choose another loss"),
         (lambda: LogitAdjusted(class_counts=[3, -1]), r"class_counts holds -1: counts are whole"),
-        (lambda: LogitAdjusted(class_counts=[3, 0.5]), r"class_counts holds 0.5"),
+        (lambda: LogitAdjusted(class_counts=torch.tensor([3, 0.5])), r"class_counts holds 0.5"),
         (lambda: LogitAdjusted(class_counts=7), r"class_counts is 7: it must be a list"),
         (lambda: OneVsRestHinge(power=0.5), r"power is 0.5: it must be a number >= 1"),
         (lambda: OneVsRestHinge(margin=0), r"margin is 0: it must be a number > 0"),

@@ -17,8 +17,17 @@ from abreast.learner.checkpoint import load
 from abreast.training.run import run
 from support.helpers import allowed, compose
 
-TINY = ("data=random", "data.size=90", "data.test_size=60", "data.classes=3", "trainer=cpu")
-TINY += ("trainer.max_epochs=2", "callbacks=none", "logger=none", "data.label_noise=0.1")
+TINY = (
+    "data=random",
+    "data.size=90",
+    "data.test_size=60",
+    "data.classes=3",
+    "data.label_noise=0.1",
+    "trainer=cpu",
+    "trainer.max_epochs=2",
+    "callbacks=none",
+    "logger=none",
+)
 FOLDS = ("data.folds=3", "loss=ldam")
 
 
