@@ -21,7 +21,7 @@ MOST_VALUES = 4096  # overrides that were parsed
 
 
 def leave_composing_to_launcher() -> None:
-    """Let sweepers not compose every job before a launcher that `composes_jobs`: it does so, to the same end."""
+    """Let sweepers leave composing to a launcher that `composes_jobs`: the mistakes it finds are the same."""
     if getattr(Sweeper.validate_batch_is_legal, "by_launcher", False):
         return
     validate = Sweeper.validate_batch_is_legal
