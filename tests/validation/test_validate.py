@@ -231,8 +231,26 @@ def test_values_and_annotations(text: Any, good: Any, bad: Any) -> None:
     assert all(message is not None and message.startswith("key") for message in messages), messages
 
 
-def test_an_object_to_build_fits_everywhere() -> None:
-    assert misfit("key", {"_target_": "torch.device"}, read(ast.parse("int", mode="eval").body)) is None
+@pytest.mark.parametrize(
+    ("annotation", "fits"),
+    [
+        ("int", False),
+        ("Optional[float]", False),
+        ("Literal['a', 'b']", False),
+        ("Sequence[int]", False),
+        ("tuple[float, float]", False),
+        ("float | Tensor", True),
+        ("nn.Module", True),
+        ("Sequence[nn.Module]", True),
+        ("list", True),
+        ("Mapping[str, int]", True),
+    ],
+)
+def test_an_object_is_built_where_one_may_be(annotation: str, fits: bool) -> None:
+    kinds = read(ast.parse(annotation, mode="eval").body)
+    message = misfit("key", {"_target_": "torch.device"}, kinds)
+    assert (message is None) == fits
+    assert message is None or "an object (torch.device) is not" in message
 
 
 @pytest.mark.parametrize(
@@ -275,8 +293,9 @@ def test_a_package_that_is_not_installed(
 @pytest.fixture
 def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     text = (
-        "def source(path: str, rows: int = 3): ...\n"
-        "class Net:\n    def __init__(self, in_features, out_features, *, width: int = 8, **more): ...\n"
+        "import torch\ndef source(path: str, rows: int = 3): ...\n"
+        "class Net(torch.nn.Module):\n"
+        "    def __init__(self, in_features, out_features, *, width: int = 8, **more): ...\n"
     )
     (tmp_path / "own_parts.py").write_text(text)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -353,7 +372,8 @@ def test_bounds_of_elements_name_the_element() -> None:
 def test_bounds_behind_a_name_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "own_bounds.py").write_text(
         "from typing import Annotated\nfrom annotated_types import Ge\nShare = Annotated[float, Ge(0)]\n"
-        "class Net:\n    def __init__(self, in_features, out_features, *, share: Share = 0.5): ...\n"
+        "from torch.nn import Module\nclass Net(Module):\n"
+        "    def __init__(self, in_features, out_features, *, share: Share = 0.5): ...\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     model = {"_target_": "own_bounds.Net", "share": -1}

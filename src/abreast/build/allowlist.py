@@ -13,6 +13,7 @@ from typing import Any
 import hydra.utils
 
 from abreast.build.allowed_classes import HOMES, KINDS, allowed_class
+from abreast.config.run_config import entries
 from abreast.config.targets import targets
 from abreast.config.types import Config
 from abreast.errors import RunError
@@ -58,8 +59,8 @@ def training_targets(config: Config, packages: Sequence[str] = ()) -> list[str]:
     """
     allowed = trusted_targets(config, packages)
     nodes = [("optim", config["optim"]), ("trainer", config["trainer"])]
-    nodes += [(f"callbacks.{name}", node) for name, node in config["callbacks"].items()]
-    nodes += [(f"logger.{name}", node) for name, node in config["logger"].items()]
+    nodes += [(f"callbacks.{name}", node) for name, node in entries(config, "callbacks").items()]
+    nodes += [(f"logger.{name}", node) for name, node in entries(config, "logger").items()]
     if config["schedule"]["scheduler"] is not None:
         nodes.append(("schedule.scheduler", config["schedule"]["scheduler"]))
     for key, node in nodes:
@@ -111,7 +112,7 @@ def check_output_paths(config: Mapping[str, Any], run: Path, trusted: Sequence[s
     """
     folders = [run, *(Path(name).expanduser() for name in trusted if os.sep in name)]
     refuse_links_out(run, folders[1:])
-    for name, node in config["logger"].items():
+    for name, node in entries(config, "logger").items():
         home = hydra.utils.get_object(node["_target_"]).__module__.rpartition(".")[2]
         if node["_target_"] not in LOCAL_LOGGERS and home not in trusted:
             raise RunError(

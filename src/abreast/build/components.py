@@ -205,7 +205,7 @@ def build_learner(
         schedule,
         step_config=step_config,
         total_steps=total,
-        log_every=trainer.get("log_every_n_steps", 50),
+        log_every=trainer.get("log_every_n_steps") or 50,
     )
 
 

@@ -9,6 +9,7 @@ from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor
 
 from abreast.callbacks import Progress, RunWriter, TestImages
+from abreast.config.run_config import entries
 from abreast.config.types import Config
 from abreast.learner.block_step import StepConfig
 
@@ -54,7 +55,7 @@ def _why_no_blocks(cfg: Config) -> str | None:
             return f"trainer.{key} counts single mini-batches"
     if trainer.get("strategy", "auto") not in ("auto", "ddp"):
         return f"trainer.strategy={trainer['strategy']} takes its optimizer steps in its own way"
-    for name, node in cfg["callbacks"].items():
+    for name, node in entries(cfg, "callbacks").items():
         kind = hydra.utils.get_object(node["_target_"])
         if isinstance(kind, type) and issubclass(kind, Callback) and not issubclass(kind, KNOWN_CALLBACKS):
             hooks = [hook for hook in BATCH_HOOKS if getattr(kind, hook) is not getattr(Callback, hook)]

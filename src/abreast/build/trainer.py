@@ -8,6 +8,7 @@ from lightning.pytorch.loggers import Logger
 
 from abreast.build.instantiate import make
 from abreast.callbacks import PreemptionCheckpoint, RunWriter
+from abreast.config.run_config import entries
 from abreast.config.types import Config
 from abreast.errors import ConfigError
 from abreast.learner.checkpoint_io import AtomicCheckpointIO
@@ -29,7 +30,7 @@ def build_callbacks(cfg: Config, directory: RunDirectory) -> list[Callback]:
     """The configured callbacks, the checkpoints and the run directory's writer."""
     monitored = monitor(cfg)
     callbacks: list[Callback] = [RunWriter(directory), PreemptionCheckpoint(directory.checkpoints / LAST)]
-    for name, node in cfg["callbacks"].items():
+    for name, node in entries(cfg, "callbacks").items():
         more: Config = {}
         if "monitor" in node and node["monitor"] is None and monitored is not None:
             more = {"monitor": monitored[0], "mode": monitored[1]}
@@ -47,7 +48,7 @@ def build_loggers(cfg: Config, directory: RunDirectory) -> list[Logger]:
     """The configured loggers, writing into the run directory."""
     return [
         make(f"logger.{name}", node, **({} if "save_dir" in node else {"save_dir": str(directory.path)}))
-        for name, node in cfg["logger"].items()
+        for name, node in entries(cfg, "logger").items()
     ]
 
 

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 PATHS = {"dir", "train_images", "train_labels", "test_images", "test_labels"}  # of the data
 
 
+def entries(config: Mapping[str, Any], group: str) -> Config:
+    """The callbacks or the loggers of a configuration; `callbacks.progress=null` leaves one out."""
+    return {name: node for name, node in config[group].items() if node is not None}
+
+
 def run_config(config: DictConfig, hydra: Any) -> Config:
     """A run's configuration as plain data, with the names of its options, and with absolute paths."""
     from omegaconf import OmegaConf
@@ -28,5 +33,7 @@ def finished_config(values: Any, choices: Mapping[str, Any]) -> Config:
         if isinstance(values["data"][key], str):
             values["data"][key] = str(Path(values["data"][key]).expanduser().absolute())
     del values["sweep"]  # it concerns the sweep, not the run
+    for group in ("callbacks", "logger"):
+        values[group] = entries(values, group)
     values["names"] = {group: name for group, name in choices.items() if group in values}
     return dict(values)

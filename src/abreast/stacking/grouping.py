@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeVar
 
+from abreast.config.run_config import entries
 from abreast.config.types import Config
 
 T = TypeVar("T")
@@ -151,10 +152,10 @@ def why_individual(config: Config) -> str | None:
         return "steps_per_execution=1 asks for Lightning's automatic optimization"
     if config["optim"]["_target_"] == "torch.optim.LBFGS":
         return "LBFGS evaluates the loss several times per step"
-    for name, node in config["callbacks"].items():
+    for name, node in entries(config, "callbacks").items():
         if node["_target_"] not in LANE_CALLBACKS:
             return f"callbacks.{name} ({node['_target_']}) is not supported in a stack"
-    for name, node in config["logger"].items():
+    for name, node in entries(config, "logger").items():
         if node["_target_"] not in LANE_LOGGERS:
             return f"logger.{name} ({node['_target_']}) serves one run per process"
     return None

@@ -84,15 +84,25 @@ def _misfit_inside(key: str, value: list[Any], kinds: Kinds) -> str:
 
 
 def _fits(value: object, kinds: Kinds) -> bool:
-    if isinstance(value, Mapping) and "_target_" in value:
-        return True  # an object is built from it
     names = {kind.name for kind in kinds}
+    if isinstance(value, Mapping) and "_target_" in value:
+        return any(map(_may_be_object, kinds))
     if names & {"int", "float"}:  # a number or a tensor: neither is written as a list
         kinds = tuple(kind for kind in kinds if kind.name != "tensor")
     if any(_fits_one(value, kind) for kind in kinds if kind.name != "alias"):
         return True
     definitions = followed(kinds)
     return definitions != kinds and any(_fits_one(value, kind) for kind in definitions)
+
+
+def _may_be_object(kind: Kind) -> bool:
+    """Whether something that is built from a `_target_` can be of a kind: plain values are written."""
+    if kind.name == "alias":
+        return any(map(_may_be_object, followed((kind,))))
+    if kind.name in ("list", "tuple"):
+        elements = kind.items if kind.name == "list" else [one for kinds in kind.items for one in kinds]
+        return not elements or any(map(_may_be_object, elements))
+    return kind.name in ("any", "tensor", "mapping")
 
 
 def _fits_one(value: object, kind: Kind) -> bool:
@@ -152,4 +162,6 @@ def written(value: object) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, list):
         return "[" + listed(map(written, value)) + "]"
+    if isinstance(value, Mapping) and "_target_" in value:
+        return f"an object ({value['_target_']})"
     return repr(value)

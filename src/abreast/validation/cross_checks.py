@@ -13,6 +13,8 @@ from abreast.suggestions import did_you_mean, listed
 from abreast.validation.loss_forms import check_forms
 
 _CLOSURE = {"LBFGS"}
+# Classes of the data sets that are known before they are loaded.
+_COUNTS = {f"abreast.data.{name}": 10 for name in ("digits", "mnist", "fashion_mnist", "kmnist")}
 _WATCHING = {"EarlyStopping", "ModelCheckpoint"}
 
 
@@ -51,9 +53,9 @@ def _class(node: Any) -> str:
 
 def _task(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[str]:
     task, tasks = _get(config, "data.task"), _get(config, "loss.tasks")
-    if task not in TASKS or tasks is None:
-        return
     tasks = [tasks] if isinstance(tasks, str) else tasks
+    if task not in TASKS or not isinstance(tasks, list):
+        return
     if task not in tasks:
         names = groups(folders).get("loss", ())
         fitting = [name for name in names if task in option("loss", name, folders).get("tasks", ())]
@@ -77,6 +79,7 @@ def _classes(config: Mapping[str, Any]) -> Iterator[str]:
         yield "data.label_noise: replaces classes, but data.task=regression; leave it out"
     classes = _get(config, "data.classes")
     count = len(classes) if isinstance(classes, list) else classes
+    count = _COUNTS.get(str(_get(config, "data._target_", "")), count)
     if not isinstance(count, int) or _get(config, "data.task") != "classification":
         return
     if count < 2:
@@ -84,7 +87,8 @@ def _classes(config: Mapping[str, Any]) -> Iterator[str]:
     for name in ("weight", "pos_weight", "alpha", "class_counts"):
         weights = _get(config, f"loss.criterion.{name}")
         if isinstance(weights, list) and len(weights) != count:
-            yield f"loss.criterion.{name}: has {len(weights)} numbers for {count} classes: give one a class"
+            number = "1 number" if len(weights) == 1 else f"{len(weights)} numbers"
+            yield f"loss.criterion.{name}: has {number} for {count} classes: give one a class"
     if str(_get(config, "data._target_", "")).endswith(".random_classes"):
         most = (count - 1) / count if count else 0
         if _number(config, "data.noise", 0) >= most:

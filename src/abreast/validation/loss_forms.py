@@ -36,6 +36,8 @@ def _declared(node: ast.ClassDef) -> CriterionSpec | None:
 def check_forms(loss: Mapping[str, Any]) -> Iterator[str]:
     """A message for each form that the loss's criterion is not defined for."""
     criterion, tasks = loss.get("criterion"), loss.get("tasks") or ()
+    if not isinstance(tasks, (str, list)):
+        return
     if not isinstance(criterion, Mapping):
         return
     target = str(criterion.get("_target_"))

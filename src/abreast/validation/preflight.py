@@ -9,12 +9,15 @@ from typing import Any, cast
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from abreast.config.types import Config
 from abreast.errors import ConfigError
+from abreast.validation.accelerator import check_accelerator
 from abreast.validation.validate import validate
 
+LOCAL_LAUNCHERS = ("hydra._internal.core_plugins.", "hydra_plugins.abreast_launcher.")
 MOST_VALUES = 200
 MOST_MESSAGES = 10
 
@@ -37,11 +40,23 @@ def check(config: DictConfig, hydra: Any) -> None:
     """Validate a run's configuration, given Hydra's own node for the choices and the directories."""
     choices = cast("Config", OmegaConf.to_container(hydra.runtime.choices))
     validate(config, choices, config_folders(cast("Config", OmegaConf.to_container(hydra.runtime))))
+    if _trains_here(hydra):
+        problems = list(check_accelerator(config))
+        if problems:
+            raise ConfigError("\n".join(problems))
 
 
 def config_folders(runtime: Mapping[str, Any]) -> list[Path]:
     """The configuration directories, from Hydra's record of the process."""
     return [Path(source["path"]) for source in runtime["config_sources"] if source["schema"] == "file"]
+
+
+def _trains_here(hydra: Any) -> bool:
+    """Whether the run is trained on this machine, as far as it can be told: engines may use others."""
+    if hydra.mode != RunMode.MULTIRUN:
+        return True
+    is_local = str(hydra.launcher.get("_target_")).startswith(LOCAL_LAUNCHERS)
+    return is_local and hydra.launcher.get("engine", "none") in ("none", "joblib")
 
 
 def is_sound(label: str, config: DictConfig, hydra: Any) -> bool:

@@ -8,9 +8,10 @@ in their annotations.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from abreast.static.fit import written
 from abreast.suggestions import did_you_mean, listed
 
 
@@ -21,6 +22,7 @@ class Rule:
     allows: Callable[[Any], bool]
     text: str
     choices: tuple[str, ...] = ()
+    may_be_null: bool = True
 
 
 def at_least(low: float) -> Rule:
@@ -58,7 +60,7 @@ POSITIVE = at_least(1)
 NOT_NEGATIVE = at_least(0)
 COUNT_OR_ALL = Rule(lambda value: value == -1 or value >= 1, "at least 1, or -1 for no limit")
 LIMIT = Rule(
-    lambda value: 0 <= value <= 1 or (value > 1 and value % 1 == 0),
+    lambda value: 0 <= value <= 1 or (1 < value < 2**63 and value % 1 == 0),
     "a number of batches, or a share in [0.0, 1.0]",
 )
 # The names Lightning registers.
@@ -116,11 +118,12 @@ RULES: dict[str, dict[str, Rule]] = {
         "max_steps": COUNT_OR_ALL,
         "gradient_clip_val": Rule(lambda value: value > 0, "above 0, or null for no clipping"),
         "gradient_clip_algorithm": one_of("norm", "value"),
-        "accelerator": one_of("auto", "cpu", "gpu", "cuda", "mps", "tpu"),
+        "accelerator": replace(one_of("auto", "cpu", "gpu", "cuda", "mps", "tpu"), may_be_null=False),
         "strategy": Rule(
             lambda value: value in STRATEGIES,
             "auto, ddp, fsdp, deepspeed or one of their variants",
             STRATEGIES,
+            may_be_null=False,
         ),
         **dict.fromkeys(("num_nodes", "accumulate_grad_batches", "check_val_every_n_epoch"), POSITIVE),
         **dict.fromkeys(("min_epochs", "min_steps"), NOT_NEGATIVE),
@@ -139,10 +142,19 @@ def out_of_range(key: str, values: Mapping[str, Any], section: str) -> Iterator[
     rules = RULES.get(section, {})
     for name, value in values.items():
         rule = rules.get(name)
-        for path, element in _elements(f"{key}.{name}", value) if rule is not None else ():
+        values_of = _elements if rule is not None and not rule.choices else _whole
+        for path, element in values_of(f"{key}.{name}", value) if rule is not None else ():
             if rule is not None and not _is_allowed(element, rule):
                 near = did_you_mean(str(element), rule.choices)
-                yield f"{path}: must be {rule.text}, got {element}{near}"
+                yield f"{path}: must be {rule.text}, got {_shown(element)}{near}"
+
+
+def _shown(value: Any) -> str:
+    return str(value) if isinstance(value, str | int | float) else written(value)
+
+
+def _whole(key: str, value: Any) -> Iterable[tuple[str, Any]]:
+    return [(key, value)]
 
 
 def _elements(key: str, value: Any) -> Iterable[tuple[str, Any]]:
@@ -151,10 +163,15 @@ def _elements(key: str, value: Any) -> Iterable[tuple[str, Any]]:
     return [pair for index, element in enumerate(value) for pair in _elements(f"{key}[{index}]", element)]
 
 
+def is_object(value: Any) -> bool:
+    """Whether an object is built from a value."""
+    return isinstance(value, Mapping) and "_target_" in value
+
+
 def _is_allowed(value: Any, rule: Rule) -> bool:
     if value is None:
-        return True
+        return rule.may_be_null
     if rule.choices:
-        return not isinstance(value, str) or rule.allows(value)
+        return rule.allows(value) if isinstance(value, str) else is_object(value)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return not is_number or rule.allows(value)

@@ -18,6 +18,7 @@ from abreast.static.fit import misfit, out_of_bounds
 from abreast.suggestions import did_you_mean, listed
 from abreast.validation.components import Component, check, components, schema_parameters
 from abreast.validation.cross_checks import crosschecks
+from abreast.validation.values import check_values
 
 
 def validate(
@@ -58,7 +59,7 @@ def validate_values(
         ConfigError: with a line for each mistake.
     """
     folders = folders or [conf_dir()]
-    problems = list(_unset(values))
+    problems = [*_unset(values), *check_values(values)]
     if not problems:
         problems += _structure(values, choices or {}, folders)
         for component in components(values, choices or {}):
