@@ -10,13 +10,13 @@ from typing import Any
 
 from abreast.config.schema import LoaderKeys, required
 from abreast.config.types import Config
-from abreast.static.ancestors import derives_from
 from abreast.static.annotations import kinds_of
 from abreast.static.definitions import NameMissingError, PackageMissingError
 from abreast.static.fit import misfit, out_of_bounds
 from abreast.static.modules import is_installed
 from abreast.static.signatures import Parameter, Signature, resolve
 from abreast.suggestions import did_you_mean, listed
+from abreast.validation.base_classes import wrong_class
 from abreast.validation.packages import install_advice
 from abreast.validation.ranges import is_object, out_of_range
 
@@ -35,16 +35,6 @@ _FILLED: dict[str, tuple[set[str], set[str]]] = {
     ),
     "logger": (set(), {"save_dir"}),
     "callbacks": (set(), {"monitor"}),
-}
-# What a class has to derive from, and what that is called.
-_CLASSES: dict[str, tuple[tuple[str, ...], str]] = {
-    "model": (("Module",), "a network: a torch.nn.Module"),
-    "criterion": (("Module",), "a criterion: a torch.nn.Module"),
-    "optim": (("Optimizer",), "an optimizer: a torch.optim.Optimizer"),
-    "scheduler": (("LRScheduler", "_LRScheduler"), "a learning-rate schedule: an LRScheduler of torch.optim"),
-    "trainer": (("Trainer",), "Lightning's Trainer"),
-    "callbacks": (("Callback",), "a Lightning Callback"),
-    "logger": (("Logger",), "a Lightning Logger"),
 }
 # What the run calls itself, and with what.
 _PARTIAL = {"optim": "the network's parameters", "schedule.scheduler": "the optimizer"}
@@ -156,19 +146,11 @@ def check(component: Component) -> Iterator[str]:
     if component.key == "loss" and signature is not None and "criterion" not in signature.parameters:
         yield f"loss._target_: must be abreast.losses.Loss; {component.target} belongs under loss.criterion"
         return
-    classes, what = _CLASSES.get(_section(component), ((), ""))
-    if classes and derives_from(component.target, classes) is False:
-        yield f"{component.key}._target_: {component.target} is not {what}"
+    wrong = wrong_class(component.key, component.section, component.target)
+    if wrong is not None:
+        yield f"{component.key}._target_: {wrong}"
         return
     yield from _values(component, signature)
-
-
-def _section(component: Component) -> str:
-    """The kind of a component, by its place; "" for one inside another."""
-    is_outer = component.key.count(".") == (
-        component.section in ("criterion", "scheduler", "callbacks", "logger")
-    )
-    return component.section if is_outer else ""
 
 
 def _not_installed(component: Component) -> str | None:
