@@ -39,10 +39,11 @@ NETS: dict[str, tuple[str, ...]] = {
 }
 
 
-def configs(net: str, lanes: int, epochs: int) -> list[dict[str, Any]]:
+def configs(net: str, lanes: int, epochs: int, *more: str) -> list[dict[str, Any]]:
     """A sweep of 8 learning rates, and as many seeds as it takes."""
     overrides = ["trainer=cpu", "logger=none", "callbacks=none", f"trainer.max_epochs={epochs}", *NETS[net]]
-    if net != "digits":
+    overrides += more
+    if "data=digits" not in overrides:
         folder = os.environ.get("ABREAST_DATA")
         shaped = ["data=random", "data.size=60000", "data.features=784"]
         overrides += ["data=mnist", f"data.dir={folder}"] if folder else shaped

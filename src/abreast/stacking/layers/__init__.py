@@ -28,12 +28,13 @@ from abreast.stacking.layers.layer import (
 )
 from abreast.stacking.layers.layer_norm import StackedLayerNorm
 from abreast.stacking.layers.linear import StackedLinear
-from abreast.stacking.layers.pooling import StackedPooling
+from abreast.stacking.layers.pooling import StackedMaxPool2d, StackedPooling
 from abreast.stacking.layers.residual import StackedResidual
 
 register(nn.Linear)(StackedLinear)
 register(nn.Conv1d, nn.Conv2d, nn.Conv3d)(StackedConvolution)
-register(nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d)(StackedPooling)
+register(nn.MaxPool2d)(StackedMaxPool2d)
+register(nn.MaxPool1d, nn.AvgPool1d, nn.AvgPool2d)(StackedPooling)
 register(nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d)(
     StackedPooling
 )

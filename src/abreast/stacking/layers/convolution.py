@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from abreast.stacking.layers.layer import LayerContext, StackedLayer, UnsupportedLayerError
-from abreast.stacking.parameters import align, aligned_empty
+from abreast.stacking.parameters import BufferPool, align
 
 Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
 
@@ -36,6 +36,8 @@ class StackedConvolution(StackedLayer):
         self.needs_input_grad = context.needs_input_grad
         example = torch.empty(1, *context.in_shape, device="meta")
         self.out_shape = tuple(self._convolve(example, self.weight[0].to("meta"), None).shape[1:])
+        self._outputs = BufferPool(most=0 if context.output_escapes else 2)
+        self._input_grads = BufferPool(most=2)
         self._x: Tensor
 
     def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -47,7 +49,7 @@ class StackedConvolution(StackedLayer):
     def forward(self, x: Tensor) -> Tensor:
         """`[K, B, *in_shape]` to `[K, B, *out_shape]`."""
         self._x = x = align(x)
-        out = aligned_empty(*x.shape[:2], *self.out_shape, like=x)
+        out = self._outputs.aligned(*x.shape[:2], *self.out_shape, like=x)
         for lane, (inputs, weight) in enumerate(zip(x, self.weight, strict=True)):
             bias = None if self.bias is None else self.bias[lane]
             out[lane] = self._convolve(inputs, weight, bias)
@@ -57,7 +59,7 @@ class StackedConvolution(StackedLayer):
         """`[K, B, *out_shape]` to `[K, B, *in_shape]`; first layer: no input gradient."""
         x = self._x
         del self._x
-        grad_input = aligned_empty(*x.shape, like=x) if self.needs_input_grad else grad
+        grad_input = self._input_grads.aligned(*x.shape, like=x) if self.needs_input_grad else grad
         zeros = [0] * len(self.stride)
         mask = [self.needs_input_grad, True, self.bias is not None]
         bias_shape = None if self.bias is None else [len(self.bias[0])]
