@@ -1,4 +1,4 @@
-"""How much less a sweep of convolutional and residual networks costs as a stack than run by run, side by side.
+"""How much less a sweep of convolutional and residual networks costs as a stack than run by run.
 
     python scripts/bench_networks.py                             # all networks: about an hour
     python scripts/bench_networks.py --nets digits_cnn --lanes 4 32 --json bench.json
@@ -19,7 +19,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -46,7 +48,7 @@ def cpu_seconds(way: Callable[[], float]) -> float:
     return time.process_time() - began
 
 
-def compare(net: str, lanes: int, batch: int, turns: int, few: int, epochs: int) -> dict[str, object]:
+def compare(net: str, lanes: int, batch: int, turns: int, few: int, epochs: int) -> dict[str, Any]:
     """A sweep both ways, by turns; `few` of its runs are trained individually in each."""
     sweep = arms.configs(net, lanes, epochs, f"data.batch_size={batch}")
     some = sweep[:few]
@@ -56,10 +58,8 @@ def compare(net: str, lanes: int, batch: int, turns: int, few: int, epochs: int)
             way(sweep[:2], Path(name) / f"warm-{way.__name__}")
         for turn in range(turns):
             folder = Path(name) / str(turn)
-            seconds["individual"].append(
-                cpu_seconds(lambda to=folder / "i": arms.plain(some, to)) / len(some)
-            )
-            seconds["stacked"].append(cpu_seconds(lambda to=folder / "s": arms.stacked(sweep, to)) / lanes)
+            seconds["individual"].append(cpu_seconds(partial(arms.plain, some, folder / "i")) / len(some))
+            seconds["stacked"].append(cpu_seconds(partial(arms.stacked, sweep, folder / "s")) / lanes)
     ratios = [a / b for a, b in zip(seconds["individual"], seconds["stacked"], strict=True)]
     return {"net": net, "lanes": lanes, "batch": batch, "ratios": ratios, **seconds}
 

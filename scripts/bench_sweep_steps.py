@@ -25,6 +25,7 @@ from abreast.stacking.grouping import plan
 from abreast.stacking.layout import choose_layout
 from abreast.stacking.loader import StackLoader
 from abreast.stacking.module import Stack
+from abreast.stacking.network_size import network_size
 from bench_sweep_arms import WHITELIST, configs
 
 STEPS = 41  # an epoch of digits
@@ -122,8 +123,8 @@ def steps(net: str, lanes: int, turns: int) -> dict[str, Any]:
         members = [builder.build(n, job, RunDirectory(job.directory)) for n, job in enumerate(jobs)]
         for lane in members:
             lane.callbacks = []
-        weights = sum(p.numel() for p in members[0].learner.net.parameters())
-        chosen = choose_layout(weights, members[0].data.batch_size, threads=1)
+        first = members[0].learner
+        chosen = choose_layout(network_size(first.net, first.in_shape), members[0].data.batch_size, threads=1)
         chunks = build_chunks(members, chosen)
         stack = Stack(chunks, chosen)
         turn = Turns(chunks, stack.train_dataloader())

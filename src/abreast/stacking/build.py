@@ -34,6 +34,7 @@ from abreast.runtime.seeding import seed_everything, seeded
 from abreast.stacking.eligibility import is_same_architecture, why_ineligible
 from abreast.stacking.grouping import LANE_DATA, split_key
 from abreast.stacking.lane import Lane
+from abreast.stacking.network_size import network_size
 
 
 class NotStackableError(Exception):
@@ -71,10 +72,15 @@ class Outcome:
 
 
 def lanes_that_fit(memory_gib: float, cfg: Config) -> int:
-    """How many lanes fit into memory: each with weights, gradients, two moments, and two checkpoints."""
+    """How many lanes fit into memory.
+
+    Each has weights, gradients, two moments and two checkpoints, and feature maps of a mini-batch with their
+    gradients.
+    """
     data = build_data(cfg)
     net = build_net(cfg, data.in_shape, data.out_features)
     lane = sum(p.numel() * p.element_size() for p in net.parameters()) * (4 + 2 * 3)
+    lane += 2 * 4 * data.batch_size * network_size(net, data.in_shape).features
     return max(1, int(memory_gib * 2**30 / lane))
 
 

@@ -12,9 +12,13 @@ from typing import TypeVar
 
 import torch
 
+from abreast.stacking.network_size import NetworkSize
+
 T = TypeVar("T")
 
-CACHE_BYTES = 10 << 20  # of weights, gradients and two moments that stay in a thread's part of common caches
+CACHE_BYTES = (
+    10 << 20
+)  # of weights, gradients, two moments and feature maps that stay in a thread's part of common caches
 WRITERS = 8  # files that are written at once: a disk takes longer to confirm one than to write it
 THREADED_FROM = 20e6  # multiplications of a lane's step from which a second thread pays off
 
@@ -40,7 +44,7 @@ class Layout:
 
 
 def choose_layout(
-    parameters: int,
+    size: NetworkSize,
     batch_size: int,
     threads: int | None = None,
     max_lanes: int | None = None,
@@ -50,15 +54,16 @@ def choose_layout(
     """Choose the layout for networks of a size; `threads` and `max_lanes` are kept where they are given.
 
     Args:
-        parameters: Parameters of one network.
+        size: The size of one network.
         batch_size: Examples in a mini-batch.
         threads: Threads, or None to choose.
         max_lanes: The most lanes in a chunk, or None to choose.
         shared_batches: Whether lanes of one seed share their mini-batches.
     """
     if threads is None:
-        threads = max(1, len(_cores())) if parameters * batch_size * 3 > THREADED_FROM else 1
-    return Layout(threads, max_lanes or max(1, CACHE_BYTES // (16 * parameters)), shared_batches)
+        threads = max(1, len(_cores())) if size.multiplications * batch_size * 3 > THREADED_FROM else 1
+    lane_bytes = 16 * size.parameters + 4 * batch_size * size.features
+    return Layout(threads, max_lanes or max(1, CACHE_BYTES // lane_bytes), shared_batches)
 
 
 def _cores() -> Sequence[int]:

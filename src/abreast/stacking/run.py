@@ -31,6 +31,7 @@ from abreast.stacking.grouping import split
 from abreast.stacking.lane import Lane
 from abreast.stacking.layout import choose_layout, one_thread, workers, write_each
 from abreast.stacking.module import Stack
+from abreast.stacking.network_size import network_size
 from abreast.stacking.preemption import StackPreemptionCheckpoint
 from abreast.stacking.progress import ProgressTable
 from abreast.stacking.resume import are_trained, load_checkpoints, loops_of
@@ -136,7 +137,7 @@ def _train(
     for lane in lanes:
         lane.learner.to(trainer.strategy.root_device)
     layout = choose_layout(
-        sum(p.numel() for p in lanes[0].learner.net.parameters()),
+        network_size(lanes[0].learner.net, lanes[0].learner.in_shape),
         lanes[0].data.batch_size,
         options.threads,
         options.chunk_lanes,
