@@ -22,19 +22,16 @@ from torch.optim.lr_scheduler import LRScheduler
 from abreast.data.source import Source
 
 # Callbacks that train, stop, save or show. Not among them: those that take a function, that write to the
-# working directory (SpikeDetection), or that are there to be subclassed.
+# working directory (SpikeDetection), that are there to be subclassed, or that a run cannot have.
 CALLBACKS = frozenset(
     {
-        "BatchSizeFinder",
         "DeviceStatsMonitor",
         "EMAWeightAveraging",
         "EarlyStopping",
         "GradientAccumulationScheduler",
-        "LearningRateFinder",
         "LearningRateMonitor",
         "ModelCheckpoint",
         "ModelSummary",
-        "OnExceptionCheckpoint",
         "RichModelSummary",
         "RichProgressBar",
         "StochasticWeightAveraging",

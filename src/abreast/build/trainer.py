@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import DeviceStatsMonitor, ModelCheckpoint, ProgressBar
 from lightning.pytorch.loggers import Logger
 
 from abreast.build.instantiate import make
 from abreast.callbacks import PreemptionCheckpoint, RunWriter
+from abreast.config.callbacks import why_unsupported
 from abreast.config.run_config import entries
 from abreast.config.types import Config
 from abreast.errors import ConfigError
@@ -34,7 +37,12 @@ def build_callbacks(cfg: Config, directory: RunDirectory) -> list[Callback]:
         more: Config = {}
         if "monitor" in node and node["monitor"] is None and monitored is not None:
             more = {"monitor": monitored[0], "mode": monitored[1]}
-        callbacks.append(make(f"callbacks.{name}", node, **more))
+        callback = make(f"callbacks.{name}", node, **more)
+        kind, *parents = (f"{kind.__module__}.{kind.__qualname__}" for kind in type(callback).__mro__)
+        reason = why_unsupported(kind, parents)
+        if reason is not None:
+            raise ConfigError(f"callbacks.{name}: {reason}")
+        callbacks.append(callback)
     files: Config = {"dirpath": directory.checkpoints, "enable_version_counter": False}
     if monitored is None or cfg["data"]["val_fraction"] == 0:  # no epoch can be preferred: the last is best
         options: Config = {"filename": "best", "save_last": True, "save_on_train_epoch_end": True}
@@ -71,14 +79,31 @@ def build_trainer(cfg: Config, directory: RunDirectory, learner: Learner, blocks
             node.pop(key, None)
     # Lightning warns where its own interval is longer than an epoch; the learner keeps the configured one.
     node["log_every_n_steps"] = max(1, min(learner.log_every, blocks))
+    callbacks = build_callbacks(cfg, directory)
+    shows_bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
     trainer = make(
         "trainer",
         node,
         logger=build_loggers(cfg, directory),
-        callbacks=build_callbacks(cfg, directory),
+        callbacks=callbacks,
         plugins=[AtomicCheckpointIO()],
         default_root_dir=str(directory.path),
-        **OWN_WORK,
+        **{**OWN_WORK, "enable_progress_bar": shows_bar},
     )
     assert isinstance(trainer, Trainer)
+    _check_device_stats(trainer)
     return trainer
+
+
+def _check_device_stats(trainer: Trainer) -> None:
+    """Raise ConfigError where the statistics of the CPU are asked for without the package that reads them."""
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    for callback in callbacks:
+        if not isinstance(callback, DeviceStatsMonitor) or find_spec("psutil") is not None:
+            continue
+        on_cpu = trainer.strategy.root_device.type == "cpu"
+        if callback._cpu_stats or (callback._cpu_stats is None and on_cpu):
+            raise ConfigError(
+                "DeviceStatsMonitor reads the CPU through psutil, which is not installed: "
+                "pip install psutil, or give it cpu_stats: false"
+            )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from abreast.config.callbacks import unsupported_callbacks
 from abreast.config.options import groups, option
 from abreast.metrics.registry import TASKS, direction, monitored_keys
 from abreast.static.signatures import resolve
@@ -25,6 +26,7 @@ def crosschecks(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[
     yield from _classes(config)
     yield from _folds(config)
     yield from _monitors(config)
+    yield from unsupported_callbacks(dict(_entries(config, "callbacks")))
     yield from _optimizer(config)
     yield from _schedule(config)
     yield from _length(config)
