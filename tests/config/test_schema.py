@@ -37,7 +37,10 @@ BATCH_SIZES = {
     "random": 64,
     "random_noise": 64,
     "random_regression": 64,
+    "sklearn": 32,
 }
+
+STANDARDIZED = {"sklearn"}  # their targets, in a regression
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)
@@ -63,6 +66,9 @@ def test_each_data_set_has_the_loaders_keys(name: str) -> None:
     data = compose(f"data={name}", *more)["data"]
     expected = loader_defaults("regression" if is_regression else "classification")
     assert ("label_noise" in data) == (not is_regression)
+    if name in STANDARDIZED:
+        assert data.pop("scale_targets") is True
+        expected.pop("scale_targets", None)
     expected |= {"batch_size": BATCH_SIZES[name], "normalize": not name.startswith("random")}
     assert {key: data.get(key) for key in expected} == expected
     assert compose(f"data={name}", *more, "data.batch_size=7")["data"]["batch_size"] == 7

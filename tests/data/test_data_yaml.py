@@ -24,6 +24,7 @@ SHIPPED = {
     "random",
     "random_noise",
     "random_regression",
+    "sklearn",
 }
 
 
@@ -44,6 +45,8 @@ def test_keys_are_the_functions_arguments(path: Any) -> None:
     assert task in [f"/{name}@_here_" for name in TASKS]
     assert itself == "_self_"
     loader = {name: config.pop(name) for name in names(LoaderKeys) if name in config}
+    if "task" in loader:
+        assert loader.pop("task") == "${abreast.sklearn_task:${.name}}"
     assert all(defaults(LoaderKeys)[name] != value for name, value in loader.items())
     parameters = inspect.signature(function_of(config)).parameters
     assert set(config) == {"_target_", *parameters}
@@ -61,7 +64,7 @@ def test_the_file_opens_with_what_it_is_and_its_command(path: Any) -> None:
     assert any(line.startswith(f"#   python train.py data={path.stem}") for line in head)
 
 
-@pytest.mark.parametrize("name", ["digits", "random", "random_noise", "random_regression"])
+@pytest.mark.parametrize("name", ["digits", "random", "random_noise", "random_regression", "sklearn"])
 def test_the_values_make_a_source_of_the_task(name: str) -> None:
     config = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
     function = function_of(config)

@@ -19,6 +19,7 @@ from abreast.config.schema import LoaderKeys, names
 from abreast.config.types import Config
 from abreast.data.datamodule import DataModule
 from abreast.data.source import Source
+from abreast.data.target_scale import TargetScale
 from abreast.errors import ConfigError
 from abreast.learner.block_step import StepConfig
 from abreast.learner.data_spec import DataSpec
@@ -50,7 +51,12 @@ def build_source(cfg: Config) -> Source:
 
 
 def build_data(
-    cfg: Config, steps: int = 1, source: Source | None = None, *, shared: bool = False
+    cfg: Config,
+    steps: int = 1,
+    source: Source | None = None,
+    *,
+    shared: bool = False,
+    scale: TargetScale | None = None,
 ) -> DataModule:
     """Load and split the run's data.
 
@@ -59,6 +65,7 @@ def build_data(
         steps: Mini-batches of a block; 1 for ordinary Lightning.
         source: The data set, where it is loaded already.
         shared: Whether other data modules share its rows.
+        scale: Of the targets, where a network was trained with it.
 
     Raises:
         ConfigError: As `build_source`; or the split asks for a fold that does not exist.
@@ -73,6 +80,7 @@ def build_data(
         limits={stage: cfg["trainer"].get(f"limit_{stage}_batches") for stage in ("train", "val", "test")},
         ignore_index=ignore_index(cfg),
         shared=shared,
+        scale=scale,
     )
 
 
@@ -200,12 +208,26 @@ def build_learner(
     return Learner(
         net,
         loss,
-        DataSpec(data.in_shape, data.out_features, data.classes, data.peak, data.mean, data.std),
+        data_spec(data),
         optimizer,
         schedule,
         step_config=step_config,
         total_steps=total,
         log_every=trainer.get("log_every_n_steps") or 50,
+    )
+
+
+def data_spec(data: DataModule) -> DataSpec:
+    """What a learner has to know of the data."""
+    return DataSpec(
+        data.in_shape,
+        data.out_features,
+        data.classes,
+        data.peak,
+        data.mean,
+        data.std,
+        data.columns,
+        data.target_scale,
     )
 
 

@@ -96,6 +96,10 @@ class LoaderKeys:
         default=0.0,
         metadata={"help": "share of the training labels replaced by another class; for classification"},
     )
+    scale_targets: bool = field(
+        default=False,
+        metadata={"help": "regression: errors in units of the training targets' deviation"},
+    )
     shuffle: bool = field(
         default=True, metadata={"help": "false: the same order of the training examples in every epoch"}
     )
@@ -134,9 +138,13 @@ def defaults(schema: type) -> Config:
 def loader_defaults(task: Task) -> Config:
     """What every data set of a task has: the task and the loader's keys with their defaults."""
     values = {"task": task, **defaults(LoaderKeys)}
-    if task != "classification":
-        del values["label_noise"]
+    del values["scale_targets" if task == "classification" else "label_noise"]
     return values
+
+
+def sklearn_task(name: str) -> Task:
+    """The task of a table inside scikit-learn (`data=sklearn`), which its name tells."""
+    return "regression" if name == "diabetes" else "classification"
 
 
 def names(schema: type) -> tuple[str, ...]:

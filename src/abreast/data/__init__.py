@@ -2,6 +2,7 @@
 
 from abreast.data.mnist_family import fashion_mnist, idx, kmnist, mnist
 from abreast.data.sklearn_digits import digits
+from abreast.data.sklearn_sets import sklearn
 from abreast.data.source import Source, Split
 from abreast.data.synthetic import random_classes, random_noise, random_regression
 
@@ -16,4 +17,5 @@ __all__ = [
     "random_classes",
     "random_noise",
     "random_regression",
+    "sklearn",
 ]

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from abreast.data.label_noise import replace_labels
 from abreast.data.loader import EvalLoader, TrainLoader
-from abreast.data.moments import Moments, level_counts, moments, moments_of_levels
+from abreast.data.normalization import input_moments, training_levels
 from abreast.data.partition import partition
 from abreast.data.source import Source, Split, Subset, check_labels
+from abreast.data.target_scale import TargetScale, standardized, target_scale
 from abreast.errors import ConfigError, DataError
 
 
@@ -25,7 +26,7 @@ class DataModule(LightningDataModule):
     Which examples are validated on, and tested on where the source has no official test set, is a function
     of `val_fraction`, `split_seed` and the fold, not of the run's `seed` (see `abreast.data.partition`).
     Inputs stay as stored (uint8 for images) on the device; `mean` and `std`, of the training examples,
-    normalise them.
+    normalise them: all values together, or each column of a table.
 
     Args:
         source: the data set; its tensors are used, not copied.
@@ -36,6 +37,7 @@ class DataModule(LightningDataModule):
         folds: number of folds, or None.
         fold: the fold that is tested on, or validated on where the source has an official test set.
         label_noise: share of the training labels replaced by another class; validation and test keep theirs.
+        scale_targets: whether regression targets are in units of the training targets' deviation.
         normalize: whether `mean` and `std` are those of the training inputs; else 0 and 1.
         shuffle: a new order every epoch; else the first epoch's.
         seed: draws the order of the training examples.
@@ -44,10 +46,13 @@ class DataModule(LightningDataModule):
         ignore_index: a label that marks examples without one.
         shared: whether the source's rows stay where they are, for other data modules of the same source; else
             the training and validation examples are copied out of it.
+        scale: of the targets, in place of that of these training examples: what a network was trained with.
 
     Attributes:
         content: the digest of the source's examples.
         drawn: the part that the split seed or the fold draws first, `test` or `val`.
+        columns: what the inputs of a table are.
+        target_scale: mean and deviation of each target that is standardised.
 
     Raises:
         DataError: for labels outside the classes (but `ignore_index`), or nothing to validate on.
@@ -65,6 +70,7 @@ class DataModule(LightningDataModule):
         folds: int | None = None,
         fold: int | None = None,
         label_noise: float = 0.0,
+        scale_targets: bool = False,
         normalize: bool = True,
         shuffle: bool = True,
         seed: int = 0,
@@ -72,12 +78,14 @@ class DataModule(LightningDataModule):
         limits: Mapping[str, int | float | None] | None = None,
         ignore_index: int | None = None,
         shared: bool = False,
+        scale: TargetScale | None = None,
     ) -> None:
         super().__init__()
         # The source itself is not kept: the training examples would be in memory twice.
         self.content = source.content
         self.facts = dict(source.facts)
         self.classes = source.classes
+        self.columns = source.columns
         labels = (source.train.targets, source.test.targets)
         self.ignores = ignore_index is not None and any(
             bool(targets.eq(ignore_index).any()) for targets in labels
@@ -103,8 +111,16 @@ class DataModule(LightningDataModule):
                 self.train.targets, label_noise, len(self.classes), split_seed, ignore_index
             )
             self.train = Subset(pool, parts.train, noisy) if shared else Split(self.train.inputs, noisy)
-        self._levels = _level_counts(source, parts.train) if shared else None
-        self.mean, self.std = self._moments() if normalize else (0.0, 1.0)
+        self.target_scale: TargetScale = ()
+        if scale_targets and not self.classes:
+            self.target_scale = target_scale(self.train.targets) if scale is None else scale
+            self.train, self.val, self.test = (
+                standardized(split, self.target_scale) for split in (self.train, self.val, self.test)
+            )
+        self._levels = training_levels(source, parts.train) if shared else None
+        self.mean: float | Tensor
+        self.std: float | Tensor
+        self.mean, self.std = input_moments(self.train, self._levels, source.numeric, normalize)
         if min(batch_size, eval_batch_size) < 1:
             raise ConfigError(f"{batch_size=} and {eval_batch_size=} must be 1 or more")
         if val_fraction > 0 and not len(parts.val):
@@ -138,9 +154,6 @@ class DataModule(LightningDataModule):
         if self.train.inputs.dtype != torch.uint8:
             return None
         return int(self.train.inputs.max()) if self._levels is None else int(self._levels.nonzero().max())
-
-    def _moments(self) -> Moments:
-        return moments(self.train.inputs) if self._levels is None else moments_of_levels(self._levels)
 
     @cached_property
     def class_counts_test(self) -> list[int]:
@@ -225,19 +238,6 @@ def _chosen(rows: Split, indices: Tensor, *, shared: bool) -> Split:
     if len(indices) == len(rows):  # all, in their order
         return rows
     return Split(rows.inputs.index_select(0, indices), rows.targets.index_select(0, indices))
-
-
-def _level_counts(source: Source, train: Tensor) -> Tensor | None:
-    """How often each level is in the training inputs; None if they are not uint8.
-
-    The rows that are left out are subtracted from the pool's counts: they are fewer, and counts are exact.
-    """
-    if source.pool_levels is None:
-        return None
-    is_left_out = torch.ones(len(source.pool), dtype=torch.bool)
-    is_left_out[train] = False
-    left_out = source.pool.inputs.index_select(0, is_left_out.nonzero().flatten())
-    return source.pool_levels - level_counts(left_out)
 
 
 def _limit(limit: int | float | None, rows: int, batch_size: int) -> int | None:

@@ -1,4 +1,4 @@
-"""Mean, standard deviation and highest value of stored inputs."""
+"""Mean and standard deviation of stored inputs, over all values or of each column."""
 
 from __future__ import annotations
 
@@ -16,6 +16,31 @@ class Moments(NamedTuple):
 
     mean: float
     std: float
+
+
+class ColumnMoments(NamedTuple):
+    """Mean and deviation of each column, float64 `[F]`; an infinite one for a column without spread."""
+
+    mean: Tensor
+    std: Tensor
+
+
+def column_moments(rows: Tensor, numeric: Tensor) -> ColumnMoments:
+    """Mean and standard deviation of each column, over its values that are not missing.
+
+    Args:
+        rows: `[N, F]`; NaN stands for a missing value.
+        numeric: bool `[F]`; the other columns are 0 or 1, and have mean 0 and deviation 1.
+    """
+    values = rows.double()
+    known = ~values.isnan()
+    count = known.sum(0).clamp(min=1)
+    mean = torch.where(known, values, 0.0).sum(0) / count
+    std = (torch.where(known, values - mean, 0.0).square().sum(0) / count).sqrt()
+    low = torch.where(known, values, math.inf).amin(0)
+    high = torch.where(known, values, -math.inf).amax(0)
+    mean, std = torch.where(numeric, mean, 0.0), torch.where(numeric, std, 1.0)
+    return ColumnMoments(mean, torch.where(high > low, std, math.inf))
 
 
 def moments(inputs: Tensor) -> Moments:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from abreast.data.columns import Column, is_numeric
 from abreast.data.digest import ContentDigest
 from abreast.data.moments import level_counts
 from abreast.errors import DataError
@@ -19,7 +20,8 @@ from abreast.losses.checks import label_problem
 class Split:
     """One part of a data set, kept as stored.
 
-    inputs: uint8 for images (`[N, C, H, W]`), float32 for features (`[N, F]`).
+    inputs: uint8 for images (`[N, C, H, W]`), float32 for features (`[N, F]`), where NaN stands for a missing
+    value of a table.
     targets: int64 `[N]` class indices, or float32 `[N, D]` for regression.
     """
 
@@ -92,6 +94,10 @@ class Source:
     official_test: whether everybody tests on these very test rows. If not, `data.split_seed` and `data.folds`
     draw the test rows anew from all rows; `test` is then the draw of split seed 0.
     test_facts: facts that are a mean over the test rows: a value for every row, those of `train` first.
+    columns: what the inputs `[N, F]` of a table are; those of numbers are standardised one by one. () where
+    all values are normalised together.
+    groups: int64, a group for every row, those of `train` first: all rows of a group are in the same part of
+    the data. None: rows are drawn one by one.
     Raises DataError that names the split, the value, how many there are, and the fix.
     """
 
@@ -102,6 +108,8 @@ class Source:
     ignore_index: int | None = None
     official_test: bool = True
     test_facts: Mapping[str, Tensor] = field(default_factory=dict)
+    columns: tuple[Column, ...] = ()
+    groups: Tensor | None = None
 
     @cached_property
     def content(self) -> ContentDigest:
@@ -124,6 +132,16 @@ class Source:
         return torch.cat([self.train.targets, self.test.targets])
 
     @cached_property
+    def pool_groups(self) -> Tensor | None:
+        """The groups of the pool's rows."""
+        return None if self.groups is None else self.groups[: len(self.pool_targets)]
+
+    @cached_property
+    def numeric(self) -> Tensor | None:
+        """Whether each column is standardised, bool `[F]`; None without columns."""
+        return is_numeric(self.columns) if self.columns else None
+
+    @cached_property
     def pool_levels(self) -> Tensor | None:
         """How often each level is in the pool's inputs, float64 `[256]`; None if they are not uint8."""
         return level_counts(self.pool.inputs) if self.pool.inputs.dtype == torch.uint8 else None
@@ -132,7 +150,7 @@ class Source:
         if len({*self.classes}) < len(self.classes):
             raise DataError(f"classes {list(self.classes)} hold a name twice: give each class its own.")
         for name, split in (("train", self.train), ("test", self.test)):
-            _check_inputs(split, name)
+            _check_inputs(split, name, self.columns)
             if self.classes:
                 check_labels(split.targets, len(self.classes), name, self.ignore_index)
             else:
@@ -164,7 +182,7 @@ def check_labels(targets: Tensor, num_classes: int, split: str, ignore_index: in
         raise DataError(f"{split} targets: {problem}")
 
 
-def _check_inputs(split: Split, name: str) -> None:
+def _check_inputs(split: Split, name: str, columns: Sequence[Column]) -> None:
     inputs, targets = split.inputs, split.targets
     if inputs.dtype not in (torch.uint8, torch.float32) or inputs.ndim < 2:
         raise DataError(
@@ -180,8 +198,14 @@ def _check_inputs(split: Split, name: str) -> None:
         raise DataError(
             f"{name} inputs are empty, shape {list(inputs.shape)}: at least one row and value is needed."
         )
+    width = sum(column.width for column in columns)
+    if columns and (inputs.dtype != torch.float32 or inputs.shape[1:] != (width,)):
+        raise DataError(
+            f"{name} inputs are {inputs.dtype} of shape {list(inputs.shape)}: these columns are float32 of "
+            f"shape [N, {width}]."
+        )
     if inputs.is_floating_point():
-        _check_finite(inputs, f"{name} inputs")
+        _check_finite(torch.where(inputs.isnan(), 0.0, inputs) if columns else inputs, f"{name} inputs")
 
 
 def _check_values(targets: Tensor, name: str) -> None:

@@ -52,7 +52,7 @@ def evaluate(
         prepare_process()
         seed_everything(config["seed"])
         learner = rebuild(directory, config, checkpoint or config["checkpoint"])
-        data = build_data(config)
+        data = build_data(config, scale=learner.target_scale)
         data_shape = (data.in_shape, data.out_features, bool(data.classes))
         if data_shape != (learner.in_shape, learner.out_features, bool(learner.classes)):
             raise ConfigError(

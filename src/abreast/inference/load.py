@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
@@ -15,7 +16,8 @@ from abreast.build.components import build_loss, build_net
 from abreast.build.permissions import Permissions, permitted
 from abreast.config.options import MAIN, conf_dir
 from abreast.config.types import Config, State
-from abreast.errors import ConfigError, RunError
+from abreast.data.columns import from_json as columns_from_json
+from abreast.errors import ConfigError, DataError, RunError
 from abreast.learner.checkpoint import load
 from abreast.learner.data_spec import DataSpec
 from abreast.learner.evaluator import Evaluator
@@ -79,16 +81,34 @@ def rebuild(directory: RunDirectory, config: Config, name: str = "best") -> Eval
         report_changes(directory, [f"{CHECKPOINTS}/{file.name}"])
     facts: State = content.get("abreast", {})
     try:
-        data = DataSpec(
-            tuple(facts["in_shape"]), int(facts["out_features"]), tuple(facts["classes"]), facts["peak"]
-        )
+        data = _data_spec(facts, content["state_dict"])
         net = build_net(config, data.in_shape, data.out_features)
         learner = Evaluator(net, build_loss(config, data.out_features), data)
         learner.load_state_dict(content["state_dict"])
-    except (KeyError, TypeError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, DataError) as error:
         reason = str(error).splitlines()[0]
         raise RunError(f"{file}: not a checkpoint of this run's network ({reason})") from None
     return learner.eval()
+
+
+def _data_spec(facts: State, weights: State) -> DataSpec:
+    """What a checkpoint says of the data; the moments' values are among the weights."""
+    mean, scale = weights["normalize.mean"], weights["normalize.scale"]
+    columns = columns_from_json(facts.get("columns", []))
+    if not isinstance(mean, torch.Tensor) or not isinstance(scale, torch.Tensor):
+        raise DataError("mean and deviation are not tensors")
+    if mean.shape != scale.shape or mean.shape != (sum(c.width for c in columns),) * bool(columns):
+        raise DataError(f"mean and deviation are of shape {list(mean.shape)} and {list(scale.shape)}")
+    return DataSpec(
+        tuple(facts["in_shape"]),
+        int(facts["out_features"]),
+        tuple(facts["classes"]),
+        facts["peak"],
+        torch.zeros_like(mean),
+        torch.ones_like(scale),
+        columns,
+        tuple((float(mean), float(std)) for mean, std in facts.get("target_scale", [])),
+    )
 
 
 def _other_data(data: Config, overrides: Sequence[str]) -> Config:

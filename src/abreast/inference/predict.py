@@ -9,6 +9,7 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from abreast.data.target_scale import restored
 from abreast.errors import DataError
 from abreast.learner.evaluator import Evaluator
 
@@ -69,8 +70,8 @@ def predict(learner: Evaluator, inputs: Tensor) -> Tensor:
         inputs: `[N, *in_shape]`, as stored.
 
     Returns:
-        Probabilities `[N, C]`, by softmax of the raw scores; for regression the scores `[N, D]`.
+        Probabilities `[N, C]`, by softmax of the raw scores; for regression the values `[N, D]`.
     """
     with torch.inference_mode():
         scores: Tensor = learner(inputs)
-    return torch.softmax(scores, 1) if learner.classes else scores
+    return torch.softmax(scores, 1) if learner.classes else restored(scores, learner.target_scale)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import Tensor
+
+from abreast.data.columns import Column
+
 
 @dataclass(frozen=True)
 class DataSpec:
@@ -14,13 +18,18 @@ class DataSpec:
         out_features: Scores that the network gives for one input.
         classes: Class names in the order of the labels; none for regression.
         peak: Largest value of a stored pixel; None where the inputs are no images.
-        mean: Mean of the training inputs, over all values.
-        std: Standard deviation of the training inputs, over all values.
+        mean: Mean of the training inputs, over all values, or of each column `[F]`.
+        std: Standard deviation of the training inputs, likewise.
+        columns: What the inputs of a table are; () where they have no names.
+        target_scale: Mean and standard deviation of each regression target, which the network's scores are
+            in units of; () where these are as stored.
     """
 
     in_shape: tuple[int, ...]
     out_features: int
     classes: tuple[str, ...] = ()
     peak: int | None = None
-    mean: float = 0.0
-    std: float = 1.0
+    mean: float | Tensor = 0.0
+    std: float | Tensor = 1.0
+    columns: tuple[Column, ...] = ()
+    target_scale: tuple[tuple[float, float], ...] = ()

@@ -10,6 +10,7 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from abreast.config.types import Config
+from abreast.data.columns import to_json
 from abreast.data.loader import Batch, Block, batches
 from abreast.errors import DivergedError
 from abreast.learner.data_spec import DataSpec
@@ -40,6 +41,8 @@ class Evaluator(LightningModule):
         self.out_features = data.out_features
         self.classes = classes = data.classes
         self.peak = data.peak
+        self.columns = data.columns
+        self.target_scale = data.target_scale
         self.train_metrics = StageMetrics(classes, ignore_index=loss.ignore_index)
         self.val_metrics = StageMetrics(classes, ignore_index=loss.ignore_index)
         self.test_metrics = StageMetrics(classes, ignore_index=loss.ignore_index, full=True)
@@ -55,13 +58,18 @@ class Evaluator(LightningModule):
         """
         is_validated = self._validated_at == self.trainer.global_step
         validation = {k: v for k, v in self.values.items() if is_validated and k.startswith("val/")}
-        return {
+        description: Config = {
             "in_shape": list(self.in_shape),
             "out_features": self.out_features,
             "classes": list(self.classes),
             "peak": self.peak,
             "validation": validation,
         }
+        if self.columns:
+            description["columns"] = to_json(self.columns)
+        if self.target_scale:
+            description["target_scale"] = [list(scale) for scale in self.target_scale]
+        return description
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Raw scores `[B, out_features]` of inputs `[B, *in_shape]` as stored."""

@@ -157,16 +157,20 @@ class Chunk:
     def _normalize(self, inputs: Tensor) -> Tensor:
         """As the learners' `normalize`, always in the same memory."""
         buffer = self._normalized.aligned(*inputs.shape, like=self._mean)
-        return buffer.copy_(inputs).sub_(self._mean).mul_(self._scale)
+        buffer.copy_(inputs).sub_(self._mean).mul_(self._scale)
+        return buffer.nan_to_num_(nan=0.0) if self.normalize.mean.ndim else buffer
 
     def _moments(self) -> tuple[Tensor, Tensor]:
-        """Mean and inverse deviation of the training inputs: of all lanes, or `[K, 1, ...]` of each."""
+        """Mean and inverse deviation of the training inputs: of all lanes, or `[K, 1, ...]` of each.
+
+        Those of columns have their dimension last.
+        """
         norms = [learner.normalize for learner in self.learners]
         if len({lane.data for lane in self.lanes}) == 1:
             return norms[0].mean, norms[0].scale
         if self.sharing is not None:
             norms = [norms[lanes.start] for lanes in self.sharing]
-        shape = (-1, 1, *[1] * len(self.learners[0].in_shape))
+        shape = (-1, 1, *(norms[0].mean.shape or [1] * len(self.learners[0].in_shape)))
         return torch.stack([norm.mean for norm in norms]).view(shape), torch.stack(
             [norm.scale for norm in norms]
         ).view(shape)
