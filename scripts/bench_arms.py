@@ -24,7 +24,8 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics.classification import MulticlassAccuracy
 
-from abreast.build.components import build_data, build_net
+from abreast.build.components import build_net
+from abreast.build.data import build_data
 from abreast.config.options import MAIN, conf_dir
 from abreast.data.datamodule import DataModule
 from abreast.data.loader import epoch_order

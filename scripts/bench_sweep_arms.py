@@ -20,7 +20,8 @@ from omegaconf import OmegaConf
 from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics.classification import MulticlassAccuracy
 
-from abreast.build.components import build_data, build_net
+from abreast.build.components import build_net
+from abreast.build.data import build_data
 from abreast.config.options import MAIN, conf_dir
 from abreast.stacking.build import Job
 from abreast.stacking.grouping import plan

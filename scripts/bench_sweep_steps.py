@@ -13,7 +13,7 @@ import torch
 from hydra.utils import execution_whitelist
 from lightning.pytorch import Callback
 
-from abreast.build.components import build_source
+from abreast.build.data import build_source
 from abreast.build.steps import build_step_config
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.process import prepare_process

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from abreast.build.components import build_data
+from abreast.build.data import build_data
 from abreast.cli.evaluate import main
 from abreast.inference.load import rebuild, reopened
 from abreast.metrics.example_outcomes import OutcomeCollector

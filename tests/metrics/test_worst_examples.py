@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from abreast.build.components import build_data
+from abreast.build.data import build_data
 from abreast.inference.load import rebuild, reopened
 from abreast.metrics.worst_examples import WorstExamples
 from abreast.runs.directory import RunDirectory

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from abreast.build.components import build_data
+from abreast.build.data import build_data
 from abreast.data.synthetic import random_classes
 from abreast.errors import ConfigError
 from abreast.inference.evaluate import evaluate

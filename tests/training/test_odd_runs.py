@@ -116,7 +116,7 @@ def test_a_class_has_one_name() -> None:
 
 
 def test_rows_without_a_class_are_marked_once_for_data_and_loss() -> None:
-    from abreast.build.components import ignore_index
+    from abreast.build.data import ignore_index
 
     files = [f"data.{part}={part}" for part in ("train_images", "train_labels", "test_images", "test_labels")]
     cfg = compose("data=idx", *files, "data.ignore_index=255")

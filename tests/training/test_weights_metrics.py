@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from abreast.build.components import build_data, build_learner
+from abreast.build.components import build_learner
+from abreast.build.data import build_data
 from abreast.build.steps import build_step_config
 from abreast.config.types import Config
 from abreast.learner.checkpoint import load

@@ -13,87 +13,18 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from abreast.build.data import data_spec
 from abreast.build.instantiate import make
 from abreast.build.sizing import check_norm, net_sizes, training_length
-from abreast.config.schema import LoaderKeys, names
 from abreast.config.types import Config
 from abreast.data.datamodule import DataModule
-from abreast.data.source import Source
-from abreast.data.target_scale import TargetScale
 from abreast.errors import ConfigError
 from abreast.learner.block_step import StepConfig
-from abreast.learner.data_spec import DataSpec
 from abreast.learner.module import Learner
 from abreast.learner.schedule import Schedule
 from abreast.losses import Loss
 from abreast.metrics.objective import monitor
 from abreast.runtime.seeding import seeded
-
-
-def build_source(cfg: Config) -> Source:
-    """Load the run's data set.
-
-    Args:
-        cfg: The run's configuration.
-
-    Raises:
-        ConfigError: The data do not fit `data.task`, or the target returns something else.
-        DataError: The data are broken.
-    """
-    node = {key: value for key, value in cfg["data"].items() if key not in names(LoaderKeys)}
-    source = make("data", node)
-    if not isinstance(source, Source):
-        raise ConfigError(f"data: {node['_target_']} returned {type(source).__name__}, not an abreast Source")
-    task = cfg["data"]["task"]
-    if (task == "classification") != bool(source.classes):
-        raise ConfigError(f"data.task={task}, but {node['_target_']} gives {len(source.classes)} classes")
-    return source
-
-
-def build_data(
-    cfg: Config,
-    steps: int = 1,
-    source: Source | None = None,
-    *,
-    shared: bool = False,
-    scale: TargetScale | None = None,
-) -> DataModule:
-    """Load and split the run's data.
-
-    Args:
-        cfg: The run's configuration.
-        steps: Mini-batches of a block; 1 for ordinary Lightning.
-        source: The data set, where it is loaded already.
-        shared: Whether other data modules share its rows.
-        scale: Of the targets, where a network was trained with it.
-
-    Raises:
-        ConfigError: As `build_source`; or the split asks for a fold that does not exist.
-        DataError: The data are broken, or too few.
-    """
-    loader = {key: cfg["data"][key] for key in names(LoaderKeys) if key in cfg["data"] and key != "task"}
-    return DataModule(
-        source or build_source(cfg),
-        **loader,
-        seed=cfg["seed"],
-        steps=steps,
-        limits={stage: cfg["trainer"].get(f"limit_{stage}_batches") for stage in ("train", "val", "test")},
-        ignore_index=ignore_index(cfg),
-        shared=shared,
-        scale=scale,
-    )
-
-
-def ignore_index(cfg: Config) -> int | None:
-    """The label that the loss ignores, or None. Raises ConfigError where the data mark another one."""
-    value = cfg["loss"]["criterion"].get("ignore_index")
-    marked = cfg["data"].get("ignore_index")
-    if marked is not None and marked != value:
-        raise ConfigError(
-            f"data.ignore_index={marked}, but loss.criterion.ignore_index={value}: set both to the label "
-            "that marks examples without a class, with a loss that has the key (cross_entropy, nll)"
-        )
-    return None if value is None else int(value)
 
 
 def build_net(cfg: Config, in_shape: tuple[int, ...], out_features: int) -> nn.Module:
@@ -214,20 +145,6 @@ def build_learner(
         step_config=step_config,
         total_steps=total,
         log_every=trainer.get("log_every_n_steps") or 50,
-    )
-
-
-def data_spec(data: DataModule) -> DataSpec:
-    """What a learner has to know of the data."""
-    return DataSpec(
-        data.in_shape,
-        data.out_features,
-        data.classes,
-        data.peak,
-        data.mean,
-        data.std,
-        data.columns,
-        data.target_scale,
     )
 
 

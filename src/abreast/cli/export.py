@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from abreast.build.components import build_data
+from abreast.build.data import build_data
 from abreast.cli.arguments import FORMATS, parse
 from abreast.errors import RunError
 from abreast.inference.export import ROWS, WRITERS, Network

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lightning.pytorch import Trainer
 
-from abreast.build.components import build_data
+from abreast.build.data import build_data
 from abreast.build.instantiate import REFUSALS
 from abreast.build.trainer import OWN_WORK
 from abreast.config.types import Config

@@ -10,14 +10,8 @@ from pathlib import Path
 from lightning.pytorch import Callback, Trainer
 from torch import nn
 
-from abreast.build.components import (
-    ComponentCache,
-    build_data,
-    build_learner,
-    build_net,
-    build_source,
-    ignore_index,
-)
+from abreast.build.components import ComponentCache, build_learner, build_net
+from abreast.build.data import build_data, build_source, ignore_index
 from abreast.build.instantiate import make
 from abreast.build.sizing import net_sizes
 from abreast.build.steps import build_step_config

@@ -15,7 +15,8 @@ from pathlib import Path
 import torch
 from lightning.pytorch import Callback
 
-from abreast.build.components import build_data, build_learner
+from abreast.build.components import build_learner
+from abreast.build.data import build_data
 from abreast.build.steps import build_step_config
 from abreast.build.trainer import build_trainer
 from abreast.callbacks import RunWriter
