@@ -76,7 +76,7 @@ def polynomial(
     """
 
     def curve(x: float) -> float:
-        return final_lr_ratio + (1 - final_lr_ratio) * (1 - x) ** power
+        return final_lr_ratio + (1 - final_lr_ratio) * float((1 - x) ** power)
 
     return _after_warmup(optimizer, total_steps, warmup_fraction, curve)
 
