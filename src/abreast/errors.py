@@ -37,6 +37,8 @@ class RunError(AbreastError):
 class LostProcessError(RunError):
     """A process of a run over several was killed, or its machine was lost: what it trained can be resumed."""
 
+    exit_code = 1
+
 
 class DiskError(RunError):
     """A file cannot be written: the disk is full or read-only, or the file belongs to another user."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import pkgutil
 import shutil
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from abreast.callbacks import PreemptionCheckpoint
-from abreast.errors import Interrupted
+from abreast.errors import DivergedError, Interrupted
 from abreast.runs.directory import RunDirectory
 from abreast.stacking.build import Job
 from abreast.stacking.run import train_stack
@@ -83,6 +86,49 @@ def test_a_resumed_run_shows_no_step_twice(
         assert found[tag] == expected[tag]
 
 
+KILLED_IN = {
+    "the test": "abreast.learner.evaluator.Evaluator.on_test_epoch_end",
+    "the test of a stack": "abreast.stacking.tester.StackTester.on_test_epoch_end",
+    "the pictures": "abreast.callbacks.test_images.TestImages.on_test_end",
+    "the end": "abreast.training.finish.log_hyperparameters",
+}
+
+
+@pytest.mark.parametrize(("train", "where"), [(alone, "the test"), (lane, "the test of a stack")])
+def test_what_the_test_shows_after_a_kill(
+    train: Train, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, and at the step of the tested weights; a stack showed it at step 0."""
+    pictures = "+callbacks.pictures._target_=abreast.callbacks.TestImages"
+    for number, moment in enumerate((where, "the pictures", "the end")):
+        path = tmp_path / str(number) / "run"
+        with monkeypatch.context() as patch:
+            kill_after(KILLED_IN[moment], patch)
+            with pytest.raises(KeyboardInterrupt):
+                train(path, pictures)
+        assert RunDirectory(path).read_status()["status"] == "interrupted"
+        train(path, pictures, resumed=True)
+        events = EventAccumulator(str(path), size_guidance={"images": 0})
+        events.Reload()
+        assert [event.step for event in events.Images("test/confusion")] == [STEPS], moment
+        shown = {tag: [step for step, _ in points] for tag, points in scalars(path).items()}
+        final = {tag: steps for tag, steps in shown.items() if tag.startswith("final/test/")}
+        assert final
+        assert set(map(tuple, final.values())) == {(STEPS,)}, moment
+        assert shown["step/loss"] == [*range(STEPS)]
+
+
+def kill_after(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """End the process after the function has done its work; what it has logged is written."""
+    function = pkgutil.resolve_name(name)
+
+    def killed(*arguments: Any, **more: Any) -> None:
+        function(*arguments, **more)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(name, killed)
+
+
 def stop_in_the_second_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a signal arrive in the epoch's first block, whose checkpoint lies within the epoch."""
     ended = PreemptionCheckpoint.on_train_batch_end
@@ -121,3 +167,44 @@ def test_the_learning_rate_within_a_block_is_that_of_each_step(train: Train, tmp
     assert len({round(rate, 7) for rate in rates}) > STEPS - 3  # else a block's first rate would do
     by_epoch = [row["lr"] for row in RunDirectory(path).read_metrics()]
     assert by_epoch == pytest.approx([rates[8], rates[17], rates[26]], rel=1e-6)
+
+
+ENDS: dict[str, tuple[str, type[BaseException]]] = {
+    "a loss that diverges": ("abreast.metrics.stage.StageMetrics.compute", DivergedError),
+    "an error in a step": ("abreast.learner.module.Learner.should_sample", ValueError),
+    "an error between epochs": ("abreast.callbacks.run_writer.RunWriter.on_train_epoch_end", ValueError),
+    "a full disk": ("abreast.runs.directory.RunDirectory.append_metrics", OSError),
+    "a signal": ("abreast.callbacks.run_writer.RunWriter.on_train_epoch_end", Interrupted),
+    "Ctrl-C": ("abreast.learner.module.Learner.should_sample", KeyboardInterrupt),
+    "an error in the test": ("abreast.callbacks.test_images.TestImages.on_test_end", ValueError),
+    "an error at the end": ("abreast.training.finish.write_example_outcomes", ValueError),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("train", [alone, lane])
+def test_no_thread_stays_however_a_run_ends(
+    train: Train, end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, kind = ENDS[end]
+    before = set(threading.enumerate())
+    error = (
+        Interrupted(signal.SIGTERM) if kind is Interrupted else kind(28, "x") if kind is OSError else kind(3)
+    )
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    begun: list[threading.Thread] = []
+    started = threading.Thread.start
+
+    def start(self: threading.Thread) -> None:
+        begun.append(self)
+        started(self)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    monkeypatch.setattr(name, fail)
+    with contextlib.suppress(BaseException):
+        train(tmp_path / "run", "+callbacks.pictures._target_=abreast.callbacks.TestImages")
+    assert any(type(thread).__name__ == "_AsyncWriterThread" for thread in begun)  # as if it were not closed
+    assert set(threading.enumerate()) <= before

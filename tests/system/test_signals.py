@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -90,14 +91,25 @@ def session(process: subprocess.Popen[bytes]) -> list[int]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
-@pytest.mark.parametrize("kind", STARTS)
+@pytest.mark.parametrize(
+    ("kind", "number"),
+    [
+        *(pytest.param(kind, signal.SIGTERM, id=f"{kind}-SIGTERM") for kind in STARTS),
+        *(pytest.param(kind, signal.SIGINT, id=f"{kind}-Ctrl-C") for kind in STARTS),
+        *(
+            pytest.param(
+                kind, signal.SIGHUP, id=f"{kind}-SIGHUP", marks=() if kind == "ddp" else pytest.mark.long
+            )
+            for kind in STARTS
+        ),
+    ],
+)
 def test_a_signal_saves_and_stops(
     kind: str, number: signal.Signals, start: Callable[..., Started], tmp_path: Path
 ) -> None:
     started = start(*LONG, *STARTS[kind])
     process = started.process
-    if number == signal.SIGINT:
+    if number != signal.SIGTERM:
         os.killpg(process.pid, number)  # as the terminal does
     else:
         process.send_signal(number)
@@ -114,6 +126,56 @@ def test_a_signal_saves_and_stops(
         assert saved["global_step"] > 0
         rows = directory.read_metrics() if (path / "metrics.csv").exists() else []
         assert saved["global_step"] >= (rows[-1]["step"] if rows else 0)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGKILL, pytest.param(signal.SIGSEGV, marks=pytest.mark.long)],
+    ids=["SIGKILL", "SIGSEGV"],
+)
+def test_a_killed_rank_is_told_in_one_line(
+    number: signal.Signals, start: Callable[..., Started], tmp_path: Path
+) -> None:
+    """The other rank said so in up to 107 lines of gloo, and the run counted as failed."""
+    started = start(*LONG, *STARTS["ddp"])
+    ranks = ranks_of(tmp_path / "run")
+    assert len(ranks) == 2
+    os.kill(max(ranks), number)
+    said = started.ended()
+    assert started.process.returncode == 1
+    [line] = said.strip().splitlines()
+    assert f"of 2 of the run was killed by {number.name}" in line
+    assert f"resume={tmp_path / 'run'}" in line
+    assert not session(started.process)
+    assert not ranks_of(tmp_path / "run")
+    status = RunDirectory(tmp_path / "run").read_status()
+    assert status["status"] == "interrupted"
+    assert number.name in status["reason"]
+    checkpoint.load(tmp_path / "run" / "checkpoints" / "last.ckpt")
+
+
+def ranks_of(run: Path) -> list[int]:
+    """The processes `abreast rank RUN`."""
+    ranks = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            if entry.name.isdigit() and f"rank\0{run}\0".encode() in (entry / "cmdline").read_bytes():
+                ranks.append(int(entry.name))
+    return ranks
+
+
+@pytest.mark.long
+def test_nohup_trains_on(start: Callable[..., Started], tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which processes inherit
+    try:
+        started = start(*LONG, *STARTS["ddp"])
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    os.killpg(started.process.pid, signal.SIGHUP)
+    time.sleep(3)
+    assert started.process.poll() is None, started.log.read_text()
+    assert RunDirectory(tmp_path / "run").read_status() == {"status": "running"}
 
 
 def test_a_stopped_run_goes_on_by_its_directory_alone(start: Callable[..., Started], tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 
 from abreast.data.loader import ResumableLoader
 from abreast.errors import Interrupted
@@ -19,15 +20,22 @@ if TYPE_CHECKING:
 
     from abreast.learner.module import Learner
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# SIGHUP: the terminal was closed, or the connection to the machine was lost.
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name))
 WITHIN = 60.0  # seconds of an epoch between two savings
 
 
+def _stop_at_once(signum: int, frame: Any) -> None:
+    raise Interrupted(signum)
+
+
 class PreemptionCheckpoint(Callback):
-    """On SIGTERM or Ctrl-C saves `last.ckpt` at the next step boundary and raises Interrupted.
+    """On SIGTERM, SIGHUP or Ctrl-C saves `last.ckpt` at the next step boundary and raises Interrupted.
 
     The handler only sets a flag: saving inside it would meet half-written tensors, and other ranks that did
-    not get the signal. A second Ctrl-C ends the process at once.
+    not get the signal. A second Ctrl-C ends the process at once. After the training there is nothing to save:
+    a signal ends the validation of the chosen weights, or their test, at once. A signal that is ignored when
+    the run begins, as SIGHUP under `nohup`, stays ignored.
 
     Args:
         file: The checkpoint to write; None where a subclass saves.
@@ -37,6 +45,7 @@ class PreemptionCheckpoint(Callback):
     def __init__(self, file: Path | None, within: float = WITHIN) -> None:
         self.file = file
         self.within = within
+        self._ignored = {signum for signum in SIGNALS if signal.getsignal(signum) == signal.SIG_IGN}
         self._previous_handlers: dict[int, Any] = {}
         self._saved = 0.0
 
@@ -44,15 +53,31 @@ class PreemptionCheckpoint(Callback):
         """Install the handlers. Not earlier: Lightning has just set its own, which talk to other ranks."""
         learner: Learner = pl_module  # type: ignore[assignment]
         self._saved = time.monotonic()
-        if threading.current_thread() is not threading.main_thread():
-            return
 
         def on_signal(signum: int, frame: Any) -> None:
             if learner.stop_signal == signal.SIGINT == signum:
                 raise KeyboardInterrupt
             learner.stop_signal = signum
 
-        self._previous_handlers = {signum: signal.signal(signum, on_signal) for signum in SIGNALS}
+        self._previous_handlers = self._handle(on_signal)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Outside of the training: replace Lightning's handler, which would pass over the signal."""
+        if trainer.state.fn != TrainerFn.FITTING:
+            self._handle(_stop_at_once)
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Replace Lightning's handler likewise; at the end Lightning restores what was there before."""
+        self._handle(_stop_at_once)
+
+    def _handle(self, handler: Any) -> dict[int, Any]:
+        """Let the handler have the signals that are not ignored; what had them before."""
+        if threading.current_thread() is not threading.main_thread():
+            return {}
+        return {
+            signum: signal.signal(signum, signal.SIG_IGN if signum in self._ignored else handler)
+            for signum in SIGNALS
+        }
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stop between two epochs: the last one is saved already."""

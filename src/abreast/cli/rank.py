@@ -12,7 +12,7 @@ import torch.distributed as dist
 
 from abreast.build.allowlist import training_targets
 from abreast.build.permissions import Permissions, of_rank
-from abreast.errors import AbreastError, DivergedError, Interrupted
+from abreast.errors import AbreastError, DivergedError, Interrupted, LostProcessError
 from abreast.runs.directory import RunDirectory
 from abreast.runtime import module_path
 from abreast.training.external_ranks import DONE, end_process, process_position, spread, tell
@@ -59,4 +59,6 @@ def follow() -> int:
             continue
         except Interrupted as error:
             end_process(128 + error.signum)
+        except LostProcessError as error:  # torchrun tells of the other one
+            end_process(error.exit_code)
     return 0

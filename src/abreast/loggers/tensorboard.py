@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
 from abreast.runs.atomic import naming_file
 from abreast.runs.files import EVENTS
@@ -60,3 +61,23 @@ class TensorBoard(TensorBoardLogger):
         if self._experiment is not None:
             with naming_file(Path(self.log_dir) / EVENTS):
                 self._experiment.close()
+
+    def abandon(self) -> None:
+        """Close the file and end the thread that writes it, even where nothing can be written."""
+        with suppress(OSError):
+            self.close()
+        writers = getattr(self._experiment, "all_writers", None) or {}
+        for writer in writers.values():
+            with suppress(OSError):
+                writer.close()
+
+
+@contextmanager
+def boards_closed(loggers: Iterable[Logger]) -> Iterator[None]:
+    """Leave no file open and no thread behind, however what is done inside ends."""
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            if isinstance(logger, TensorBoard):
+                logger.abandon()

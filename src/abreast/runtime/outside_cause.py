@@ -6,7 +6,7 @@ import errno
 from collections.abc import Iterator
 from pathlib import Path
 
-from abreast.errors import DiskError, LostProcessError
+from abreast.errors import AbreastError, DiskError, LostProcessError
 
 # Whatever file or connection they are about. Others count where they are about the run's own files: a path
 # that does not exist is the mistake of who wrote it, unless it is the run's directory that has gone.
@@ -35,6 +35,17 @@ TEXTS = (
     "device(s) is/are busy or unavailable",
     "GPU is lost",
 )
+# What a process says whose neighbour of the same run has gone, by gloo, NCCL, and the store between them.
+LOST_PEER_CLASSES = ("DistNetworkError", "DistStoreError", "DistBackendError")
+LOST_PEER_TEXTS = (
+    "Connection closed by peer",
+    "Connection reset by peer",
+    "Connection refused",
+    "Broken pipe",
+    "remote worker",
+    "NCCL communicator was aborted",
+    "remote process exited",
+)
 
 
 def outside_cause(error: BaseException, folder: Path | None = None) -> str | None:
@@ -47,7 +58,7 @@ def outside_cause(error: BaseException, folder: Path | None = None) -> str | Non
     for link in _chain(error):
         if _is_outside(link, folder):
             text = (str(link).strip() or type(link).__name__).splitlines()[0]
-            return text if isinstance(link, DiskError) else f"{type(link).__name__}: {text}"
+            return text if isinstance(link, AbreastError) else f"{type(link).__name__}: {text}"
     return None
 
 
@@ -68,8 +79,20 @@ def _is_outside(error: BaseException, folder: Path | None) -> bool:
         return error.errno in ERRNOS or _has_gone(folder) or _is_about(error, folder)
     if isinstance(error, RuntimeError):
         text = str(error)
-        return type(error).__name__ == MEMORY_CLASS or any(part in text for part in TEXTS)
+        is_memory = type(error).__name__ == MEMORY_CLASS or any(part in text for part in TEXTS)
+        return is_memory or _is_lost_peer(error)
     return False
+
+
+def is_lost_peer(error: BaseException) -> bool:
+    """Whether a process of a run over several says by the error that another one has gone."""
+    return any(_is_lost_peer(link) for link in _chain(error))
+
+
+def _is_lost_peer(error: BaseException) -> bool:
+    if not isinstance(error, RuntimeError):
+        return False
+    return type(error).__name__ in LOST_PEER_CLASSES or any(part in str(error) for part in LOST_PEER_TEXTS)
 
 
 def _is_about(error: OSError, folder: Path | None) -> bool:

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from abreast.data.datamodule import DataModule
 from abreast.data.loader import ResumableLoader
+from abreast.learner.lightning_loops import step_progress
 from abreast.stacking.optimizers import OptimizerGroup
 
 
@@ -104,8 +105,9 @@ class LaneTrainer:
         self._asked_to_stop = value
 
     def end(self) -> None:
-        """Keep the lane's step and epoch as they are now."""
-        self._ended_at = (self._own_steps(self.trainer.global_step), self.trainer.current_epoch)
+        """Keep the lane's step and epoch as they are now, also where an earlier process has trained them."""
+        steps = step_progress(self.trainer).total.completed  # `global_step` is 0 until the stack is attached
+        self._ended_at = (self._own_steps(steps), self.trainer.current_epoch)
 
     def save_checkpoint(self, path: str | Path, weights_only: bool | None = None, **_: object) -> None:
         """Keep the checkpoint that an individual run would write now."""

@@ -13,6 +13,7 @@ from lightning.pytorch import Callback
 from abreast.callbacks.preemption import WITHIN
 from abreast.errors import DivergedError, disk_error
 from abreast.learner.lightning_loops import load_loops
+from abreast.loggers.tensorboard import boards_closed
 from abreast.metrics.objective import objective, worst
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.garbage import existing_objects_frozen
@@ -101,7 +102,8 @@ def _outcomes(jobs: Sequence[Job], options: Options, callbacks: Sequence[Callbac
         with one_thread(), matmul_precision(jobs[0].cfg.get("matmul_precision")):
             lanes = build_lanes(jobs, directories, outcomes)
             if lanes:
-                _train(lanes, jobs, options, began, callbacks)
+                with boards_closed([logger for lane in lanes for logger in lane.loggers]):
+                    _train(lanes, jobs, options, began, callbacks)
     except NotStackableError as reason:
         settled = [outcome.error or outcome.not_stacked for outcome in outcomes]
         return [
@@ -175,9 +177,11 @@ def _train(
         chosen = {lane: lane.load_chosen() for lane in lanes if lane.state == "stopped"}
         unvalidated = [lane for lane, weights in chosen.items() if weights.lack_validation(lane.data)]
         if unvalidated:
-            trainer.validate(StackTester(unvalidated, layout.threads, pool, "val"), verbose=False)
+            with ctrl_c_raised(trainer):
+                trainer.validate(StackTester(unvalidated, layout.threads, pool, "val"), verbose=False)
         if chosen and cfg.get("test", True):
-            trainer.test(StackTester([*chosen], layout.threads, pool), verbose=False)
+            with ctrl_c_raised(trainer):
+                trainer.test(StackTester([*chosen], layout.threads, pool), verbose=False)
     seconds = (time.perf_counter() - began) / len(lanes)
 
     def finish(lane: Lane) -> None:

@@ -5,6 +5,7 @@ Lightning's own launcher runs the command again, which in a multirun runs the wh
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -18,19 +19,20 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from abreast.build.permissions import for_rank
 from abreast.config.types import Config
-from abreast.errors import DivergedError, Interrupted, RunError
+from abreast.errors import DivergedError, Interrupted, LostProcessError, RunError
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.environment import environment_variables
 from abreast.training import external_ranks
 from abreast.training.devices import device_count
 
-SIGNALS = (
-    signal.SIGTERM,
-    signal.SIGINT,
-    signal.SIGHUP,
-    signal.SIGQUIT,
-)  # for which torch's launcher installs handlers
-STOPS = {code: number for number in (signal.SIGTERM, signal.SIGINT) for code in (-number, 128 + number)}
+# For which torch's launcher installs handlers.
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+LOGGERS = "torch.distributed.elastic"
+STOPS = {
+    code: number
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    for code in (-number, 128 + number)
+}
 
 
 def ranks_to_start(cfg: Config) -> int:
@@ -53,6 +55,7 @@ def start_ranks(directory: RunDirectory, ranks: int, config: Config) -> None:
     Raises:
         DivergedError: The training loss did not stay finite.
         Interrupted: A signal stopped a rank.
+        LostProcessError: A rank was killed.
         RunError: A rank failed; the message holds the reason from the run's status.
     """
     launch = LaunchConfig(
@@ -65,6 +68,10 @@ def start_ranks(directory: RunDirectory, ranks: int, config: Config) -> None:
         max_restarts=0,
         monitor_interval=0.1,
         start_method="spawn",
+        # One that is ignored, as SIGHUP under nohup, stays so, here and in the ranks.
+        signals_to_handle=",".join(
+            number.name for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN
+        ),
     )
     threads = str(max(1, (os.cpu_count() or 1) // ranks))
     variables = {
@@ -75,24 +82,49 @@ def start_ranks(directory: RunDirectory, ranks: int, config: Config) -> None:
     }
     variables["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     try:
-        with environment_variables(variables), _handlers_kept():
+        with environment_variables(variables), _handlers_kept(), _quiet_launcher():
             elastic_launch(launch, sys.executable)("-m", "abreast", "rank", str(directory.path))
     except SignalException as error:
         raise Interrupted(error.sigval) from None
     except ChildFailedError as error:
-        first = error.get_first_failure()[1].exitcode
-        _raise_what_ended(directory, first)
+        _raise_what_ended(directory, error, ranks)
 
 
-def _raise_what_ended(directory: RunDirectory, first: int) -> NoReturn:
+def _raise_what_ended(directory: RunDirectory, error: ChildFailedError, ranks: int) -> NoReturn:
     status = directory.read_status()
     if "diverged_at" in status:
         raise DivergedError(status["diverged_at"]) from None
+    first = error.get_first_failure()[1].exitcode
     if first in STOPS and status["status"] != "failed":
         raise Interrupted(STOPS[first]) from None
-    how = f"killed by {signal.Signals(-first).name}" if first < 0 else f"exit code {first}"
-    reason = status.get("reason") or how
+    killed = {number: end.exitcode for number, end in error.failures.items() if end.exitcode < 0}
+    if killed and status["status"] != "failed":
+        number, code = next(iter(killed.items()))
+        name = signal.Signals(-code).name
+        raise LostProcessError(
+            f"{directory.path}: process {number + 1} of {ranks} of the run was killed by {name}"
+            + ", as the system does where memory runs out" * (code == -signal.SIGKILL)
+            + f". To resume: python train.py resume={directory.path}"
+        ) from None
+    reason = status.get("reason") or f"exit code {first}"
     raise RunError(f"a rank of the run failed: {reason} ({directory.path})") from None
+
+
+@contextmanager
+def _quiet_launcher() -> Iterator[None]:
+    """Leave out what torch's launcher logs of each process that fails: abreast says it in one line."""
+    loggers = [
+        logger
+        for name, logger in logging.root.manager.loggerDict.items()
+        if name.startswith(LOGGERS) and isinstance(logger, logging.Logger) and not logger.disabled
+    ]
+    for logger in loggers:
+        logger.disabled = True
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.disabled = False
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, Trainer
 
 from abreast.build.components import build_learner
 from abreast.build.data import build_data
@@ -21,9 +21,12 @@ from abreast.build.steps import build_step_config
 from abreast.build.trainer import build_trainer
 from abreast.callbacks import RunWriter
 from abreast.config.types import Config
+from abreast.data.datamodule import DataModule
 from abreast.errors import ConfigError, DivergedError, Interrupted, disk_error
 from abreast.learner.checkpoint import resume_point_or_clear
+from abreast.learner.module import Learner
 from abreast.learner.shared_norm import share_norms
+from abreast.loggers.tensorboard import boards_closed
 from abreast.metrics.objective import objective
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import CONFIG, LAST, STATUS
@@ -37,7 +40,7 @@ from abreast.training.devices import check_devices
 from abreast.training.external_ranks import shared, started_before
 from abreast.training.final_barrier import final_barrier
 from abreast.training.finish import finish, read_chosen
-from abreast.training.fit import fit
+from abreast.training.fit import ctrl_c_raised, fit
 from abreast.training.ranks import ranks_to_start, start_ranks
 from abreast.training.record import start_record
 
@@ -154,6 +157,13 @@ def train(cfg: Config, directory: RunDirectory) -> None:
     data = build_data(cfg, steps)
     learner = build_learner(cfg, data, step_config)
     trainer = build_trainer(cfg, directory, learner, math.ceil(data.batches_per_epoch / steps))
+    with boards_closed(trainer.loggers):
+        _fit_and_test(cfg, directory, trainer, learner, data, began)
+
+
+def _fit_and_test(
+    cfg: Config, directory: RunDirectory, trainer: Trainer, learner: Learner, data: DataModule, began: float
+) -> None:
     torch.manual_seed(derive(cfg["seed"], "dropout", trainer.global_rank))
     if trainer.world_size > 1:
         share_norms(learner.net)
@@ -164,9 +174,11 @@ def train(cfg: Config, directory: RunDirectory) -> None:
         learner.load_state_dict(chosen.weights)
         if chosen.lack_validation(data):
             learner.values = {}
-            trainer.validate(learner, datamodule=data, verbose=False)
+            with ctrl_c_raised(trainer):
+                trainer.validate(learner, datamodule=data, verbose=False)
         if cfg.get("test", True):
-            trainer.test(learner, datamodule=data, verbose=False)
+            with ctrl_c_raised(trainer):
+                trainer.test(learner, datamodule=data, verbose=False)
     if trainer.is_global_zero:
         callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
         writer = next(callback for callback in callbacks if isinstance(callback, RunWriter))
