@@ -3,8 +3,8 @@
     python scripts/bench_phases.py FILE OVERRIDE...
 
 Trains as `python train.py OVERRIDE...` does, and writes the CPU seconds of each phase to FILE as JSON.
-A timer of the process's CPU time interrupts it every few milliseconds; the time counts for the innermost function
-of `PHASES` that the main thread is in, also where other threads work for it.
+A timer of the process's CPU time interrupts it every few milliseconds; the time counts for the innermost
+function of `PHASES` that the main thread is in, also where other threads work for it.
 """
 
 from __future__ import annotations
