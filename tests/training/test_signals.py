@@ -41,10 +41,11 @@ def stack(path: Path) -> None:
 
 def send_in(stage: str, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the signal come in the training's second epoch, or during the test."""
-    for owner, name in {
+    places: dict[str, list[tuple[type, str]]] = {
         "training": [(RunWriter, "on_train_epoch_end")],
         "test": [(Evaluator, "test_step"), (StackTester, "test_step")],
-    }[stage]:
+    }
+    for owner, name in places[stage]:
         original = getattr(owner, name)
 
         def told(self: Any, *arguments: Any, original: Callable[..., Any] = original) -> Any:
