@@ -11,7 +11,7 @@ import pytest
 
 from support.helpers import program_environment
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 GROWTH = 8 << 20  # bytes; measured: 1 MiB for the stacks, for plain runs 3 that come and go
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.command_line import ROOT, run_all, run_command
+from support.command_line import ROOT, Outcome, run_all, run_command
+from support.references import once, session_folder
 
 SOURCE = ROOT / "src" / "abreast"
 
@@ -281,17 +284,24 @@ USER_FILES = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    user = tmp_path_factory.mktemp("user")
-    for name, text in USER_FILES.items():
-        (user / name).parent.mkdir(parents=True, exist_ok=True)
-        (user / name).write_bytes(text.encode(errors="surrogateescape"))
-    here = tmp_path_factory.mktemp("here")
-    rows = [(here, line.format(conf=user / "my_conf").split(" ")) for line in MISTAKES]
-    found = dict(zip(MISTAKES, run_all(rows), strict=True))
-    found["directories"] = [path.name for path in here.iterdir()]  # type: ignore[assignment]
-    return found
+    def make(folder: Path) -> None:
+        user, here = folder / "user", folder / "here"
+        for name, text in USER_FILES.items():
+            (user / name).parent.mkdir(parents=True, exist_ok=True)
+            (user / name).write_bytes(text.encode(errors="surrogateescape"))
+        here.mkdir()
+        rows = [(here, line.format(conf=user / "my_conf").split(" ")) for line in MISTAKES]
+        (folder / "outcomes.json").write_text(json.dumps([asdict(outcome) for outcome in run_all(rows)]))
+
+    folder = once(session_folder(tmp_path_factory, "mistakes"), make)
+    rows = json.loads((folder / "outcomes.json").read_text())
+    outcomes: dict[str, Any] = {
+        line: Outcome(**{**row, "heavy": tuple(row["heavy"])})
+        for line, row in zip(MISTAKES, rows, strict=True)
+    }
+    return {**outcomes, "directories": [path.name for path in (folder / "here").iterdir()]}
 
 
 @pytest.mark.parametrize("line", MISTAKES)

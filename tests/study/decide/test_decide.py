@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from support.command_line import Outcome, environment
+from support.command_line import Outcome, environment, run_all
 from support.forks import run_forked
 from support.helpers import ROOT
 
@@ -177,54 +177,54 @@ def test_sigterm_ends_it_and_the_same_command_resumes_it(tmp_path: Path) -> None
     assert len(list(tmp_path.rglob("result.json"))) == 16
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (
-            "optim.lr=0.1,0.2,0.3 margin=0.1",
-            "optim.lr: decide compares two values, got 3; for more train a sweep",
-        ),
-        (
-            "loss=mse,hinge optim.lr=0.1,0.2 margin=0.1",
-            "one key, got several of loss, optim.lr; for settings that",
-        ),
-        ("margin=0.1", "decide compares two values of a key, and none has two; write abreast decide loss="),
-        ("optim.lr=0.1,0.2", "hydra.sweeper.margin: must be a positive number"),
-        ("optim.lr=0.1,0.2 margin=0", "hydra.sweeper.margin: must be a positive number"),
-        ("optim.lr=0.1,0.2 margin=1", "hydra.sweeper.margin: 1 is as large as the whole range of accuracy"),
-        (
-            "optim.lr=0.1,0.2 margin=0.1 max_seeds=7",
-            "hydra.sweeper.max_seeds: must be an integer of at least 8",
-        ),
-        (
-            "optim.lr=0.1,0.2 margin=0.1 max_seeds=9.5",
-            "hydra.sweeper.max_seeds: must be an integer of at least 8",
-        ),
-        ("optim.lr=0.1,0.2 margin=0.1 first_seed=-1", "hydra.sweeper.first_seed: must be an integer from 0"),
-        ("optim.lr=0.1,0.2 margin=0.1 metric=acuracy", "got acuracy. Did you mean accuracy?"),
-        ("optim.lr=0.1,0.2 margin=0.1 metric=r2", "hydra.sweeper.metric: the task has"),
-        ("loss=mse,hinge margin=0.1 metric=loss", "the settings are trained on different losses"),
-        (
-            "optim.lr=0.1,0.2 margni=0.1",
-            "margni: no such key. decide has margin, max_seeds, first_seed, metric",
-        ),
-        ("optim.lr=0.1,0.2 margin=0.1 hydra.sweeper.margins=1", "margins"),
-        ("optim.lr=0.1,0.2 margin=0.1 seed=3", "seed: decide trains seed after seed; the first is"),
-        ("optim.lr=0.1,0.2 margin=0.1 seed=3,4", "seed: decide trains seed after seed; the first is"),
-        ("optim.lr=0.1,0.2 margin=0.1 test=false", "test: decide compares test metrics"),
-        ("optim.lr=0.1,0.2 margin=0.1 hydra.launcher.halving=[1]", "hydra.launcher.halving: drops runs"),
-        ("optim.lr=0.1,1e-1 margin=0.1", "optim.lr=0.1 and optim.lr=0.1 are the same settings"),
-        ("optim.lr=interval(0.1,0.2) margin=0.1", "decide compares two values; write them out: optim.lr=1,2"),
-        ("data=digits,random margin=0.1", "data: results on different data are not comparable"),
-        ("loss=mse,hing margin=0.1", "loss=hing: no such option"),
-        ("optim.lr=0.1,-1 margin=0.1", "optim.lr=-1: "),
-    ],
-)
-def test_mistakes_are_refused_before_anything_is_made(tmp_path: Path, arguments: str, message: str) -> None:
-    outcome = run_forked(["decide", *arguments.split()], tmp_path)
-    assert outcome.code == 2, outcome.out
-    assert message in outcome.err
-    assert "Traceback" not in outcome.err
+MISTAKES = [
+    (
+        "optim.lr=0.1,0.2,0.3 margin=0.1",
+        "optim.lr: decide compares two values, got 3; for more train a sweep",
+    ),
+    (
+        "loss=mse,hinge optim.lr=0.1,0.2 margin=0.1",
+        "one key, got several of loss, optim.lr; for settings that",
+    ),
+    ("margin=0.1", "decide compares two values of a key, and none has two; write abreast decide loss="),
+    ("optim.lr=0.1,0.2", "hydra.sweeper.margin: must be a positive number"),
+    ("optim.lr=0.1,0.2 margin=0", "hydra.sweeper.margin: must be a positive number"),
+    ("optim.lr=0.1,0.2 margin=1", "hydra.sweeper.margin: 1 is as large as the whole range of accuracy"),
+    (
+        "optim.lr=0.1,0.2 margin=0.1 max_seeds=7",
+        "hydra.sweeper.max_seeds: must be an integer of at least 8",
+    ),
+    (
+        "optim.lr=0.1,0.2 margin=0.1 max_seeds=9.5",
+        "hydra.sweeper.max_seeds: must be an integer of at least 8",
+    ),
+    ("optim.lr=0.1,0.2 margin=0.1 first_seed=-1", "hydra.sweeper.first_seed: must be an integer from 0"),
+    ("optim.lr=0.1,0.2 margin=0.1 metric=acuracy", "got acuracy. Did you mean accuracy?"),
+    ("optim.lr=0.1,0.2 margin=0.1 metric=r2", "hydra.sweeper.metric: the task has"),
+    ("loss=mse,hinge margin=0.1 metric=loss", "the settings are trained on different losses"),
+    (
+        "optim.lr=0.1,0.2 margni=0.1",
+        "margni: no such key. decide has margin, max_seeds, first_seed, metric",
+    ),
+    ("optim.lr=0.1,0.2 margin=0.1 hydra.sweeper.margins=1", "margins"),
+    ("optim.lr=0.1,0.2 margin=0.1 seed=3", "seed: decide trains seed after seed; the first is"),
+    ("optim.lr=0.1,0.2 margin=0.1 seed=3,4", "seed: decide trains seed after seed; the first is"),
+    ("optim.lr=0.1,0.2 margin=0.1 test=false", "test: decide compares test metrics"),
+    ("optim.lr=0.1,0.2 margin=0.1 hydra.launcher.halving=[1]", "hydra.launcher.halving: drops runs"),
+    ("optim.lr=0.1,1e-1 margin=0.1", "optim.lr=0.1 and optim.lr=0.1 are the same settings"),
+    ("optim.lr=interval(0.1,0.2) margin=0.1", "decide compares two values; write them out: optim.lr=1,2"),
+    ("data=digits,random margin=0.1", "data: results on different data are not comparable"),
+    ("loss=mse,hing margin=0.1", "loss=hing: no such option"),
+    ("optim.lr=0.1,-1 margin=0.1", "optim.lr=-1: "),
+]
+
+
+def test_mistakes_are_refused_before_anything_is_made(tmp_path: Path) -> None:
+    rows = [(tmp_path, ["decide", *arguments.split()]) for arguments, _ in MISTAKES]
+    for (arguments, message), outcome in zip(MISTAKES, run_all(rows), strict=True):
+        assert outcome.code == 2, (arguments, outcome)
+        assert message in outcome.err, arguments
+        assert "Traceback" not in outcome.err
     assert not list(tmp_path.iterdir())
 
 
