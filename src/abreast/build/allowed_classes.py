@@ -18,6 +18,7 @@ from lightning.pytorch.loggers import Logger
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
+from torchmetrics import Metric
 
 from abreast.data.source import Source
 
@@ -53,6 +54,11 @@ HOMES: dict[str, dict[str, frozenset[str] | None]] = {
         "torchvision.models": None,
         "torchvision.ops": None,
     },
+    "metrics": {
+        "abreast.metrics": None,
+        "torchmetrics.classification": None,
+        "torchmetrics.regression": None,
+    },
     "optim": {"abreast.optim": None, "torch.optim": None, "schedulefree": None},
     "schedule": {"abreast.optim": None, "torch.optim.lr_scheduler": None},
     "callbacks": {"abreast.callbacks": None, "lightning.pytorch.callbacks": CALLBACKS},
@@ -80,6 +86,7 @@ def _gives_schedule(target: object) -> bool:
 KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "data": (_gives_source, "a function that returns an abreast Source"),
     "module": (_is_a(nn.Module), "a torch.nn.Module"),
+    "metrics": (_is_a(Metric), "a torchmetrics.Metric"),
     "optim": (_is_a(Optimizer), "a torch.optim.Optimizer"),
     "schedule": (_gives_schedule, "a learning-rate schedule"),
     "callbacks": (_is_a(Callback), "a Lightning callback"),

@@ -1,4 +1,4 @@
-"""What the configuration of a run directory may build: networks, losses and data, or all that training takes.
+"""What the configuration of a run directory may build: networks, losses, metrics and data, or all of it.
 
 A run directory may come from a stranger, and a `_target_` can name any callable.
 """
@@ -17,7 +17,9 @@ from abreast.config.run_config import entries
 from abreast.config.targets import targets
 from abreast.config.types import Config
 from abreast.errors import RunError
+from abreast.metrics.requested import nodes
 from abreast.runs.links import refuse_links_out
+from abreast.runtime.printable import printable
 
 PATH_SUFFIXES = ("dir", "path", "file", "root", "folder")  # how keys of files and folders end
 LOCAL_LOGGERS = (
@@ -30,7 +32,7 @@ FIXED_NAMES = tuple(f"abreast.data.{name}" for name in ("mnist", "fashion_mnist"
 
 
 def trusted_targets(config: Config, packages: Sequence[str] = ()) -> list[str]:
-    """The targets in the model, loss and data of a run's configuration, checked one by one.
+    """The targets in the model, loss, metrics and data of a run's configuration, checked one by one.
 
     Args:
         config: The configuration of a run directory.
@@ -46,8 +48,13 @@ def trusted_targets(config: Config, packages: Sequence[str] = ()) -> list[str]:
     for part in ("model", "loss"):
         for target in targets(config[part]):
             allowed += _check("module", target, packages)
-    for target in targets({k: v for k, v in config["data"].items() if k != "_target_"}):
-        raise RunError(f"data: {target} is not built: only plain values may stand there")
+    plain = {"data": config["data"]}
+    for name, node in nodes(config).items():
+        allowed += _check("metrics", str(node.get("_target_")), packages)
+        plain[f"metrics.{name}"] = node
+    for key, node in plain.items():
+        for target in targets({k: v for k, v in node.items() if k != "_target_"}):
+            raise RunError(f"{printable(key)}: {target} is not built: only plain values may stand there")
     return allowed
 
 

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 
 from abreast.build.data import data_spec
 from abreast.build.instantiate import make
+from abreast.build.metrics import build_metrics
 from abreast.build.sizing import check_norm, net_sizes, training_length
 from abreast.config.types import Config
 from abreast.data.datamodule import DataModule
@@ -24,6 +25,7 @@ from abreast.learner.module import Learner
 from abreast.learner.schedule import Schedule
 from abreast.losses import Loss
 from abreast.metrics.objective import monitor
+from abreast.metrics.request import MetricRequest
 from abreast.runtime.seeding import seeded
 
 
@@ -85,9 +87,10 @@ def _class_counts(cfg: Config, data: DataModule) -> tuple[int, ...] | None:
 
 @dataclass
 class ComponentCache:
-    """Losses and optimizer factories by their configuration: learners of equal configuration share them."""
+    """Components by their configuration: learners of equal configuration share them."""
 
     losses: dict[str, Loss] = field(default_factory=dict)
+    metrics: dict[str, dict[str, MetricRequest]] = field(default_factory=dict)
     optimizers: dict[str, Callable[[Any], Optimizer]] = field(default_factory=dict)
 
 
@@ -124,6 +127,9 @@ def build_learner(
     if key not in cache.optimizers:
         cache.optimizers[key] = make("optim", cfg["optim"])
     optimizer = cache.optimizers[key]
+    key = str(cfg.get("metrics"))
+    if key not in cache.metrics:
+        cache.metrics[key] = build_metrics(cfg, len(data.classes), data.out_features)
     trainer = cfg["trainer"]
     steps = math.ceil(data.batches_per_epoch / trainer.get("accumulate_grad_batches", 1))
     total, epochs = training_length(trainer, steps)
@@ -142,6 +148,7 @@ def build_learner(
         data_spec(data),
         optimizer,
         schedule,
+        metrics=cache.metrics[key],
         step_config=step_config,
         total_steps=total,
         log_every=trainer.get("log_every_n_steps") or 50,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from lightning.pytorch import Callback, Trainer
 
 from abreast.config.types import State
-from abreast.metrics.registry import measured
 from abreast.runs.directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -64,9 +63,8 @@ class RunWriter(Callback):
         progress = learner.epoch_progress
         samples, progress.samples = progress.samples, []
         norms = [sample.grad_norm.item() for sample in samples]
-        measured_metrics = measured("classification" if learner.classes else "regression")
         stages = ("train", "val") if trainer.enable_validation else ("train",)
-        columns = [f"{stage}/{metric.name}" for stage in stages for metric in measured_metrics]
+        columns = [f"{stage}/{metric.name}" for stage in stages for metric in learner.train_metrics.measured]
         self.directory.append_metrics(
             {
                 "epoch": trainer.current_epoch + 1,

@@ -21,11 +21,12 @@ NEUTRAL_KEYS: dict[str, str] = {
     "data.mirrors": "where the data files are downloaded from",
     "trainer.log_every_n_steps": "how often metrics are logged",
 }
-# Keys that change no weight either, but enter a run's id: the first says where it is executed, the second
-# whether its weights are tested. Runs that differ in them have the same settings.
+# Keys that change no weight either, but enter a run's id: where it is executed, whether its weights are
+# tested, what else is measured. Runs that differ in them have the same settings.
 EXECUTION_KEYS: dict[str, str] = {
     "trainer.accelerator": "which kind of device trains; `execution` in result.json says which one did",
     "test": "whether the weights are tested once they are trained",
+    "metrics": "what is measured beside the usual metrics; `monitor` may choose by one, and is another key",
 }
 # Callbacks that only read.
 OBSERVERS = frozenset({"abreast.callbacks.Progress", "abreast.callbacks.TestImages"})

@@ -66,6 +66,8 @@ def custom_sources(config: Mapping[str, Any]) -> dict[str, str]:
 def without_defaults(node: Mapping[str, Any], key: str = "") -> Config:
     """The configuration, or its part at `key`, without our own keys and arguments that have their default."""
     known = dict(_texts(_SCHEMAS[key])) if key in _SCHEMAS else {}
+    if not key:
+        known["metrics"] = _text({})
     target = node.get("_target_")
     if isinstance(target, str) and target.startswith("abreast."):
         known |= _arguments(target)

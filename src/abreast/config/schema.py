@@ -120,6 +120,23 @@ class ScheduleKeys:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class MetricKeys:
+    """`metrics.NAME.*`: how a metric is used, beside the arguments of its class."""
+
+    mode: Literal["max", "min"] | None = field(
+        default=None,
+        metadata={"help": "which way is better; null: as the table of metrics or the class says"},
+    )
+    scores: Literal["logits", "probs", "positive", "labels"] | None = field(
+        default=None,
+        metadata={
+            "help": "what it is given: raw scores, probabilities, those of the second of two classes, or "
+            "predicted classes; null: what its class takes"
+        },
+    )
+
+
 def defaults(schema: type) -> Config:
     """The defaults of a schema as plain data; a key without a default is left out.
 
@@ -159,7 +176,12 @@ def required(schema: type) -> tuple[str, ...]:
 
 def help_text() -> str:
     """A line for each key: its name, its default and what it means."""
-    rows = [*_rows("", RunKeys), *_rows("data.", LoaderKeys), *_rows("schedule.", ScheduleKeys)]
+    rows = [
+        *_rows("", RunKeys),
+        *_rows("data.", LoaderKeys),
+        *_rows("schedule.", ScheduleKeys),
+        *_rows("metrics.NAME.", MetricKeys),
+    ]
     width = max(len(written) for written, _ in rows)
     return "\n".join(f"{written:<{width}}  {meaning}" for written, meaning in rows)
 

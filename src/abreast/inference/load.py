@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 
 from abreast.build.allowlist import check_data_paths, trusted_targets
 from abreast.build.components import build_loss, build_net
+from abreast.build.metrics import build_metrics
 from abreast.build.permissions import Permissions, permitted
 from abreast.config.options import MAIN, conf_dir
 from abreast.config.types import Config, State
@@ -83,7 +84,8 @@ def rebuild(directory: RunDirectory, config: Config, name: str = "best") -> Eval
     try:
         data = _data_spec(facts, content["state_dict"])
         net = build_net(config, data.in_shape, data.out_features)
-        learner = Evaluator(net, build_loss(config, data.out_features), data)
+        metrics = build_metrics(config, len(data.classes), data.out_features)
+        learner = Evaluator(net, build_loss(config, data.out_features), data, metrics)
         learner.load_state_dict(content["state_dict"])
     except (KeyError, TypeError, ValueError, RuntimeError, DataError) as error:
         reason = str(error).splitlines()[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import cast
 
 import torch
@@ -16,6 +17,7 @@ from abreast.errors import DivergedError
 from abreast.learner.data_spec import DataSpec
 from abreast.learner.normalize import Normalize
 from abreast.losses import Loss
+from abreast.metrics.request import MetricRequest
 from abreast.metrics.stage import StageMetrics
 
 
@@ -26,13 +28,16 @@ class Evaluator(LightningModule):
         net: Takes normalised inputs `[B, *in_shape]`, gives raw scores `[B, out_features]`.
         loss: Takes raw scores and targets, gives their mean loss.
         data: Shape and meaning of the data.
+        metrics: What is measured beside the usual metrics, by name.
 
     Attributes:
         values: The last epoch's metrics by name (`train/loss`), after a test also the test's.
         confusion: The test's confusion matrix, `confusion[label][prediction]`.
     """
 
-    def __init__(self, net: nn.Module, loss: Loss, data: DataSpec) -> None:
+    def __init__(
+        self, net: nn.Module, loss: Loss, data: DataSpec, metrics: Mapping[str, MetricRequest] | None = None
+    ) -> None:
         super().__init__()
         self.normalize = Normalize(data.mean, data.std)
         self.net = net
@@ -43,9 +48,10 @@ class Evaluator(LightningModule):
         self.peak = data.peak
         self.columns = data.columns
         self.target_scale = data.target_scale
-        self.train_metrics = StageMetrics(classes, ignore_index=loss.ignore_index)
-        self.val_metrics = StageMetrics(classes, ignore_index=loss.ignore_index)
-        self.test_metrics = StageMetrics(classes, ignore_index=loss.ignore_index, full=True)
+        ignored = loss.ignore_index
+        self.train_metrics = StageMetrics(classes, ignore_index=ignored, requested=metrics)
+        self.val_metrics = StageMetrics(classes, ignore_index=ignored, requested=metrics)
+        self.test_metrics = StageMetrics(classes, ignore_index=ignored, full=True, requested=metrics)
         self.values: dict[str, float] = {}
         self.confusion: list[list[int]] | None = None
         self._validated_at = -1  # the optimizer step

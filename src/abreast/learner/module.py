@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import torch
@@ -25,6 +25,7 @@ from abreast.learner.random_state import random_state, set_random_state
 from abreast.learner.resume_state import Position, position, state_of_rank, to_device
 from abreast.learner.schedule import Schedule
 from abreast.losses import Loss
+from abreast.metrics.request import MetricRequest
 from abreast.metrics.stage import Sample
 from abreast.runs.format import with_format
 
@@ -41,6 +42,7 @@ class Learner(Evaluator):
         data: Shape and meaning of the data.
         optimizer: Builds the optimizer of a list of parameters.
         schedule: The learning-rate schedule, or None.
+        metrics: What is measured beside the usual metrics, by name.
         step_config: How a block's gradients become steps; None for ordinary Lightning.
         total_steps: Optimizer steps of the whole training.
         log_every: Optimizer steps from one sample for the loggers to the next.
@@ -59,11 +61,12 @@ class Learner(Evaluator):
         optimizer: Callable[[Any], Optimizer],
         schedule: Schedule | None = None,
         *,
+        metrics: Mapping[str, MetricRequest] | None = None,
         step_config: StepConfig | None = None,
         total_steps: int = 0,
         log_every: int = 50,
     ) -> None:
-        super().__init__(net, loss, data)
+        super().__init__(net, loss, data, metrics)
         self.automatic_optimization = step_config is None
         self.step_config = step_config
         self.total_steps = total_steps

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from abreast.metrics.registry import Mode, direction, worst_value
+from abreast.metrics.requested import requested
 
 DEFAULT_MONITOR = {"classification": "val/accuracy", "regression": "val/loss"}
 WITHOUT_VALIDATION = "train/loss"
@@ -14,6 +15,7 @@ WITHOUT_VALIDATION = "train/loss"
 
 def monitor(cfg: Mapping[str, Any]) -> tuple[str, Mode] | None:
     """The metric that says which epoch is best, and its direction; None without validation examples."""
+    requested(cfg)  # so that their directions are known
     name = cfg.get("monitor")
     if name is None:
         if cfg["data"]["val_fraction"] == 0:

@@ -1,91 +1,53 @@
-"""Every metric once: its task, its direction, its titles and its range. No torch.
+"""What is known of a metric by its key: its direction, its title, its range. No torch.
 
-A metric is a `Metric` in `METRICS`, plus one function in `abreast.metrics.stage.FACTORIES` that makes its
-torchmetrics object. To add one, write both, and a row of `tests/metrics/test_stage.py` that compares it with
-a reference. Columns of metrics.csv, the summary, reports, studies, `monitor=` and its checks follow.
+The metrics themselves are the rows of `abreast.metrics.table`, and those that a configuration declares.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
-Mode = Literal["min", "max"]
-Task = Literal["classification", "regression"]
+from abreast.metrics.table import METRICS as METRICS
+from abreast.metrics.table import TASKS as TASKS
+from abreast.metrics.table import Metric as Metric
+from abreast.metrics.table import Mode as Mode
+from abreast.metrics.table import Task as Task
+
 Stage = Literal["train", "val", "test"]
 
-TASKS: tuple[Task, ...] = ("classification", "regression")
 STAGES: tuple[Stage, ...] = ("train", "val", "test")
 
-
-@dataclass(frozen=True)
-class Metric:
-    """What is known of a metric without measuring it.
-
-    Attributes:
-        name: as in `val/<name>`.
-        tasks: where it is defined.
-        mode: whether `max` or `min` of it is best.
-        title: for sentences, axes and tables.
-        short_title: for the terminal, at most 17 characters.
-        worst: the worst value it can have; infinite if it is not bounded on that side.
-        best: the best value it can have; infinite if it is not bounded on that side.
-        priority: runs are compared by the metric of the highest priority that they have.
-        test_only: measured in the test alone, because it costs too much for every epoch.
-        level_step: levels that a figure chooses ("reached 0.95 after ...") are multiples of it; None if the
-            metric has no natural scale.
-    """
-
-    name: str
-    tasks: tuple[Task, ...]
-    mode: Mode
-    title: str
-    short_title: str
-    worst: float
-    best: float
-    priority: int
-    test_only: bool = False
-    level_step: float | None = None
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Whether the direction is `max`."""
-        return self.mode == "max"
-
-
-# In the order of the columns of metrics.csv and of the summary.
-METRICS = (
-    Metric("loss", TASKS, "min", "loss", "loss", math.inf, -math.inf, priority=1),
-    Metric(
-        "accuracy",
-        ("classification",),
-        "max",
-        "accuracy",
-        "accuracy",
-        0.0,
-        1.0,
-        priority=4,
-        level_step=0.005,
-    ),
-    Metric(
-        "ece",
-        ("classification",),
-        "min",
-        "calibration error",
-        "calibration error",
-        1.0,
-        0.0,
-        priority=0,
-        test_only=True,
-    ),
-    Metric(
-        "mae", ("regression",), "min", "mean absolute error", "mean abs. error", math.inf, 0.0, priority=2
-    ),
-    Metric("r2", ("regression",), "max", "R²", "R²", -math.inf, 1.0, priority=3, level_step=0.01),
-)
 _BY_NAME = {metric.name: metric for metric in METRICS}
+_DECLARED: dict[str, Metric] = {}
+
+
+def declare(name: str, mode: Mode, tasks: tuple[Task, ...] = TASKS) -> Metric:
+    """Make a metric known that only a configuration names, for the rest of this process.
+
+    Args:
+        name: As in `val/<name>`.
+        mode: Which way is better.
+        tasks: Where it is defined.
+
+    Returns:
+        The metric; that of the registry if it has one of this name.
+
+    >>> declare("doctest_kappa", "max").worst, direction("val/doctest_kappa")
+    (-inf, 'max')
+    """
+    if name not in _BY_NAME:
+        worst = -math.inf if mode == "max" else math.inf
+        _DECLARED[name] = Metric(
+            name, tasks, mode, name, name[:17], worst, -worst, -7, on_request=True, is_declared=True
+        )
+    return _BY_NAME.get(name) or _DECLARED[name]
+
+
+def declared() -> tuple[Metric, ...]:
+    """The metrics that configurations have named in this process, in that order."""
+    return tuple(_DECLARED.values())
 
 
 def lookup(key: str) -> Metric | None:
@@ -98,7 +60,8 @@ def lookup(key: str) -> Metric | None:
     'accuracy'
     """
     stage, separator, name = key.partition("/")
-    return _BY_NAME.get(name.partition("/")[0] if separator else stage)
+    base = name.partition("/")[0] if separator else stage
+    return _BY_NAME.get(base) or _DECLARED.get(base)
 
 
 def direction(key: str) -> Mode:
@@ -138,28 +101,39 @@ def title(key: str) -> str:
     return key.rpartition("/")[2] if metric is None else metric.title
 
 
-def measured(task: str, *, test: bool = False) -> tuple[Metric, ...]:
+def measured(task: str, *, test: bool = False, requested: Sequence[str] = ()) -> tuple[Metric, ...]:
     """The metrics of a task: those of every epoch, with `test` also those of the test alone.
 
-    >>> [metric.name for metric in measured("classification", test=True)]
-    ['loss', 'accuracy', 'ece']
+    Args:
+        task: The task.
+        test: Whether of the test.
+        requested: The names of further metrics, that are in the registry or declared.
+
+    >>> [metric.name for metric in measured("classification", test=True, requested=["brier"])]
+    ['loss', 'accuracy', 'ece', 'brier']
     """
-    return tuple(metric for metric in METRICS if task in metric.tasks and (test or not metric.test_only))
+    usual = (metric for metric in METRICS if task in metric.tasks and not metric.on_request)
+    metrics = {metric.name: metric for metric in usual if test or not metric.test_only}
+    for metric in map(lookup, requested):
+        if metric is not None:
+            metrics.setdefault(metric.name, metric)
+    return tuple(metrics.values())
 
 
-def by_priority(metrics: Sequence[Metric] = METRICS) -> tuple[Metric, ...]:
-    """Metrics by priority, the one that runs are compared by first.
+def by_priority(metrics: Sequence[Metric] | None = None) -> tuple[Metric, ...]:
+    """Metrics by priority, the one that runs are compared by first; by default all that are known.
 
-    >>> [metric.name for metric in by_priority()]
+    >>> [metric.name for metric in by_priority(METRICS)][:5]
     ['accuracy', 'r2', 'mae', 'loss', 'ece']
     """
-    return tuple(sorted(metrics, key=lambda metric: -metric.priority))
+    return tuple(sorted((*METRICS, *declared()) if metrics is None else metrics, key=lambda m: -m.priority))
 
 
-def monitored_keys(task: str) -> tuple[str, ...]:
+def monitored_keys(task: str, requested: Sequence[str] = ()) -> tuple[str, ...]:
     """The keys that a run of the task measures each epoch, so that something can watch them.
 
     >>> monitored_keys("classification")
     ('train/loss', 'train/accuracy', 'val/loss', 'val/accuracy')
     """
-    return tuple(f"{stage}/{metric.name}" for stage in ("train", "val") for metric in measured(task))
+    metrics = measured(task, requested=requested)
+    return tuple(f"{stage}/{metric.name}" for stage in ("train", "val") for metric in metrics)

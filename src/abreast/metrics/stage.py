@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
@@ -19,6 +19,7 @@ from abreast.config.types import State
 from abreast.metrics import torchmetrics_state
 from abreast.metrics.example_outcomes import OutcomeCollector
 from abreast.metrics.registry import measured
+from abreast.metrics.request import MetricRequest, value_of
 from abreast.metrics.worst_examples import WorstExamples
 
 ROWS_HELD = 1 << 16  # examples kept before they are folded into the metrics
@@ -57,15 +58,23 @@ class StageMetrics:
         ignore_index: a label whose examples do not count.
         full: measure also what only a test measures: the confusion matrix, the worst examples, and the
             outcome of each example.
+        requested: Further metrics by name, which are in the registry or declared.
     """
 
     def __init__(
-        self, classes: tuple[str, ...], *, ignore_index: int | None = None, full: bool = False
+        self,
+        classes: tuple[str, ...],
+        *,
+        ignore_index: int | None = None,
+        full: bool = False,
+        requested: Mapping[str, MetricRequest] | None = None,
     ) -> None:
         self.classes = classes
         self.ignore_index = ignore_index
         self.full = full
-        self.measured = measured("classification" if classes else "regression", test=full)
+        self.requested = dict(requested or {})
+        task = "classification" if classes else "regression"
+        self.measured = measured(task, test=full, requested=tuple(self.requested))
         self._made: dict[str, Metric] = {}
         self._device = torch.device("cpu")  # of the metrics: that of the last mini-batch
         self._held: list[tuple[Tensor, Tensor | int, Tensor, Tensor]] = []
@@ -91,7 +100,9 @@ class StageMetrics:
             options = {"num_classes": len(self.classes), "ignore_index": self.ignore_index}
             options["validate_args"] = False
         for metric in self.measured:
-            if metric.name != "loss":
+            if metric.name in self.requested:
+                metrics[metric.name] = self.requested[metric.name].make()
+            elif metric.name != "loss":
                 metrics[metric.name] = FACTORIES[metric.name](options)
         if self.full and self.classes:
             metrics["confusion"] = MulticlassConfusionMatrix(**options)
@@ -115,9 +126,10 @@ class StageMetrics:
         """Continue from what `state` returned."""
         self._held = [cast("Any", tuple(batch)) for batch in state["held"]]
         self._rows = sum(len(targets) for *_, targets in self._held)
-        for name, values in state["metrics"].items():
-            (total, *_) = values["state"].values()
-            torchmetrics_state.restore(self._metrics(total.device)[name], values)
+        if state["metrics"]:
+            total = state["metrics"]["losses"]["state"]["sum_value"]
+            for name, values in state["metrics"].items():
+                torchmetrics_state.restore(self._metrics(total.device)[name], values)
 
     def take_part(self, outputs: int, dtype: torch.dtype, device: torch.device) -> None:
         """On a rank without examples: add an empty mini-batch of `outputs` scores, as all ranks sum up."""
@@ -143,12 +155,27 @@ class StageMetrics:
             if name == "accuracy" and not len(rows):
                 torchmetrics_state.mark_updated(metrics[name])  # its `update` raises for no examples
                 continue
+            if name in self.requested:
+                self.update_requested(name, rows, labels)
+                continue
             # torchmetrics takes scores that all lie in [0, 1] for probabilities.
             metrics[name].update(rows.softmax(1) if name == "ece" else rows, labels)
         if self.hardest is not None:
             self.hardest.take(rows, labels)
         if self.outcomes is not None:
             self.outcomes.take(rows, labels)
+
+    def update_requested(self, name: str, scores: Tensor, targets: Tensor) -> None:
+        """Add raw float32 scores `[N, C]` and targets to one of the metrics that were asked for."""
+        metric = self._metrics(scores.device)[name]
+        self.requested[name].update(metric, scores, targets, self.ignore_index)
+
+    def compute_requested(self, name: str) -> Tensor:
+        """The value of one of the metrics that were asked for, and reset it."""
+        metric = self._metrics()[name]
+        value = value_of(metric)
+        metric.reset()
+        return value
 
     def compute(self) -> dict[str, Tensor]:
         """The values by name, over all ranks, and reset. The confusion matrix is `[C, C]`."""
@@ -163,7 +190,7 @@ class StageMetrics:
         for name, metric in metrics.items():
             if name in SUMS or (name == "r2" and weight < 2):
                 continue  # a single example has no variance to explain
-            values[name] = metric.compute()
+            values[name] = value_of(metric) if name in self.requested else metric.compute()
         for metric in metrics.values():
             metric.reset()
         return values

@@ -8,23 +8,49 @@ from torch import Tensor
 from torchmetrics import Metric
 
 
-class MetricState(TypedDict):
-    """How often a metric was updated, and its tensors by name."""
-
+class _State(TypedDict):
     updates: int
     state: dict[str, Tensor | list[Tensor]]
 
 
+class MetricState(_State, total=False):
+    """How often a metric was updated, and its tensors by name; `inner`: of the metrics inside it."""
+
+    inner: list[MetricState]
+
+
 def save(metric: Metric) -> MetricState:
-    """What a metric holds: the tensors themselves, not copies."""
-    return {"updates": metric._update_count, "state": dict(metric.metric_state)}
+    """What a metric holds, as copies: many a metric adds to its tensors in place."""
+    values = {
+        name: list(value) if isinstance(value, list) else value.clone()
+        for name, value in metric.metric_state.items()
+    }
+    state: MetricState = {"updates": metric._update_count, "state": values}
+    if inner := _inside(metric):
+        state["inner"] = [save(part) for part in inner]
+    return state
 
 
 def restore(metric: Metric, state: MetricState) -> None:
     """Let a metric hold what `save` gave."""
     metric._update_count = state["updates"]
     for name, value in state["state"].items():
-        setattr(metric, name, value)
+        setattr(metric, name, list(value) if isinstance(value, list) else value)
+    for part, inner in zip(_inside(metric), state.get("inner", []), strict=True):
+        restore(part, inner)
+
+
+def _inside(metric: Metric) -> list[Metric]:
+    """The metrics that a wrapper holds, at any depth but inside one another."""
+    parts: list[Metric] = []
+    nodes = [*metric.children()]
+    while nodes:
+        node = nodes.pop(0)
+        if isinstance(node, Metric):
+            parts.append(node)
+        else:
+            nodes += node.children()
+    return parts
 
 
 def mark_updated(metric: Metric) -> None:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from abreast.config.types import Json
-from abreast.errors import RunError
+from abreast.errors import ConfigError, RunError
+from abreast.metrics.requested import requested
 from abreast.report.files import Curve, read_curve, read_yaml
 from abreast.report.settings import RunSettings, Settings, read_settings
 from abreast.runs.chance import at_chance
@@ -98,6 +99,7 @@ class RunReader:
     def __init__(self, base: Path) -> None:
         self._base = base
         self._configs: dict[str, RunSettings] = {}  # by text without the seed; parsing YAML is slow
+        self._modes: dict[str, str] = {}  # of the metrics that only the runs' configurations name
 
     def read(self, path: Path) -> Run:
         """Read a run's directory. What is missing or broken becomes the run's status and reason."""
@@ -138,11 +140,26 @@ class RunReader:
         if len(seeds) == 1 and key in self._configs:
             return self._configs[key], int(seeds[0])
         config = directory.read_config()
+        self._declare_metrics(config)
         seed = config.get("seed")
         settings = read_settings(config)
         if len(seeds) == 1:
             self._configs[key] = settings
         return settings, seed if isinstance(seed, int) else None
+
+    def _declare_metrics(self, config: Mapping[str, object]) -> None:
+        """Make known which way the run's own metrics are better. Raises RunError where runs disagree."""
+        try:
+            metrics = requested(config)
+        except ConfigError as error:
+            raise RunError(f"{CONFIG}: {error}") from None
+        for metric in metrics:
+            mode = self._modes.setdefault(metric.name, metric.mode)
+            if mode != metric.mode:
+                raise RunError(
+                    f"{CONFIG}: metrics.{metric.name}: {metric.mode} is better here, but {mode} in "
+                    "another run; report them apart"
+                )
 
 
 def _metrics(result: Json, path: Path) -> dict[str, float]:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from abreast.config.types import Json
-from abreast.metrics.registry import METRICS, STAGES, title
+from abreast.metrics.registry import METRICS, STAGES, declared, title
 from abreast.runs.chance import at_chance, chance_of
 from abreast.runs.diagnosis import fitted_level, likely_cause
 from abreast.runtime.printable import printable
@@ -28,7 +28,7 @@ def print_summary(path: Path, result: Json, warnings: Sequence[str] = ()) -> Non
     table.add_column(f"epoch {result['epoch']}")
     for stage in stages:
         table.add_column(stage, justify="right")
-    for metric in METRICS:
+    for metric in (*METRICS, *declared()):
         values = [metrics.get(f"{stage}/{metric.name}") for stage in stages]
         if any(value is not None for value in values):
             table.add_row(metric.short_title, *("" if value is None else _number(value) for value in values))

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from abreast.config.types import State
 from abreast.losses import Loss
+from abreast.metrics.batched import BatchedMetric
+from abreast.metrics.request import SCORES
 from abreast.metrics.stage import ROWS_HELD, StageMetrics
 
 COUNTED = {"loss", "accuracy"}  # what is counted for all lanes at once
@@ -19,8 +21,8 @@ _Batch: TypeAlias = tuple[Tensor, Tensor, Tensor]  # losses [K], scores [K, B, C
 class StackMetrics:
     """Measures what `abreast.metrics.stage.StageMetrics` measures, for K lanes at once, bitwise identical.
 
-    Loss and accuracy are counted here: K torchmetrics objects take longer than the training of small
-    networks. All else is measured by the lanes' `stage_metrics`.
+    Loss, accuracy and every `BatchedMetric` that was asked for are measured here: K torchmetrics objects take
+    longer than the training of small networks. All else is measured by the lanes' `stage_metrics`.
 
     Args:
         losses: Each lane's loss.
@@ -30,8 +32,13 @@ class StackMetrics:
     def __init__(self, losses: Sequence[Loss], stage_metrics: Sequence[StageMetrics]) -> None:
         self.losses = losses
         self.stage_metrics = stage_metrics
-        measured = {metric.name for metric in stage_metrics[0].measured}
-        self.counts_here = not stage_metrics[0].full and measured == COUNTED
+        first = stage_metrics[0]
+        usual = {metric.name for metric in first.measured} - first.requested.keys()
+        self.counts_here = not first.full and usual == COUNTED
+        prototypes = {name: request.prototype for name, request in first.requested.items()}
+        self._batched = {name: m for name, m in prototypes.items() if isinstance(m, BatchedMetric)}
+        self._by_lane = [name for name in prototypes if name not in self._batched]
+        self._states: dict[str, dict[str, Tensor]] = {}  # of `_batched`: [K, ...] each
         self._ignored = [loss.ignore_index if loss.ignores else None for loss in losses]
         self._held: list[_Batch] = []
         self._examples = 0
@@ -57,7 +64,8 @@ class StackMetrics:
         losses = torch.stack(batch_losses, 1).float()  # [K, S]
         weights = self._weights(batch_targets)
         targets = torch.cat(batch_targets, 1)
-        hits = torch.cat(batch_scores, 1).float().argmax(2) == targets
+        scores = torch.cat(batch_scores, 1).float()
+        hits = scores.argmax(2) == targets
         counted = self._counted(targets)
         sums = [
             (losses * weights).sum(1),
@@ -66,6 +74,24 @@ class StackMetrics:
             targets.new_full(targets.shape[:1], targets.shape[1]) if counted is None else counted.sum(1),
         ]
         self._sums = [old + new for old, new in zip(self._sums, sums, strict=True)] if self._sums else sums
+        if self._batched or self._by_lane:
+            self._measure_requested(scores, targets, counted)
+
+    def _measure_requested(self, scores: Tensor, targets: Tensor, counted: Tensor | None) -> None:
+        """Add scores `[K, N, C]` and labels `[K, N]` to the metrics that were asked for."""
+        forms: dict[str, Tensor] = {}
+        for name, metric in self._batched.items():
+            form = self.stage_metrics[0].requested[name].scores
+            if form not in forms:
+                forms[form] = SCORES[form](scores)
+            old = self._states.get(name, {})
+            self._states[name] = {
+                key: metric.joined(key, old[key], new) if old else new
+                for key, new in metric.measure(forms[form], targets, counted).items()
+            }
+        for name in self._by_lane:
+            for k, metrics in enumerate(self.stage_metrics):
+                metrics.update_requested(name, scores[k], targets[k])
 
     def _counted(self, targets: Tensor) -> Tensor | None:
         """Which examples count, bool `[K, B]`; None for all."""
@@ -104,12 +130,16 @@ class StackMetrics:
             loss_sum, weight_sum, hits, counted = (values[lane].clone() for values in self._sums)
             misses = counted - hits
             others = len(metrics.classes) * counted - hits - 2 * misses
-            states = {
+            states: State = {
                 "losses": {"sum_value": loss_sum},
                 "weights": {"sum_value": weight_sum},
                 "accuracy": {"tp": hits, "fp": misses, "fn": misses.clone(), "tn": others},
             }
-            state["metrics"] = {name: {"updates": 1, "state": values} for name, values in states.items()}
+            for name, values in self._states.items():
+                kinds = self._batched[name].kinds
+                parts = {key: value[lane].clone() for key, value in values.items()}
+                states[name] = {key: [part] if kinds[key] == "cat" else part for key, part in parts.items()}
+            state["metrics"] |= {name: {"updates": 1, "state": parts} for name, parts in states.items()}
         return state
 
     def load_states(self, states: Sequence[State]) -> None:
@@ -119,10 +149,19 @@ class StackMetrics:
             self._held.append((torch.stack(losses), torch.stack(scores), torch.stack(targets)))
             self._examples += len(targets[0])
         for metrics, state in zip(self.stage_metrics, states, strict=True):
-            metrics.load_state({"held": [], "metrics": {} if self.counts_here else state["metrics"]})
+            saved = state["metrics"]
+            if self.counts_here:  # `losses` too, as it says where the tensors are
+                saved = {name: saved[name] for name in ("losses", *self._by_lane)} if self._by_lane else {}
+            metrics.load_state({"held": [], "metrics": saved})
         if self.counts_here and states[0]["metrics"]["losses"]["updates"]:
             sums = [_sums_of(state["metrics"]) for state in states]
             self._sums = [torch.stack(values) for values in zip(*sums, strict=True)]
+            for name, metric in self._batched.items():
+                lanes = [state["metrics"][name]["state"] for state in states]
+                self._states[name] = {
+                    key: torch.stack([torch.cat(s[key]) if kind == "cat" else s[key] for s in lanes])
+                    for key, kind in metric.kinds.items()
+                }
 
     def compute(self) -> list[dict[str, Tensor]]:
         """Each lane's values by name; resets."""
@@ -133,7 +172,16 @@ class StackMetrics:
         self._sums = []
         accuracies = torch.where(counted == 0, 0.0, hits / torch.where(counted == 0, 1.0, counted))
         by_lane = zip((loss_sums / weight_sums).unbind(), accuracies.unbind(), strict=True)
-        return [{"loss": loss, "accuracy": accuracy} for loss, accuracy in by_lane]
+        values = [{"loss": loss, "accuracy": accuracy} for loss, accuracy in by_lane]
+        states, self._states = self._states, {}
+        for name in self.stage_metrics[0].requested:
+            if name in self._batched:
+                of_lanes = self._batched[name].value(states[name]).unbind()
+            else:
+                of_lanes = tuple(metrics.compute_requested(name) for metrics in self.stage_metrics)
+            for lane, value in zip(values, of_lanes, strict=True):
+                lane[name] = value
+        return values
 
 
 def _sums_of(metrics: State) -> tuple[Tensor, ...]:

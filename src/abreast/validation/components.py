@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from abreast.config.schema import LoaderKeys, required
+from abreast.config.schema import LoaderKeys, MetricKeys, required
 from abreast.config.types import Config
 from abreast.static.annotations import kinds_of
 from abreast.static.definitions import NameMissingError, PackageMissingError
@@ -35,6 +35,7 @@ _FILLED: dict[str, tuple[set[str], set[str]]] = {
     ),
     "logger": (set(), {"save_dir"}),
     "callbacks": (set(), {"monitor"}),
+    "metrics": (set(), {"num_classes"}),
 }
 # What the run calls itself, and with what.
 _PARTIAL = {"optim": "the network's parameters", "schedule.scheduler": "the optimizer"}
@@ -78,12 +79,13 @@ def components(config: Mapping[str, Any], choices: Mapping[str, Any]) -> Iterato
     schedule = config.get("schedule")
     if isinstance(schedule, Mapping) and schedule.get("scheduler") is not None:
         yield from _part(Component("schedule.scheduler", "scheduler", schedule["scheduler"]))
-    for group in ("logger", "callbacks"):
+    for group in ("logger", "callbacks", "metrics"):
         entries = config.get(group)
+        extra = schema_parameters(MetricKeys) if group == "metrics" else {}
         if isinstance(entries, Mapping):
             for name, values in entries.items():
                 if values is not None:
-                    yield from _part(Component(f"{group}.{name}", group, values))
+                    yield from _part(Component(f"{group}.{name}", group, values, extra=extra))
 
 
 def schema_parameters(schema: type) -> Mapping[str, Parameter]:
@@ -195,7 +197,7 @@ def _values(component: Component, signature: Signature | None) -> Iterator[str]:
                 yield from out_of_bounds(path, value, kinds_of(parameter))
     if not component.target.startswith("abreast."):
         yield from out_of_range(key, typed, section)
-    for name in required(LoaderKeys) if component.extra else ():
+    for name in required(LoaderKeys) if component.section == "data" else ():
         if name not in values:
             yield f"{key}.{name}: is missing; the run needs it"
     if signature is not None and "_args_" not in component.values:

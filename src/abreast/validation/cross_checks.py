@@ -9,9 +9,11 @@ from typing import Any
 from abreast.config.callbacks import unsupported_callbacks
 from abreast.config.options import groups, option
 from abreast.metrics.registry import TASKS, direction, monitored_keys
+from abreast.metrics.requested import nodes
 from abreast.static.signatures import resolve
 from abreast.suggestions import did_you_mean, listed
 from abreast.validation.loss_forms import check_forms
+from abreast.validation.metrics import check_metrics
 
 _CLOSURE = {"LBFGS"}
 # Classes of the data sets that are known before they are loaded.
@@ -25,6 +27,7 @@ def crosschecks(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[
     yield from check_forms(config["loss"]) if isinstance(config.get("loss"), Mapping) else ()
     yield from _classes(config)
     yield from _folds(config)
+    yield from check_metrics(config, folders)
     yield from _monitors(config)
     yield from unsupported_callbacks(dict(_entries(config, "callbacks")))
     yield from _optimizer(config)
@@ -105,7 +108,7 @@ def _monitors(config: Mapping[str, Any]) -> Iterator[str]:
         if _class(node) in _WATCHING:
             watched[f"callbacks.{name}.monitor"] = _get(node, "monitor")
             stopping.append(f"callbacks.{name}")
-    allowed = monitored_keys(str(task))
+    allowed = monitored_keys(str(task), tuple(nodes(config)))
     for key, name in watched.items():
         if isinstance(name, str) and allowed and name not in allowed:
             near = did_you_mean(name, allowed)

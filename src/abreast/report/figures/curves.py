@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import product
 
 from abreast.config.types import Json
-from abreast.metrics.registry import METRICS, by_priority, direction, title
+from abreast.metrics.registry import by_priority, direction, title
 from abreast.report.figures.base import (
     Figure,
     FigureOptions,
@@ -43,7 +43,7 @@ def learning_curves(task: Task, analysis: Analysis, options: FigureOptions) -> F
     columns = {column for group in groups for run in _runs(group) for column in run.curve}
     metrics = [
         metric.name
-        for metric in by_priority(METRICS)
+        for metric in by_priority()
         if not metric.test_only and {f"val/{metric.name}", f"train/{metric.name}"} & columns
     ]
     metrics.sort(key=lambda name: name != first.split("/")[1])
