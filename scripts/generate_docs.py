@@ -27,6 +27,8 @@ GROUPS = {
     "trainer": "Lightning's Trainer: device, precision, length. `trainer=NAME`, `trainer.max_epochs=20`",
     "logger": "Where metrics go; `metrics.csv` is always written. `logger=NAME`",
     "callbacks": "Additional Lightning callbacks. `callbacks=NAME`",
+    "metrics": "What is measured beside loss and accuracy; several as a list. `metrics=[auroc,brier]`; see "
+    "[a metric](howto/metric.md)",
     "experiment": "A named set of overrides with its measured result. `experiment=NAME`",
     "study": "A sweep with a protocol. `-m +study=NAME`; see [studies](studies.md)",
     "debug": "Short runs that look for mistakes. `debug=NAME`",

@@ -134,8 +134,29 @@ def test_a_test_changes_no_setting_and_no_bit(
     assert same(trained(changed), {**reference, "metrics": untested})
 
 
+def test_more_metrics_change_no_setting_and_no_bit(
+    config: dict[str, Any], reference: dict[str, Any], trained: Any
+) -> None:
+    changed = {**config, "metrics": compose("metrics=[auroc,brier]")["metrics"]}
+    assert identity(changed) == identity(config)
+    assert run_id(changed) != run_id(config)  # or what was asked for would not be measured
+    found = trained(changed)
+    names = {f"{stage}/{name}" for stage in ("train", "val", "test") for name in ("auroc", "brier")}
+    assert names <= found["metrics"].keys()
+    without = {name: value for name, value in found["metrics"].items() if name not in names}
+    curve = [{name: value for name, value in row.items() if name not in names} for row in found["curve"]]
+    assert same({**found, "metrics": without, "curve": curve}, reference)
+
+
+def test_no_metrics_are_no_key(config: dict[str, Any]) -> None:
+    assert config["metrics"] == {}
+    earlier = {key: value for key, value in config.items() if key != "metrics"}
+    assert run_id(earlier) == run_id(config)
+    assert identity(earlier) == identity(config)
+
+
 def test_every_execution_key_is_changed_here() -> None:
-    assert EXECUTION_KEYS.keys() == {"trainer.accelerator", "test"}
+    assert EXECUTION_KEYS.keys() == {"trainer.accelerator", "test", "metrics"}
     assert all(EXECUTION_KEYS.values())
 
 

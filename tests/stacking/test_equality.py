@@ -14,6 +14,8 @@ from support.helpers import options
 
 OPTIMIZERS = [name for name in options("optim") if name != "lbfgs"]
 LOSSES = options("loss")
+METRICS = ("auroc", "balanced_accuracy", "brier", "ece", "macro_f1", "top5")
+KAPPA = "torchmetrics.classification.MulticlassCohenKappa"
 MIXED = (
     ("optim=adam", "seed=0"),
     ("optim=adam", "seed=1", "loss=mse"),
@@ -64,6 +66,7 @@ def test_every_loss_in_one_stack(configs: Configs, both: Both, check: Check) -> 
         ("steps_per_execution=50",),
         ("checkpoint=last", "monitor=val/loss"),
         ("trainer.log_every_n_steps=3", "logger=tensorboard", "callbacks=default"),
+        (f"metrics=[{','.join(METRICS)}]", f"+metrics.test_kappa._target_={KAPPA}", "monitor=val/auroc"),
     ],
     ids=" ".join,
 )
@@ -105,6 +108,13 @@ def test_regression(configs: Configs, both: Both, check: Check) -> None:
     each = [(f"loss={loss}", f"seed={seed}") for loss in ("mse", "l1", "huber") for seed in range(2)]
     for lane, plain in both(configs(("data=random_regression", "data.size=150", "data.outputs=1"), *each)):
         check(lane, plain)
+
+
+def test_metrics_of_regression(configs: Configs, both: Both, check: Check) -> None:
+    common = ("data=random_regression", "data.size=150", "loss=mse", "metrics=rmse", "monitor=val/rmse")
+    for lane, plain in both(configs(common, ("seed=0",), ("seed=1",))):
+        check(lane, plain)
+        assert RunDirectory(lane).read_result()["metrics"]["test/rmse"] > 0
 
 
 def test_chunks_and_threads_change_nothing(configs: Configs, both: Both, check: Check) -> None:

@@ -58,6 +58,15 @@ NOT_LISTED = {
         "torchvision.models.resnet18",
         "lightning.pytorch.LightningModule",
     ),
+    "metrics": (
+        "torchmetrics.multimodal.CLIPScore",
+        "torchmetrics.image.fid.FrechetInceptionDistance",
+        "torchmetrics.text.BERTScore",
+        "torchmetrics.wrappers.MultioutputWrapper",
+        "torch.nn.Linear",
+        "abreast.metrics.StageMetrics",
+        "torchmetrics.functional.classification.accuracy",
+    ),
     "optim": ("torch.distributed.optim.ZeroRedundancyOptimizer", "torch.optim.Adam.step", "torch.nn.Linear"),
     "callbacks": ("lightning.pytorch.callbacks.LambdaCallback", "lightning.pytorch.callbacks.SpikeDetection"),
     "data": ("abreast.data.Source", "abreast.data.mnist_family.read_idx", "abreast.data.download.download"),
@@ -76,6 +85,7 @@ def test_all_that_is_listed_is_of_its_kind(kind: str) -> None:
     listed = {
         "data": "abreast.data.random_classes",
         "module": "torch.nn.CrossEntropyLoss",
+        "metrics": "torchmetrics.classification.MulticlassCohenKappa",
         "optim": "torch.optim.Adam",
         "schedule": "torch.optim.lr_scheduler.StepLR",
         "callbacks": "lightning.pytorch.callbacks.EarlyStopping",
@@ -86,6 +96,30 @@ def test_all_that_is_listed_is_of_its_kind(kind: str) -> None:
     assert KINDS[kind][0](found)
     assert allowed_class(kind, f"{found.__module__}.{found.__qualname__}") is found
     assert allowed_class("module", "torch.nn.Linear") is nn.Linear
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"_target_": "torchmetrics.multimodal.CLIPScore", "mode": "max"},
+        {"_target_": "builtins.print", "mode": "max"},
+        {"_target_": "os.system", "command": "true", "mode": "max"},
+        {"_target_": "torchmetrics.classification.MulticlassF1Score", "average": {"_target_": "os.getcwd"}},
+        {"mode": "max"},
+    ],
+    ids=str,
+)
+def test_a_metric_that_is_not_on_the_list(node: dict[str, Any], stranger: Path) -> None:
+    change(stranger, metrics={"stranger": node})
+    for command in (lambda: evaluate(stranger), lambda: resume([f"resume={stranger}"])):
+        with pytest.raises(AbreastError, match=r"is not on the list|is not built"):
+            command()
+
+
+def test_a_listed_metric_of_a_stranger_is_measured(stranger: Path) -> None:
+    node = {"_target_": "torchmetrics.classification.MulticlassCohenKappa", "mode": "max"}
+    change(stranger, metrics={"stranger_kappa": node})
+    assert 0 < evaluate(stranger)["test/stranger_kappa"] <= 1
 
 
 def test_a_module_is_not_imported_to_decide() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from abreast.config.types import Config
+from abreast.static.constants import constant
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -32,8 +33,19 @@ def finished_config(values: Any, choices: Mapping[str, Any]) -> Config:
     for key in PATHS & values["data"].keys():
         if isinstance(values["data"][key], str):
             values["data"][key] = str(Path(values["data"][key]).expanduser().absolute())
+    for node in (values.get("metrics") or {}).values():
+        _say_direction(node)
     del values["sweep"]  # it concerns the sweep, not the run
     for group in ("callbacks", "logger"):
         values[group] = entries(values, group)
     values["names"] = {group: name for group, name in choices.items() if group in values}
     return dict(values)
+
+
+def _say_direction(metric: Any) -> None:
+    """Write which way a metric is better where its class says it: a reader may not have the class."""
+    target = metric.get("_target_") if isinstance(metric, dict) else None
+    if isinstance(target, str) and not target.startswith("abreast.") and metric.get("mode") is None:
+        higher_is_better = constant(target, "higher_is_better")
+        if isinstance(higher_is_better, bool):
+            metric["mode"] = "max" if higher_is_better else "min"

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Mapping
-from functools import cache
 from typing import Any, cast
 
 from abreast.config.types import Config
 from abreast.errors import ConfigError
 from abreast.metrics.registry import TASKS, Metric, Mode, Task, declare, lookup
-from abreast.static.definitions import Definition, find
-from abreast.static.definitions import lookup as static_lookup
+from abreast.static.constants import constant
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 RESERVED = ("loss", "losses", "weights", "confusion")
@@ -63,37 +60,11 @@ def mode_of(name: str, node: Mapping[str, Any]) -> Mode | None:
     metric = lookup(name)
     if metric is not None and not metric.is_declared:
         return metric.mode
-    return _mode_of_class(str(node.get("_target_")))
+    is_max = constant(str(node.get("_target_")), "higher_is_better")
+    return None if not isinstance(is_max, bool) else "max" if is_max else "min"
 
 
 def tasks_of(node: Mapping[str, Any]) -> tuple[Task, ...]:
     """The tasks that a node's class can be for."""
     target = str(node.get("_target_"))
     return next(((task,) for package, task in _OF_TASK.items() if target.startswith(package)), TASKS)
-
-
-@cache
-def _mode_of_class(target: str) -> Mode | None:
-    """What `higher_is_better` of a class says, read from its source without importing it."""
-    try:
-        definition = find(target)
-    except (LookupError, TypeError):
-        return None
-    value = _higher_is_better(definition if isinstance(definition, Definition) else None, 0)
-    return None if value is None else "max" if value else "min"
-
-
-def _higher_is_better(definition: Definition | None, depth: int) -> bool | None:
-    if definition is None or not isinstance(definition.node, ast.ClassDef) or depth > 20:
-        return None
-    for member in definition.node.body:
-        match member:
-            case ast.AnnAssign(target=ast.Name(id="higher_is_better"), value=ast.Constant(value=value)):
-                return value if isinstance(value, bool) else None
-            case ast.Assign(targets=[ast.Name(id="higher_is_better")], value=ast.Constant(value=value)):
-                return value if isinstance(value, bool) else None
-    for base in definition.node.bases:
-        value = _higher_is_better(static_lookup(definition.module, base), depth + 1)
-        if value is not None:
-            return value
-    return None
