@@ -31,6 +31,7 @@ FILES = ["train_images", "train_labels", "test_images", "test_labels"]
 NEEDED = {
     "data=idx": [f"data.{name}=file" for name in FILES],
     "data=random_regression": ["loss=mse"],
+    **{f"metrics={name}": ["data=random_regression", "loss=mse"] for name in ("mae", "r2", "rmse")},
 }
 PACKAGES = {
     "optim=schedule_free": ["schedulefree"],
