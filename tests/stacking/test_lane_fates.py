@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from abreast.errors import ConfigError, DivergedError
 from abreast.learner.checkpoint import load
@@ -74,6 +75,65 @@ def test_a_schedule_that_ends_too_soon_fails_its_lane_alone(
     for number in (0, 2):
         assert outcomes[number].error is None
         check(tmp_path / f"lane{number}", tmp_path / f"alone{number}")
+
+
+class BadGradient(torch.autograd.Function):
+    """A loss that cannot be differentiated."""
+
+    @staticmethod
+    def forward(context: Any, scores: torch.Tensor) -> torch.Tensor:
+        return scores.sum()
+
+    @staticmethod
+    def backward(context: Any, *gradients: torch.Tensor) -> torch.Tensor:
+        raise ValueError("wrong")
+
+
+RAISES: dict[str, Callable[[torch.Tensor], Any]] = {
+    "in a step": lambda scores: 1 / 0,
+    "in its gradient": BadGradient.apply,
+    "by its shape": lambda scores: scores.sum(1),
+    "in the validation": lambda scores: scores.sum() if scores.requires_grad else 1 / 0,
+}
+
+
+@pytest.mark.parametrize("where", RAISES)
+def test_a_criterion_that_raises_fails_its_lane_alone(
+    where: str, configs: Configs, check: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In its tenth batch. The whole stack stopped, and all of its runs were trained again."""
+    forward, calls = torch.nn.HuberLoss.forward, [0]
+
+    def raising(self: torch.nn.HuberLoss, scores: torch.Tensor, target: torch.Tensor) -> Any:
+        if self.delta == 2.0:
+            calls[0] += 1
+            if calls[0] > 9:
+                return RAISES[where](scores)
+        return forward(self, scores, target)
+
+    monkeypatch.setattr(torch.nn.HuberLoss, "forward", raising)
+    others = [
+        ("seed=0",),
+        ("loss=huber", "seed=1"),
+        ("loss=huber", "loss.criterion.delta=2.0"),
+        ("loss=hinge",),
+    ]
+    jobs = configs((), *others)
+    with allowed():
+        outcomes = train_stack([Job(cfg, tmp_path / f"lane{n}") for n, cfg in enumerate(jobs)])
+        for number, cfg in enumerate(jobs):
+            calls[0] = 0
+            if number == 2:
+                with pytest.raises((ArithmeticError, ValueError, RuntimeError)):
+                    run(cfg, tmp_path / "alone2")
+            else:
+                run(cfg, tmp_path / f"alone{number}")
+    assert [outcome.not_stacked for outcome in outcomes] == [None] * 4
+    assert [number for number, outcome in enumerate(outcomes) if outcome.error is not None] == [2]
+    for number in (0, 1, 3):
+        check(tmp_path / f"lane{number}", tmp_path / f"alone{number}")
+    statuses = [RunDirectory(tmp_path / f"{name}2").read_status() for name in ("lane", "alone")]
+    assert [status["status"] for status in statuses] == ["failed", "failed"]
 
 
 @pytest.mark.parametrize("common", [(), ("model.norm=batch", "model.hidden=[16]"), ("model.dropout=0.2",)])

@@ -127,6 +127,9 @@ class Chunk:
             scores = self.net.forward(x)
             gradient, saved = self.loss.gradient(scores, targets)
             self.net.backward(gradient)
+            for number, error in self.loss.errors.items():
+                if self.lanes[number].running:
+                    self.lanes[number].fail(error)
             records.append(_StepRecord(saved, scores, targets))
             if learner.should_sample(step, ends_epoch and position + 1 == batches):
                 samples[position] = self._sample(step)

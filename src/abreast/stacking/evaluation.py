@@ -52,10 +52,21 @@ class Evaluation:
         x = learners[0].normalize(inputs)
         scores = [learner.net(x) for learner in learners]
         losses = [
-            learner.loss(lane_scores, targets) for learner, lane_scores in zip(learners, scores, strict=True)
+            self._loss(lane, lane_scores, targets)
+            for lane, lane_scores in zip(self.lanes, scores, strict=True)
         ]
         repeated = targets.expand(len(learners), *targets.shape)
         self.metrics.update(torch.stack(losses), torch.stack(scores), repeated)
+
+    def _loss(self, lane: Lane, scores: Tensor, targets: Tensor) -> Tensor:
+        """The lane's loss; one that raises fails the lane, and is 0 from then on."""
+        if lane.state != "failed":
+            try:
+                loss: Tensor = lane.learner.loss(scores, targets)
+                return loss
+            except Exception as error:
+                lane.fail(error)
+        return scores.new_zeros(())
 
     def record(self, state: LaneState) -> None:
         """Record the metrics in the lanes that are in the state, and reset."""

@@ -109,21 +109,56 @@ class StackedMSE:
 
 
 class LaneByLane:
-    """Each lane's loss, differentiated by autograd."""
+    """Each lane's loss, differentiated by autograd.
 
-    def __init__(self, losses: Sequence[Loss]) -> None:
+    Args:
+        losses: The losses of neighbouring lanes.
+        first: Position of the first one among the chunk's lanes.
+        errors: Takes what the losses of lanes raise, by lane, whose loss and gradient are 0 from then on.
+    """
+
+    def __init__(self, losses: Sequence[Loss], first: int, errors: dict[int, Exception]) -> None:
         self.losses = losses
+        self.first = first
+        self.errors = errors
 
     def gradient(self, scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Saves the losses `[k]`."""
-        with torch.enable_grad():
-            leaves = [lane.detach().requires_grad_() for lane in scores.unbind()]
-            losses = [
-                loss(leaf, y) for loss, leaf, y in zip(self.losses, leaves, targets.unbind(), strict=True)
+        leaves, losses = self._losses(scores, targets)
+        try:
+            gradients: Sequence[Tensor] = torch.autograd.grad(losses, leaves)
+        except Exception:  # of which lane is not known
+            leaves, losses = self._losses(scores, targets)
+            lanes = zip(losses, leaves, strict=True)
+            gradients = [
+                self._lane_gradient(lane, *pair) for lane, pair in enumerate(lanes, start=self.first)
             ]
-        return torch.stack(torch.autograd.grad(losses, leaves)), torch.stack(
-            [loss.detach() for loss in losses]
+        return torch.stack([*gradients]), torch.stack(
+            [loss.detach() if loss.ndim == 0 else loss.new_zeros(()) for loss in losses]
         )
+
+    @torch.enable_grad()
+    def _losses(self, scores: Tensor, targets: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """The scores as leaves of the graph, and the loss of each."""
+        leaves = [lane.detach().requires_grad_() for lane in scores.unbind()]
+        losses = []
+        for lane, (loss, leaf, y) in enumerate(
+            zip(self.losses, leaves, targets.unbind(), strict=True), start=self.first
+        ):
+            try:
+                value = leaf.sum() * 0 if lane in self.errors else loss(leaf, y)
+            except Exception as error:
+                self.errors[lane] = error
+                value = leaf.sum() * 0
+            losses.append(value)
+        return leaves, losses
+
+    def _lane_gradient(self, lane: int, loss: Tensor, leaf: Tensor) -> Tensor:
+        try:
+            return torch.autograd.grad(loss, leaf)[0]
+        except Exception as error:
+            self.errors[lane] = error
+            return torch.zeros_like(leaf)
 
     def values(self, saved: Sequence[Tensor]) -> Tensor:
         """The saved losses."""
@@ -131,9 +166,14 @@ class LaneByLane:
 
 
 class StackedLoss:
-    """The losses of K lanes, on scores `[K, B, C]`."""
+    """The losses of K lanes, on scores `[K, B, C]`.
+
+    Attributes:
+        errors: What the losses of lanes have raised, by lane.
+    """
 
     def __init__(self, losses: Sequence[Loss]) -> None:
+        self.errors: dict[int, Exception] = {}
         self.parts: list[tuple[slice, StackedCriterion]] = []
         start = 0
         kinds = [_kind(loss) for loss in losses]
@@ -142,7 +182,12 @@ class StackedLoss:
             while stop < len(losses) and kinds[stop] == kinds[start]:
                 stop += 1
             make, _ = kinds[start]
-            self.parts.append((slice(start, stop), make(losses[start:stop])))
+            part = (
+                LaneByLane(losses[start:stop], start, self.errors)
+                if make is None
+                else make(losses[start:stop])
+            )
+            self.parts.append((slice(start, stop), part))
             start = stop
 
     def gradient(self, scores: Tensor, targets: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -177,8 +222,8 @@ def _mse(losses: Sequence[Loss]) -> StackedCriterion:
     return StackedMSE(losses[0])
 
 
-def _kind(loss: Loss) -> tuple[Callable[[Sequence[Loss]], StackedCriterion], str]:
-    """What batches the loss, and a text that is equal for the losses that it batches together."""
+def _kind(loss: Loss) -> tuple[Callable[[Sequence[Loss]], StackedCriterion] | None, str]:
+    """What batches the loss, or None; and a text that is equal for the losses that it batches together."""
     criterion = loss.criterion
     if loss.scores == "logits" and type(criterion) is nn.CrossEntropyLoss:
         is_simple = criterion.weight is None and criterion.label_smoothing == 0 and not loss.ignores
@@ -186,4 +231,4 @@ def _kind(loss: Loss) -> tuple[Callable[[Sequence[Loss]], StackedCriterion], str
             return _cross_entropy, ""
     if loss.scores == "logits" and type(criterion) is nn.MSELoss and criterion.reduction == "mean":
         return _mse, loss.targets
-    return LaneByLane, ""
+    return None, ""
