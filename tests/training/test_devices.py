@@ -45,6 +45,8 @@ REFUSED: list[tuple[int, dict[str, Any], str]] = [
     (0, {"accelerator": "gpu"}, "trainer.accelerator=cpu, or auto"),
     (0, {"accelerator": "cuda"}, "trainer.accelerator=cpu, or auto"),
     (0, {"accelerator": "mps"}, "trainer.accelerator=cpu, or auto"),
+    (0, {"strategy": "fsdp"}, "requires GPUs"),
+    (0, {"strategy": "deepspeed_stage_2", "devices": 2}, "requires GPUs"),
     (2, {"devices": 2}, "add trainer=ddp"),
     (2, {"devices": "auto"}, "add trainer=ddp"),
     (2, {"devices": -1}, "add trainer=ddp"),

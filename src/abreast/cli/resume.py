@@ -89,15 +89,23 @@ def _resume(
     check_data_paths(config["data"], directory.path, (*keys, *trust))
     if (directory.checkpoints / LAST).exists():
         try:
-            epoch = resume_point(directory).epoch
+            point = resume_point(directory)
         except RunError as error:
             raise RunError(
                 f"{error}. Restore it from a good copy, or remove {directory.checkpoints} "
                 "to restart from scratch"
             ) from None
         report_changes(directory, [f"{CHECKPOINTS}/{name}" for name in (BEST, LAST)])
-        if is_finished and 0 <= (config["trainer"].get("max_epochs") or 0) <= epoch:
+        most = config["trainer"].get("max_epochs") or 0
+        if is_finished and 0 <= most <= point.epoch:
             return _nothing_to_do(directory.path)
+        begun = point.epoch + (point.batches > 0)
+        if 0 < most < begun:
+            raise ConfigError(
+                f"trainer.max_epochs={most}: the run has begun epoch {begun}; write at least {begun}"
+                if point.batches
+                else f"trainer.max_epochs={most}: the run has trained {begun} epochs; write at least {begun}"
+            )
     else:
         print(f"{printable(str(directory.path))} has no checkpoint yet: it restarts from scratch")
     _log_into(directory.path / LOG)
@@ -152,7 +160,7 @@ def _check(config: Config, path: Path) -> None:
 
 def _log_into(file: Path) -> None:
     """Log messages go to the terminal and, with time and origin, to the end of the run's log."""
-    terminal, kept = logging.StreamHandler(sys.stdout), logging.FileHandler(file)
+    terminal, kept = logging.StreamHandler(sys.stdout), logging.FileHandler(file, delay=True)
     terminal.setFormatter(PrintableFormatter("%(message)s"))
     kept.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[terminal, kept], force=True)

@@ -36,6 +36,8 @@ def check_devices(config: Config) -> None:
         raise ConfigError(
             f"trainer.strategy={strategy}: abreast starts the processes itself; write trainer.strategy=ddp"
         )
+    if strategy.startswith(("fsdp", "deepspeed")) and kind in ("cpu", "mps"):
+        raise ConfigError(f"trainer.strategy={strategy}: requires GPUs, and there is none here for it")
     if nodes != 1:
         raise ConfigError(
             f"trainer.num_nodes={nodes}: nothing has started processes on other machines. Start the command "

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 
 from abreast.data.datamodule import DataModule
@@ -55,7 +56,7 @@ def fit(trainer: Trainer, learner: Learner, data: DataModule, directory: RunDire
     try:
         with ctrl_c_raised(trainer):
             trainer.fit(learner, datamodule=data, ckpt_path=last if is_resumed else None, weights_only=True)
-    except (Interrupted, AbreastError, OSError):
+    except (Interrupted, AbreastError, OSError, MisconfigurationException):
         raise
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)

@@ -9,7 +9,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -43,6 +43,7 @@ from abreast.training.finish import finish, read_chosen
 from abreast.training.fit import ctrl_c_raised, fit
 from abreast.training.ranks import ranks_to_start, start_ranks
 from abreast.training.record import start_record
+from abreast.training.refusal import unchanged_if_refused
 
 log = logging.getLogger(__name__)
 
@@ -92,8 +93,7 @@ def _resume_after_lost_rank(cfg: Config, directory: RunDirectory) -> float:
 
 
 def _run(cfg: Config, directory: RunDirectory, *, is_new: bool) -> float:
-    with _resume_command_told(directory), used(directory.path):
-        check_devices(cfg)
+    with _resume_command_told(directory), used(directory.path), _refusal(directory, is_new):
         if is_new and (directory.path / STATUS).exists():
             raise ConfigError(
                 f"{directory.path} holds a run already: resume it (resume={directory.path}), choose "
@@ -111,6 +111,11 @@ def _run(cfg: Config, directory: RunDirectory, *, is_new: bool) -> float:
                 with shared(cfg, directory) as shared_cfg:
                     train(shared_cfg, directory)
     return objective(cfg, directory.read_result()["metrics"])
+
+
+def _refusal(directory: RunDirectory, is_new: bool) -> AbstractContextManager[None]:
+    """What a refusal of the run leaves: of a new run, the reason as its status."""
+    return nullcontext() if is_new else unchanged_if_refused(directory)
 
 
 @contextmanager

@@ -1,0 +1,69 @@
+"""A run that cannot be resumed as it was asked to stays as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+
+from abreast.errors import ConfigError, RunError
+from abreast.runs.atomic import write_atomically
+from abreast.runs.directory import RunDirectory
+from abreast.runs.files import CONFIG, LAST, STATUS
+
+# What a status names as the reason where the run, or one of its processes, was refused.
+REFUSALS = ("ConfigError: ", "DataError: ", "RunError: ", "MisconfigurationException: ")
+
+
+@contextmanager
+def unchanged_if_refused(directory: RunDirectory) -> Iterator[None]:
+    """Restore configuration and status if what is done inside is refused before anything has been trained.
+
+    Raises:
+        ConfigError: Lightning has refused it.
+    """
+    before = {name: _content(directory.path / name) for name in (CONFIG, STATUS)}
+    trained = _version(directory.checkpoints / LAST)
+    try:
+        yield
+    except Exception as error:
+        if _version(directory.checkpoints / LAST) == trained and _is_refused(directory):
+            for name, content in before.items():
+                _restore(directory.path / name, content)
+        if isinstance(error, MisconfigurationException):
+            raise ConfigError(" ".join(str(error).split())) from error
+        raise
+
+
+def _is_refused(directory: RunDirectory) -> bool:
+    try:
+        status = directory.read_status()
+    except RunError:
+        return False
+    return status.get("status") == "failed" and str(status.get("reason")).startswith(REFUSALS)
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _restore(path: Path, content: bytes | None) -> None:
+    with suppress(OSError):
+        if content is None:
+            path.unlink(missing_ok=True)
+        else:
+            write_atomically(path, content)
+
+
+def _version(path: Path) -> tuple[int, int] | None:
+    """What changes when the file is written; None where there is none."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_ino, facts.st_mtime_ns
