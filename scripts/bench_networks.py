@@ -28,7 +28,7 @@ import torch
 import bench_sweep_arms as arms
 
 QUICK = ("model=cnn", "model.channels=[8,16]", "model.kernels=3", "model.hidden=[64]")
-SHORT = ("trainer.limit_train_batches=40", "trainer.limit_val_batches=2", "trainer.limit_test_batches=2")
+SHORT = ("trainer.limit_train_batches=100", "trainer.limit_val_batches=1", "trainer.limit_test_batches=1")
 NETS: dict[str, tuple[str, ...]] = {
     "digits_cnn": ("data=digits", *QUICK),
     "digits_cnn_norm": ("data=digits", *QUICK, "model.norm=batch"),
