@@ -51,11 +51,16 @@ CASES = {
         *(DOUBLE, "trainer.limit_train_batches=3", "trainer.limit_val_batches=1"),
         "trainer.limit_test_batches=2",
     ],
+    "metrics": [
+        *(DOUBLE, "metrics=[auroc,balanced_accuracy,brier,macro_f1,ece,top5]", "data.batch_size=2"),
+        *("+metrics.kappa._target_=torchmetrics.classification.MulticlassCohenKappa", "data.size=50"),
+        *("data.val_fraction=0.05", "data.test_size=7"),
+    ],
     "steps": [DOUBLE, "trainer.max_steps=8"],
 }
 # Each case for two ranks; the cases where four are something else again also for four.
 FOUR = ("blocks", "single steps", "fewer rows than ranks", "one row", "one row of a regression", "batch norm")
-FOUR += ("class weights", "ignored labels and weights", "limits")  # type: ignore[assignment]
+FOUR += ("class weights", "ignored labels and weights", "limits", "metrics")  # type: ignore[assignment]
 ALL = [(case, world) for case in CASES for world in (2, 4) if world == 2 or case in FOUR]
 
 

@@ -14,6 +14,8 @@ from support.helpers import allowed, compose, options
 from support.references import References
 from support.resuming import STEPS, TINY, begin, check_equal, go_on_with, stop_and_go_on, stop_at
 
+KAPPA = "torchmetrics.classification.MulticlassCohenKappa"
+
 
 @pytest.mark.parametrize("at", range(STEPS))
 def test_after_any_step(
@@ -62,6 +64,7 @@ def test_every_schedule(
         ("data.shuffle=false", "steps_per_execution=50"),
         ("callbacks=early_stopping", "callbacks.early_stopping.patience=1", "trainer.max_epochs=9"),
         ("loss=hinge", "checkpoint=last"),
+        ("metrics=[auroc,brier,macro_f1]", "monitor=val/brier", f"+metrics.test_kappa._target_={KAPPA}"),
         ("trainer.precision=bf16-mixed",),
     ],
     ids=lambda chosen: " ".join(chosen),

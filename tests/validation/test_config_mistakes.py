@@ -21,6 +21,23 @@ MISTAKES = {
     # Groups and their options
     "optim=adamm": ["optim=adamm: no such option. optim takes: adadelta, ", "Did you mean optim=adam?"],
     "loss=cross_entropi": ["loss=cross_entropi: no such option", "Did you mean loss=cross_entropy?"],
+    "metrics=macro_f2": ["metrics=macro_f2: no such option", "Did you mean metrics=macro_f1?"],
+    "metrics=rmse": ["metrics.rmse: is for regression, but data.task=classification", "Metrics that fit: "],
+    "monitor=val/auroc": ["monitor: 'val/auroc' is not measured.", "To measure it: metrics=auroc"],
+    "metrics=auroc monitor=val/aurok": ["monitor: 'val/aurok' is not measured.", "Did you mean val/auroc?"],
+    "+metrics.k._target_=torchmetrics.classification.MulticlassCohenKapa": [
+        "Did you mean",
+        "MulticlassCohenKappa?",
+    ],
+    "+metrics.k._target_=torchmetrics.classification.MulticlassROC": [
+        "metrics.k.mode: ",
+        "+metrics.k.mode=max, or",
+    ],
+    "+metrics.loss._target_=torchmetrics.classification.MulticlassRecall": ["is not a name for a metric"],
+    "+metrics.auroc._target_=torchmetrics.classification.MulticlassRecall": [
+        "is the name of abreast.metrics.AUROC"
+    ],
+    "metrics=brier +metrics.brier.mode=max": ["metrics.brier.mode: max is the wrong way; write null, or min"],
     "optim=3": ["optim=3: no such option. optim takes: adadelta, "],
     "experiment=mnist_mpl": ["experiment=mnist_mpl: no such option", "Did you mean experiment=mnist_mlp?"],
     "optimm=adam": ["optimm: no such group or key. Groups: callbacks, data, ", "Did you mean optim?"],

@@ -129,6 +129,16 @@ def by_priority(metrics: Sequence[Metric] | None = None) -> tuple[Metric, ...]:
     return tuple(sorted((*METRICS, *declared()) if metrics is None else metrics, key=lambda m: -m.priority))
 
 
+def asking_for(name: str) -> str:
+    """The end of a message for a metric that is not measured: how to ask for it, if there is an option.
+
+    >>> asking_for("brier"), asking_for("accuracy")
+    ('. To measure it: metrics=brier', '')
+    """
+    metric = _BY_NAME.get(name)
+    return f". To measure it: metrics={name}" if metric is not None and metric.on_request else ""
+
+
 def monitored_keys(task: str, requested: Sequence[str] = ()) -> tuple[str, ...]:
     """The keys that a run of the task measures each epoch, so that something can watch them.
 

@@ -24,7 +24,7 @@ DEFAULT_METRICS = tuple(
     f"{stage}/{metric.name}"
     for stage in ("test", "val", "train")
     for metric in by_priority()
-    if not metric.test_only
+    if not metric.test_only and not metric.on_request
 )
 # Settings that change the task: results on different tasks are not compared.
 TASK_GROUPS = ("data",)

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from abreast.errors import ConfigError
 from abreast.metrics.objective import monitor, worst
 from abreast.metrics.registry import Mode, by_priority, direction, measured
+from abreast.metrics.requested import nodes
 from abreast.study.cells import Cell
 from abreast.study.overrides import key_of, override
 from abreast.study.protocol import SWEEPER, Protocol
@@ -154,7 +155,10 @@ def choose_test_metric(
 
 
 def _metric_names(config: Mapping[str, Any]) -> list[str]:
-    return [metric.name for metric in by_priority(measured(str(config["data"]["task"])))]
+    metrics = measured(str(config["data"]["task"]), requested=tuple(nodes(config)))
+    return [
+        metric.name for metric in by_priority(metrics) if not metric.test_only or metric.name in nodes(config)
+    ]
 
 
 def containing_pairs(cells: Sequence[Cell], criteria: Sequence[Criterion]) -> list[tuple[int, int]]:

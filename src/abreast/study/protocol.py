@@ -8,7 +8,7 @@ from typing import TypeGuard
 
 from abreast.errors import ConfigError
 from abreast.metrics.margin import read_margin
-from abreast.metrics.registry import by_priority
+from abreast.metrics.registry import asking_for, by_priority
 from abreast.study.cells import Cell, Groups, read_cells
 from abreast.study.overrides import CommandLine, key_of, override
 from abreast.study.space import Setting, draw_settings, grid_size
@@ -20,7 +20,7 @@ KEYS = (
     *("cells", "space", "trials", "tune_seeds", "repeat_seeds", "repeat_splits", "search_seed"),
     *("metric", "margin"),
 )
-METRICS = tuple(metric.name for metric in by_priority() if not metric.test_only)
+METRICS = tuple(m.name for m in by_priority() if not m.test_only and not m.on_request)
 RESERVED = ("seed", "test")  # set by the protocol for each run
 
 
@@ -123,8 +123,9 @@ def read_protocol(
     if not _is_count(search_seed, 0):
         problems.append(f"{SWEEPER}.search_seed: must be an integer of at least 0, got {search_seed}")
         search_seed = 0
-    if metric is not None and metric not in METRICS:
+    if metric is not None and metric not in METRICS and not asks_for_metrics(command_line):
         near = did_you_mean(str(metric).removeprefix("test/"), METRICS)
+        near = near or asking_for(str(metric).removeprefix("test/"))
         problems.append(f"{SWEEPER}.metric: must be one of {listed(METRICS)}, got {metric}{near}")
     margin = _margin(node.get("margin"), metric, problems)
     splits = read_splits(f"{SWEEPER}.repeat_splits", node.get("repeat_splits"), problems)
@@ -141,6 +142,12 @@ def read_protocol(
     return Protocol(
         name, with_settings, trials, tune, repeat, search_seed, metric_name, margin, fixed, splits
     )
+
+
+def asks_for_metrics(command_line: CommandLine) -> bool:
+    """Whether a command line asks for metrics, which are known once its configuration is composed."""
+    keys = (key.lstrip("+").partition(".")[0] for key in command_line.fixed)
+    return "metrics" in keys
 
 
 def _margin(node: object, metric: object, problems: list[str]) -> float | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from abreast.config.callbacks import unsupported_callbacks
 from abreast.config.options import groups, option
-from abreast.metrics.registry import TASKS, direction, monitored_keys
+from abreast.metrics.registry import TASKS, asking_for, direction, monitored_keys
 from abreast.metrics.requested import nodes
 from abreast.static.signatures import resolve
 from abreast.suggestions import did_you_mean, listed
@@ -111,7 +111,7 @@ def _monitors(config: Mapping[str, Any]) -> Iterator[str]:
     allowed = monitored_keys(str(task), tuple(nodes(config)))
     for key, name in watched.items():
         if isinstance(name, str) and allowed and name not in allowed:
-            near = did_you_mean(name, allowed)
+            near = asking_for(name.rpartition("/")[2]) or did_you_mean(name, allowed)
             yield f"{key}: {name!r} is not measured. {task} has {listed(allowed)}{near}"
     for key, mode in _modes(config):
         best = watched.get(f"{key}.monitor") or (watched["schedule.monitor"] if "scheduler" in key else None)

@@ -15,11 +15,11 @@ from abreast.config.run_config import run_config
 from abreast.config.run_id import run_id
 from abreast.errors import ConfigError
 from abreast.metrics.margin import read_margin
-from abreast.metrics.registry import bounds, direction
+from abreast.metrics.registry import asking_for, bounds, direction
 from abreast.statistics.sequential import FIRST_WAVE, wave_ends
 from abreast.study.criteria import choose_test_metric
 from abreast.study.overrides import CommandLine, key_of, override, parse_command_line
-from abreast.study.protocol import METRICS
+from abreast.study.protocol import METRICS, asks_for_metrics
 from abreast.suggestions import did_you_mean, listed
 from abreast.validation.preflight import jobs, mistakes, overrides_of
 
@@ -87,7 +87,7 @@ def read_decide_protocol(config: DictConfig, loader: ConfigLoader) -> DecideProt
     node = cast("Mapping[str, object]", OmegaConf.to_container(config.hydra.sweeper, resolve=True))
     advice = "decide compares two values; write them out: {key}=1,2"
     command_line = parse_command_line(overrides_of(config.hydra), loader, advice)
-    problems = [*_unknown_keys(node), *_reserved(command_line), *_wrong_numbers(node)]
+    problems = [*_unknown_keys(node), *_reserved(command_line), *_wrong_numbers(node, command_line)]
     if OmegaConf.select(config, "hydra.launcher.halving") is not None:
         problems.append("hydra.launcher.halving: drops runs, and decide compares all; leave it out")
     settings = _settings(command_line, problems)
@@ -119,7 +119,7 @@ def _reserved(command_line: CommandLine) -> list[str]:
     return [f"{key}: {fix}. Leave it out" for key, fix in fixes.items() if key in keys]
 
 
-def _wrong_numbers(node: Mapping[str, object]) -> list[str]:
+def _wrong_numbers(node: Mapping[str, object], command_line: CommandLine) -> list[str]:
     problems = []
     try:
         read_margin(f"{SWEEPER}.margin", node.get("margin"))
@@ -135,8 +135,9 @@ def _wrong_numbers(node: Mapping[str, object]) -> list[str]:
     if not isinstance(first, int) or isinstance(first, bool) or not 0 <= first <= MOST_FIRST_SEED:
         problems.append(f"{SWEEPER}.first_seed: must be an integer from 0 to 2**31, got {first}")
     metric = node.get("metric")
-    if metric is not None and str(metric).removeprefix("test/") not in METRICS:
-        near = did_you_mean(str(metric).removeprefix("test/"), METRICS)
+    name = str(metric).removeprefix("test/")
+    if metric is not None and name not in METRICS and not asks_for_metrics(command_line):
+        near = did_you_mean(name, METRICS) or asking_for(name)
         problems.append(f"{SWEEPER}.metric: must be one of {listed(METRICS)}, got {metric}{near}")
     return problems
 
