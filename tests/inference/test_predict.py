@@ -45,10 +45,14 @@ def test_pictures_of_the_test_rows_give_the_tests_classes(digits_run: Path, tmp_
 
 
 def test_the_command(digits_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Image.new("L", (64, 48)).save(tmp_path / "a.png")
+    Image.new("L", (64, 64)).save(tmp_path / "a.png")
     Image.new("RGBA", (5, 7)).save(tmp_path / "b.gif")
     files = [str(tmp_path / "a.png"), str(tmp_path / "b.gif")]
-    assert main([str(digits_run), *files, "--top", "2"]) == 0
+    more = ["--top", "2", "--fit", "crop", "--background", "white", "--show", str(tmp_path / "seen.png")]
+    assert main([str(digits_run), *files, *more]) == 0
+    with Image.open(tmp_path / "seen.png") as seen:
+        assert seen.size == (192, 96)  # two pictures of 8 x 8 pixels, 12 times as large
+        assert [seen.getpixel((x, 48)) for x in (48, 144)] == [0, 255]
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
     assert all(len(line.split()) >= 5 for line in lines[1:])  # a file, two classes, two probabilities

@@ -10,6 +10,7 @@ from abreast.runs.directory import RunDirectory
 from abreast.runtime import module_path
 
 FORMATS = ("torch", "onnx")
+FITS = ("crop", "stretch")
 
 
 def parse(command: str, argv: Sequence[str] | None) -> Namespace:
@@ -63,6 +64,15 @@ def _predict() -> ArgumentParser:
     parser = ArgumentParser("abreast predict", description="Classes and probabilities of files.")
     parser.add_argument("--top", type=int, default=3, help="how many classes to show (default: 3)")
     parser.add_argument("--invert", action="store_true", help="the images are dark on light, as on paper")
+    parser.add_argument(
+        "--fit", choices=FITS, help="for an image of another shape: crop its longer side, or stretch it"
+    )
+    parser.add_argument(
+        "--background", metavar="COLOUR", help="behind transparent pixels: white, #808080, ..."
+    )
+    parser.add_argument(
+        "--show", type=Path, metavar="FILE", help="write there, as a PNG, what the network sees"
+    )
     return parser
 
 

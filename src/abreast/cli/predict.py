@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from torch import Tensor
 
 from abreast.cli.arguments import parse
+from abreast.errors import ConfigError
 from abreast.inference.load import rebuild, reopened
-from abreast.inference.predict import predict, read_inputs
+from abreast.inference.picture import shown
+from abreast.inference.predict import predict, read_inputs, takes_pictures
+from abreast.runs.atomic import write_atomically
 from abreast.runtime.printable import printable
 
 
@@ -23,8 +27,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("file")
     table.add_column("prediction")
-    for path in args.files:
-        outputs = predict(learner, read_inputs(path, learner, args.invert))
+    if args.show is not None and not takes_pictures(learner):
+        raise ConfigError("--show: this run's network takes features; only pictures can be shown")
+    inputs = [
+        read_inputs(path, learner, args.invert, fit=args.fit, background=args.background)
+        for path in args.files
+    ]
+    if args.show is not None:
+        write_atomically(args.show, shown(torch.cat(inputs), learner.peak or 255))
+    for path, examples in zip(args.files, inputs, strict=True):
+        outputs = predict(learner, examples)
         for number, row in enumerate(outputs, start=1):
             name = str(path) if len(outputs) == 1 else f"{path}, row {number}"
             description = _describe(row, learner.classes, args.top)

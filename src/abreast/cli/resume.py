@@ -46,6 +46,7 @@ def main(overrides: Sequence[str]) -> int:
     directory = RunDirectory(run_dir)
     config = directory.read_config()
     check_shape(config, run_dir / CONFIG, TRAINED_GROUPS)
+    made_for = (config.get("trainer") or {}).get("max_epochs")
     _change(config, changes)
     _check(config, run_dir)
     report_changes(directory)
@@ -56,7 +57,7 @@ def main(overrides: Sequence[str]) -> int:
     keys = [change.partition("=")[0].removeprefix("data.") for change in changes]
     with used(run_dir):
         _check_sweep(run_dir)  # after the lock: a sweep that starts now looks at that
-        return _resume(config, directory, trust, is_finished, keys)
+        return _resume(config, directory, trust, is_finished, keys, made_for)
 
 
 def _check_sweep(run_dir: Path) -> None:
@@ -73,12 +74,18 @@ def _nothing_to_do(run_dir: Path) -> int:
 
 
 def _resume(
-    config: Config, directory: RunDirectory, trust: Sequence[str], is_finished: bool, keys: Sequence[str]
+    config: Config,
+    directory: RunDirectory,
+    trust: Sequence[str],
+    is_finished: bool,
+    keys: Sequence[str],
+    made_for: int | None,
 ) -> int:
     from abreast.runtime import fast_import  # noqa: F401  before anything imports Lightning
 
     # isort: split
     from abreast.build.allowlist import check_data_paths, check_output_paths, training_targets
+    from abreast.build.lengthening import check_length
     from abreast.build.permissions import Permissions, permitted
     from abreast.learner.checkpoint import resume_point
     from abreast.training.run import resume as resume_run
@@ -87,6 +94,7 @@ def _resume(
     allowed = training_targets(config, trust)
     check_output_paths(config, directory.path, trust)
     check_data_paths(config["data"], directory.path, (*keys, *trust))
+    permissions = Permissions(tuple(allowed), modules=tuple(trust))
     if (directory.checkpoints / LAST).exists():
         try:
             point = resume_point(directory)
@@ -106,10 +114,14 @@ def _resume(
                 if point.batches
                 else f"trainer.max_epochs={most}: the run has trained {begun} epochs; write at least {begun}"
             )
+        steps = [
+            row["step"] / row["epoch"] for row in directory.read_metrics() if row["epoch"] == point.epoch
+        ]
+        with permitted(permissions, reset=True):
+            check_length(config, made_for, round(steps[-1]) if steps else None)
     else:
         print(f"{printable(str(directory.path))} has no checkpoint yet: it restarts from scratch")
     _log_into(directory.path / LOG)
-    permissions = Permissions(tuple(allowed), modules=tuple(trust))
     with permitted(permissions, reset=True):
         resume_run(config, directory)
     return 0

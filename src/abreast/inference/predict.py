@@ -2,64 +2,100 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from abreast.data.target_scale import restored
 from abreast.errors import DataError
+from abreast.inference.picture import Fit, read_picture
 from abreast.learner.evaluator import Evaluator
 
 
-def read_inputs(path: Path, learner: Evaluator, invert: bool = False) -> Tensor:
+def read_inputs(
+    path: Path,
+    learner: Evaluator,
+    invert: bool = False,
+    *,
+    fit: Fit | None = None,
+    background: str | None = None,
+) -> Tensor:
     """Read a file's examples in the form in which the network's data are stored.
 
     Args:
-        path: For a network of images a picture in any format that Pillow reads, which is scaled to the
-            network's size and converted to grey or RGB; for a network of features a .npy or .csv file with
-            one example per row.
+        path: For a network of images a picture (`abreast.inference.picture`), which is turned upright, scaled
+            to the network's size and converted to grey or RGB; for a network of features a .npy or .csv file
+            with one example per row.
         learner: The network.
         invert: Whether to invert the picture: MNIST-style data sets have light strokes on a dark ground.
+        fit: What to do with a picture of another aspect ratio, `crop` or `stretch`; None to refuse it.
+        background: The colour behind transparent pixels; None to refuse them.
 
     Returns:
         `[N, *in_shape]`.
 
     Raises:
-        DataError: The file is missing or cannot be read; the message names it.
+        DataError: The file is missing, or cannot be read rightly; the message names it.
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file")
-    if learner.peak is None:
-        return _read_rows(path, learner.in_shape)
+    if not takes_pictures(learner):
+        return _read_rows(path, learner)
     channels, height, width = learner.in_shape
     if channels not in (1, 3):
         raise DataError(f"{path}: the network takes images of {channels} channels; a picture has 1 or 3")
-    try:
-        with Image.open(path) as image:
-            picture = image.convert("L" if channels == 1 else "RGB").resize((width, height))
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: not a picture that can be read ({error})") from None
-    pixels = torch.from_numpy(np.array(picture)).reshape(height, width, channels).permute(2, 0, 1)
+    picture = read_picture(path, channels, (height, width), fit=fit, background=background)
+    pixels = torch.from_numpy(picture.copy()).permute(2, 0, 1)
     if invert:
         pixels = 255 - pixels
-    return (pixels.float() * (learner.peak / 255)).round().to(torch.uint8)[None]
+    peak = 255 if learner.peak is None else learner.peak
+    return (pixels.float() * (peak / 255)).round().to(torch.uint8)[None]
 
 
-def _read_rows(path: Path, in_shape: tuple[int, ...]) -> Tensor:
+def takes_pictures(learner: Evaluator) -> bool:
+    """Whether the network's data are stored as images: uint8 `[C, H, W]`."""
+    return learner.peak is not None and len(learner.in_shape) == 3
+
+
+def _read_rows(path: Path, learner: Evaluator) -> Tensor:
     try:
-        if path.suffix == ".npy":
-            rows = np.load(path, allow_pickle=False).astype(np.float32)
-        else:
-            rows = np.loadtxt(path, delimiter=",", dtype=np.float32, ndmin=2)
-    except (ValueError, OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not a .npy or .csv file of numbers ({error})") from None
-    rows = np.atleast_2d(rows)
-    if rows.shape[1:] != in_shape:
-        raise DataError(f"{path}: rows of shape {rows.shape[1:]}, but the network takes {in_shape}")
-    return torch.from_numpy(rows)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an empty file is told below
+            if path.suffix == ".npy":
+                rows = np.load(path, allow_pickle=False)
+            else:
+                rows = np.loadtxt(path, delimiter=",", dtype=np.float64, ndmin=2)
+    except (ValueError, OSError, UnicodeDecodeError, EOFError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{path}: not a .npy or .csv file of numbers ({reason})") from None
+    if rows.dtype.kind not in "biuf":
+        raise DataError(f"{path}: holds {rows.dtype}, not numbers")
+    if rows.shape == learner.in_shape:
+        rows = rows[None]
+    if rows.shape[1:] != learner.in_shape:
+        raise DataError(f"{path}: rows of shape {rows.shape[1:]}, but the network takes {learner.in_shape}")
+    if not len(rows):
+        raise DataError(f"{path}: holds no rows")
+    if learner.peak is None:
+        with np.errstate(over="ignore"):
+            rows = rows.astype(np.float32)
+    _check(path, ~np.isfinite(rows), rows, "a number that float32 can hold")
+    if learner.peak is None:
+        return torch.from_numpy(rows)
+    wrong = (rows < 0) | (rows > 255) | (rows != np.floor(rows))
+    _check(path, wrong, rows, "a whole number from 0 to 255, as the network's data are")
+    return torch.from_numpy(rows.astype(np.uint8))
+
+
+def _check(path: Path, wrong: np.ndarray, rows: np.ndarray, expected: str) -> None:
+    """Raise DataError where a value is wrong, with the first one's place."""
+    places = np.argwhere(wrong)
+    if len(places):
+        row, *column = places[0].tolist()
+        place = f"row {row + 1}, value {column[0] + 1 if len(column) == 1 else column}"
+        raise DataError(f"{path}: {place} is {rows[tuple(places[0])]}: expected {expected}")
 
 
 def predict(learner: Evaluator, inputs: Tensor) -> Tensor:
@@ -70,8 +106,8 @@ def predict(learner: Evaluator, inputs: Tensor) -> Tensor:
         inputs: `[N, *in_shape]`, as stored.
 
     Returns:
-        Probabilities `[N, C]`, by softmax of the raw scores; for regression the values `[N, D]`.
+        Probabilities `[N, C]`, by softmax of the raw scores; for regression the scores `[N, D]`.
     """
     with torch.inference_mode():
         scores: Tensor = learner(inputs)
-    return torch.softmax(scores, 1) if learner.classes else restored(scores, learner.target_scale)
+    return torch.softmax(scores, 1) if learner.classes else scores

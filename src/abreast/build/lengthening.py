@@ -1,0 +1,65 @@
+"""Whether a run can be trained for longer than it was made for: whether its schedule can."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+
+import hydra.utils
+import torch
+from torch import nn
+
+from abreast.build.components import build_schedule
+from abreast.build.instantiate import make
+from abreast.config.types import Config
+from abreast.errors import ConfigError
+
+LENGTHS = ("total_steps", "total_epochs")
+
+
+def check_length(config: Config, made_for: int | None, steps_per_epoch: int | None) -> None:
+    """Check that the run's learning-rate schedule goes with another number of epochs.
+
+    Args:
+        config: The run's configuration, with the new number of epochs.
+        made_for: The number of epochs that the schedule was made for.
+        steps_per_epoch: Optimizer steps of an epoch, where any has ended.
+
+    Raises:
+        ConfigError: The rates so far are those of another length, or the schedule refuses further steps.
+    """
+    node, epochs = config["schedule"]["scheduler"], config["trainer"].get("max_epochs")
+    if node is None or epochs == made_for or epochs is None:
+        return
+    target = node["_target_"]
+    accepted = inspect.signature(hydra.utils.get_object(target)).parameters
+    if any(name in accepted and name not in node for name in LENGTHS):
+        raise ConfigError(
+            f"trainer.max_epochs={epochs}: the rates of {target} are laid out for {made_for} epochs, "
+            f"so it cannot have another length; start a new run with trainer.max_epochs={epochs}"
+        )
+    reason = None if steps_per_epoch is None else _refusal(config, steps_per_epoch, epochs)
+    if reason is not None:
+        raise ConfigError(
+            f"trainer.max_epochs={epochs}: {target} refuses so many steps ({reason}); start a new run with "
+            "another schedule, or leave max_epochs as it is"
+        )
+
+
+def _refusal(config: Config, steps_per_epoch: int, epochs: int) -> str | None:
+    """What the schedule says when it is stepped to the end of the longer training; None if it goes along."""
+    if config["schedule"]["monitor"] is not None:
+        return None
+    by_step = config["schedule"]["interval"] == "step"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # there are no optimizer steps between those of the schedule
+        optimizer = make("optim", config["optim"])([nn.Parameter(torch.zeros(2, 2))])
+        schedule = build_schedule(config, steps_per_epoch * epochs, epochs)
+        assert schedule is not None
+        try:
+            scheduler = schedule.make(optimizer)
+            for _ in range(steps_per_epoch * epochs if by_step else epochs):
+                scheduler.step()
+        except Exception as error:  # a custom schedule may raise anything
+            return (str(error).splitlines() or [type(error).__name__])[0]
+    return None
