@@ -40,8 +40,9 @@ class HydraFiles:
         if isinstance(node, Mapping) and node and all(map(_is_short, node)):
             lines = [self.text((*keys, key), value) for key, value in node.items()]
             return self._head(keys) + "".join(lines)
-        if isinstance(node, list) and node and all(isinstance(item, str) for item in node):
-            return self._head(keys) + "".join(self._lines(keys, [item], len(keys)) for item in node)
+        if isinstance(node, list) and node and all(map(_is_word, node)):
+            indent = "  " * (len(keys) - 1)
+            return self._head(keys) + "".join(indent + self._text((), [item]) for item in node)
         return self._lines(keys, node, len(keys) - 1)
 
     def _head(self, keys: Keys) -> str:
@@ -50,15 +51,24 @@ class HydraFiles:
 
     def _lines(self, keys: Keys, node: Any, skipped: int) -> str:
         """The YAML of a node below these keys, without so many lines of the keys."""
+        if keys and _is_word(node):  # never broken into lines, whose length would depend on the indent
+            return "  " * (len(keys) - 1) + self._text(keys[-1:], node)
+        return "".join(self._text(keys, node).splitlines(keepends=True)[max(0, skipped) :])
+
+    def _text(self, keys: Keys, node: Any) -> str:
+        """The YAML of a node below these keys."""
         kept = (keys, repr(node))
         if kept not in self._texts:
             if len(self._texts) == MOST_KEPT:
                 self._texts.clear()
             for key in reversed(keys):
                 node = {key: node}
-            lines = OmegaConf.to_yaml(node).splitlines(keepends=True)
-            self._texts[kept] = "".join(lines[max(0, skipped) :])
+            self._texts[kept] = OmegaConf.to_yaml(node)
         return self._texts[kept]
+
+
+def _is_word(node: object) -> bool:
+    return not isinstance(node, list | Mapping) and not any(map(str.isspace, str(node)))
 
 
 def _is_short(key: object) -> bool:
