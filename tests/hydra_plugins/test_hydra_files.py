@@ -13,7 +13,21 @@ from hydra_plugins.abreast_launcher._hydra_files import HydraFiles
 VALUES: list[Any] = [
     *(None, True, 0, -1, 1e-3, 1e20, float("nan"), float("inf")),
     *("", "plain", "yes", "on", "1", "1e3", "1_000", "0x1f", "null", "~", "2001-01-01", "???", "=", "<<"),
-    *("${oc.env:HOME}", "a: b", "- a", "#", "a #b", "'", '"', "\\", "a\nb", "a\tb", " lead", "trail ", "ü 🎉"),
+    *(
+        "${oc.env:HOME}",
+        "a: b",
+        "- a",
+        "#",
+        "a #b",
+        "'",
+        '"',
+        "\\",
+        "a\nb",
+        "a\tb",
+        " lead",
+        "trail ",
+        "ü 🎉",
+    ),
     "many words " * 12,
     "x" * 300,
     "\x07bell",
@@ -35,6 +49,7 @@ def test_text(value: Any, tmp_path: Path) -> None:
         hydra = {"runtime": {"value": value}, "job": {"inner": {"value": value}}}
         overrides = [str(value), "seed=1"]
         files.write(tmp_path, task, hydra, overrides)
-        for name, content in {"config": task, "hydra": {"hydra": hydra}, "overrides": overrides}.items():
+        contents: dict[str, Any] = {"config": task, "hydra": {"hydra": hydra}, "overrides": overrides}
+        for name, content in contents.items():
             text = (tmp_path / f"{name}.yaml").read_text(encoding="utf-8")
-            assert text == OmegaConf.to_yaml(OmegaConf.create(content)), name
+            assert text == OmegaConf.to_yaml(content), name

@@ -5,14 +5,32 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
 
 from abreast.runs.atomic import naming_file
 from abreast.runs.files import EVENTS
 from abreast.runtime.patches import is_on
+
+
+class Picture(NamedTuple):
+    """An image that is encoded.
+
+    Attributes:
+        width: In pixels.
+        height: In pixels.
+        png: The file.
+    """
+
+    width: int
+    height: int
+    png: bytes
+
 
 _default_hook = threading.excepthook
 
@@ -45,10 +63,24 @@ class TensorBoard(TensorBoardLogger):
     def save(self) -> None:
         """Nothing: the configuration is in `config.yaml`."""
 
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Any:
+        """The writer, made at its first use."""
+        if self._experiment is None and is_on("event_file"):
+            self._experiment = _writer_class()(log_dir=self.log_dir, **self._kwargs)
+        return super().experiment
+
+    @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Lightning's own; an error of the disk names the file."""
+        """As Lightning's; an error of the disk names the file."""
         with naming_file(Path(self.log_dir) / EVENTS):
-            super().log_metrics(metrics, step)
+            file = self.experiment._get_file_writer()
+            quick = hasattr(file, "add_scalars") and not self._prefix and step is not None
+            if quick and all(isinstance(value, int | float) for value in metrics.values()):
+                file.add_scalars(metrics, step)
+            else:
+                super().log_metrics(metrics, step)
 
     def finalize(self, status: str) -> None:
         """Let what was logged be seen."""
@@ -81,3 +113,38 @@ def boards_closed(loggers: Iterable[Logger]) -> Iterator[None]:
         for logger in loggers:
             if isinstance(logger, TensorBoard):
                 logger.abandon()
+
+
+@cache
+def _writer_class() -> type[Any]:
+    """Torch's `SummaryWriter`, with our file in place of its own and of the thread that writes it."""
+    from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+    from torch.utils.tensorboard import SummaryWriter
+
+    from abreast.loggers.event_file import EventFile
+
+    class Writer(SummaryWriter):
+        def _get_file_writer(self) -> Any:
+            if self.file_writer is None:
+                file = EventFile(self.log_dir, self.filename_suffix)
+                vars(self).update(file_writer=file, all_writers={self.log_dir: file})
+                if self.purge_step is not None:
+                    start = SessionLog(status=SessionLog.START)
+                    for event in (Event(file_version="brain.Event:2"), Event(session_log=start)):
+                        file.add_event(event, self.purge_step)
+                    self.purge_step = None
+            return self.file_writer
+
+    return Writer
+
+
+def add_picture(board: TensorBoardLogger, name: str, picture: Picture, step: int) -> None:
+    """Log a picture that is encoded already; `SummaryWriter.add_image` would decode and encode it again."""
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    image = Summary.Image(
+        height=picture.height, width=picture.width, colorspace=3, encoded_image_string=picture.png
+    )
+    with naming_file(Path(board.log_dir) / EVENTS):
+        writer = board.experiment._get_file_writer()
+        writer.add_summary(Summary(value=[Summary.Value(tag=name, image=image)]), step)

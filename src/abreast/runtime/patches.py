@@ -135,6 +135,15 @@ PATCHES = (
         ),
     ),
     Patch(
+        "event_file",
+        home="abreast.loggers.tensorboard",
+        library="torch",
+        tested=("2.14", "2.14"),
+        what="writes TensorBoard's events in one go now and then, without a thread for each run",
+        without="each run has a thread that writes one event after the other, with checksums in pure Python",
+        private=("torch.utils.tensorboard:SummaryWriter._get_file_writer",),
+    ),
+    Patch(
         "writer_thread",
         home="abreast.loggers.tensorboard",
         library="tensorboard",
