@@ -18,6 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from abreast.callbacks import PreemptionCheckpoint
 from abreast.errors import DivergedError, Interrupted
 from abreast.runs.directory import RunDirectory
+from abreast.runtime.patches import SWITCH
 from abreast.stacking.build import Job
 from abreast.stacking.run import train_stack
 from abreast.training.run import resume, run
@@ -186,6 +187,7 @@ ENDS: dict[str, tuple[str, type[BaseException]]] = {
 def test_no_thread_stays_however_a_run_ends(
     train: Train, end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv(SWITCH, "1")  # our own events file has no thread
     name, kind = ENDS[end]
     before = set(threading.enumerate())
     error = (
