@@ -14,6 +14,7 @@ import torch
 
 from abreast.runtime import patches
 from abreast.runtime.patches import PATCHES, SWITCH, Patch
+from abreast.runtime.versions import installed_version
 from support.helpers import ROOT, same
 
 SMALL = (
@@ -43,7 +44,7 @@ def ids(patch: Patch) -> str:
 
 @pytest.mark.parametrize("patch", PATCHES, ids=ids)
 def test_the_installed_version_is_one_of_those_tested(patch: Patch) -> None:
-    installed = patches.installed_version(patch.library)
+    installed = installed_version(patch.library)
     if installed is None:
         pytest.skip(f"{patch.library} is not installed")
     problem = patches.version_problem(patch, installed)

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 
+from abreast.runtime.versions import installed_version
+
 log = logging.getLogger(__name__)
 
 SWITCH = "ABREAST_NO_PATCHES"
@@ -220,22 +222,6 @@ def _exists(name: str) -> bool:
     except (ImportError, AttributeError):
         return False
     return True
-
-
-def installed_version(library: str) -> str | None:
-    """The version of a distribution, of `python` or of `glibc`; None where it is not installed."""
-    import platform  # with the next one slow to import, and needed for messages alone
-    from importlib.metadata import PackageNotFoundError, version
-
-    if library == "python":
-        return platform.python_version()
-    if library == "glibc":
-        name, release = platform.libc_ver()
-        return release if name == "glibc" else None
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return None
 
 
 def version_problem(patch: Patch, installed: str) -> str | None:
