@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def _evaluate() -> ArgumentParser:
 
 def _predict() -> ArgumentParser:
     parser = ArgumentParser("abreast predict", description="Classes and probabilities of files.")
-    parser.add_argument("--top", type=int, default=3, help="how many classes to show (default: 3)")
+    parser.add_argument("--top", type=_count, default=3, help="how many classes to show (default: 3)")
     parser.add_argument("--invert", action="store_true", help="the images are dark on light, as on paper")
     parser.add_argument(
         "--fit", choices=FITS, help="for an image of another shape: crop its longer side, or stretch it"
@@ -74,6 +74,13 @@ def _predict() -> ArgumentParser:
         "--show", type=Path, metavar="FILE", help="write there, as a PNG, what the network sees"
     )
     return parser
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise ArgumentTypeError(f"must be at least 1, got {count}")
+    return count
 
 
 def _export() -> ArgumentParser:

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from abreast.config.sweep_loader import SweepLoader, leave_composing_to_launcher
 from abreast.errors import ConfigError
 from abreast.runtime.patches import is_on
+from abreast.validation.hydra_node import check_hydra
 from abreast.validation.preflight import (
     Stop,
     check,
@@ -35,6 +36,7 @@ class Preflight(Callback):
                 ConfigError(f"study={study}: is many runs: add -m (python train.py -m +study={study})")
             )
         try:
+            _check_hydra(config)
             check(task_part(config), config.hydra)
         except Exception as error:
             raise Stop(error, overrides_of(config.hydra)) from error
@@ -50,6 +52,7 @@ class Preflight(Callback):
             hydra.config_loader = SweepLoader(hydra.config_loader)  # type: ignore[assignment]
             leave_composing_to_launcher()
         try:
+            _check_hydra(config, several=any(len(options) > 1 for options in values_of(config).values()))
             message = ""
             sweeper = config.hydra.runtime.choices.get("hydra/sweeper")
             if sweeper == "abreast_study":
@@ -68,3 +71,10 @@ class Preflight(Callback):
         if message:
             raise Stop(ConfigError(message))
         gc.enable()  # paused in cli.main
+
+
+def _check_hydra(config: DictConfig, *, several: bool = False) -> None:
+    """Raise ConfigError for values of `hydra.*` that cannot be used."""
+    problems = list(check_hydra(config.hydra, several=several))
+    if problems:
+        raise ConfigError("\n".join(problems))

@@ -11,18 +11,17 @@ from pathlib import Path
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from abreast.config.options import conf_dir, top_level
 from abreast.config.types import Config
 from abreast.errors import ConfigError, RunError
 from abreast.runs.changes import report_changes
 from abreast.runs.config_file import TRAINED_GROUPS, check_shape
-from abreast.runs.directory import RunDirectory
-from abreast.runs.files import BEST, CHECKPOINTS, CONFIG, LAST, LOG, STATUS, SWEEP
+from abreast.runs.directory import RunDirectory, check_writable
+from abreast.runs.files import BEST, CHECKPOINTS, CONFIG, LAST, LOG, RESULT, STATUS, SWEEP
 from abreast.runs.state import readable_status
 from abreast.runtime import module_path
 from abreast.runtime.directory_lock import InUseError, is_used, used
 from abreast.runtime.printable import PrintableFormatter, printable
-from abreast.validation.validate import validate
+from abreast.validation.stored import check_stored
 
 CHANGES = (
     "trainer.max_epochs",
@@ -48,9 +47,13 @@ def main(overrides: Sequence[str]) -> int:
     check_shape(config, run_dir / CONFIG, TRAINED_GROUPS)
     made_for = (config.get("trainer") or {}).get("max_epochs")
     _change(config, changes)
-    _check(config, run_dir)
+    check_stored(config, run_dir / CONFIG)
+    check_writable(directory)
     report_changes(directory)
-    status = readable_status(directory) if (run_dir / STATUS).exists() else {}
+    has_status = (run_dir / STATUS).exists()
+    if not has_status and (run_dir / RESULT).exists():
+        print(f"{printable(str(run_dir))} has no {STATUS}: resumed from its last checkpoint")
+    status = readable_status(directory) if has_status else {}
     is_finished = status.get("status") == "finished"
     if is_finished and not any(change.startswith("trainer.max_epochs=") for change in changes):
         return _nothing_to_do(run_dir)
@@ -120,7 +123,8 @@ def _resume(
         with permitted(permissions, reset=True):
             check_length(config, made_for, round(steps[-1]) if steps else None)
     else:
-        print(f"{printable(str(directory.path))} has no checkpoint yet: it restarts from scratch")
+        name = printable(str(directory.path))
+        print(f"{name} has no {CHECKPOINTS}/{LAST} to resume from: it restarts from scratch")
     _log_into(directory.path / LOG)
     with permitted(permissions, reset=True):
         resume_run(config, directory)
@@ -131,6 +135,8 @@ def _parse(overrides: Sequence[str]) -> tuple[Path, list[str], list[str]]:
     run, trust, changes = "", [], []
     for override in overrides:
         key, _, value = override.lstrip("+").partition("=")
+        if key == "resume" and run:
+            raise ConfigError(f"{override}: one run is resumed at a time, and {run} is given already")
         if key == "resume":
             run = value.strip("'\"")
         elif key == "trust":
@@ -159,15 +165,6 @@ def _change(config: Config, changes: Sequence[str]) -> None:
             raise ConfigError(f"{change}: {error}") from None
         if key == "data.dir":
             config[group][name] = str(Path(value).expanduser().absolute())
-
-
-def _check(config: Config, path: Path) -> None:
-    top = {key: value for key, value in top_level([conf_dir()]).items() if value != {}}
-    plain = {key: value for key, value in config.items() if key != "names"}
-    try:
-        validate({**top, **plain})
-    except ConfigError as error:
-        raise ConfigError(f"{path / CONFIG}:\n{error}") from None
 
 
 def _log_into(file: Path) -> None:

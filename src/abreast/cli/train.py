@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import warnings
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ def main() -> int:
     import hydra
 
     from abreast.config.options import MAIN, conf_dir
+    from abreast.validation.hydra_errors import UNAVAILABLE, explain_search_path
+    from abreast.validation.override_texts import check_texts
     from abreast.validation.preflight import Stop
 
     arguments = parse(sys.argv[1:])
@@ -30,6 +33,9 @@ def main() -> int:
         if arguments.multirun:
             raise ConfigError("resume= is for one run; a sweep is resumed by running its command again")
         return int(importlib.import_module("abreast.cli.resume").main(arguments.overrides))
+    problems = list(check_texts(arguments.overrides))
+    if problems:
+        raise ConfigError("\n".join(problems))
     folders, code_folders = [conf_dir()], [Path.cwd()]
     if arguments.config_dir is not None:
         folder = Path(arguments.config_dir).absolute()
@@ -47,8 +53,9 @@ def main() -> int:
         run()
         return _exit_code()
     try:
-        with environment_variables({FULL_ERROR: "1"}):  # Hydra then raises, and prints nothing
-            run()
+        with environment_variables({FULL_ERROR: "1"}), warnings.catch_warnings():
+            warnings.filterwarnings("error", message=UNAVAILABLE)
+            run()  # Hydra raises, and prints nothing
     except Stop as stop:
         error, overrides = stop.error, stop.overrides
     except Exception as caught:
@@ -59,6 +66,8 @@ def main() -> int:
         raise error
     from abreast.validation.hydra_errors import explain, is_mistake
 
+    if isinstance(error, UserWarning):
+        raise ConfigError(explain_search_path(error)) from error
     is_sweep = arguments.multirun or "hydra.mode=MULTIRUN" in arguments.overrides
     full = disk_error(error, Path.cwd())  # before the run has begun
     if full is not None:

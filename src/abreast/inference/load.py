@@ -9,7 +9,10 @@ from typing import Any
 
 import torch
 from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from abreast.build.allowlist import check_data_paths, trusted_targets
 from abreast.build.components import build_loss, build_net
@@ -26,6 +29,12 @@ from abreast.runs.changes import report_changes
 from abreast.runs.config_file import CHOICES, check_shape
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import CHECKPOINTS, CONFIG
+from abreast.suggestions import did_you_mean
+from abreast.validation.hydra_errors import explain
+from abreast.validation.stored import TESTED, check_stored
+
+# What Hydra and OmegaConf raise for overrides that cannot be read or composed.
+COMPOSING = (HydraException, OmegaConfBaseException, YAMLError, ValueError, TypeError)
 
 
 @contextmanager
@@ -54,7 +63,9 @@ def reopened(
     if reads_data and not any(override.startswith("data=") for override in overrides):
         keys = [override.partition("=")[0].removeprefix("data.") for override in overrides]
         check_data_paths(config["data"], run, (*keys, *trust))
-    permissions = Permissions(tuple(trusted_targets(config, trust)), downloads=is_users_data)
+    targets = trusted_targets(config, trust)
+    check_stored(config, run / CONFIG, TESTED if reads_data else TESTED[1:])
+    permissions = Permissions(tuple(targets), downloads=is_users_data)
     with permitted(permissions, reset=True):
         yield directory, config
 
@@ -119,15 +130,24 @@ def _other_data(data: Config, overrides: Sequence[str]) -> Config:
         if not override.startswith(("data=", "data.")) or "=" not in override:
             raise ConfigError(f"{override}: only the data can be changed: data=NAME or data.KEY=VALUE")
     if any(override.startswith("data=") for override in overrides):
-        with initialize_config_dir(str(conf_dir())):
-            return plain(compose(MAIN, overrides=list(overrides)).data)
-    merged = OmegaConf.create(data)
-    for override in overrides:
-        key, value = override.removeprefix("data.").split("=", 1)
-        if key not in merged:
-            raise ConfigError(f"{override}: the run's data take {', '.join(map(str, merged))}")
-        merged.merge_with(OmegaConf.from_dotlist([f"{key}={value}"]))
-    return plain(merged)
+        try:
+            with initialize_config_dir(str(conf_dir())):
+                return plain(compose(MAIN, overrides=list(overrides)).data)
+        except Exception as error:
+            if not isinstance(error, COMPOSING):
+                raise
+            raise ConfigError(explain(error, overrides, [conf_dir()])) from error
+    try:
+        merged = OmegaConf.create(data)
+        for override in overrides:
+            key, value = override.removeprefix("data.").split("=", 1)
+            if key not in merged:
+                near = did_you_mean(key, map(str, merged), "data.{}")
+                raise ConfigError(f"{override}: the run's data take {', '.join(map(str, merged))}{near}")
+            merged.merge_with(OmegaConf.from_dotlist([f"{key}={value}"]))
+        return plain(merged)
+    except COMPOSING as error:
+        raise ConfigError(f"{' '.join(overrides)}: {str(error).splitlines()[0]}") from error
 
 
 def plain(node: Any) -> Config:

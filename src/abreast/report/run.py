@@ -14,10 +14,13 @@ from abreast.config.types import Json
 from abreast.errors import ConfigError, RunError
 from abreast.metrics.requested import requested
 from abreast.report.files import Curve, read_curve, read_yaml
+from abreast.report.remarks import remarks
 from abreast.report.settings import RunSettings, Settings, read_settings
 from abreast.runs.chance import at_chance
+from abreast.runs.checksums import without_checksums
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import CONFIG, HYDRA, METRICS, OVERRIDES, RESULT, STATUS
+from abreast.runs.schema import ResultFile, typed
 from abreast.runs.small_file import MOST_YAML_BYTES, read_text
 
 MARKERS = (CONFIG, STATUS, RESULT, METRICS)  # a directory with one is a run's
@@ -45,6 +48,7 @@ class Run:
         curve: The columns of metrics.csv, one value an epoch.
         idle_seconds: Time since a run with the status `running` last wrote to its directory.
         duplicate_of: The name of the run that has the same settings and seed and is counted instead.
+        remarks: What is wrong with files of a run that is counted: changed since it ended, or unreadable.
     """
 
     path: Path
@@ -62,6 +66,7 @@ class Run:
     curve: Curve = field(default_factory=dict)
     idle_seconds: float | None = None
     duplicate_of: str = ""
+    remarks: tuple[str, ...] = ()
 
     @property
     def is_collapsed(self) -> bool:
@@ -119,8 +124,10 @@ class RunReader:
             if run.status not in STATUSES:
                 raise RunError(f"{path / STATUS}: unknown status {run.status!r}")
             if run.status == "finished":
-                run.result = directory.read_result()
+                content = directory.read_result_with_checksums()
+                run.result, problems = typed(without_checksums(content), ResultFile)
                 run.metrics = _metrics(run.result, path)
+                run.remarks = (*remarks(directory, content), *(f"{RESULT}: {line}" for line in problems))
         except RunError as error:
             run.status, run.reason = "unreadable", str(error).replace(f"{path}{os.sep}", "")
         except (OSError, RecursionError) as error:
@@ -171,9 +178,13 @@ def _metrics(result: Json, path: Path) -> dict[str, float]:
 
 
 def _finite(value: object) -> float | None:
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
-    return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number beyond those of float
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _overrides(content: object) -> Iterable[str]:

@@ -63,7 +63,7 @@ def runs_table(analysis: Analysis) -> CsvTable:
     ]
     rows = [
         [
-            *(run.name, run.status, run.reason),
+            *(run.name, run.status, run.reason or "; ".join(run.remarks)),
             *(_cell(run.settings.get(key, ABSENT)) for key in sweep.varied),
             *(run.seed, run.result.get("epoch")),
             *(run.metrics.get(name) for name in names),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 
+from abreast.config.types import Json
 from abreast.errors import RunError
 from abreast.runs.checksums import SMALL, changed_files
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import RESULT
-from abreast.runs.format import NewerFormatError
 from abreast.runtime.printable import printable
 
 log = logging.getLogger(__name__)
@@ -24,14 +24,8 @@ def changes(directory: RunDirectory, names: Collection[str] = USED) -> list[str]
     Raises:
         RunError: result.json cannot be read.
     """
-    try:
-        status = directory.read_status().get("status")
-    except NewerFormatError:
-        raise
-    except RunError:
-        status = None  # whatever it was: the result says what the files were
-    if status in UNDER_WAY:
-        return []
+    if readable(directory).get("status") in UNDER_WAY:
+        return []  # where the status cannot be read, the result still says what the files were
     return changed_files(directory.read_result_with_checksums(), directory.path, names)
 
 
@@ -40,11 +34,20 @@ def report_changes(directory: RunDirectory, names: Collection[str] = USED) -> No
     try:
         changed = changes(directory, names)
     except RunError as error:
-        if RESULT in names and (directory.path / RESULT).exists():
+        is_ended = (directory.path / RESULT).exists() or readable(directory).get("status") == "finished"
+        if RESULT in names and is_ended:
             log.warning(printable(f"{error}. So nothing tells whether the other files have changed"))
         return
     if changed:
         log.warning(printable(f"{directory.path}: {describe(changed)}"))
+
+
+def readable(directory: RunDirectory) -> Json:
+    """The run's status; {} if it cannot be read."""
+    try:
+        return directory.read_status()
+    except RunError:
+        return {}
 
 
 def describe(changed: Collection[str]) -> str:

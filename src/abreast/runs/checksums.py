@@ -14,11 +14,22 @@ from typing import Any
 
 from abreast.config.types import Json
 from abreast.errors import RunError
-from abreast.runs.files import BEST, CHECKPOINTS, CONFIG, EXAMPLES, LAST, METRICS, RESULT, WORST
+from abreast.runs.files import (
+    BEST,
+    CHECKPOINTS,
+    CONFIG,
+    EXAMPLES,
+    HYDRA,
+    LAST,
+    METRICS,
+    OVERRIDES,
+    RESULT,
+    WORST,
+)
 from abreast.runs.small_file import open_file
 
 KEY = "checksums"  # in result.json
-SMALL = (CONFIG, METRICS, EXAMPLES, WORST)
+SMALL = (CONFIG, METRICS, EXAMPLES, WORST, f"{HYDRA}/{OVERRIDES}")
 CHECKED = (*SMALL, f"{CHECKPOINTS}/{BEST}", f"{CHECKPOINTS}/{LAST}")
 CHUNK = 1 << 20  # bytes that are read at a time
 MOST_BYTES = 1 << 36  # of a checkpoint
@@ -69,14 +80,18 @@ def changed_files(result: Mapping[str, Any], path: Path, names: Collection[str])
         names: The files to look at.
 
     Returns:
-        The names of the files that were changed, removed or added since.
+        The names of the files that were changed or removed since.
     """
     recorded = result.get(KEY)
     if recorded is None:
         return []
     if not isinstance(recorded, Mapping):
         return [RESULT]
-    changed = [name for name in names if name in CHECKED and checksum(path / name) != recorded.get(name)]
+    changed = [
+        name
+        for name in names
+        if name in CHECKED and name in recorded and checksum(path / name) != recorded[name]
+    ]
     if RESULT in names and content_checksum(result) != recorded.get(RESULT):
         changed.append(RESULT)
     return changed

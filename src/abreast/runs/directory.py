@@ -22,8 +22,9 @@ from abreast.errors import DivergedError, Interrupted, RunError, disk_error
 from abreast.runs.atomic import naming_file, write_atomically
 from abreast.runs.checksums import renewed, with_checksums, without_checksums
 from abreast.runs.config_file import RESTORE, dump_config, parse_config
-from abreast.runs.files import CHECKPOINTS, CONFIG, METRICS, RESULT, STATUS
+from abreast.runs.files import CHECKPOINTS, CONFIG, EXAMPLES, LOG, METRICS, RESULT, STATUS, WORST
 from abreast.runs.format import with_format, without_format
+from abreast.runs.metrics_file import check_header, parse_metrics
 from abreast.runs.small_file import MOST_BYTES, MOST_YAML_BYTES, parse_json, read_text
 from abreast.runtime.outside_cause import outside_cause
 
@@ -142,11 +143,7 @@ class RunDirectory:
 
     def read_metrics(self) -> list[dict[str, float]]:
         """One dictionary per epoch, without the cells that are empty."""
-        rows = csv.DictReader(self._text(METRICS).splitlines())
-        try:
-            return [{k: float(v) for k, v in row.items() if v} for row in rows]
-        except (TypeError, ValueError, csv.Error) as error:
-            raise RunError(f"{self.path / METRICS}: a cell is not a number ({error})") from None
+        return parse_metrics(self._text(METRICS), self.path / METRICS)
 
     def keep_metrics(self, epochs: int) -> None:
         """Remove the rows after that many epochs.
@@ -171,6 +168,7 @@ class RunDirectory:
         if not epochs:
             return []
         header, *rows = self._text(METRICS).splitlines(keepends=True) or [""]
+        check_header(header.strip().split(","), self.path / METRICS)
         numbers = {str(epoch) for epoch in range(1, epochs + 1)}
         kept = [row for row in rows if row.endswith("\n") and row.partition(",")[0] in numbers]
         kept = [row for row in kept if row.count(",") == header.count(",") and _are_numbers(row)]
@@ -191,6 +189,13 @@ class RunDirectory:
             raise RunError(f"{self.path / name}: holds no JSON object")
         return without_format(content, self.path / name)
 
+    def _runs(self) -> str:
+        """What to write in place of the directory of a sweep."""
+        runs = sorted(file.parent for file in self.path.glob(f"*/{CONFIG}")) or sorted(
+            file.parent for file in self.path.glob(f"*/*/{CONFIG}")
+        )
+        return f". It holds {len(runs)} runs: name one of them, such as {runs[0]}" if runs else ""
+
     def _text(self, name: str) -> str:
         path = self.path / name
         try:
@@ -198,9 +203,24 @@ class RunDirectory:
         except FileNotFoundError:
             if not self.path.is_dir():
                 raise RunError(f"{self.path}: no such run directory") from None
-            raise RunError(f"{path}: missing; {self.path} is not a complete run directory") from None
+            raise RunError(
+                f"{path}: missing; {self.path} is not a complete run directory{self._runs()}"
+            ) from None
         except RunError as error:
             raise RunError(f"{error}. {RESTORE}" if name == CONFIG else str(error)) from None
+
+
+def check_writable(directory: RunDirectory) -> None:
+    """Check that nothing else is in the place of a file that a training writes.
+
+    Raises:
+        RunError: For a directory in such a place; the message names it.
+    """
+    for name in (CONFIG, STATUS, METRICS, RESULT, EXAMPLES, WORST, LOG):
+        if (directory.path / name).is_dir():
+            raise RunError(
+                f"{directory.path / name}: is a directory, where the run writes a file. Remove or rename it"
+            )
 
 
 def _are_numbers(row: str) -> bool:

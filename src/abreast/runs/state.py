@@ -9,6 +9,7 @@ from abreast.config.run_id import run_id, run_ids
 from abreast.config.types import Config, Json
 from abreast.errors import ConfigError, RunError
 from abreast.metrics.objective import objective
+from abreast.runs.config_file import TRAINED_GROUPS, check_shape
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import CONFIG, LAST, RESULT, STATUS
 from abreast.runs.format import NewerFormatError
@@ -38,7 +39,9 @@ def run_state(directory: RunDirectory, config: Config) -> RunState:
         clear(directory.path)
         return RunState.NEW
     try:
-        existing = run_id(directory.read_config())
+        stored = directory.read_config()
+        check_shape(stored, directory.path / CONFIG, TRAINED_GROUPS)
+        existing = run_id(stored)
     except NewerFormatError:
         raise
     except (RunError, KeyError, TypeError, AttributeError) as error:

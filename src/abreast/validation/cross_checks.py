@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,12 @@ from abreast.validation.metrics import check_metrics
 _CLOSURE = {"LBFGS"}
 # Classes of the data sets that are known before they are loaded.
 _COUNTS = {f"abreast.data.{name}": 10 for name in ("digits", "mnist", "fashion_mnist", "kmnist")}
+# What abreast requires of the Trainer.
+_NEEDED = {
+    "fast_dev_run": (False, "it leaves no checkpoint to test; debug=fast is for a quick try"),
+    "barebones": (False, "it leaves no checkpoint to test"),
+    "enable_checkpointing": (True, "the weights are tested from a checkpoint"),
+}
 _WATCHING = {"EarlyStopping", "ModelCheckpoint"}
 
 
@@ -215,5 +222,11 @@ def _length(config: Mapping[str, Any]) -> Iterator[str]:
     epochs, steps = _get(config, "trainer.max_epochs"), _get(config, "trainer.max_steps", -1)
     if epochs == -1 and steps == -1 and _get(config, "trainer.max_time") is None:
         yield "trainer.max_epochs: the run would never end; write a number of epochs, or trainer.max_steps"
+    most = _get(config, "trainer.max_time")
+    if isinstance(most, str) and not re.fullmatch(r"\d+:\d\d:\d\d:\d\d", most.strip()):
+        yield f"trainer.max_time: {most!r} is not days:hours:minutes:seconds, as 00:12:00:00 is"
+    for name, (value, why) in _NEEDED.items():
+        if _get(config, f"trainer.{name}", value) is not value:
+            yield f"trainer.{name}: {why}; leave it out"
     if _get(config, "trainer.devices") in (0, "0", []):
         yield "trainer.devices: must be at least 1, or auto"

@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from hydra.conf import HydraConf
+from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException, InstantiationException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError
 
 from abreast.config.options import MAIN, groups
-from abreast.suggestions import did_you_mean, listed
+from abreast.suggestions import did_you_mean, listed, nearest
 from abreast.validation.override_errors import mistakes, no_such_option
 from abreast.validation.validate import interpolation
 
@@ -67,6 +71,19 @@ def explain(
     return _not_overridden(str(error), groups(folders)) or _shortened(error)
 
 
+# Hydra's warning about a directory of `hydra.searchpath` that is not there.
+UNAVAILABLE = r"provider=.* is not available"
+
+
+def explain_search_path(warning: UserWarning) -> str:
+    """The message for a directory or package of `hydra.searchpath` that is not there."""
+    match = re.search(r"path=(.*) is not available", str(warning))
+    path = str(warning) if match is None else match[1]
+    return (
+        f"hydra.searchpath: {path}: there is no such directory or package; write file:///DIR or pkg://PACKAGE"
+    )
+
+
 def _chosen(overrides: Sequence[str], folders: Sequence[Path]) -> Iterator[Path]:
     """The files of the options that the command line chooses."""
     for override in overrides:
@@ -111,5 +128,24 @@ def _shortened(error: BaseException) -> str:
     if isinstance(error.__cause__, OmegaConfBaseException | ImportError):
         text += ": " + str(error.__cause__).partition("\n")[0]
     text = re.split(r"\s(?:Pass _|Pass UNSAFE|To append to your|Set the environment variable)", text)[0]
-    hint = " --cfg hydra shows Hydra's own keys" if text.startswith("Could not override 'hydra.") else ""
+    match = re.match(r"Could not override '(hydra\.[\w.]+)'", text)
+    hint = "" if match is None else f"{_nearest_hydra_key(match[1])} --cfg hydra shows Hydra's own keys"
     return " ".join(text.split()) + hint
+
+
+def _nearest_hydra_key(key: str) -> str:
+    """A sentence that suggests a key of Hydra's that exists."""
+    node: Any = OmegaConf.create({"hydra": OmegaConf.structured(HydraConf)})
+    store = ConfigStore.instance()
+    for group, option in (("launcher", "abreast"), ("sweeper", "basic")):
+        with suppress(HydraException, LookupError, OSError):
+            node.hydra[group] = store.load(f"hydra/{group}/{option}.yaml").node
+    parts = key.split(".")
+    for at, name in enumerate(parts):
+        if not isinstance(node, DictConfig):
+            return ""
+        if name not in node:
+            near = nearest(name, map(str, node))
+            return "" if near is None else f" Did you mean {'.'.join([*parts[:at], near, *parts[at + 1 :]])}?"
+        node = OmegaConf.select(node, name, throw_on_resolution_failure=False)
+    return ""

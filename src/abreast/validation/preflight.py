@@ -86,12 +86,19 @@ def values_of(config: DictConfig) -> dict[str, list[str]]:
     """What each key is set to in the jobs of a sweep, as overrides. An interval has no value to show."""
     params = OmegaConf.select(config, "hydra.sweeper.params") or {}
     texts = [f"{key}={value}" for key, value in params.items()] + overrides_of(config.hydra)
-    values: dict[str, list[str]] = {}
+    choices, values = config.hydra.runtime.choices, cast("dict[str, list[str]]", {})
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
     for override in parser.parse_overrides(texts):
         key = override.get_key_element()
         if override.is_discrete_sweep():
             values[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+            if not values[key]:
+                raise ConfigError(f"{override.input_line}: has no value, so that there is nothing to run")
+        elif override.is_interval_sweep() and choices.get("hydra/sweeper") == "basic":
+            raise ConfigError(
+                f"{override.input_line}: an interval is for a search (hydra/sweeper=abreast_search); "
+                f"write the values, as in {key}=0.01,0.1"
+            )
         elif not override.is_sweep_override():
             values[key] = [str(override.input_line)]
     return {key: options for key, options in values.items() if options}

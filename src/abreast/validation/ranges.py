@@ -128,12 +128,24 @@ RULES: dict[str, dict[str, Rule]] = {
         **dict.fromkeys(("num_nodes", "accumulate_grad_batches", "check_val_every_n_epoch"), POSITIVE),
         **dict.fromkeys(("min_epochs", "min_steps"), NOT_NEGATIVE),
         "log_every_n_steps": POSITIVE,
+        "val_check_interval": Rule(lambda value: value > 0 and LIMIT.allows(value), LIMIT.text + ", above 0"),
+        "reload_dataloaders_every_n_epochs": NOT_NEGATIVE,
+        "limit_predict_batches": LIMIT,
+        "profiler": one_of("simple", "advanced", "pytorch", "xla"),
         "limit_train_batches": Rule(
             lambda value: value > 0 and LIMIT.allows(value), LIMIT.text + ", above 0"
         ),
         **dict.fromkeys(("limit_val_batches", "limit_test_batches", "overfit_batches"), LIMIT),
     },
     "callbacks": {"patience": NOT_NEGATIVE},
+    "launcher": {
+        "engine": one_of("none", "joblib", "submitit", "ray"),
+        "matmul_precision": one_of("bf16", "tf32"),
+        "memory_gib": above(0),
+        "save_every": NOT_NEGATIVE,
+        "keep": within(0, 1, "(]"),
+        **dict.fromkeys(("max_lanes", "threads", "workers"), POSITIVE),
+    },
 }
 
 

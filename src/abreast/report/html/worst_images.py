@@ -11,6 +11,7 @@ from pathlib import Path
 from abreast.config.types import Json
 from abreast.report.files import read_json
 from abreast.runs.files import WORST
+from abreast.runs.schema import WorstFile, fits
 
 MOST_PIXELS = 4096  # of an image's width and height
 
@@ -25,9 +26,11 @@ def worst_images(run: Path) -> str:
         The list; empty if the run stored no valid images.
     """
     content = read_json(run / WORST)
+    if not fits(content, WorstFile):
+        return ""
     try:
-        return _image_list(content) if content else ""
-    except (KeyError, TypeError, ValueError, IndexError, binascii.Error):
+        return _image_list(content)
+    except (ValueError, IndexError, binascii.Error):  # no PNG, or a class that there is not
         return ""
 
 

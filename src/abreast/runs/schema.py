@@ -1,0 +1,116 @@
+"""The types of what the JSON files of a run directory hold, and whether a file keeps to them. No torch.
+
+A file that was damaged or edited can still be JSON. What reads it gets values of these types, or no value.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, TypedDict, Union, get_args, get_origin, get_type_hints, is_typeddict
+
+from abreast.config.types import Json
+from abreast.runs.small_file import MOST_DIGITS
+
+
+class ResultFile(TypedDict, total=False):
+    """result.json, as far as it is read; `abreast.training.finish.RunResult` says what the keys mean."""
+
+    status: str
+    task: str
+    metrics: Any  # each value is looked at by itself: one that is not a number is no metric
+    seconds: float
+    epoch: int
+    step: int
+    checkpoint: str
+    parameters: int
+    examples: dict[str, int]
+    facts: dict[str, float]
+    classes: list[str]
+    confusion: list[list[int]] | None
+    versions: dict[str, str]
+    execution: dict[str, str | int | bool]
+    data: dict[str, Any]
+    sources: dict[str, str]
+
+
+class WorstImage(TypedDict):
+    """One image of worst.json."""
+
+    example: int
+    label: int
+    prediction: int
+    probability: float
+    confidence: float
+
+
+class WorstFile(TypedDict):
+    """worst.json: the worst-classified test images, side by side in one PNG (base64)."""
+
+    classes: list[str]
+    height: int
+    width: int
+    images: list[WorstImage]
+    png: str
+
+
+def typed(content: Mapping[str, Any], schema: type) -> tuple[Json, list[str]]:
+    """The values of a file that have the type that the schema gives their key.
+
+    Args:
+        content: What the file holds. Keys that the schema does not have are kept.
+        schema: A TypedDict.
+
+    Returns:
+        The content without values of other types, and a message for each of these.
+    """
+    hints = _hints(schema)
+    problems = [
+        f"{key} is {_shown(value)}, not {_name(hints[key])}"
+        for key, value in content.items()
+        if key in hints and not fits(value, hints[key])
+    ]
+    kept = {key: value for key, value in content.items() if key not in hints or fits(value, hints[key])}
+    return kept, problems
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a value from JSON is of a type; a whole number is a float, too, and a float is finite."""
+    if hint is Any:
+        return True
+    if is_typeddict(hint):
+        hints = _hints(hint)
+        return isinstance(value, dict) and all(
+            fits(value[key], inner) if key in value else key not in hint.__required_keys__
+            for key, inner in hints.items()
+        )
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return any(fits(value, inner) for inner in arguments)
+    if origin is list:
+        return isinstance(value, list) and all(fits(element, arguments[0]) for element in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(fits(element, arguments[1]) for element in value.values())
+    if isinstance(value, bool):
+        return hint is bool
+    if hint is int:
+        return isinstance(value, int) and abs(value) < 10**MOST_DIGITS
+    if hint is float:
+        return isinstance(value, (int, float)) and -sys.float_info.max <= value <= sys.float_info.max
+    return value is None if hint is type(None) else isinstance(value, hint)
+
+
+@cache
+def _hints(schema: type) -> Mapping[str, Any]:
+    return get_type_hints(schema)
+
+
+def _name(hint: Any) -> str:
+    return hint.__name__ if isinstance(hint, type) and get_origin(hint) is None else str(hint)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}…"

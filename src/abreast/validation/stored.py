@@ -1,0 +1,53 @@
+"""The configuration of a run directory, checked as that of a command line is: it may be damaged or edited."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from abreast.config.options import conf_dir, top_level
+from abreast.config.types import Config
+from abreast.errors import ConfigError
+from abreast.validation.validate import validate_values
+
+TRAINED = ("data", "model", "loss", "optim", "schedule", "trainer", "callbacks", "logger")
+TESTED = ("data", "model", "loss")  # what evaluating and predicting build
+NOT_INSTALLED = " is not installed"
+
+
+def check_stored(config: Mapping[str, Any], file: Path, built: Collection[str] = TRAINED) -> None:
+    """Check the configuration of a run directory.
+
+    Args:
+        config: The configuration.
+        file: Its file, for the message.
+        built: The groups that are to be built. What the others need may be missing from this machine.
+
+    Raises:
+        ConfigError: With a line for each mistake, which names the file.
+    """
+    problems = stored_mistakes(config, built)
+    if problems:
+        raise ConfigError("\n".join(f"{file}: {problem}" for problem in problems))
+
+
+def stored_mistakes(config: Mapping[str, Any], built: Collection[str] = TRAINED) -> list[str]:
+    """The mistakes in the configuration of a run directory; else as `check_stored`."""
+    try:
+        validate_values(_completed(config))
+    except ConfigError as error:
+        problems = str(error).splitlines()
+    else:
+        return []
+    return [problem for problem in problems if NOT_INSTALLED not in problem or _group(problem) in built]
+
+
+def _completed(config: Mapping[str, Any]) -> Config:
+    """The configuration with the defaults of keys that a later release has added."""
+    top = {key: value for key, value in top_level([conf_dir()]).items() if value != {}}
+    return {**top, **{str(key): value for key, value in config.items() if key != "names"}}
+
+
+def _group(problem: str) -> str:
+    return problem.partition(":")[0].partition(".")[0]
