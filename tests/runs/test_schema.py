@@ -28,13 +28,14 @@ GOOD = [
     {"count": 0, "share": 1, "name": "", "rows": None, "counts": {}, "anything": [None]},
     {"count": -(10**200), "share": -1.5, "rows": [[1], []], "counts": {"a": 1}, "more": object()},
 ]
-BAD = [
+BAD: list[tuple[str, list[Any]]] = [
     ("count", [1.0, True, None, "1", [], 10**300]),
     ("share", [float("nan"), float("inf"), 10**400, True, None, "0.5"]),
     ("name", [1, None, ["a"]]),
     ("rows", [0, [1], [[1.5]], [["1"]], {}, ""]),
     ("counts", [[], {"a": 1.5}, {"a": None}, 3]),
 ]
+PAIRS = [(key, value) for key, values in BAD for value in values]
 
 
 @pytest.mark.parametrize("content", GOOD)
@@ -42,7 +43,7 @@ def test_what_fits_is_kept(content: dict[str, Any]) -> None:
     assert typed(content, Example) == (content, [])
 
 
-@pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in BAD for value in values])
+@pytest.mark.parametrize(("key", "value"), PAIRS)
 def test_what_does_not_fit_is_named_and_left_out(key: str, value: Any) -> None:
     kept, (problem,) = typed({key: value, "anything": 1}, Example)
     assert kept == {"anything": 1}

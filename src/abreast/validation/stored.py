@@ -9,10 +9,11 @@ from typing import Any
 from abreast.config.options import conf_dir, top_level
 from abreast.config.types import Config
 from abreast.errors import ConfigError
+from abreast.runs.config_file import TRAINED_GROUPS
 from abreast.validation.validate import validate_values
 
-TRAINED = ("data", "model", "loss", "optim", "schedule", "trainer", "callbacks", "logger")
-TESTED = ("data", "model", "loss")  # what evaluating and predicting build
+TRAINED = (*TRAINED_GROUPS, "metrics")
+TESTED = ("data", "model", "loss", "metrics")  # what evaluating and predicting build
 NOT_INSTALLED = " is not installed"
 
 
@@ -40,6 +41,8 @@ def stored_mistakes(config: Mapping[str, Any], built: Collection[str] = TRAINED)
         problems = str(error).splitlines()
     else:
         return []
+    later = [name for name in top_level([conf_dir()]) if name not in config and name not in TRAINED_GROUPS]
+    problems = [problem for problem in problems if problem.partition(":")[0] not in later]
     return [problem for problem in problems if NOT_INSTALLED not in problem or _group(problem) in built]
 
 
