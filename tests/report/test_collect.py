@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import shutil
 from collections.abc import Callable
@@ -13,6 +15,7 @@ from abreast.errors import RunError
 from abreast.report.collect import collect
 from abreast.report.files import read_curve
 from abreast.report.run import Run
+from abreast.runtime.directory_lock import leave, used
 from support.report_runs import config, write_run
 
 
@@ -90,6 +93,31 @@ def test_a_status_is_taken_as_it_is(tmp_path: Path, status: str) -> None:
     assert run.metrics == {}
     assert len(run.curve["epoch"]) == 3
     assert (run.idle_seconds is not None) == (status == "running")
+
+
+def test_a_killed_run_does_not_run(tmp_path: Path) -> None:
+    """Its status is the last that it has written; nobody holds its directory, or that of its sweep."""
+    write_run(tmp_path / "sweep" / "a", config(), status="running")
+    leave(tmp_path / "sweep" / "a")
+    (tmp_path / "sweep" / "multirun.yaml").touch()
+    with used(tmp_path / "sweep"):
+        assert only(tmp_path).status == "running"  # a lane: its sweep has the lock
+    run = only(tmp_path)
+    assert (run.status, run.reason) == ("interrupted", "killed: no process trains it any more")
+    assert run.idle_seconds is None
+
+
+def test_a_run_is_not_taken_for_killed_where_nothing_can_be_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(tmp_path / "a", config(), status="running")
+    leave(tmp_path / "a")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EBADF, "as network file systems do")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert only(tmp_path).status == "running"
 
 
 def test_a_directory_that_was_only_made(tmp_path: Path) -> None:

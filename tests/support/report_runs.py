@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import yaml
 
+from abreast.runtime.directory_lock import use
+
 OPTIMIZERS = ("sgd", "adam", "rmsprop", "momentum", "adagrad")
 LOSSES = ("cross_entropy", "mse", "hinge", "focal")
 CLASSES = ("0", "1", "2")
@@ -93,6 +95,8 @@ def write_run(
     if reason is not None:
         state["reason"] = reason
     (path / "status.json").write_text(json.dumps(state))
+    if status == "running":
+        use(path)  # as who trains it does; until the test process ends
     if epochs:
         level = 0.9 if val is None else val
         rows = ["epoch,step,seconds,lr,grad_norm,train/loss,train/accuracy,val/loss,val/accuracy"]

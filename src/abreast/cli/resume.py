@@ -16,10 +16,11 @@ from abreast.errors import ConfigError, RunError
 from abreast.runs.changes import report_changes
 from abreast.runs.config_file import TRAINED_GROUPS, check_shape
 from abreast.runs.directory import RunDirectory, check_writable
-from abreast.runs.files import BEST, CHECKPOINTS, CONFIG, LAST, LOG, RESULT, STATUS, SWEEP
+from abreast.runs.files import BEST, CHECKPOINTS, CONFIG, LAST, LOG, RESULT, STATUS
+from abreast.runs.in_use import sweep_in_use
 from abreast.runs.state import readable_status
 from abreast.runtime import module_path
-from abreast.runtime.directory_lock import InUseError, is_used, used
+from abreast.runtime.directory_lock import InUseError, used
 from abreast.runtime.printable import PrintableFormatter, printable
 from abreast.validation.stored import check_stored
 
@@ -65,9 +66,9 @@ def main(overrides: Sequence[str]) -> int:
 
 def _check_sweep(run_dir: Path) -> None:
     """Raise InUseError where the sweep that the run is part of is at work."""
-    for folder in run_dir.resolve().parents:
-        if (folder / SWEEP).is_file() and is_used(folder):
-            raise InUseError(run_dir, f"its sweep {folder} is running, and trains it")
+    sweep = sweep_in_use(run_dir)
+    if sweep is not None:
+        raise InUseError(run_dir, f"its sweep {sweep} is running, and trains it")
 
 
 def _nothing_to_do(run_dir: Path) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
+
+log = logging.getLogger(__name__)
 
 
 def task(config: DictConfig) -> Any:
@@ -58,6 +61,7 @@ def _run(values: Config, run_dir: Path, *, in_sweep: bool) -> float:
         if state == RunState.FINISHED:
             from abreast.metrics.objective import objective
 
+            log.info("%s is finished already", run_dir)
             return objective(values, directory.read_result()["metrics"])
         if state == RunState.DIVERGED:
             raise DivergedError(directory.read_status()["diverged_at"])

@@ -20,6 +20,7 @@ from abreast.runs.chance import at_chance
 from abreast.runs.checksums import without_checksums
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import CONFIG, HYDRA, METRICS, OVERRIDES, RESULT, STATUS
+from abreast.runs.in_use import is_abandoned
 from abreast.runs.schema import ResultFile, typed
 from abreast.runs.small_file import MOST_YAML_BYTES, read_text
 
@@ -133,6 +134,8 @@ class RunReader:
         except (OSError, RecursionError) as error:
             run.status, run.reason = "unreadable", f"{type(error).__name__}: {error}"
         run.curve = read_curve(path / METRICS)
+        if run.status == "running" and _was_killed(directory):
+            run.status, run.reason = "interrupted", "killed: no process trains it any more"
         if run.status == "running":
             run.idle_seconds = _idle_seconds(path)
         return run
@@ -190,6 +193,14 @@ def _finite(value: object) -> float | None:
 def _overrides(content: object) -> Iterable[str]:
     items = content if isinstance(content, list) else []
     return (str(item) for item in items if isinstance(item, (str, int, float)))
+
+
+def _was_killed(directory: RunDirectory) -> bool:
+    """Whether the run says that it is running, and nobody trains it."""
+    try:
+        return is_abandoned(directory.path) and directory.read_status().get("status") == "running"
+    except (OSError, RunError):
+        return False
 
 
 def _idle_seconds(path: Path) -> float | None:

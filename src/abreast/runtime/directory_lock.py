@@ -22,7 +22,8 @@ except ImportError:  # Windows has none: nothing is locked there
 
 HAS_LOCKS = fcntl is not None
 POLL_SECONDS = 0.05
-PATIENCE = 1.0  # seconds: longer than another process takes to look whether a directory is used
+GLANCE = 0.1  # seconds: longer than another process looks whether a directory is used, as a report does
+PATIENCE = 1.0  # seconds for one that is about to use it
 HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)  # other errors: a file system without locks
 
 _used: dict[str, int] = {}  # the locks that this process keeps, by the directory's real path
@@ -97,12 +98,29 @@ def is_used(path: Path) -> bool:
     if uses(path):
         return False
     try:
-        descriptor = lock(path)
+        descriptor = lock(path, GLANCE)
     except OSError:
         return False
     if descriptor is not None:
         os.close(descriptor)
     return descriptor is None
+
+
+def is_free(path: Path) -> bool:
+    """Whether surely no process has locked the directory: this one could do so just now."""
+    if uses(path) or not HAS_LOCKS:
+        return False
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
 
 
 def uses(path: Path) -> bool:
