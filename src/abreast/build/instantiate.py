@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from typing import Any
 
 import hydra.utils
@@ -40,3 +42,22 @@ def make(key: str, node: Config, **more: Any) -> Any:
         if isinstance(cause, REFUSALS) or (key == "model" and cause is not None):
             raise ConfigError(f"{key}: {node['_target_']}: {cause}") from error
         raise
+
+
+class Factories:
+    """Makes objects as `make` does, but finds the class of equal nodes once, a millisecond of Hydra each."""
+
+    def __init__(self) -> None:
+        self._by_node: dict[str, Callable[..., Any]] = {}
+
+    def make(self, key: str, node: Config, **more: Any) -> Any:
+        """As `make`. A node with others inside that Hydra makes, too, is made by Hydra each time."""
+        text = repr(node)
+        if text.count("'_target_'") != 1 or "_partial_" in node:
+            return make(key, node, **more)
+        if text not in self._by_node:
+            self._by_node[text] = make(key, {**node, "_partial_": True})
+        try:
+            return copy.deepcopy(self._by_node[text])(**more)
+        except Exception:  # a refusal, for which `make` has the message
+            return make(key, node, **more)

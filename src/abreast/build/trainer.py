@@ -8,7 +8,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import DeviceStatsMonitor, ModelCheckpoint, ProgressBar
 from lightning.pytorch.loggers import Logger
 
-from abreast.build.instantiate import make
+from abreast.build.instantiate import Factories, make
 from abreast.callbacks import PreemptionCheckpoint, RunWriter
 from abreast.config.callbacks import why_unsupported
 from abreast.config.run_config import entries
@@ -29,15 +29,18 @@ OWN_WORK: Config = {
 }
 
 
-def build_callbacks(cfg: Config, directory: RunDirectory) -> list[Callback]:
+def build_callbacks(
+    cfg: Config, directory: RunDirectory, factories: Factories | None = None
+) -> list[Callback]:
     """The configured callbacks, the checkpoints and the run directory's writer."""
+    factories = factories or Factories()
     monitored = monitor(cfg)
     callbacks: list[Callback] = [RunWriter(directory), PreemptionCheckpoint(directory.checkpoints / LAST)]
     for name, node in entries(cfg, "callbacks").items():
         more: Config = {}
         if "monitor" in node and node["monitor"] is None and monitored is not None:
             more = {"monitor": monitored[0], "mode": monitored[1]}
-        callback = make(f"callbacks.{name}", node, **more)
+        callback = factories.make(f"callbacks.{name}", node, **more)
         kind, *parents = (f"{kind.__module__}.{kind.__qualname__}" for kind in type(callback).__mro__)
         reason = why_unsupported(kind, parents)
         if reason is not None:
@@ -52,10 +55,11 @@ def build_callbacks(cfg: Config, directory: RunDirectory) -> list[Callback]:
     return [*callbacks, best, last]
 
 
-def build_loggers(cfg: Config, directory: RunDirectory) -> list[Logger]:
+def build_loggers(cfg: Config, directory: RunDirectory, factories: Factories | None = None) -> list[Logger]:
     """The configured loggers, writing into the run directory."""
+    factories, folder = factories or Factories(), {"save_dir": str(directory.path)}
     return [
-        make(f"logger.{name}", node, **({} if "save_dir" in node else {"save_dir": str(directory.path)}))
+        factories.make(f"logger.{name}", node, **({} if "save_dir" in node else folder))
         for name, node in entries(cfg, "logger").items()
     ]
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from abreast.build.components import ComponentCache, build_learner, build_net
 from abreast.build.data import build_data, build_source, ignore_index
-from abreast.build.instantiate import make
+from abreast.build.instantiate import Factories, make
 from abreast.build.sizing import net_sizes
 from abreast.build.steps import build_step_config
 from abreast.build.trainer import OWN_WORK, build_callbacks, build_loggers, trainer_node
@@ -144,6 +144,7 @@ class LaneBuilder:
         self.count = count
         self._batches: int | None = None  # in an epoch of the first lane
         self._cache = ComponentCache()
+        self._factories = Factories()
         self._make_net: Callable[[], nn.Module] | None = None
         self._first_net: nn.Module | None = None
 
@@ -163,11 +164,13 @@ class LaneBuilder:
         net = self._build_net(cfg, data)
         learner = build_learner(cfg, data, step_config, net=net, cache=self._cache)
         self._check_stackable(learner, cfg)
-        callbacks = build_callbacks(cfg, directory)
+        callbacks = build_callbacks(cfg, directory, self._factories)
         for callback in callbacks:
             if isinstance(callback, RunWriter):
                 callback.share = 1 / self.count
-        return Lane(number, cfg, directory, data, learner, callbacks, build_loggers(cfg, directory))
+        return Lane(
+            number, cfg, directory, data, learner, callbacks, build_loggers(cfg, directory, self._factories)
+        )
 
     def _check_length(self, cfg: Config, data: DataModule) -> None:
         """Lanes whose epochs differ in length cannot be counted by one limit of steps."""
