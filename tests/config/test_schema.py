@@ -38,9 +38,10 @@ BATCH_SIZES = {
     "random_noise": 64,
     "random_regression": 64,
     "sklearn": 32,
+    "table": 32,
 }
 
-STANDARDIZED = {"sklearn"}  # their targets, in a regression
+STANDARDIZED = {"sklearn", "table"}  # their targets, in a regression
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)
@@ -63,6 +64,7 @@ def test_each_data_set_has_the_loaders_keys(name: str) -> None:
     files = [f"data.{part}=x" for part in ("train_images", "train_labels", "test_images", "test_labels")]
     is_regression = name == "random_regression"
     more = ["loss=mse"] if is_regression else files if name == "idx" else []
+    more += ["data.file=x", "data.target=y"] if name == "table" else []
     data = compose(f"data={name}", *more)["data"]
     expected = loader_defaults("regression" if is_regression else "classification")
     assert ("label_noise" in data) == (not is_regression)

@@ -25,6 +25,7 @@ SHIPPED = {
     "random_noise",
     "random_regression",
     "sklearn",
+    "table",
 }
 
 
@@ -48,10 +49,15 @@ def test_keys_are_the_functions_arguments(path: Any) -> None:
     if "task" in loader:
         assert loader.pop("task") == "${abreast.sklearn_task:${.name}}"
     assert all(defaults(LoaderKeys)[name] != value for name, value in loader.items())
-    parameters = inspect.signature(function_of(config)).parameters
+    parameters = {
+        name: parameter
+        for name, parameter in inspect.signature(function_of(config)).parameters.items()
+        if name not in names(LoaderKeys)
+    }
     assert set(config) == {"_target_", *parameters}
     for name, parameter in parameters.items():
         default = "???" if parameter.default is inspect.Parameter.empty else parameter.default
+        default = list(default) if isinstance(default, tuple) else default
         assert config[name] == default, name
         assert type(config[name]) is type(default), name
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+
+import hydra.utils
+
 from abreast.build.instantiate import make
 from abreast.config.schema import LoaderKeys, names
 from abreast.config.types import Config
@@ -23,6 +27,8 @@ def build_source(cfg: Config) -> Source:
         DataError: The data are broken.
     """
     node = {key: value for key, value in cfg["data"].items() if key not in names(LoaderKeys)}
+    if "task" in inspect.signature(hydra.utils.get_object(node["_target_"])).parameters:
+        node["task"] = cfg["data"]["task"]
     source = make("data", node)
     if not isinstance(source, Source):
         raise ConfigError(f"data: {node['_target_']} returned {type(source).__name__}, not an abreast Source")

@@ -34,9 +34,11 @@ def parse(command: str, argv: Sequence[str] | None) -> Namespace:
     )
     if command == "predict":
         parser.add_argument(
-            "files", nargs="+", type=Path, help="images; .npy or .csv for a network of features"
+            "files", nargs="+", type=Path, help="images; .npy or .csv for a network of features; raw tables"
         )
         args = parser.parse_args(argv)
+        if args.out is not None and len(args.files) > 1:
+            parser.error("--out takes the predictions of one table; give one file")
     else:
         parser.add_argument("overrides", nargs="*", default=[], help="other data: data=NAME, data.KEY=VALUE")
         args = parser.parse_intermixed_args(argv)
@@ -63,6 +65,9 @@ def _evaluate() -> ArgumentParser:
 def _predict() -> ArgumentParser:
     parser = ArgumentParser("abreast predict", description="Classes and probabilities of files.")
     parser.add_argument("--top", type=_count, default=3, help="how many classes to show (default: 3)")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="for a table: write its predictions there, as CSV"
+    )
     parser.add_argument("--invert", action="store_true", help="the images are dark on light, as on paper")
     parser.add_argument(
         "--fit", choices=FITS, help="for an image of another shape: crop its longer side, or stretch it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from rich.console import Console
@@ -11,10 +12,12 @@ from rich.text import Text
 from torch import Tensor
 
 from abreast.cli.arguments import parse
-from abreast.errors import ConfigError
+from abreast.errors import ConfigError, RunError
 from abreast.inference.load import rebuild, reopened
 from abreast.inference.picture import shown
 from abreast.inference.predict import predict, read_inputs, takes_pictures
+from abreast.inference.predict_rows import predict_rows
+from abreast.report.tables import CsvTable
 from abreast.runs.atomic import write_atomically
 from abreast.runtime.printable import printable
 
@@ -24,6 +27,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse("predict", argv)
     with reopened(args.run, trust=args.trust, reads_data=False) as (directory, config):
         learner = rebuild(directory, config, args.checkpoint or config["checkpoint"])
+    if learner.columns and all(path.suffix != ".npy" for path in args.files):
+        for path in args.files:
+            _write(predict_rows(path, learner, config["data"]), args.out)
+        return 0
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("file")
     table.add_column("prediction")
@@ -43,6 +50,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             table.add_row(Text(printable(name)), Text(printable(description)))
     Console().print(table)
     return 0
+
+
+def _write(table: CsvTable, path: Path | None) -> None:
+    if path is None:
+        print(table.text(), end="")
+        return
+    try:
+        table.write(path)
+    except OSError as error:
+        raise RunError(f"--out {path}: cannot be written ({error.strerror})") from None
+    print(f"{printable(str(path))}: {len(table.rows)} predictions")
 
 
 def _describe(row: Tensor, classes: tuple[str, ...], top: int) -> str:

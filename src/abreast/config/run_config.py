@@ -12,7 +12,8 @@ from abreast.static.constants import constant
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-PATHS = {"dir", "train_images", "train_labels", "test_images", "test_labels"}  # of the data
+# Of the data.
+PATHS = {"dir", "file", "test_file", "train_images", "train_labels", "test_images", "test_labels"}
 
 
 def entries(config: Mapping[str, Any], group: str) -> Config:

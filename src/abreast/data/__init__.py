@@ -5,6 +5,7 @@ from abreast.data.sklearn_digits import digits
 from abreast.data.sklearn_sets import sklearn
 from abreast.data.source import Source, Split
 from abreast.data.synthetic import random_classes, random_noise, random_regression
+from abreast.data.tables import table
 
 __all__ = [
     "Source",
@@ -18,4 +19,5 @@ __all__ = [
     "random_noise",
     "random_regression",
     "sklearn",
+    "table",
 ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast, get_args
 
@@ -54,6 +56,25 @@ def is_numeric(columns: Sequence[Column]) -> Tensor:
     return torch.tensor(
         [column.kind != "category" for column in columns for _ in range(column.width)], dtype=torch.bool
     )
+
+
+_known: ContextVar[tuple[Column, ...]] = ContextVar("columns", default=())
+
+
+@contextmanager
+def encoded_as(columns: tuple[Column, ...]) -> Iterator[None]:
+    """In the `with` block, tables become inputs as these columns say: those that a network was "
+    "trained with."""
+    token = _known.set(columns)
+    try:
+        yield
+    finally:
+        _known.reset(token)
+
+
+def known_columns() -> tuple[Column, ...]:
+    """The columns of `encoded_as`; () where a table's own are to be found out."""
+    return _known.get()
 
 
 def to_json(columns: Sequence[Column]) -> list[Json]:

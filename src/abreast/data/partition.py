@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from abreast.data.group_split import group_fold_numbers, group_split
 from abreast.data.source import Source
 from abreast.data.split import fold_numbers, stratified_split
 from abreast.errors import ConfigError
@@ -42,7 +43,7 @@ def partition(
     folds: int | None = None,
     fold: int | None = None,
 ) -> Partition:
-    """Draw the parts, stratified by class: a pure function of the arguments.
+    """Draw the parts, stratified by class or by whole groups: a pure function of the arguments.
 
     Without an official test set, fold `fold` of `folds` is tested on, or, without folds, as many rows as the
     source's own test set has, drawn by `split_seed`; seed 0 stands for that test set itself. `val_fraction`
@@ -58,29 +59,40 @@ def partition(
     Raises:
         ConfigError: The fold is missing or does not exist, or there are more folds than rows.
     """
-    targets = source.pool_targets
+    targets, groups = source.pool_targets, source.pool_groups
     if folds is not None or fold is not None:
-        rest, held_out = _fold(targets, split_seed, folds, fold)
+        rest, held_out = _fold(targets, groups, split_seed, folds, fold)
     elif source.official_test:
         rest, held_out = torch.arange(len(targets)), torch.arange(0)
     elif split_seed == 0:
         own = len(source.train)
         rest, held_out = torch.arange(own), torch.arange(own, len(targets))
     else:
-        rest, held_out = stratified_split(targets, len(source.test) / len(targets), split_seed)
+        rest, held_out = _drawn(targets, groups, len(source.test) / len(targets), split_seed)
     if source.official_test and folds is not None:
         return Partition(rest, held_out, None)
-    train, val = stratified_split(targets[rest], val_fraction, split_seed)
+    train, val = _drawn(targets[rest], None if groups is None else groups[rest], val_fraction, split_seed)
     return Partition(rest[train], rest[val], None if source.official_test else held_out)
 
 
-def _fold(targets: Tensor, seed: int, folds: int | None, fold: int | None) -> tuple[Tensor, Tensor]:
+def _drawn(targets: Tensor, groups: Tensor | None, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
+    """The rows that are left, and those that are held out."""
+    if groups is None:
+        return stratified_split(targets, fraction, seed)
+    return group_split(groups, fraction, seed)
+
+
+def _fold(
+    targets: Tensor, groups: Tensor | None, seed: int, folds: int | None, fold: int | None
+) -> tuple[Tensor, Tensor]:
     """The rows outside and inside the fold."""
     if folds is None:
         raise ConfigError(f"data.fold={fold}, but data.folds is null: set data.folds, such as data.folds=5")
     if fold is None:
         raise ConfigError(f"data.folds={folds} needs data.fold, from 0 to {folds - 1}: -m data.fold=0,1,...")
-    numbers = fold_numbers(targets, folds, seed)
+    numbers = (
+        fold_numbers(targets, folds, seed) if groups is None else group_fold_numbers(groups, folds, seed)
+    )
     if isinstance(fold, bool) or not isinstance(fold, int) or not 0 <= fold < folds:
         raise ConfigError(f"data.fold={fold!r} must be from 0 to {folds - 1}: data.folds={folds}")
     return (numbers != fold).nonzero().flatten(), (numbers == fold).nonzero().flatten()

@@ -13,6 +13,7 @@ from abreast.build.data import build_data
 from abreast.build.instantiate import REFUSALS
 from abreast.build.trainer import OWN_WORK
 from abreast.config.types import Config
+from abreast.data.columns import encoded_as
 from abreast.errors import ConfigError, RunError
 from abreast.inference.load import rebuild, reopened
 from abreast.runs.directory import RunDirectory
@@ -52,7 +53,11 @@ def evaluate(
         prepare_process()
         seed_everything(config["seed"])
         learner = rebuild(directory, config, checkpoint or config["checkpoint"])
-        data = build_data(config, scale=learner.target_scale)
+        with encoded_as(learner.columns):
+            data = build_data(config, scale=learner.target_scale)
+        if learner.classes and len(data.classes) == len(learner.classes) and data.columns:
+            _check_same("classes", data.classes, learner.classes)
+        _check_same("columns", [c.name for c in data.columns], [c.name for c in learner.columns])
         data_shape = (data.in_shape, data.out_features, bool(data.classes))
         if data_shape != (learner.in_shape, learner.out_features, bool(learner.classes)):
             raise ConfigError(
@@ -65,6 +70,16 @@ def evaluate(
             write_example_outcomes(examples, learner, data.test.targets)
             _renew_checksum(directory, examples)
         return {name: value for name, value in learner.values.items() if name.startswith("test/")}
+
+
+def _check_same(what: str, names: Sequence[str], trained: Sequence[str]) -> None:
+    """Check that a table has the names that the network was trained with, in their order."""
+    if list(names) != list(trained):
+        raise ConfigError(
+            f"the data have the {what} {', '.join(names) or '(none)'}, but the run's network was "
+            "trained with "
+            f"{', '.join(trained) or '(none)'}: choose such data"
+        )
 
 
 def _renew_checksum(directory: RunDirectory, examples: Path) -> None:

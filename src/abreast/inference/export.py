@@ -11,6 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from abreast.config.types import Json
+from abreast.data.columns import to_json
 from abreast.errors import ConfigError, RunError
 from abreast.learner.evaluator import Evaluator
 from abreast.runs.atomic import write_atomically
@@ -20,17 +22,45 @@ TOLERANCE = 1e-4  # of raw scores, absolute and relative: other kernels add in a
 
 
 class Network(nn.Module):
-    """The exported function: inputs as stored to raw scores."""
+    """The exported function: inputs as stored to raw scores, or to a regression's values as stored."""
+
+    target_mean: Tensor
+    target_std: Tensor
 
     def __init__(self, learner: Evaluator) -> None:
         super().__init__()
         self.normalize = learner.normalize
         self.net = learner.net
+        scale = torch.tensor(learner.target_scale or [[0.0, 1.0]]).T
+        self.register_buffer("target_mean", scale[0].clone())
+        self.register_buffer("target_std", scale[1].clone())
+        self.restores = bool(learner.target_scale)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """`[B, *in_shape]` -> `[B, out]`."""
         scores: Tensor = self.net(self.normalize(inputs))
-        return scores
+        return scores * self.target_std + self.target_mean if self.restores else scores
+
+
+def interface(learner: Evaluator) -> Json:
+    """What a user of the exported file has to know of its inputs and outputs."""
+    is_image = learner.peak is not None
+    return {
+        "inputs": {
+            "shape": ["batch", *learner.in_shape],
+            "type": "uint8" if is_image else "float32",
+            "highest": learner.peak,
+            "names": [name for column in learner.columns for name in column.inputs],
+            "normalised": "by the model: give values as stored",
+            "missing": "NaN" if learner.columns else None,
+        },
+        "columns": to_json(learner.columns),
+        "outputs": {
+            "shape": ["batch", learner.out_features],
+            "classes": list(learner.classes),
+            "meaning": "raw scores: softmax gives probabilities" if learner.classes else "predicted values",
+        },
+    }
 
 
 def export_torch(network: Network, inputs: Tensor, path: Path) -> float:

@@ -28,11 +28,15 @@ class CsvTable:
 
     def write(self, path: Path) -> None:
         """Write the table as CSV; a file that is already there is replaced atomically."""
+        write_atomically(path, self.text().encode("utf-8", "replace"))
+
+    def text(self) -> str:
+        """The table as CSV."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(map(_inert, self.columns))
         writer.writerows(map(_inert, row) for row in self.rows)
-        write_atomically(path, text.getvalue().encode("utf-8", "replace"))
+        return text.getvalue()
 
 
 def _inert(value: object) -> object:

@@ -10,6 +10,7 @@ _EXTRAS = {
     "onnxscript": "export",
     "wandb": "wandb",
     "mlflow": "mlflow",
+    "pyarrow": "tables",
 }
 # Other packages that components need, and what pip calls them.
 _KNOWN = {
