@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from abreast.data.target_scale import restored
 from abreast.errors import DataError
 from abreast.inference.picture import Fit, read_picture
 from abreast.learner.evaluator import Evaluator
@@ -110,4 +111,4 @@ def predict(learner: Evaluator, inputs: Tensor) -> Tensor:
     """
     with torch.inference_mode():
         scores: Tensor = learner(inputs)
-    return torch.softmax(scores, 1) if learner.classes else scores
+    return torch.softmax(scores, 1) if learner.classes else restored(scores, learner.target_scale)
