@@ -1,4 +1,4 @@
-"""Lanes of one seed share their mini-batches: one product of the first layer, equal within rounding."""
+"""Lanes of one seed share their mini-batches and one product of the first layer: bitwise the same."""
 
 from __future__ import annotations
 
@@ -10,15 +10,23 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from abreast.learner.checkpoint import load
-from abreast.runs.directory import RunDirectory
+from abreast.stacking import shared_batches
 from abreast.stacking.build import Job
 from abreast.stacking.run import Options, train_stack
-from abreast.stacking.shared_batches import equal_neighbours, repeat_by_lane
+from abreast.stacking.shared_batches import (
+    WideProducts,
+    by_lane,
+    equal_neighbours,
+    product,
+    repeat_by_lane,
+    side_by_side,
+    wide_products,
+)
 from support.helpers import allowed
 
 Configs = Callable[..., list[dict[str, Any]]]
 Both = Callable[..., list[tuple[Path, Path]]]
+Check = Callable[[Path, Path], None]
 
 # Three learning rates and losses to a seed, not in the seeds' order.
 EACH = [
@@ -36,35 +44,50 @@ def test_equal_neighbours() -> None:
     assert repeat_by_lane(values, equal_neighbours([3, 3, 1, 2, 2])).equal(expected)
 
 
-@pytest.mark.parametrize(
-    "common",
-    [
-        (),  # 20 * 12 weights of a lane lie without gaps
-        ("data.features=7", "model.hidden=[5]"),  # 35 do not: shared rows, each lane's own product
-        ("model.norm=batch", "model.hidden=[16]"),
-        ("model.dropout=0.3", "model.bias=false"),
-        ("model.hidden=[]",),
-    ],
-    ids=" ".join,
-)
-def test_equal_within_rounding(common: tuple[str, ...], configs: Configs, both: Both) -> None:
-    """Float32 rounds each of 20 summands by 6e-8 of the sum; 27 steps with momentum 0.9 add that up.
+COMMON = [
+    (),  # 20 * 12 weights of a lane lie without gaps
+    ("data.features=7", "model.hidden=[5]"),  # 35 do not: shared rows, each lane's own product
+    ("model.norm=batch", "model.hidden=[16]"),
+    ("model.dropout=0.3", "model.bias=false"),
+    ("model.hidden=[]",),
+    ("data.features=16", "model.hidden=[1]"),  # products that batches round differently
+]
 
-    1e-5 is a hundred times one rounding of the weights, which are about 0.3; an order of rows or weights of a
-    neighbour taken by mistake would differ in the first digit.
-    """
-    pairs = both(configs(("optim=momentum", *common), *EACH), shared_batches=True, chunk_lanes=5)
-    for lane, plain in pairs:
-        one, other = (load(run / "checkpoints" / "last.ckpt")["state_dict"] for run in (lane, plain))
-        assert one.keys() == other.keys()
-        for key, value in one.items():
-            torch.testing.assert_close(value, other[key], rtol=1e-4, atol=1e-5)
-        rows, others = (RunDirectory(run).read_metrics() for run in (lane, plain))
-        for row, reference in zip(rows, others, strict=True):
-            assert row["train/loss"] == pytest.approx(reference["train/loss"], rel=1e-5)
-        assert RunDirectory(lane).read_status() == {"status": "finished"}
-    first, second = (load(pairs[n][0] / "checkpoints" / "last.ckpt")["state_dict"] for n in (0, 2))
-    assert not any(first[key].equal(second[key]) for key in first if key.endswith("weight"))
+
+@pytest.mark.parametrize("narrow", [False, True])
+@pytest.mark.parametrize("common", COMMON, ids=" ".join)
+def test_bitwise_as_individual_runs(
+    common: tuple[str, ...],
+    narrow: bool,
+    configs: Configs,
+    both: Both,
+    check: Check,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the products that are chosen, and without wide ones."""
+    if narrow:
+        monkeypatch.setattr(shared_batches, "wide_products", lambda *_: WideProducts(False, False))
+    jobs = configs(("optim=momentum", *common), *EACH)
+    for lane, plain in both(jobs, shared_batches=True, chunk_lanes=5):
+        check(lane, plain)
+
+
+@pytest.mark.parametrize("has_bias", [False, True])
+@pytest.mark.parametrize("sizes", [(64, 784), (256, 784), (32, 64), (10, 20), (1, 16), (5, 1)], ids=str)
+def test_products_are_wide_where_that_is_exact(sizes: tuple[int, int], has_bias: bool) -> None:
+    """On other values than the comparison had; 784 inputs are where wide products may round differently."""
+    lanes, examples = 4, 32
+    exact = wide_products(lanes, examples, sizes, has_bias, torch.get_num_threads())
+    x, weight = torch.rand(examples, sizes[1]), torch.rand(lanes, *sizes)
+    grad = torch.rand(lanes, examples, sizes[0])
+    bias = torch.rand(lanes, sizes[0]) if has_bias else None
+    wide = by_lane(product(x, weight.flatten(0, 1), None if bias is None else bias.flatten()), lanes)
+    gradients = torch.mm(side_by_side(grad).t(), x).view_as(weight)
+    for lane in range(lanes):
+        alone = product(x, weight[lane], None if bias is None else bias[lane])
+        torch.testing.assert_close(wide[lane], alone, rtol=1e-5, atol=1e-5)
+        assert wide[lane].equal(alone) or not exact.output
+        assert gradients[lane].equal(grad[lane].t() @ x) or not exact.weight_grad
 
 
 class Gathers(TorchDispatchMode):
@@ -80,8 +103,10 @@ class Gathers(TorchDispatchMode):
         name = str(func)
         if name.startswith("aten.index_select") and args[0].ndim == 2 and args[0].shape[1] == 20:
             self.rows += len(found)
-        if name in ("aten.mm.default", "aten.mm.out") and 20 in (*args[0].shape, *args[1].shape):
-            self.products.append((*args[0].shape, args[1].shape[1]))
+        if name in ("aten.mm.default", "aten.mm.out", "aten.addmm.default"):
+            one, other = args[-2:]
+            if 20 in (*one.shape, *other.shape):
+                self.products.append((*one.shape, other.shape[1]))
         return found
 
 
@@ -89,6 +114,7 @@ class Gathers(TorchDispatchMode):
 def test_rows_are_gathered_once_a_seed(shared: bool, configs: Configs, tmp_path: Path) -> None:
     """Counted: 135 rows an epoch for each of two seeds instead of for each of six lanes."""
     jobs = configs(("optim=momentum", "trainer.max_epochs=1", "data.batch_size=45"), *EACH)
+    wide_products(3, 45, (12, 20), True, torch.get_num_threads())  # tried before anything is counted
     whitelist = allowed()
     with whitelist, Gathers() as seen:
         options = Options(shared_batches=shared)

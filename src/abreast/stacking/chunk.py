@@ -149,6 +149,8 @@ class Chunk:
 
     def _step_schedule(self, group: OptimizerGroup, interval: str) -> None:
         """Step the group's schedule; one that refuses, as after its last step, fails the group's lanes."""
+        if group.schedule is None:
+            return
         lanes = [self.lanes[number] for number in group.lanes if self.lanes[number].running]
         try:
             if lanes:

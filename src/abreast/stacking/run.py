@@ -54,7 +54,7 @@ class Options:
         chunk_lanes: The most lanes in a chunk; None to choose.
         save_every: Seconds between two writings of checkpoints, which are kept in memory meanwhile.
         memory_gib: Memory for the lanes' weights and their state in GiB; None for as much as they need.
-        shared_batches: Whether lanes of one seed share their mini-batches, equal within rounding only.
+        shared_batches: Whether lanes of one seed share their mini-batches.
     """
 
     threads: int | None = None

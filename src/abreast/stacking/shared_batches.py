@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from functools import lru_cache
 from itertools import groupby
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,7 +14,8 @@ from abreast.stacking.grouping import split_key
 from abreast.stacking.lane import Lane
 from abreast.stacking.layers.dropout import StackedIdentity
 from abreast.stacking.layers.flatten import StackedFlatten
-from abreast.stacking.layers.linear import StackedLinear
+from abreast.stacking.layers.linear import StackedLinear, rounds_differently
+from abreast.stacking.parameters import align
 from abreast.stacking.sequential import StackedSequential
 
 
@@ -40,11 +43,62 @@ def repeat_by_lane(values: Tensor, groups: Sequence[slice]) -> Tensor:
     return values.repeat_interleave(counts, 0)
 
 
+class WideProducts(NamedTuple):
+    """Whether one product with the weights of all lanes has the bits of each lane's own."""
+
+    output: bool
+    weight_grad: bool
+
+
+@lru_cache(maxsize=256)
+def wide_products(
+    lanes: int, examples: int, sizes: tuple[int, int], has_bias: bool, threads: int
+) -> WideProducts:
+    """Compare both on random values, once for each shape: sums are in the same order for any values.
+
+    Args:
+        lanes: Lanes that share a mini-batch.
+        examples: Its examples.
+        sizes: Outputs and inputs of the layer.
+        has_bias: Whether the layer adds a bias.
+        threads: Intra-op threads, which sums depend on.
+    """
+    outputs, inputs = sizes
+    generator = torch.Generator().manual_seed(0)
+    x, weight, grad = (
+        torch.randn(*shape, generator=generator)
+        for shape in ((examples, inputs), (lanes, outputs, inputs), (lanes, examples, outputs))
+    )
+    bias = torch.randn(lanes, outputs, generator=generator) if has_bias else None
+    alone = [product(x, weight[k], None if bias is None else bias[k]) for k in range(lanes)]
+    wide = product(x, weight.flatten(0, 1), None if bias is None else bias.flatten())
+    gradients = torch.stack([torch.mm(lane.t(), x) for lane in grad])
+    return WideProducts(
+        by_lane(wide, lanes).equal(torch.stack(alone)),
+        torch.mm(side_by_side(grad).t(), x).view_as(gradients).equal(gradients),
+    )
+
+
+def product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """`x @ weight.T + bias`, in the call of `nn.Linear`."""
+    return torch.mm(x, weight.t()) if bias is None else torch.addmm(bias, x, weight.t())
+
+
+def side_by_side(values: Tensor) -> Tensor:
+    """`[k, B, out]` to `[B, k * out]`."""
+    return values.transpose(0, 1).reshape(values.shape[1], -1)
+
+
+def by_lane(values: Tensor, lanes: int) -> Tensor:
+    """`[B, k * out]` to `[k, B, out]`, a view."""
+    return values.view(len(values), lanes, -1).transpose(0, 1)
+
+
 class SharedLinear:
     """The first linear layer, for inputs `[G, B, in]` that the lanes of each of the G groups have in common.
 
-    One product with all their weights. It may add up in another order than a lane's product alone: equal to
-    it within rounding, not bitwise.
+    One product with all their weights, where it is bitwise equal to each lane's product alone; otherwise
+    batched products that read the same inputs for every lane.
     """
 
     def __init__(self, layer: StackedLinear, groups: Sequence[slice]) -> None:
@@ -52,28 +106,53 @@ class SharedLinear:
         self.groups = groups
         self._x: Tensor
 
+    def _wide(self, lanes: int, x: Tensor) -> WideProducts:
+        backends: Any = torch.backends  # mkldnn's settings have no type hints
+        if x.device.type != "cpu" or backends.mkldnn.matmul.fp32_precision == "bf16":
+            return WideProducts(True, True)  # coarse products are equal within their rounding
+        outputs, inputs = self.layer.weight.shape[1:]
+        has_bias = self.layer.bias is not None
+        return wide_products(lanes, x.shape[1], (outputs, inputs), has_bias, torch.get_num_threads())
+
     def forward(self, x: Tensor) -> Tensor:
         """`[G, B, in]` to `[K, B, out]`."""
-        self._x = x
+        self._x = x = align(x)
         weight, bias = self.layer.weight, self.layer.bias
-        lanes, outputs, inputs = weight.shape
-        out = self.layer.outputs.aligned(lanes, x.shape[1], outputs, like=x)
+        lanes, outputs, _ = weight.shape
+        examples = x.shape[1]
+        out = self.layer.outputs.aligned(lanes, examples, outputs, like=x)
         for shared, group in zip(x, self.groups, strict=True):
-            products = torch.mm(shared, weight[group].view(-1, inputs).t())
-            out[group] = products.view(len(shared), -1, outputs).transpose(0, 1)
-        if bias is not None:
-            out += bias[:, None]
+            weights, biases = weight[group], None if bias is None else bias[group]
+            count = len(weights)
+            if self._wide(count, x).output:
+                flat = None if biases is None else biases.flatten()
+                out[group] = by_lane(product(shared, weights.flatten(0, 1), flat), count)
+            elif rounds_differently(weight, examples):
+                for lane in range(group.start, group.stop):
+                    out[lane] = product(shared, weight[lane], None if bias is None else bias[lane])
+            elif biases is None:
+                torch.bmm(shared.expand(count, -1, -1), weights.transpose(1, 2), out=out[group])
+            else:
+                expanded = shared.expand(count, -1, -1)
+                torch.baddbmm(biases[:, None], expanded, weights.transpose(1, 2), out=out[group])
         return out
 
     def backward(self, grad: Tensor) -> Tensor:
         """Fill the parameters' gradients; first layer: no input gradient."""
+        x, weight_grad = self._x, self.layer.weight_grad
+        del self._x
+        grad = align(grad)
         if self.layer.bias_grad is not None:
             torch.sum(self.layer.lane_major(grad), 1, out=self.layer.bias_grad)
-        for shared, group in zip(self._x, self.groups, strict=True):
-            side_by_side = grad[group].transpose(0, 1).reshape(len(shared), -1)
-            weight_grad = self.layer.weight_grad[group].view(-1, shared.shape[1])
-            torch.mm(side_by_side.t(), shared, out=weight_grad)
-        del self._x
+        for shared, group in zip(x, self.groups, strict=True):
+            into, outputs = weight_grad[group], grad[group]
+            if self._wide(len(into), x).weight_grad:
+                torch.mm(side_by_side(outputs).t(), shared, out=into.view(-1, shared.shape[1]))
+            elif rounds_differently(self.layer.weight, x.shape[1]):
+                for lane in range(group.start, group.stop):
+                    torch.mm(grad[lane].t(), shared, out=weight_grad[lane])
+            else:
+                torch.bmm(outputs.transpose(1, 2), shared.expand(len(into), -1, -1), out=into)
         return grad
 
 

@@ -29,7 +29,7 @@ class ExecutionRecord(TypedDict):
         threads: Torch's threads for one operation.
         stacked: Whether the run was a lane of a stack.
         lanes: Runs in the stack; 1 for a run that was trained individually.
-        shared_batches: Whether lanes of one seed shared their mini-batches: equal within rounding only.
+        shared_batches: Whether lanes of one seed shared their mini-batches.
         kernels: `individual`; `batched` over lanes, bitwise identical; or `vmap`, equal within rounding.
         steps_per_execution: Mini-batches per call of `training_step`.
     """
