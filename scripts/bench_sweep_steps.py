@@ -13,12 +13,11 @@ import torch
 from hydra.utils import execution_whitelist
 from lightning.pytorch import Callback
 
-from abreast.build.data import build_source
 from abreast.build.steps import build_step_config
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.process import prepare_process
 from abreast.runtime.seeding import seed_everything
-from abreast.stacking.build import Job, LaneBuilder, SplitData, stack_trainer
+from abreast.stacking.build import Job, LaneBuilder, stack_trainer
 from abreast.stacking.chunk import Chunk
 from abreast.stacking.compaction import build_chunks
 from abreast.stacking.grouping import plan
@@ -26,6 +25,7 @@ from abreast.stacking.layout import choose_layout
 from abreast.stacking.loader import StackLoader
 from abreast.stacking.module import Stack
 from abreast.stacking.network_size import network_size
+from abreast.stacking.split_data import SplitData
 from bench_sweep_arms import WHITELIST, configs
 
 STEPS = 41  # an epoch of digits
@@ -119,7 +119,7 @@ def steps(net: str, lanes: int, turns: int) -> dict[str, Any]:
         limited = {**sweep[0], "trainer": {**sweep[0]["trainer"], "limit_train_batches": STEPS}}
         order = plan(sweep).stacks[0] if lanes > 1 else [0]
         jobs = [Job(sweep[n], Path(folder) / str(n)) for n in order]
-        builder = LaneBuilder(SplitData(build_source(limited), limited, block, shared=False), lanes)
+        builder = LaneBuilder(SplitData(limited, block, shared=False), lanes)
         members = [builder.build(n, job, RunDirectory(job.directory)) for n, job in enumerate(jobs)]
         for lane in members:
             lane.callbacks = []

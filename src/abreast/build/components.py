@@ -17,6 +17,7 @@ from abreast.build.data import data_spec
 from abreast.build.instantiate import make
 from abreast.build.metrics import build_metrics
 from abreast.build.sizing import check_norm, net_sizes, training_length
+from abreast.config.targets import is_custom, targets
 from abreast.config.types import Config
 from abreast.data.datamodule import DataModule
 from abreast.errors import ConfigError
@@ -120,9 +121,9 @@ def build_learner(
         net.compile()  # in place: the names in its state stay
     counts = _class_counts(cfg, data)
     key = str((cfg["loss"], counts))
-    if key not in cache.losses:
-        cache.losses[key] = build_loss(cfg, data.out_features, data.ignores, counts)
-    loss = cache.losses[key]
+    loss = cache.losses.get(key) or build_loss(cfg, data.out_features, data.ignores, counts)
+    if not any(map(is_custom, targets(cfg["loss"]))):  # a custom one may keep a state
+        cache.losses[key] = loss
     key = str(cfg["optim"])
     if key not in cache.optimizers:
         cache.optimizers[key] = make("optim", cfg["optim"])

@@ -8,6 +8,17 @@ from typing import Any
 
 OURS = frozenset({"abreast", "lightning", "torch", "torchmetrics"})
 
+_KNOWN = OURS | {"hydra_plugins", "schedulefree", "torchvision"}
+
+
+def is_custom(name: str) -> bool:
+    """Whether a dotted name is of a package whose classes are not known here, and may do anything.
+
+    >>> is_custom("torch.nn.modules.loss"), is_custom("my_losses.Noisy")
+    (False, True)
+    """
+    return name.partition(".")[0] not in _KNOWN
+
 
 def targets(node: Any) -> Iterator[str]:
     """Every `_target_` in a nest of plain data."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from lightning.pytorch import Callback, Trainer
 from torch import nn
 
 from abreast.build.components import ComponentCache, build_learner, build_net
-from abreast.build.data import build_data, build_source, ignore_index
+from abreast.build.data import build_data, ignore_index
 from abreast.build.instantiate import Factories, make
 from abreast.build.sizing import net_sizes
 from abreast.build.steps import build_step_config
@@ -19,16 +20,19 @@ from abreast.build.trainer import OWN_WORK, build_callbacks, build_loggers, trai
 from abreast.callbacks import RunWriter
 from abreast.config.types import Config
 from abreast.data.datamodule import DataModule
-from abreast.data.source import Source, check_labels
+from abreast.data.source import check_labels
 from abreast.learner.block_step import needs_closure
 from abreast.learner.module import Learner
+from abreast.learner.random_state import random_state
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.process import prepare_process
 from abreast.runtime.seeding import seed_everything, seeded
 from abreast.stacking.eligibility import is_same_architecture, why_ineligible
-from abreast.stacking.grouping import LANE_DATA, split_key
+from abreast.stacking.grouping import split_key
 from abreast.stacking.lane import Lane
 from abreast.stacking.network_size import network_size
+from abreast.stacking.random_numbers import is_custom_run, steps_draw
+from abreast.stacking.split_data import SplitData
 
 
 class NotStackableError(Exception):
@@ -91,7 +95,7 @@ def build_lanes(
     _, steps = build_step_config(cfg)
     lenient = next((job.cfg for job in jobs if ignore_index(job.cfg) is not None), cfg)
     shared = len({split_key(job.cfg) for job in jobs}) > 1
-    data = SplitData(build_source(lenient), lenient, steps, shared=shared)
+    data = SplitData({**lenient, "seed": cfg["seed"]}, steps, shared=shared)
     builder = LaneBuilder(data, len(jobs))
     lanes: list[Lane] = []
     for number, (job, directory) in enumerate(zip(jobs, directories, strict=True)):
@@ -105,30 +109,6 @@ def build_lanes(
             outcomes[number].error = error
             directory.write_failure(error)
     return lanes
-
-
-class SplitData:
-    """The data module of each split of a data set, made once.
-
-    Args:
-        source: The data set.
-        cfg: A run's configuration; the splits differ from its own.
-        steps: Mini-batches of a block.
-        shared: Whether there are several splits, whose data modules share the source's rows.
-    """
-
-    def __init__(self, source: Source, cfg: Config, steps: int, *, shared: bool) -> None:
-        self.source, self.cfg, self.steps, self.shared = source, cfg, steps, shared
-        self._modules: dict[str, DataModule] = {}
-
-    def of(self, cfg: Config) -> DataModule:
-        """The data of a run's split."""
-        key = split_key(cfg)
-        if key not in self._modules:
-            split = {name: value for name, value in cfg["data"].items() if name in LANE_DATA}
-            own = {**self.cfg, "data": {**self.cfg["data"], **split}}
-            self._modules[key] = build_data(own, self.steps, self.source, shared=self.shared)
-        return self._modules[key]
 
 
 class LaneBuilder:
@@ -155,6 +135,9 @@ class LaneBuilder:
             NotStackableError: The job has to be trained individually.
         """
         cfg = job.cfg
+        reason = self.data.why_not(cfg)
+        if reason is not None:
+            raise NotStackableError(reason)
         data = self.data.of(cfg)
         _check_labels(cfg, data)
         self._check_length(cfg, data)
@@ -162,15 +145,20 @@ class LaneBuilder:
         if step_config is None:
             raise NotStackableError("it uses Lightning's automatic optimization")
         net = self._build_net(cfg, data)
-        learner = build_learner(cfg, data, step_config, net=net, cache=self._cache)
+        is_custom = is_custom_run(cfg)
+        with seeded(cfg["seed"]) if is_custom else nullcontext():
+            learner = build_learner(cfg, data, step_config, net=net, cache=self._cache)
+            built = random_state() if is_custom else None
         self._check_stackable(learner, cfg)
         callbacks = build_callbacks(cfg, directory, self._factories)
         for callback in callbacks:
             if isinstance(callback, RunWriter):
                 callback.share = 1 / self.count
-        return Lane(
-            number, cfg, directory, data, learner, callbacks, build_loggers(cfg, directory, self._factories)
-        )
+        loggers = build_loggers(cfg, directory, self._factories)
+        lane = Lane(number, cfg, directory, data, learner, callbacks, loggers)
+        if built is not None:
+            lane.random.continue_from(built)
+        return lane
 
     def _check_length(self, cfg: Config, data: DataModule) -> None:
         """Lanes whose epochs differ in length cannot be counted by one limit of steps."""
@@ -194,6 +182,8 @@ class LaneBuilder:
             raise NotStackableError(f"{name} differs in architecture from the stack's first run")
         if needs_closure(learner.make_optimizer([*learner.net.parameters()])):
             raise NotStackableError(f"{cfg['optim']['_target_']} evaluates the loss several times per step")
+        if steps_draw(cfg, learner):
+            raise NotStackableError(f"{cfg['optim']['_target_']} or its schedule draws random numbers")
 
     def _build_net(self, cfg: Config, data: DataModule) -> nn.Module:
         """Build the network as `build_net` does, but find its class only once.

@@ -75,7 +75,7 @@ class Chunk:
         self.net: StackedSequential | VmappedNet
         self.why_vmap: str | None = None  # why the network has no batched form that is bitwise exact
         try:
-            generators = [lane.generator for lane in self.lanes]
+            generators = [lane.random.generator for lane in self.lanes]
             self.net = StackedSequential(nets, self.state, generators, self.learners[0].in_shape)
         except UnsupportedLayerError as reason:
             self.net, self.why_vmap = VmappedNet(nets, self.state), str(reason)
@@ -94,7 +94,7 @@ class Chunk:
         self.normalize = self.learners[0].normalize
         self._mean, self._scale = self._moments()
         losses = [learner.loss for learner in self.learners]
-        self.loss = StackedLoss(losses)
+        self.loss = StackedLoss(losses, [lane.random for lane in self.lanes])
         self.train_metrics = StackMetrics(losses, [learner.train_metrics for learner in self.learners])
         self.validations = evaluations(self.lanes, "val")
         self._gathered, self._normalized = BufferPool(most=2), BufferPool(most=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Literal
 
 import torch
@@ -50,11 +51,11 @@ class Evaluation:
         """Measure examples: inputs `[B, *shape]` as stored, targets `[B]`."""
         learners = [lane.learner for lane in self.lanes]
         x = learners[0].normalize(inputs)
-        scores = [learner.net(x) for learner in learners]
-        losses = [
-            self._loss(lane, lane_scores, targets)
-            for lane, lane_scores in zip(self.lanes, scores, strict=True)
-        ]
+        scores, losses = [], []
+        for lane in self.lanes:
+            with lane.random.as_global() if lane.is_custom else nullcontext():
+                scores.append(lane.learner.net(x))
+                losses.append(self._loss(lane, scores[-1], targets))
         repeated = targets.expand(len(learners), *targets.shape)
         self.metrics.update(torch.stack(losses), torch.stack(scores), repeated)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -21,7 +22,6 @@ from abreast.errors import disk_error
 from abreast.learner.epoch_progress import EpochState
 from abreast.learner.lightning_loops import LoopsState, with_steps
 from abreast.learner.module import Learner
-from abreast.learner.random_state import RandomState, fresh_random_state
 from abreast.loggers.tensorboard import TensorBoard
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.seeding import derive
@@ -30,6 +30,7 @@ from abreast.stacking.lane_trainer import LaneTrainer
 from abreast.stacking.optimizer_state import OptimizerSnapshot, cloned
 from abreast.stacking.optimizers import OptimizerGroup
 from abreast.stacking.parameters import detach_from_stack
+from abreast.stacking.random_numbers import LaneRandom, is_custom_module
 from abreast.training.finish import ChosenWeights, finish
 from abreast.training.record import StartRecord
 
@@ -48,7 +49,7 @@ class Lane:
         batches: Mini-batches in its epoch.
         state: `running`; `stopped` when all went well; `dropped` by successive halving; or `failed`.
         error: What made the lane fail.
-        generator: Takes the place of torch's global generator in the run.
+        random: Takes the place of the run's global generators.
         resumed_from: The checkpoint that the lane resumes from, until its callbacks are restored.
         optimizer_group: The optimizer that steps the lane; None outside of a chunk.
         param_group: The optimizer's parameter group with the lane's settings.
@@ -72,7 +73,7 @@ class Lane:
         self.error: BaseException | None = None
         self.checkpoints = LaneCheckpoints(self.directory)
         seed = derive(self.cfg["seed"], "dropout", 0)
-        self.generator = torch.Generator(self.learner.device).manual_seed(seed)
+        self.random = LaneRandom(self.cfg["seed"], seed, self.learner.device)
         self.resumed_from: State | None = None
         self.optimizer_group: OptimizerGroup | None = None
         self.param_group: dict[str, Any] | None = None
@@ -80,7 +81,11 @@ class Lane:
         self.trainer: LaneTrainer
         self.record: StartRecord
         self._weights: OrderedDict[str, torch.Tensor] | None = None  # views, while they stay where they are
-        self._fresh_random_state: RandomState | None = None
+
+    @cached_property
+    def is_custom(self) -> bool:
+        """Whether its network or loss is custom code, which may draw random numbers."""
+        return is_custom_module(self.learner.net) or is_custom_module(self.learner.loss)
 
     @property
     def running(self) -> bool:
@@ -118,13 +123,7 @@ class Lane:
             keep_checkpoint=keep_checkpoint,
         )
         self.learner.trainer = cast(Trainer, self.trainer)
-        self.learner.random_state = self.random_state
-
-    def random_state(self) -> RandomState:
-        """The state of an individual run's process, in which nothing but dropout draws."""
-        if self._fresh_random_state is None:
-            self._fresh_random_state = fresh_random_state(self.cfg["seed"], self.generator)
-        return {**self._fresh_random_state, "torch": self.generator.get_state()}
+        self.learner.random_state = self.random.state
 
     def begin(self) -> None:
         """Open the loggers, set the callbacks up, and restore them in a resumed run."""

@@ -14,8 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from abreast.losses import Loss
+from abreast.stacking.custom_losses import CustomLosses
+from abreast.stacking.random_numbers import LaneRandom, is_custom_module
 
 MEAN, SUM = 1, 2  # torch's numbers for a reduction
+CUSTOM = "custom"  # of a loss that may draw random numbers
 LEVEL = 16  # torch sums a batch's losses in groups of 16, to keep rounding small
 
 
@@ -168,11 +171,15 @@ class LaneByLane:
 class StackedLoss:
     """The losses of K lanes, on scores `[K, B, C]`.
 
+    Args:
+        losses: The lanes' losses.
+        randoms: The lanes' random numbers, which custom losses draw from.
+
     Attributes:
         errors: What the losses of lanes have raised, by lane.
     """
 
-    def __init__(self, losses: Sequence[Loss]) -> None:
+    def __init__(self, losses: Sequence[Loss], randoms: Sequence[LaneRandom]) -> None:
         self.errors: dict[int, Exception] = {}
         self.parts: list[tuple[slice, StackedCriterion]] = []
         start = 0
@@ -181,13 +188,16 @@ class StackedLoss:
             stop = start + 1
             while stop < len(losses) and kinds[stop] == kinds[start]:
                 stop += 1
-            make, _ = kinds[start]
-            part = (
-                LaneByLane(losses[start:stop], start, self.errors)
-                if make is None
-                else make(losses[start:stop])
-            )
-            self.parts.append((slice(start, stop), part))
+            make, text = kinds[start]
+            lanes = slice(start, stop)
+            part: StackedCriterion
+            if make is not None:
+                part = make(losses[lanes])
+            elif text == CUSTOM:
+                part = CustomLosses(losses[lanes], randoms[lanes], start, self.errors)
+            else:
+                part = LaneByLane(losses[lanes], start, self.errors)
+            self.parts.append((lanes, part))
             start = stop
 
     def gradient(self, scores: Tensor, targets: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -231,4 +241,4 @@ def _kind(loss: Loss) -> tuple[Callable[[Sequence[Loss]], StackedCriterion] | No
             return _cross_entropy, ""
     if loss.scores == "logits" and type(criterion) is nn.MSELoss and criterion.reduction == "mean":
         return _mse, loss.targets
-    return None, ""
+    return None, CUSTOM if is_custom_module(loss) else ""

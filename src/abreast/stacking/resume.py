@@ -37,7 +37,7 @@ def load_checkpoints(lanes: Sequence[Lane]) -> Mapping[Lane, OptimizerSnapshot] 
         )
         position: Position = content["abreast"]["position"]
         rank = position["ranks"][0]
-        lane.generator.set_state(rank["random"]["torch"])
+        lane.random.load_state(rank["random"])
         lane.learner.epoch_progress.batches_done = position["batches"]
         if "epoch" in rank:
             lane.learner.epoch_progress.load_state(rank["epoch"])

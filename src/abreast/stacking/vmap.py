@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from abreast.stacking.parameters import StackedState
+from abreast.stacking.random_numbers import draws
 
 
 class VmappedNet:
     """The lanes' networks as one function, in training.
 
-    Dropout draws a mask for each lane from torch's global generator, so a lane with dropout is another
-    sample of its individual run. `forward` raises RuntimeError for networks that vmap cannot batch:
-    control flow that depends on values, operations without a batched form.
+    `forward` raises RuntimeError for networks that vmap cannot batch: control flow that depends on values,
+    operations without a batched form, and random numbers, which would depend on a lane's neighbours.
     """
 
     def __init__(self, nets: Sequence[nn.Module], state: StackedState) -> None:
@@ -47,7 +47,7 @@ class VmappedNet:
             )
             return scores
 
-        batched = torch.func.vmap(call, in_dims=(0, 0, 0), randomness="different")
+        batched = torch.func.vmap(call, in_dims=(0, 0, 0), randomness="error")
         # vmap changes dense buffers alone in place; the state's lanes may be padded.
         buffers = {
             name: buffer.clone(memory_format=torch.contiguous_format)
@@ -75,7 +75,8 @@ class VmappedNet:
         before = {name: buffer.clone() for name, buffer in self.state.buffers.items()}
         values = _values(self.base)
         try:
-            self.backward(torch.ones_like(self.forward(x)))
+            if draws(lambda: self.backward(torch.ones_like(self.forward(x)))):
+                raise RuntimeError("its forward draws random numbers, which a lane must not share")
             if _values(self.base) != values:
                 raise RuntimeError("its forward changes attributes that are not buffers")
         finally:
