@@ -252,7 +252,8 @@ MISTAKES = {
     ],
     # The command line itself
     "evaluat": [
-        "evaluat: is neither key=value nor a command (evaluate, predict, export, report). "
+        "evaluat: is neither key=value nor a command (decide, report, ls, show, compare, evaluate, "
+        "predict, export, tag, rm, completion). "
         "Did you mean evaluate?"
     ],
     "optim.lr=[1": ["optim.lr=[1: cannot be read: a bracket or a quote is not closed"],

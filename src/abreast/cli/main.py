@@ -12,13 +12,16 @@ from typing import NoReturn
 
 from abreast import __version__
 from abreast.cli import train
+from abreast.config.commands import COMMANDS
 from abreast.errors import AbreastError, disk_error
 from abreast.runtime import garbage, module_path
 from abreast.runtime.output import all_is_read, guarded_output
 from abreast.runtime.printable import printable
 from abreast.training import external_ranks
 
-COMMANDS = ("evaluate", "predict", "export", "report", "rank")  # a module of this package each
+OPEN_RUNS = ("evaluate", "predict", "export")  # commands that build a run's network
+WITH_TORCH = (*OPEN_RUNS, "rank")
+SUBCOMMANDS = (*(name for name in COMMANDS if name != "decide"), "rank")  # a module of this package each
 INTERRUPTED = 130
 UNREAD = 1  # who read the output, such as `head`, has seen enough
 
@@ -39,19 +42,19 @@ def _main(command: Sequence[str]) -> int:
     garbage.freeze_at_exit()
     logging.raiseExceptions = False  # a full disk must not fill the terminal with tracebacks of the log
     opens_run = any(argument.lstrip("+").startswith("resume=") for argument in arguments)
-    if opens_run or (arguments and arguments[0] in COMMANDS):
+    if opens_run or (arguments and arguments[0] in SUBCOMMANDS):
         module_path.leave_out_working_directory()  # it may be a stranger's
     else:
         module_path.put_working_directory_last()  # for a custom loss that lies there
     if "--version" in arguments:
         return _reported(lambda: print(f"abreast {__version__}"))
-    if arguments and arguments[0] in COMMANDS:
-        if arguments[0] not in ("rank", "report"):
+    if arguments and arguments[0] in SUBCOMMANDS:
+        if arguments[0] in OPEN_RUNS:
             commands = importlib.import_module("abreast.cli.arguments")
             mistake = _reported(lambda: commands.check(arguments[0], arguments[1:]))
             if mistake:
                 return mistake
-        if arguments[0] != "report":  # it needs no torch
+        if arguments[0] in WITH_TORCH:
             importlib.import_module("abreast.runtime.fast_import")
         module = importlib.import_module(f"abreast.cli.{arguments[0]}")
         return _reported(lambda: module.main(arguments[1:]))

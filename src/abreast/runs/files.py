@@ -8,6 +8,7 @@ A run's directory, written by training and read by everything else:
     result.json          final metrics, duration, versions
     test_examples.bin    which test examples were classified correctly, or their squared errors
     worst.json           the test images that were classified worst
+    tags.json            words that a person has put on the run
     train.log            what the terminal showed, with times
     checkpoints/         best.ckpt and last.ckpt
     events.out.tfevents* TensorBoard
@@ -23,6 +24,7 @@ METRICS = "metrics.csv"
 RESULT = "result.json"
 EXAMPLES = "test_examples.bin"
 WORST = "worst.json"
+TAGS = "tags.json"
 LOG = "train.log"
 CHECKPOINTS = "checkpoints"
 BEST = "best.ckpt"

@@ -15,14 +15,13 @@ from hydra.errors import HydraException, OverrideParseException
 from hydra.initialize import initialize_config_search_path
 from omegaconf import DictConfig, OmegaConf
 
+from abreast.config.commands import COMMANDS
 from abreast.config.options import MAIN, groups, load, top_level
 from abreast.config.types import Config
 from abreast.static.signatures import Signature, resolve
 from abreast.suggestions import did_you_mean, listed
 from abreast.validation.components import Component, components, takes, unknown
 from abreast.validation.validate import no_such_top_level
-
-COMMANDS = ("evaluate", "predict", "export", "report")
 
 
 def mistakes(texts: Sequence[str], folders: Sequence[Path], *, is_sweep: bool) -> Iterator[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
+from abreast.config.commands import commands_text
 from abreast.config.schema import TASKS, RunKeys, defaults, help_text, loader_defaults, sklearn_task
 
 _store = ConfigStore.instance()
@@ -16,4 +17,5 @@ _store.store(name="run_keys", node=defaults(RunKeys), provider="abreast_schema",
 for _task in TASKS:
     _store.store(name=_task, node=loader_defaults(_task), provider="abreast_schema", replace=True)
 OmegaConf.register_resolver("abreast.keys", help_text, replace=True)
+OmegaConf.register_resolver("abreast.commands", commands_text, replace=True)
 OmegaConf.register_resolver("abreast.sklearn_task", sklearn_task, replace=True)
