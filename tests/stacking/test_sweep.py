@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.utils import execution_whitelist
+from omegaconf import OmegaConf
 
 from abreast.cli.task import task
 from abreast.data.files import NAMES
@@ -111,6 +113,55 @@ def test_a_sweep_leaves_what_plain_runs_leave(
         assert names[0] == names[1]
         value = RunDirectory(reference).read_result()["metrics"]["val/accuracy"]
         assert returned[number].return_value == value
+
+
+def test_returns_hold_what_hydra_returns(
+    sweep: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their configs are composed when somebody asks for them."""
+    overrides = ("seed=0,1", "optim.lr=0.01", "hydra.job.chdir=false")
+    quick = list(sweep(*overrides))
+    (tmp_path / "sweep").rename(tmp_path / "quick")
+    with monkeypatch.context() as patch:
+        patch.setattr("hydra_plugins.abreast_launcher._composing.Composer.plain", lambda *_: None)
+        whole = sweep(*overrides)[len(quick) :]
+    assert [type(returned) for returned in whole] == [JobReturn, JobReturn]
+    for one, other in zip(quick, whole, strict=True):
+        one = pickle.loads(pickle.dumps(one))  # as launchers do that use other processes
+        assert (one.overrides, one.task_name) == (other.overrides, other.task_name)
+        assert (one.working_dir, one.status) == (other.working_dir, other.status)
+        assert one.return_value == other.return_value
+        assert one.cfg == other.cfg
+        assert one.hydra_cfg is not None
+        assert OmegaConf.to_yaml(one.hydra_cfg) == OmegaConf.to_yaml(other.hydra_cfg)
+
+
+WATCH = """
+from hydra.experimental.callback import Callback
+
+class Watch(Callback):
+    def on_job_start(self, config, **_):
+        self.note("start", config)
+
+    def on_job_end(self, config, job_return, **_):
+        self.note(job_return.return_value, config)
+
+    def note(self, what, config):
+        with open("noted", "a") as file:
+            file.write(f"{config.hydra.job.num} {config.seed} {what}\\n")
+"""
+
+
+def test_job_callbacks(tmp_path: Path) -> None:
+    (tmp_path / "watching.py").write_text(WATCH)
+    watch = "+hydra.callbacks.watch._target_=watching.Watch"
+    done = run_forked(["-m", *COMMON, watch, "seed=3,4", "hydra.sweep.dir=sweep"], tmp_path)
+    assert done.code == 0, done.out + done.err
+    noted = (tmp_path / "noted").read_text().splitlines()
+    values = [
+        RunDirectory(run).read_result()["metrics"]["val/accuracy"] for run in jobs_of(tmp_path / "sweep")
+    ]
+    assert noted == ["0 3 start", "1 4 start", f"0 3 {values[0]}", f"1 4 {values[1]}"]
 
 
 def test_a_job_whose_config_is_bad_fails_alone_and_first(

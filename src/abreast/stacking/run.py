@@ -44,6 +44,8 @@ from abreast.training.record import start_record
 
 log = logging.getLogger(__name__)
 
+ANNOUNCED = 32  # runs whose test and results take long enough to be announced
+
 
 @dataclass(frozen=True)
 class Options:
@@ -174,7 +176,10 @@ def _train(
         finally:
             table.close()
             stack.flush()
-        chosen = {lane: lane.load_chosen() for lane in lanes if lane.state == "stopped"}
+        stopped = [lane for lane in lanes if lane.state == "stopped"]
+        if len(stopped) >= ANNOUNCED:
+            log.info("Testing %d runs and writing their results", len(stopped))
+        chosen = {lane: lane.load_chosen() for lane in stopped}
         unvalidated = [lane for lane, weights in chosen.items() if weights.lack_validation(lane.data)]
         if unvalidated:
             with ctrl_c_raised(trainer):
