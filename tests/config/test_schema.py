@@ -32,6 +32,8 @@ BATCH_SIZES = {
     "digits": 32,
     "fashion_mnist": 128,
     "idx": 128,
+    "images": 128,
+    "npz": 128,
     "kmnist": 128,
     "mnist": 128,
     "random": 64,
@@ -41,7 +43,7 @@ BATCH_SIZES = {
     "table": 32,
 }
 
-STANDARDIZED = {"sklearn", "table"}  # their targets, in a regression
+STANDARDIZED = {"npz", "sklearn", "table"}  # their targets, in a regression
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)
@@ -64,7 +66,11 @@ def test_each_data_set_has_the_loaders_keys(name: str) -> None:
     files = [f"data.{part}=x" for part in ("train_images", "train_labels", "test_images", "test_labels")]
     is_regression = name == "random_regression"
     more = ["loss=mse"] if is_regression else files if name == "idx" else []
-    more += ["data.file=x", "data.target=y"] if name == "table" else []
+    more += {
+        "table": ["data.file=x", "data.target=y"],
+        "npz": ["data.file=x"],
+        "images": ["data.dir=x"],
+    }.get(name, [])
     data = compose(f"data={name}", *more)["data"]
     expected = loader_defaults("regression" if is_regression else "classification")
     assert ("label_noise" in data) == (not is_regression)

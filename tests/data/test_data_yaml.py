@@ -21,6 +21,8 @@ SHIPPED = {
     "fashion_mnist",
     "kmnist",
     "idx",
+    "images",
+    "npz",
     "random",
     "random_noise",
     "random_regression",

@@ -12,9 +12,9 @@ from rich.text import Text
 from torch import Tensor
 
 from abreast.cli.arguments import parse
+from abreast.data.picture import shown
 from abreast.errors import ConfigError, RunError
 from abreast.inference.load import rebuild, reopened
-from abreast.inference.picture import shown
 from abreast.inference.predict import predict, read_inputs, takes_pictures
 from abreast.inference.predict_rows import predict_rows
 from abreast.report.tables import CsvTable

@@ -1,5 +1,7 @@
 """Data sets: each source is a plain function that returns a `Source`. Lightning is not imported here."""
 
+from abreast.data.arrays import npz
+from abreast.data.image_folder import images
 from abreast.data.mnist_family import fashion_mnist, idx, kmnist, mnist
 from abreast.data.sklearn_digits import digits
 from abreast.data.sklearn_sets import sklearn
@@ -13,8 +15,10 @@ __all__ = [
     "digits",
     "fashion_mnist",
     "idx",
+    "images",
     "kmnist",
     "mnist",
+    "npz",
     "random_classes",
     "random_noise",
     "random_regression",

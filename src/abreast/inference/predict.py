@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from abreast.data.picture import Fit, read_picture
 from abreast.data.target_scale import restored
 from abreast.errors import DataError
-from abreast.inference.picture import Fit, read_picture
 from abreast.learner.evaluator import Evaluator
 
 
@@ -26,7 +26,7 @@ def read_inputs(
     """Read a file's examples in the form in which the network's data are stored.
 
     Args:
-        path: For a network of images a picture (`abreast.inference.picture`), which is turned upright, scaled
+        path: For a network of images a picture (`abreast.data.picture`), which is turned upright, scaled
             to the network's size and converted to grey or RGB; for a network of features a .npy or .csv file
             with one example per row.
         learner: The network.

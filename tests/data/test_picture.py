@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
+from abreast.data.picture import read_picture
 from abreast.errors import DataError
-from abreast.inference.picture import read_picture
 from abreast.inference.predict import read_inputs
 from abreast.learner.evaluator import Evaluator
 

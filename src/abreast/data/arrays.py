@@ -1,0 +1,196 @@
+"""Arrays of NumPy's .npz files."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from annotated_types import Gt, Lt
+from torch import Tensor
+
+from abreast.data.columns import Column, numbers
+from abreast.data.files import expand
+from abreast.data.source import Source, Split
+from abreast.data.split import stratified_split
+from abreast.errors import DataError
+from abreast.suggestions import listed
+
+INPUTS = ("x", "X", "inputs", "images", "data", "features")
+TARGETS = ("y", "Y", "targets", "labels", "target", "label")
+MOST_RATIO = 200  # of the unpacked size to the file's, beyond a gibibyte
+MOST_CLASSES = 1 << 16
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def npz(
+    file: str | Path,
+    test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2,
+    task: Literal["classification", "regression"] = "classification",
+) -> Source:
+    """Arrays `x_train`, `y_train`, `x_test`, `y_test`, or `x` and `y`, of which some rows are tested on.
+
+    uint8 arrays `[N, H, W]`, `[N, H, W, C]` or `[N, C, H, W]` with 1, 3 or 4 channels are images; numbers
+    `[N, F]` are columns, each standardised, with NaN for missing values; other shapes become float32. Also
+    known are `train_images`, `train_labels` and the like.
+
+    Args:
+        file: The .npz file.
+        test_fraction: Share of the rows to test on, where the file has no test arrays.
+        task: Whether targets are classes (whole numbers or texts, `[N]`) or numbers (`[N]` or `[N, D]`).
+
+    Raises:
+        DataError: The file is broken, an array is missing, or a value is wrong; the message names it.
+    """
+    path = expand(file)
+    arrays = _read(path)
+    train = _pair(path, arrays, "train")
+    test = _pair(path, arrays, "test") if train is not None else None
+    if train is None or test is None:
+        train, test = _pair(path, arrays, ""), None
+    if train is None:
+        raise DataError(
+            f"{path}: holds {listed(arrays) or 'no array'}; expected are x_train, y_train, x_test and "
+            "y_test, or x and y"
+        )
+    inputs = _inputs(path, *train[0])
+    classes: tuple[str, ...] = ()
+    if task == "classification":
+        classes, targets = _labels(path, *train[1])
+    else:
+        targets = _values(path, *train[1])
+    columns: tuple[Column, ...] = ()
+    if inputs.ndim == 2:
+        inputs = inputs.float()
+        columns = numbers(f"x{number}" for number in range(inputs.shape[1]))
+    if test is not None:
+        test_inputs = _inputs(path, *test[0])
+        test_targets = _known(path, *test[1], classes) if classes else _values(path, *test[1])
+        test_inputs = test_inputs.float() if columns else test_inputs
+        return Source(Split(inputs, targets), Split(test_inputs, test_targets), classes, columns=columns)
+    if len(inputs) != len(targets):
+        raise DataError(f"{path}: {train[0][0]} has {len(inputs)} rows, {train[1][0]} has {len(targets)}")
+    rest, held = stratified_split(targets, test_fraction, seed=0)
+    return Source(
+        Split(inputs[rest], targets[rest]),
+        Split(inputs[held], targets[held]),
+        classes,
+        official_test=False,
+        columns=columns,
+    )
+
+
+def _read(path: Path) -> dict[str, Array]:
+    if not path.is_file():
+        raise DataError(f"{path}: no such file. Name one that exists: data.file=...")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        if unpacked > max(1 << 30, MOST_RATIO * path.stat().st_size):
+            raise DataError(f"{path}: would unpack to {unpacked >> 30} GiB, far more than it is; not read")
+        with np.load(path, allow_pickle=False) as content:
+            return {name: content[name] for name in content.files}
+    except (
+        zipfile.BadZipFile,
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        MemoryError,
+        NotImplementedError,
+    ) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{path}: not an .npz file of plain arrays ({reason})") from None
+
+
+Pair = tuple[tuple[str, Array], tuple[str, Array]]
+
+
+def _pair(path: Path, arrays: Mapping[str, Array], part: str) -> Pair | None:
+    pair = []
+    for names in (INPUTS, TARGETS):
+        forms = [
+            form for n in names for form in ((f"{n}_{part}", f"{part}_{n}", f"{n}{part}") if part else (n,))
+        ]
+        present = [form for form in forms if form in arrays]
+        if not present:
+            return None
+        pair.append((present[0], arrays[present[0]]))
+    return pair[0], pair[1]
+
+
+def _inputs(path: Path, name: str, array: Array) -> Tensor:
+    if array.dtype.kind not in "biuf" or not array.size:
+        raise DataError(f"{path}: {name} holds {array.dtype} of shape {list(array.shape)}, expected numbers")
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.dtype == bool:
+        array = array.astype(np.uint8)
+    if array.ndim == 3 and array.dtype == np.uint8:
+        array = array[:, None]
+    if array.ndim == 4 and array.shape[1] not in (1, 3, 4) and array.shape[3] in (1, 3, 4):
+        array = array.transpose(0, 3, 1, 2)
+    if array.dtype != np.uint8:
+        array = array.astype(np.float32)
+    native = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="), copy=False))
+    return torch.from_numpy(native.copy())
+
+
+def _labels(path: Path, name: str, array: Array) -> tuple[tuple[str, ...], Tensor]:
+    labels = _flat(path, name, array)
+    values, indices = np.unique(labels, return_inverse=True)
+    if len(values) < 2:
+        raise DataError(f"{path}: {name} has only the class {values[0]}; a classification needs two or more")
+    if len(values) > min(MOST_CLASSES, max(20, len(labels) // 2)):
+        raise DataError(
+            f"{path}: {name} has {len(values)} different values in {len(labels)} rows: for numbers as "
+            "targets "
+            "write data.task=regression loss=mse"
+        )
+    return tuple(map(str, values)), torch.from_numpy(indices.astype(np.int64))
+
+
+def _known(path: Path, name: str, array: Array, classes: tuple[str, ...]) -> Tensor:
+    index = {label: number for number, label in enumerate(classes)}
+    indices = []
+    for row, label in enumerate(map(str, _flat(path, name, array))):
+        if label not in index:
+            raise DataError(
+                f"{path}, row {row} of {name}: {label!r} is not one of the training classes: "
+                f"{listed(classes[:20])}"
+            )
+        indices.append(index[label])
+    return torch.tensor(indices, dtype=torch.int64)
+
+
+def _flat(path: Path, name: str, array: Array) -> Array:
+    labels = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+    if labels.ndim != 1 or not labels.size or labels.dtype.kind not in "biufU":
+        raise DataError(
+            f"{path}: {name} holds {array.dtype} of shape {list(array.shape)}, expected a class for "
+            "each row, [N]"
+        )
+    if labels.dtype.kind == "f":
+        wrong = np.flatnonzero(labels != np.floor(labels))
+        if len(wrong):
+            raise DataError(
+                f"{path}, row {wrong[0]} of {name}: {labels[wrong[0]]} is not a class. For numbers as "
+                "targets "
+                "write data.task=regression loss=mse"
+            )
+        labels = labels.astype(np.int64)
+    return labels
+
+
+def _values(path: Path, name: str, array: Array) -> Tensor:
+    values = array[:, None] if array.ndim == 1 else array
+    if values.ndim != 2 or values.dtype.kind not in "biuf":
+        raise DataError(
+            f"{path}: {name} holds {array.dtype} of shape {list(array.shape)}, expected numbers, [N] "
+            "or [N, D]"
+        )
+    return torch.from_numpy(values.astype(np.float32))
