@@ -53,7 +53,10 @@ def test_the_log_is_bare_in_the_terminal_and_dated_in_the_file(tmp_path: Path) -
 
 
 USER = {
-    "my_losses.py": "class Mine:\n    def __init__(self, scale: float = 1.0):\n        self.scale = scale\n",
+    "my_losses.py": (
+        "import torch\nclass Mine(torch.nn.Module):\n    def __init__(self, scale: float = 1.0):\n"
+        "        super().__init__()\n        self.scale = scale\n"
+    ),
     "my_conf/loss/mine.yaml": (
         "_target_: abreast.losses.Loss\n"
         "criterion:\n  _target_: my_losses.Mine\n  scale: 2.0\n"

@@ -274,7 +274,7 @@ MISTAKES = {
     "hydra.job.nam=x": ["Could not override 'hydra.job.nam'.", "--cfg hydra shows"],
     # Sweeps: found before the first job starts
     "-m optim=sgd,adamm": ["optim=adamm: no such option. optim takes: ", "Did you mean optim=adam?"],
-    "-m optim=glob(x*) seed=-1": ["seed: must be in [0, 2**32), got -1"],
+    "-m optim=glob(x*) seed=-1": ["optim=glob(x*): has no value, so that there is nothing to run"],
     "-m optim=adam,sgd optim.amsgrad=true": ["optim.amsgrad: no such key. optim=sgd takes: lr, momentum, "],
     "-m seed=1,2 optim.lr=-1": ["optim.lr: must be at least 0, got -1"],
     "-m data=random_regression seed=1,2": ["loss: it is for classification"],
