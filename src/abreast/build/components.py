@@ -17,6 +17,7 @@ from abreast.build.data import data_spec
 from abreast.build.instantiate import make
 from abreast.build.metrics import build_metrics
 from abreast.build.sizing import check_norm, net_sizes, training_length
+from abreast.build.trial import check_network
 from abreast.config.targets import is_custom, targets
 from abreast.config.types import Config
 from abreast.data.datamodule import DataModule
@@ -93,6 +94,7 @@ class ComponentCache:
     losses: dict[str, Loss] = field(default_factory=dict)
     metrics: dict[str, dict[str, MetricRequest]] = field(default_factory=dict)
     optimizers: dict[str, Callable[[Any], Optimizer]] = field(default_factory=dict)
+    networks: set[str] = field(default_factory=set)  # that have been tried on examples
 
 
 def build_learner(
@@ -117,6 +119,10 @@ def build_learner(
     """
     cache = cache or ComponentCache()
     net = net or build_net(cfg, data.in_shape, data.out_features)
+    key = str((cfg["model"], data.in_shape, data.out_features))
+    if key not in cache.networks:
+        check_network(cfg, net, data)
+        cache.networks.add(key)
     if cfg.get("compile"):
         net.compile()  # in place: the names in its state stay
     counts = _class_counts(cfg, data)
