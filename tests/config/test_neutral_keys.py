@@ -79,6 +79,7 @@ CHANGES: dict[str, Callable[[dict[str, Any], Path], Any]] = {
     "sweep": lambda config, path: {"on_fail": "stop"},
     "logger": lambda config, path: compose("logger=tensorboard")["logger"],
     "steps_per_execution": lambda config, path: 1,
+    "optim.elementwise": lambda config, path: True,
     "data.dir": lambda config, path: str(shutil.copytree(config["data"]["dir"], path / "copy")),
     "data.mirrors": lambda config, path: ["https://mirror.invalid/"],
     "trainer.log_every_n_steps": lambda config, path: 1,

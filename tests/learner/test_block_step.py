@@ -13,6 +13,7 @@ from abreast.build.steps import BLOCK_TRAINER, why_no_blocks
 from abreast.learner.checkpoint import load
 from abreast.runs.directory import RunDirectory
 from support.helpers import compose, options, same
+from support.optimizers import optimizers
 
 SMALL = (
     "data=random",
@@ -36,7 +37,7 @@ def check_equal(train: Callable[..., Path], *overrides: str, steps: int = 4) -> 
     assert [{**row, drop: 0} for row in rows] == [{**row, drop: 0} for row in others]
 
 
-@pytest.mark.parametrize("optim", options("optim"))
+@pytest.mark.parametrize("optim", optimizers())
 def test_every_optimizer(optim: str, train: Callable[..., Path]) -> None:
     check_equal(train, f"optim={optim}")
 

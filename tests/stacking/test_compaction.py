@@ -18,13 +18,13 @@ from abreast.stacking.build import Job
 from abreast.stacking.compaction import REBUILD_STEPS, pays_off
 from abreast.stacking.module import Stack
 from abreast.stacking.run import train_stack
-from support.helpers import allowed, options
+from support.helpers import allowed
+from support.optimizers import STACKED
 
 Configs = Callable[..., list[dict[str, Any]]]
 Both = Callable[..., list[tuple[Path, Path]]]
 Check = Callable[[Path, Path], None]
 
-OPTIMIZERS = [name for name in options("optim") if name != "lbfgs"]
 STOPS = ("callbacks=early_stopping", "callbacks.early_stopping.min_delta=10")
 SOON = (*STOPS, "callbacks.early_stopping.patience=1")  # after the second epoch
 LATER = (*STOPS, "callbacks.early_stopping.patience=2")
@@ -52,15 +52,15 @@ def test_every_optimizer_goes_on(configs: Configs, both: Both, check: Check, siz
     """Three lanes of each class and settings become two, and then one."""
     each = [
         (f"optim={optim}", f"seed={seed}", *more)
-        for optim in OPTIMIZERS
+        for optim in STACKED
         for seed, more in enumerate(((), SOON, LATER))
     ]
     pairs = both(configs(LONGER, *each))
     for lane, plain in pairs:
         check(lane, plain)
     lengths = [len(RunDirectory(lane).read_metrics()) for lane, _ in pairs]
-    assert lengths == [5, 2, 3] * len(OPTIMIZERS)
-    assert sizes == [[2 * len(OPTIMIZERS)], [len(OPTIMIZERS)]]
+    assert lengths == [5, 2, 3] * len(STACKED)
+    assert sizes == [[2 * len(STACKED)], [len(STACKED)]]
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import pytest
 from abreast.models.blocks import ACTIVATIONS
 from abreast.runs.directory import RunDirectory
 from support.helpers import options
+from support.optimizers import STACKED
 
-OPTIMIZERS = [name for name in options("optim") if name != "lbfgs"]
 LOSSES = options("loss")
 METRICS = ("auroc", "balanced_accuracy", "brier", "ece", "macro_f1", "top5")
 KAPPA = "torchmetrics.classification.MulticlassCohenKappa"
@@ -33,7 +33,7 @@ Check = Callable[[Path, Path], None]
 def test_every_optimizer_and_loss_in_one_stack(configs: Configs, both: Both, check: Check) -> None:
     each = [
         (f"optim={optim}", f"seed={seed}", f"loss={LOSSES[(2 * number + seed) % len(LOSSES)]}")
-        for number, optim in enumerate(OPTIMIZERS)
+        for number, optim in enumerate(STACKED)
         for seed in range(2)
     ]
     assert {loss for _, _, loss in each} == {f"loss={loss}" for loss in LOSSES}

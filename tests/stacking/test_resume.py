@@ -18,6 +18,7 @@ from abreast.stacking.chunk import Chunk
 from abreast.stacking.run import Options, train_stack
 from abreast.training.run import resume
 from support.helpers import allowed, compose, options
+from support.optimizers import ALONE, optimizers
 
 TINY = (
     "data=random",
@@ -100,7 +101,7 @@ def test_after_any_block(
         check(a, b)
 
 
-@pytest.mark.parametrize("name", [name for name in options("optim") if name != "lbfgs"])
+@pytest.mark.parametrize("name", optimizers(but=ALONE))
 def test_every_optimizer(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: Callable[[Path, Path], None]
 ) -> None:

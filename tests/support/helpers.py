@@ -24,7 +24,15 @@ def program_environment(**more: str) -> dict[str, str]:
 
 
 # What the targets of the tests' configurations may be: Hydra instantiates nothing else without a warning.
-WHITELIST = ["torch.*", "abreast.*", "lightning.*", "schedulefree.*", "torchmetrics.*", "tests.*"]
+WHITELIST = [
+    "torch.*",
+    "abreast.*",
+    "lightning.*",
+    "schedulefree.*",
+    "pytorch_optimizer.*",
+    "torchmetrics.*",
+    "tests.*",
+]
 
 
 def allowed() -> AbstractContextManager[None]:

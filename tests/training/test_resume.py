@@ -11,6 +11,7 @@ from abreast.runs.directory import RunDirectory
 from abreast.runtime.directory_lock import locked
 from abreast.training.run import resume
 from support.helpers import allowed, compose, options
+from support.optimizers import optimizers
 from support.references import References
 from support.resuming import STEPS, TINY, begin, check_equal, go_on_with, stop_and_go_on, stop_at
 
@@ -26,7 +27,7 @@ def test_after_any_step(
 
 
 @pytest.mark.parametrize("steps", [1, 4])
-@pytest.mark.parametrize("name", options("optim"))
+@pytest.mark.parametrize("name", optimizers())
 def test_every_optimizer(
     name: str, steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: References
 ) -> None:

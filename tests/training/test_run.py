@@ -20,6 +20,7 @@ from abreast.metrics.objective import objective, worst
 from abreast.runs.directory import RunDirectory
 from abreast.training.run import run
 from support.helpers import allowed, compose, options
+from support.optimizers import optimizers
 
 TINY = ("data=random", "data.size=60", "data.test_size=30", "data.classes=3", "data.batch_size=20")
 
@@ -107,7 +108,7 @@ def test_initial_weights_are_those_of_the_seed(train: Callable[..., Path]) -> No
 EVERY_LOSS = ("adam", "lbfgs")
 
 
-@pytest.mark.parametrize("optim", options("optim"))
+@pytest.mark.parametrize("optim", optimizers())
 def test_every_loss_and_every_optimizer(optim: str, tmp_path: Path) -> None:
     losses = options("loss")
     if optim not in EVERY_LOSS:

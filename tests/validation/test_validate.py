@@ -26,6 +26,7 @@ from abreast.validation.loss_forms import spec_of
 from abreast.validation.ranges import RULES, STRATEGIES
 from abreast.validation.validate import validate
 from support.helpers import CONF, compose, options
+from support.optimizers import OF_TORCH, OTHERS
 
 FILES = ["train_images", "train_labels", "test_images", "test_labels"]
 NEEDED = {
@@ -35,6 +36,7 @@ NEEDED = {
 }
 PACKAGES = {
     "optim=schedule_free": ["schedulefree"],
+    **{f"optim={name}": ["pytorch_optimizer"] for name in OTHERS if name not in ("lookahead", "sam")},
     "logger=wandb": ["wandb"],
     "logger=mlflow": ["mlflow"],
     "logger=many": ["wandb", "mlflow"],
@@ -122,7 +124,7 @@ def test_interpolations_are_followed() -> None:
 
 # Optimizers and their arguments against torch's own constructors.
 
-OPTIMIZERS = [name for name in options("optim") if name not in ("schedule_free", "muon")]
+OPTIMIZERS = [name for name in OF_TORCH if name not in ("schedule_free", "muon")]
 VALUES = [-1.0, -0.5, 0.5, 1.0, 2.0]
 # What torch takes without a word and is no use.
 STRICTER = {
@@ -276,6 +278,8 @@ def test_annotations_in_words(text: str, words: str) -> None:
     ("line", "package", "what", "extra"),
     [
         ("optim=schedule_free", "schedulefree", "optim: schedulefree", "schedule_free"),
+        ("optim=lion", "pytorch_optimizer", "optim: pytorch_optimizer", "optimizers"),
+        ("optim=any", "pytorch_optimizer", "optim: pytorch_optimizer", "optimizers"),
         ("logger=wandb", "wandb", "logger.wandb: wandb", "wandb"),
         ("logger=mlflow", "mlflow", "logger.mlflow: mlflow", "mlflow"),
     ],

@@ -59,7 +59,7 @@ HOMES: dict[str, dict[str, frozenset[str] | None]] = {
         "torchmetrics.classification": None,
         "torchmetrics.regression": None,
     },
-    "optim": {"abreast.optim": None, "torch.optim": None, "schedulefree": None},
+    "optim": {"abreast.optim": None, "torch.optim": None, "schedulefree": None, "pytorch_optimizer": None},
     "schedule": {"abreast.optim": None, "torch.optim.lr_scheduler": None},
     "callbacks": {"abreast.callbacks": None, "lightning.pytorch.callbacks": CALLBACKS},
     "logger": {"abreast.loggers": None, "lightning.pytorch.loggers": None},
@@ -83,11 +83,17 @@ def _gives_schedule(target: object) -> bool:
     return inspect.isfunction(target) and target.__module__ == "abreast.optim.schedules"
 
 
+def _gives_optimizer(target: object) -> bool:
+    if _is_a(Optimizer)(target):
+        return True
+    return inspect.isfunction(target) and target.__module__ == "abreast.optim.by_name"
+
+
 KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "data": (_gives_source, "a function that returns an abreast Source"),
     "module": (_is_a(nn.Module), "a torch.nn.Module"),
     "metrics": (_is_a(Metric), "a torchmetrics.Metric"),
-    "optim": (_is_a(Optimizer), "a torch.optim.Optimizer"),
+    "optim": (_gives_optimizer, "a torch.optim.Optimizer"),
     "schedule": (_gives_schedule, "a learning-rate schedule"),
     "callbacks": (_is_a(Callback), "a Lightning callback"),
     "logger": (_is_a(Logger), "a Lightning logger"),

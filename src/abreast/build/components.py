@@ -18,10 +18,11 @@ from abreast.build.instantiate import make
 from abreast.build.metrics import build_metrics
 from abreast.build.sizing import check_norm, net_sizes, training_length
 from abreast.build.trial import check_network
+from abreast.config.schema import OptimizerKeys, names
 from abreast.config.targets import is_custom, targets
 from abreast.config.types import Config
 from abreast.data.datamodule import DataModule
-from abreast.errors import ConfigError
+from abreast.errors import AbreastError, ConfigError
 from abreast.learner.block_step import StepConfig
 from abreast.learner.module import Learner
 from abreast.learner.schedule import Schedule
@@ -130,16 +131,17 @@ def build_learner(
     loss = cache.losses.get(key) or build_loss(cfg, data.out_features, data.ignores, counts)
     if not any(map(is_custom, targets(cfg["loss"]))):  # a custom one may keep a state
         cache.losses[key] = loss
-    key = str(cfg["optim"])
-    if key not in cache.optimizers:
-        cache.optimizers[key] = make("optim", cfg["optim"])
-    optimizer = cache.optimizers[key]
     key = str(cfg.get("metrics"))
     if key not in cache.metrics:
         cache.metrics[key] = build_metrics(cfg, len(data.classes), data.out_features)
     trainer = cfg["trainer"]
     steps = math.ceil(data.batches_per_epoch / trainer.get("accumulate_grad_batches", 1))
     total, epochs = training_length(trainer, steps)
+    node = optimizer_node(cfg, total)
+    key = str(node)
+    if key not in cache.optimizers:
+        cache.optimizers[key] = make("optim", node)
+    optimizer = cache.optimizers[key]
     _check_validated(cfg, epochs)
     check_norm(net, len(data.train), data.batch_size)
     schedule = build_schedule(cfg, total, epochs)
@@ -147,7 +149,9 @@ def build_learner(
         trial = optimizer([*net.parameters()])
         if schedule is not None:
             schedule.make(trial)
-    except (ValueError, TypeError, RuntimeError) as error:
+    except AbreastError:
+        raise
+    except Exception as error:  # packages have their own kinds
         raise ConfigError(f"optim or schedule: {cfg['optim']['_target_']}: {error}") from error
     return Learner(
         net,
@@ -160,6 +164,19 @@ def build_learner(
         total_steps=total,
         log_every=trainer.get("log_every_n_steps") or 50,
     )
+
+
+def optimizer_node(cfg: Config, total_steps: int) -> Config:
+    """The optimizer's node without the keys that the run itself reads, and with what the run fills in.
+
+    Args:
+        cfg: The run's configuration.
+        total_steps: Optimizer steps of the training, for an optimizer that asks for `num_iterations`.
+    """
+    node = {key: value for key, value in cfg["optim"].items() if key not in names(OptimizerKeys)}
+    if node.get("num_iterations", 0) is None:
+        node["num_iterations"] = max(1, total_steps)
+    return node
 
 
 def _check_validated(cfg: Config, epochs: int) -> None:

@@ -17,6 +17,7 @@ NEUTRAL_KEYS: dict[str, str] = {
     "sweep": "what a sweep does after a failed run",
     "logger": "where metrics are logged",
     "steps_per_execution": "how many mini-batches are executed per call of training_step",
+    "optim.elementwise": "whether lanes of a stack share the optimizer",
     "data.dir": "where the data files are",
     "data.mirrors": "where the data files are downloaded from",
     "trainer.log_every_n_steps": "how often metrics are logged",

@@ -109,6 +109,16 @@ class LoaderKeys:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OptimizerKeys:
+    """`optim.*`: how an optimizer is used, beside its own arguments."""
+
+    elementwise: bool = field(
+        default=False,
+        metadata={"help": "true: it updates each value alone, so lanes may share it"},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ScheduleKeys:
     """`schedule.*`: a learning-rate schedule, beside `schedule.scheduler`, the class to build."""
 
@@ -179,6 +189,7 @@ def help_text() -> str:
     rows = [
         *_rows("", RunKeys),
         *_rows("data.", LoaderKeys),
+        *_rows("optim.", OptimizerKeys),
         *_rows("schedule.", ScheduleKeys),
         *_rows("metrics.NAME.", MetricKeys),
     ]

@@ -7,7 +7,6 @@ is that of the optimizer.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -22,6 +21,8 @@ from torch.optim import Optimizer
 
 from abreast.data.loader import Batch, Block
 from abreast.learner.lightning_loops import step_progress
+from abreast.learner.optimizer_needs import backward as differentiate
+from abreast.learner.optimizer_needs import needs_closure, needs_graph
 from abreast.optim.fused_step import fused_step
 
 
@@ -79,7 +80,7 @@ def train_block(module: BlockModule, block: Block, config: StepConfig) -> int:
     progress = step_progress(trainer)
     is_mixed = isinstance(trainer.precision_plugin, MixedPrecision)
     is_single = isinstance(trainer.strategy, SingleDeviceStrategy)
-    uses_closure = needs_closure(optimizer)
+    uses_closure, uses_graph = needs_closure(optimizer), needs_graph(optimizer)
     ends_epoch = trainer.is_last_batch
     batches = len(block)
     step = trainer.global_step
@@ -97,7 +98,7 @@ def train_block(module: BlockModule, block: Block, config: StepConfig) -> int:
             optimizer.zero_grad()
         share = loss / config.accumulate if config.accumulate > 1 else loss
         if is_single:
-            share.backward()  # type: ignore[no-untyped-call]
+            differentiate(share, with_graph=uses_graph)
         else:
             module.manual_backward(share)
         return loss
@@ -134,12 +135,6 @@ def train_block(module: BlockModule, block: Block, config: StepConfig) -> int:
     if ends_epoch and not is_cut_short:
         module.step_schedule("epoch")
     return done
-
-
-def needs_closure(optimizer: Optimizer) -> bool:
-    """Whether a step evaluates the loss itself, as LBFGS's does."""
-    parameter = inspect.signature(type(optimizer).step).parameters.get("closure")
-    return parameter is not None and parameter.default is inspect.Parameter.empty
 
 
 def _step_with_closure(

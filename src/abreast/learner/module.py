@@ -15,12 +15,13 @@ from abreast.config.types import Config, State
 from abreast.data.loader import Batch, Block, ResumableLoader
 from abreast.data.rank_shard import RankShard
 from abreast.errors import DivergedError
-from abreast.learner.block_step import StepConfig, needs_closure, train_block
+from abreast.learner.block_step import StepConfig, train_block
 from abreast.learner.data_parallel import shard_loss, sum_losses, with_value_of_all
 from abreast.learner.data_spec import DataSpec
 from abreast.learner.epoch_progress import EpochProgress
 from abreast.learner.evaluator import Evaluator
 from abreast.learner.lightning_loops import set_position
+from abreast.learner.optimizer_needs import backward, needs_closure, needs_graph
 from abreast.learner.random_state import random_state, set_random_state
 from abreast.learner.resume_state import Position, position, state_of_rank, to_device
 from abreast.learner.schedule import Schedule
@@ -73,8 +74,7 @@ class Learner(Evaluator):
         self.log_every = log_every
         self.make_optimizer = optimizer
         self.schedule = schedule
-        self.epoch_progress = EpochProgress()
-        self.stop_signal: int | None = None
+        self.epoch_progress, self.stop_signal = EpochProgress(), cast("int | None", None)
         self.random_state = random_state
         self._resume_from: Position | None = None
         self._last_seen = (-1, -1)
@@ -128,6 +128,10 @@ class Learner(Evaluator):
         if measure:
             self.epoch_progress.losses.append(loss.detach() / world)  # summed over the ranks later
         return with_value_of_all(loss, world) if needs_closure(self.trainer.optimizers[0]) else loss
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """The gradients of a loss, with their graph if the optimizer needs it."""
+        backward(loss, *args, with_graph=needs_graph(self.trainer.optimizers[0]), **kwargs)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """In ordinary Lightning: sample the step, with whole gradients that are not yet clipped."""

@@ -21,7 +21,6 @@ from abreast.callbacks import RunWriter
 from abreast.config.types import Config
 from abreast.data.datamodule import DataModule
 from abreast.data.source import check_labels
-from abreast.learner.block_step import needs_closure
 from abreast.learner.module import Learner
 from abreast.learner.random_state import random_state
 from abreast.runs.directory import RunDirectory
@@ -31,6 +30,7 @@ from abreast.stacking.eligibility import is_same_architecture, why_ineligible
 from abreast.stacking.grouping import split_key
 from abreast.stacking.lane import Lane
 from abreast.stacking.network_size import network_size
+from abreast.stacking.optimizer_eligibility import OptimizerChecks
 from abreast.stacking.random_numbers import is_custom_run, steps_draw
 from abreast.stacking.split_data import SplitData
 
@@ -125,6 +125,7 @@ class LaneBuilder:
         self._batches: int | None = None  # in an epoch of the first lane
         self._cache = ComponentCache()
         self._factories = Factories()
+        self._optimizers = OptimizerChecks()
         self._make_net: Callable[[], nn.Module] | None = None
         self._first_net: nn.Module | None = None
 
@@ -180,10 +181,15 @@ class LaneBuilder:
         elif not is_same_architecture(learner.net, self._first_net):
             name = type(learner.net).__name__
             raise NotStackableError(f"{name} differs in architecture from the stack's first run")
-        if needs_closure(learner.make_optimizer([*learner.net.parameters()])):
-            raise NotStackableError(f"{cfg['optim']['_target_']} evaluates the loss several times per step")
         if steps_draw(cfg, learner):
             raise NotStackableError(f"{cfg['optim']['_target_']} or its schedule draws random numbers")
+        reason = self._optimizers.why_individual(
+            learner.make_optimizer,
+            [*learner.net.parameters()],
+            elementwise=cfg["optim"].get("elementwise", False),
+        )
+        if reason is not None:
+            raise NotStackableError(reason)
 
     def _build_net(self, cfg: Config, data: DataModule) -> nn.Module:
         """Build the network as `build_net` does, but find its class only once.

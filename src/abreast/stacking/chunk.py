@@ -84,7 +84,8 @@ class Chunk:
         if self.sharing is not None and isinstance(self.net, StackedSequential):
             self.shares_product = share_first_product(self.net, self.sharing)
         keys = [optimizer_key(lane.cfg) for lane in self.lanes]
-        self.optimizer_groups = optimizer_groups(self.learners, keys, self.state)
+        said = [bool(lane.cfg["optim"].get("elementwise")) for lane in self.lanes]
+        self.optimizer_groups = optimizer_groups(self.learners, keys, self.state, said)
         for group in self.optimizer_groups:
             if snapshots is not None:
                 group.restore([snapshots[self.lanes[number]] for number in group.lanes])

@@ -30,6 +30,14 @@ LANE_LOGGERS = (
     "lightning.pytorch.loggers.CSVLogger",
 )
 
+# Optimizers that step one run alone, and why.
+INDIVIDUAL = {
+    "torch.optim.LBFGS": "LBFGS evaluates the loss several times per step",
+    "abreast.optim.SAM": "SAM evaluates the loss several times per step",
+    "pytorch_optimizer.SophiaH": "SophiaH takes the Hessian of its run's own loss",
+    "pytorch_optimizer.AdaHessian": "AdaHessian takes the Hessian of its run's own loss",
+}
+
 # The Trainer's arguments that a stack supports, with the values that it supports; None: any value.
 TRAINER: dict[str, tuple[object, ...] | None] = {
     "_target_": ("lightning.pytorch.Trainer",),
@@ -150,8 +158,9 @@ def why_individual(config: Config) -> str | None:
         return "compile=true compiles a single network"
     if config["steps_per_execution"] == 1:
         return "steps_per_execution=1 asks for Lightning's automatic optimization"
-    if config["optim"]["_target_"] == "torch.optim.LBFGS":
-        return "LBFGS evaluates the loss several times per step"
+    reason = INDIVIDUAL.get(config["optim"]["_target_"])
+    if reason is not None:
+        return reason
     for name, node in entries(config, "callbacks").items():
         if node["_target_"] not in LANE_CALLBACKS:
             return f"callbacks.{name} ({node['_target_']}) is not supported in a stack"

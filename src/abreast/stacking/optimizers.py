@@ -159,7 +159,10 @@ class OptimizerGroup:
 
 
 def optimizer_groups(
-    learners: Sequence[Learner], keys: Sequence[str], state: StackedState
+    learners: Sequence[Learner],
+    keys: Sequence[str],
+    state: StackedState,
+    elementwise: Sequence[bool] = (),
 ) -> list[OptimizerGroup]:
     """Step neighbouring lanes by as few optimizers as possible.
 
@@ -170,16 +173,19 @@ def optimizer_groups(
         learners: The lanes' learners.
         keys: Texts that are equal for lanes of equal optimizer, schedule and clipping.
         state: The lanes' stacked parameters.
+        elementwise: Of each lane, whether its optimizer is said, and was tested, to work value by value.
     """
     groups: list[list[range]] = []
     start = 0
-    classes = [_shared_class(learner) for learner in learners]
+    said = elementwise or [False] * len(learners)
+    classes = [_shared_class(learner, is_said) for learner, is_said in zip(learners, said, strict=True)]
     while start < len(learners):
         stop = start + 1
         while classes[start] is not None and stop < len(learners) and keys[stop] == keys[start]:
             stop += 1
         before = groups[-1][0].start if groups else start
         joins = groups and classes[start] is not None and classes[before] is classes[start]
+        joins = joins and classes[start] in ELEMENTWISE  # others keep settings outside of parameter groups
         if joins and learners[before].schedule is None and learners[start].schedule is None:
             groups[-1].append(range(start, stop))
         else:
@@ -188,12 +194,12 @@ def optimizer_groups(
     return [OptimizerGroup(learners, state, settings) for settings in groups]
 
 
-def _shared_class(learner: Learner) -> type[Optimizer] | None:
+def _shared_class(learner: Learner, is_said: bool) -> type[Optimizer] | None:
     """The class of the lane's optimizer, if lanes can share one."""
     if learner.schedule is not None and learner.schedule.monitor is not None:
         return None
     optimizer = type(learner.make_optimizer([*learner.net.parameters()]))
-    return optimizer if optimizer in ELEMENTWISE else None
+    return optimizer if optimizer in ELEMENTWISE or is_said else None
 
 
 def _individual_parameters(optimizer: Optimizer, learner: Learner) -> list[nn.Parameter]:

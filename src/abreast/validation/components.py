@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from abreast.config.schema import LoaderKeys, MetricKeys, required
+from abreast.config.schema import LoaderKeys, MetricKeys, OptimizerKeys, required
 from abreast.config.types import Config
 from abreast.static.annotations import kinds_of
 from abreast.static.definitions import NameMissingError, PackageMissingError
@@ -26,7 +26,7 @@ HYDRA_KEYS = {"_target_", "_partial_", "_args_", "_convert_", "_recursive_"}
 _FILLED: dict[str, tuple[set[str], set[str]]] = {
     "model": (set(), {"in_features", "out_features", "in_shape"}),
     "loss": ({"outputs", "task", "check_labels"}, set()),
-    "optim": ({"params"}, set()),
+    "optim": ({"params"}, {"num_iterations"}),
     "scheduler": ({"optimizer"}, {"total_steps", "total_epochs"}),
     "trainer": (
         {"callbacks", "logger", "plugins", "default_root_dir", "use_distributed_sampler"}
@@ -37,10 +37,13 @@ _FILLED: dict[str, tuple[set[str], set[str]]] = {
     "callbacks": (set(), {"monitor"}),
     "metrics": (set(), {"num_classes"}),
 }
+# The keys that the run itself reads, beside those of the class or function.
+_SCHEMAS: dict[str, type] = {"data": LoaderKeys, "optim": OptimizerKeys}
 # What the run calls itself, and with what.
 _PARTIAL = {"optim": "the network's parameters", "schedule.scheduler": "the optimizer"}
-# Lightning's classes import without the package they need.
+# Classes and functions that import without the package they need.
 _NEEDS = {
+    "by_name": "pytorch_optimizer",
     "WandbLogger": "wandb",
     "MLFlowLogger": "mlflow",
     "TensorBoardLogger": "tensorboard",
@@ -74,7 +77,8 @@ def components(config: Mapping[str, Any], choices: Mapping[str, Any]) -> Iterato
         if group in config:
             choice = choices.get(group)
             label = f"{group}={choice}" if isinstance(choice, str) else ""
-            extra = schema_parameters(LoaderKeys) if group == "data" else {}
+            schema = _SCHEMAS.get(group)
+            extra = {} if schema is None else schema_parameters(schema)
             yield from _part(Component(group, group, config[group], label, extra))
     schedule = config.get("schedule")
     if isinstance(schedule, Mapping) and schedule.get("scheduler") is not None:
@@ -161,7 +165,7 @@ def _not_installed(component: Component) -> str | None:
         return f"{component.key}._target_: {component.target} is part of Python; name a class to build"
     if not rest:
         return f"{component.key}._target_: {component.target!r} is not a dotted name such as torch.optim.Adam"
-    needed = _NEEDS.get(component.target.rpartition(".")[2]) if package == "lightning" else None
+    needed = _NEEDS.get(component.target.rpartition(".")[2]) if package in ("abreast", "lightning") else None
     if needed and not is_installed(needed):
         return f"{component.key}: {needed} is not installed: {install_advice(needed)}"
     return None

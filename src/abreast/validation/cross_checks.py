@@ -16,7 +16,7 @@ from abreast.suggestions import did_you_mean, listed
 from abreast.validation.loss_forms import check_forms
 from abreast.validation.metrics import check_metrics
 
-_CLOSURE = {"LBFGS"}
+_CLOSURE = {"LBFGS", "SAM"}
 # Classes of the data sets that are known before they are loaded.
 _COUNTS = {f"abreast.data.{name}": 10 for name in ("digits", "mnist", "fashion_mnist", "kmnist")}
 # What abreast requires of the Trainer.
@@ -166,13 +166,14 @@ def _optimizer(config: Mapping[str, Any]) -> Iterator[str]:
     optim = _get(config, "optim", {})
     clips = _get(config, "trainer.gradient_clip_val") is not None
     half = str(_get(config, "trainer.precision")) in ("16", "16-mixed")
-    if _class(optim) in _CLOSURE:
+    name = _class(optim)
+    if name in _CLOSURE:
         if _number(config, "trainer.accumulate_grad_batches", 1) > 1:
-            yield "trainer.accumulate_grad_batches: LBFGS evaluates one batch several times a step; write 1"
+            yield f"trainer.accumulate_grad_batches: {name} evaluates one batch several times a step; write 1"
         if clips:
-            yield "trainer.gradient_clip_val: LBFGS chooses its own steps and cannot be clipped; write null"
+            yield f"trainer.gradient_clip_val: {name} chooses its own steps and cannot be clipped; write null"
         if half:
-            yield "trainer.precision: LBFGS does not work with 16-mixed; write 32-true or bf16-mixed"
+            yield f"trainer.precision: {name} does not work with 16-mixed; write 32-true or bf16-mixed"
     elif _get(optim, "fused") is True and half and clips:
         yield "optim.fused: a fused optimizer cannot be clipped under 16-mixed; write optim.fused=false"
     if _get(optim, "nesterov") is True and _class(optim) == "SGD":

@@ -5,6 +5,7 @@ from __future__ import annotations
 # Packages that an extra of abreast installs.
 _EXTRAS = {
     "schedulefree": "schedule_free",
+    "pytorch_optimizer": "optimizers",
     "onnx": "export",
     "onnxruntime": "export",
     "onnxscript": "export",
