@@ -134,6 +134,7 @@ def build_learner(
     key = str(cfg.get("metrics"))
     if key not in cache.metrics:
         cache.metrics[key] = build_metrics(cfg, len(data.classes), data.out_features)
+    metrics = cache.metrics[key]
     trainer = cfg["trainer"]
     steps = math.ceil(data.batches_per_epoch / trainer.get("accumulate_grad_batches", 1))
     total, epochs = training_length(trainer, steps)
@@ -159,7 +160,7 @@ def build_learner(
         data_spec(data),
         optimizer,
         schedule,
-        metrics=cache.metrics[key],
+        metrics=metrics,
         step_config=step_config,
         total_steps=total,
         log_every=trainer.get("log_every_n_steps") or 50,
