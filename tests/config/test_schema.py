@@ -41,6 +41,7 @@ BATCH_SIZES = {
     "random_regression": 64,
     "sklearn": 32,
     "table": 32,
+    "torchvision": 128,
 }
 
 STANDARDIZED = {"npz", "sklearn", "table"}  # their targets, in a regression
@@ -70,6 +71,7 @@ def test_each_data_set_has_the_loaders_keys(name: str) -> None:
         "table": ["data.file=x", "data.target=y"],
         "npz": ["data.file=x"],
         "images": ["data.dir=x"],
+        "torchvision": ["data.name=CIFAR10"],
     }.get(name, [])
     data = compose(f"data={name}", *more)["data"]
     expected = loader_defaults("regression" if is_regression else "classification")

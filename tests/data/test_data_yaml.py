@@ -28,6 +28,7 @@ SHIPPED = {
     "random_regression",
     "sklearn",
     "table",
+    "torchvision",
 }
 
 

@@ -150,7 +150,7 @@ def test_read_only_folder(tmp_path: Path, contents: Any, monkeypatch: pytest.Mon
 
 
 def test_a_lock_that_is_not_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "_LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
     home = tmp_path / "MNIST" / "raw"
     home.mkdir(parents=True)
     with locked(home), pytest.raises(DataError, match="Cannot lock"):

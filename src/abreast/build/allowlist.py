@@ -27,8 +27,8 @@ LOCAL_LOGGERS = (
     "lightning.pytorch.loggers.CSVLogger",
     "lightning.pytorch.loggers.TensorBoardLogger",
 )
-# Data sets of four files with fixed names.
-FIXED_NAMES = tuple(f"abreast.data.{name}" for name in ("mnist", "fashion_mnist", "kmnist"))
+# Data sets of files with fixed names: four of images and labels, or files of known checksums alone.
+FIXED_NAMES = tuple(f"abreast.data.{name}" for name in ("mnist", "fashion_mnist", "kmnist", "torchvision"))
 
 
 def trusted_targets(config: Config, packages: Sequence[str] = ()) -> list[str]:

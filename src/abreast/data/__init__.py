@@ -8,6 +8,7 @@ from abreast.data.sklearn_sets import sklearn
 from abreast.data.source import Source, Split
 from abreast.data.synthetic import random_classes, random_noise, random_regression
 from abreast.data.tables import table
+from abreast.data.torchvision_sets import torchvision
 
 __all__ = [
     "Source",
@@ -24,4 +25,5 @@ __all__ = [
     "random_regression",
     "sklearn",
     "table",
+    "torchvision",
 ]

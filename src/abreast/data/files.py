@@ -20,7 +20,7 @@ NAMES = (
 
 log = logging.getLogger(__name__)
 
-_LOCK_SECONDS = 1800  # another process may be downloading over a slow line
+LOCK_SECONDS = 1800  # another process may be downloading over a slow line
 
 
 def expand(path: str | Path) -> Path:
@@ -86,7 +86,7 @@ def _download(root: Path, name: str, mirrors: str | Sequence[str] | None) -> lis
     home = root / name / "raw"
     home.mkdir(parents=True, exist_ok=True)
     try:
-        with locked(home, _LOCK_SECONDS):
+        with locked(home, LOCK_SECONDS):
             paths = _find(root, name)  # another process may have been faster
             if paths is None:
                 _fetch_missing(root, name, mirrors)
