@@ -11,6 +11,7 @@ from rich.text import Text
 
 from abreast.errors import ConfigError
 from abreast.metrics.margin import read_margin
+from abreast.report.readers.convert import Choices
 from abreast.report.terminal import print_analysis
 from abreast.report.write import write_report
 from abreast.runtime.printable import printable
@@ -22,7 +23,12 @@ def arguments(argv: Sequence[str] | None) -> Namespace:
         "abreast report", description="Tables, statistics and one page on the runs of one sweep or several."
     )
     parser.add_argument(
-        "directories", nargs="+", type=Path, metavar="DIR", help="a sweep's or a run's directory"
+        "directories",
+        nargs="+",
+        type=Path,
+        metavar="DIR",
+        help="a sweep's or a run's directory; or runs that others trained: a folder of TensorBoard, MLflow, "
+        "W&B or CSV files, a CSV file, an MLflow database",
     )
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="where to write (default: report in the first DIR)"
@@ -41,6 +47,10 @@ def arguments(argv: Sequence[str] | None) -> Namespace:
     parser.add_argument(
         "--figures", action="store_true", help="each figure as PNG and SVG too (needs Chromium)"
     )
+    others = parser.add_argument_group("runs that others trained", "what is not given is found, and said")
+    others.add_argument("--seed", metavar="KEY", help="the setting or column that is the seed")
+    others.add_argument("--settings", metavar="KEY,KEY", help="the settings or columns to compare")
+    others.add_argument("--mode", choices=("max", "min"), help="which way the metric is better")
     args = parser.parse_args(argv)
     for path in args.directories:
         key, is_override, value = str(path).partition("=")
@@ -59,6 +69,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         margin=None if args.margin is None else read_margin("--margin", args.margin),
         target=args.target,
         figures=args.figures,
+        choices=Choices(
+            seed=args.seed,
+            settings=None if args.settings is None else tuple(args.settings.split(",")),
+            mode=args.mode,
+        ),
     )
     console = Console(highlight=False)
     print_analysis(report.analysis, console)

@@ -11,7 +11,7 @@ from pathlib import Path
 from abreast.errors import RunError
 from abreast.report.identities import identify
 from abreast.report.run import MARKERS, STATUSES, Run, RunReader, block_of
-from abreast.runs.files import CHECKPOINTS, CONFIG, HYDRA, REPORT, STATUS, STUDY, SWEEP
+from abreast.runs.files import CHECKPOINTS, CONFIG, HYDRA, REPORT, RESULT, STATUS, STUDY, SWEEP
 
 SKIPPED = (CHECKPOINTS, REPORT)  # directories of a run that hold no runs
 
@@ -61,9 +61,26 @@ def collect(directories: Sequence[Path]) -> Sweep:
     reader = RunReader(Path(os.path.commonpath([directory.resolve() for directory in directories])))
     runs = [reader.read(path) for path in paths]
     varied = identify(runs)
+    return in_order(directories, runs, varied)
+
+
+def in_order(directories: Sequence[Path], runs: list[Run], varied: tuple[str, ...]) -> Sweep:
+    """The sweep of some runs that have been identified."""
     runs.sort(key=_order)
     mark_duplicates(runs)
     return Sweep(tuple(directories), runs, varied)
+
+
+def holds_runs(directories: Sequence[Path]) -> bool:
+    """Whether one of some directories holds a run of abreast, or is missing, which `collect` says.
+
+    Other tools write a config.yaml and a metrics.csv too, and Hydra its folder.
+    """
+    return any(
+        not path.exists()
+        or any((run / STATUS).exists() or (run / RESULT).exists() for run in _run_directories(path, set()))
+        for path in directories
+    )
 
 
 def _run_directories(directory: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from abreast.errors import RunError
 from abreast.report.analysis import analyse
-from abreast.report.collect import collect
+from abreast.report.collect import collect, holds_runs
 from abreast.report.dataset_text import ranks_section, write_ranks
 from abreast.report.datasets import over_datasets
 from abreast.report.example_text import write_examples
@@ -16,6 +16,8 @@ from abreast.report.figures.base import Section
 from abreast.report.figures.image_files import export, find_browser
 from abreast.report.groups import Analysis
 from abreast.report.html.contents import page_contents, render
+from abreast.report.readers.convert import Choices
+from abreast.report.readers.foreign_sweep import collect_foreign
 from abreast.report.study_choice import StudyChoice, compare_with_references, read_study_choice
 from abreast.report.tables import runs_table, summary_table
 from abreast.runs.atomic import write_atomically
@@ -50,6 +52,7 @@ def write_report(
     target: float | None = None,
     figures: bool = False,
     extra: Sequence[Section] = (),
+    choices: Choices | None = None,
 ) -> Report:
     """Write report.html, summary.csv and runs.csv for all runs below some directories.
 
@@ -62,6 +65,7 @@ def write_report(
         target: The level of the validation metric for the figure of time to a target.
         figures: Whether to write every figure as PNG and SVG too.
         extra: Additional sections of the page, with their figures.
+        choices: What the user says of runs that others trained.
 
     Returns:
         The analysis and the paths of the files.
@@ -78,7 +82,16 @@ def write_report(
     first = Path(directories[0])
     studies = [read_study_choice(directory) for directory in directories]
     study = studies[0] if len(studies) == 1 else None
-    analysis = _analyse(directories, studies, metric, margin)
+    others = None
+    if not holds_runs(directories):
+        others = collect_foreign(directories, replace(choices or Choices(), metric=metric))
+    if others is None:
+        analysis = _analyse(directories, studies, metric, margin)
+    else:
+        sweep, metric, notes = others
+        analysis = analyse(sweep, metric, margin)
+        analysis.notes += notes
+        first = first if first.is_dir() else first.parent
     if study is not None:
         compare_with_references(analysis, study.references)
         analysis.notes += looks_notes(read_looks(first))

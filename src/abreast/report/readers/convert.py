@@ -1,0 +1,264 @@
+"""From runs that others trained to the runs of a report."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from abreast.config.identity import Identity, Scalar
+from abreast.errors import ConfigError, RunError
+from abreast.metrics.registry import Mode, declare, lookup
+from abreast.report.readers.foreign_run import ForeignRun
+from abreast.report.readers.metric_names import ALIASES, NOT_RESULTS, direction_of, split_stage
+from abreast.report.run import Run
+from abreast.report.settings import RunSettings
+from abreast.runtime.printable import printable
+from abreast.suggestions import did_you_mean, listed
+
+SEEDS = (
+    *("seed", "random_seed", "random_state", "rng_seed", "manual_seed", "global_seed"),
+    *("seed_everything", "rng"),
+)
+DATA = ("data", "dataset", "data_set", "dataset_name", "task_name")  # results on several are not compared
+NEITHER = re.compile(
+    r"(.*[_./])?(run_?id|run_?name|uuid|timestamp|date|host(name)?|user|log_?dir|output_?dir|save_?dir|"
+    r"checkpoint_?(dir|path)|device|num_workers|_wandb.*)",
+    re.IGNORECASE,
+)
+MOST_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the user says of runs that others trained.
+
+    Attributes:
+        metric: What to compare by; None: chosen.
+        seed: The setting that is the seed; None: found.
+        settings: The settings that count; None: all that are not the seed, a result or the name of a run.
+        mode: Which way the metric is better; None: by its name.
+    """
+
+    metric: str | None = None
+    seed: str | None = None
+    settings: tuple[str, ...] | None = None
+    mode: Mode | None = None
+
+
+@dataclass(frozen=True)
+class Converted:
+    """The runs of a report, the metric they are compared by, and what was taken for what."""
+
+    runs: list[Run]
+    metric: str
+    notes: list[str]
+
+
+def convert(kind: str, foreign: Sequence[ForeignRun], choices: Choices) -> Converted:
+    """Make the runs of a report.
+
+    Args:
+        kind: What was read.
+        foreign: The runs.
+        choices: What the user says of them.
+
+    Raises:
+        RunError: No run has a result, or the seed is ambiguous or missing where it was named.
+        ConfigError: Nothing says which way the metric is better.
+    """
+    names = Counter(name for run in foreign for name in run.results() if not NOT_RESULTS.fullmatch(name))
+    if not names:
+        raise RunError(f"{foreign[0].path}: {kind} runs without any result. {_reasons(foreign)}".strip())
+    metric = _choose_metric(names, choices)
+    mode = choices.mode or direction_of(metric)
+    if mode is None:
+        raise ConfigError(
+            f"--metric {printable(metric)}: which way is better? Write --mode max, or --mode min"
+        )
+    keys = {name: _key(name, names, foreign) for name in names}
+    for name, key in keys.items():
+        base = key.partition("/")[2]
+        wanted = mode if name == metric else direction_of(name)
+        known = lookup(base)
+        if known is None or known.is_declared:
+            declare(base, wanted or "min")
+        elif name == metric and known.mode != mode:
+            keys[name] = f"{key}_{mode}"
+            declare(f"{base}_{mode}", mode)
+    seed = _seed_key(foreign, choices)
+    settings = _settings_keys(foreign, seed, choices)
+    numbers = _numbers(foreign, seed)
+    runs = [_run(run, keys, seed, settings, numbers) for run in foreign]
+    notes = _notes(kind, foreign, metric, keys[metric], mode, seed, settings, names)
+    return Converted(runs, keys[metric], notes)
+
+
+def _reasons(foreign: Sequence[ForeignRun]) -> str:
+    return next(
+        (printable(run.reason) for run in foreign if run.reason), "Give the metric with --metric NAME"
+    )
+
+
+def _choose_metric(names: Counter[str], choices: Choices) -> str:
+    wanted = choices.metric
+    if wanted is not None:
+        for name in names:
+            if wanted in (name, name.lower()) or "/".join(split_stage(name)) == wanted:
+                return name
+        bare = [name for name in names if split_stage(name)[1].lower() == wanted.lower()]
+        if bare:
+            return min(bare, key=lambda name: _rank(name, names))
+        shown = [printable(name) for name in names]
+        raise RunError(f"--metric {wanted}: no run has this metric. Available: {listed(shown[:30])}"
+                       f"{did_you_mean(wanted, shown)}")  # fmt: skip
+    return min(names, key=lambda name: _rank(name, names))
+
+
+def _rank(name: str, names: Counter[str]) -> tuple[object, ...]:
+    """Most runs first, then test before validation before training, known before unknown, loss last."""
+    stage, base = _stage(name, names)
+    metric = lookup(ALIASES.get(base.lower(), base.lower()))
+    known = metric is not None and not metric.is_declared
+    priority = -metric.priority if metric is not None and known else 0
+    is_loss = "loss" in base.lower()
+    half = 2 * names[name] >= max(names.values())
+    order = ("test", "val", "train").index(stage)
+    return (not half, direction_of(name) is None, order, is_loss, not known, priority, name)
+
+
+def _stage(name: str, names: Mapping[str, int]) -> tuple[str, str]:
+    """The stage and the rest of a name; without one: training where validation has it, else test."""
+    stage, base = split_stage(name)
+    if not stage:
+        stage = "train" if any(split_stage(other) == ("val", base) for other in names) else "test"
+    return stage, base
+
+
+def _key(name: str, names: Mapping[str, int], foreign: Sequence[ForeignRun]) -> str:
+    """`test/accuracy` for `test_acc`."""
+    stage, base = _stage(name, names)
+    alias = ALIASES.get(base.lower(), base.lower())
+    metric = lookup(alias)
+    if metric is not None and not metric.is_declared:
+        low, high = sorted((metric.worst, metric.best))
+        values = [run.results()[name] for run in foreign if name in run.results()]
+        if all(low <= value <= high for value in values):
+            return f"{stage}/{alias}"
+        base = f"{base}_raw"  # a percentage, which has not the range of the metric
+    return f"{stage}/{re.sub(r'[^A-Za-z0-9_.@+-]', '_', base)[:60]}"
+
+
+def _seed_key(foreign: Sequence[ForeignRun], choices: Choices) -> str | None:
+    keys = list(dict.fromkeys(key for run in foreign for key in run.settings))
+    if choices.seed is not None:
+        if choices.seed not in keys:
+            shown = [printable(key) for key in keys]
+            raise RunError(f"--seed {choices.seed}: no run has this setting. Available: {listed(shown[:30])}"
+                           f"{did_you_mean(choices.seed, shown)}")  # fmt: skip
+        return choices.seed
+    by_name = {key: re.split(r"[./]", key.lower())[-1] for key in keys}
+    for name in SEEDS:
+        found = [key for key in keys if by_name[key] == name]
+        varied = [key for key in found if len({run.settings.get(key) for run in foreign}) > 1]
+        if len(varied) > 1:
+            raise RunError(
+                f"several settings could be the seed: {listed(map(printable, varied))}; write --seed KEY"
+            )
+        if varied or found:
+            return (varied or found)[0]
+    return None
+
+
+def _settings_keys(foreign: Sequence[ForeignRun], seed: str | None, choices: Choices) -> list[str]:
+    keys = list(dict.fromkeys(key for run in foreign for key in run.settings if key != seed))
+    if choices.settings is not None:
+        missing = [key for key in choices.settings if key not in keys]
+        if missing:
+            raise RunError(f"--settings {missing[0]}: no run has this setting. Available: "
+                           f"{listed([printable(key) for key in keys][:30])}")  # fmt: skip
+        return list(choices.settings)
+    return [key for key in keys if not NEITHER.fullmatch(key)]
+
+
+def _numbers(foreign: Sequence[ForeignRun], seed: str | None) -> dict[Scalar, int]:
+    """A whole number for each seed: itself, or for texts their position."""
+    values = {run.settings.get(seed) for run in foreign if seed is not None} - {None}
+    if all(isinstance(value, (int, float)) and float(value).is_integer() for value in values):
+        return {value: int(value) for value in values if isinstance(value, (int, float))}
+    return {value: number for number, value in enumerate(sorted(values, key=str))}
+
+
+def _run(
+    foreign: ForeignRun,
+    keys: Mapping[str, str],
+    seed: str | None,
+    settings: Sequence[str],
+    numbers: Mapping[Scalar, int],
+) -> Run:
+    chosen: dict[str, Scalar] = {}
+    for key in settings:
+        if key in foreign.settings:
+            last = re.split(r"[./]", key.lower())[-1]
+            chosen[f"data.{last}" if last in DATA else key] = foreign.settings[key]
+    fold = None if foreign.fold is None else foreign.fold[0]
+    text = json.dumps(chosen, sort_keys=True, default=str)
+    flat = {**chosen, **({"data.folds": foreign.fold[1]} if foreign.fold else {})}
+    identified = RunSettings(flat, Identity(text, "", "", 0, fold, chosen))
+    run = Run(foreign.path, printable(foreign.name), foreign.status, printable(foreign.reason)[:300])
+    run.identified = identified
+    run.seed = numbers.get(foreign.settings.get(seed)) if seed is not None else None
+    if foreign.fold is not None:
+        run.seed = run.seed or 0
+        run.result = {
+            "examples": {"train": foreign.fold[1] - 1, "test": 1, "val": 0},
+            "data": {"drawn": "test"},
+        }
+    if foreign.seconds is not None:
+        run.result = {**run.result, "seconds": foreign.seconds}
+    if foreign.status == "finished":
+        run.metrics = {keys[name]: value for name, value in foreign.results().items() if name in keys}
+    elif foreign.status == "unreadable":
+        run.identified = None
+    curve = {
+        keys[name]: values for name, values in foreign.curves.items() if name in keys and len(values) > 1
+    }
+    length = max(map(len, curve.values()), default=0)
+    if length:
+        filled = {key: values + [math.nan] * (length - len(values)) for key, values in curve.items()}
+        run.curve = {"epoch": [float(number) for number in range(1, length + 1)], **filled}
+    return run
+
+
+def _notes(
+    kind: str,
+    foreign: Sequence[ForeignRun],
+    metric: str,
+    key: str,
+    mode: Mode,
+    seed: str | None,
+    settings: Sequence[str],
+    names: Mapping[str, int],
+) -> list[str]:
+    better = "higher" if mode == "max" else "lower"
+    others = [printable(name) for name in names if name != metric]
+    more = f"; also logged: {listed(others[:MOST_SHOWN])}{' and more' if len(others) > MOST_SHOWN else ''}"
+    curves = any(len(run.curves.get(metric, ())) > 1 and metric not in run.final for run in foreign)
+    last = ", of each run the last value" if curves else ""
+    varied = [name for name in settings if len({run.settings.get(name) for run in foreign}) > 1]
+    shown = [printable(name) for name in varied]
+    rest = f" and {len(shown) - MOST_SHOWN} more" if len(shown) > MOST_SHOWN else ""
+    if any(run.fold is not None for run in foreign):
+        seeds = "the folds of a cross-validation are the repeats"
+    elif seed is None:
+        seeds = "none was found, so runs with the same settings count as independent repeats (--seed KEY)"
+    else:
+        seeds = printable(seed)
+    return [
+        f"Read as {kind} runs that others trained. Metric: {printable(metric)} (shown as {key}; {better} is "
+        f"better{last}{more if others else ''}). Seed: {seeds}. "
+        f"Settings that differ: {listed(shown[:MOST_SHOWN]) + rest if shown else 'none'}."
+    ]

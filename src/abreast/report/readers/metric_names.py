@@ -1,0 +1,93 @@
+"""What names of others' metrics mean: the stage, the metric, and which way is better."""
+
+from __future__ import annotations
+
+import re
+
+from abreast.metrics.registry import Mode, lookup
+
+STAGES = {
+    **dict.fromkeys(("test", "tst", "final", "eval_test"), "test"),
+    **dict.fromkeys(("val", "valid", "validation", "eval", "dev"), "val"),
+    **dict.fromkeys(("train", "training", "tr"), "train"),
+}
+PREFIXES = ("hparam", "hparams", "metric", "metrics", "epoch")  # that loggers put before a name
+_SAME = {
+    "accuracy": "acc top1 categorical_accuracy binary_accuracy sparse_categorical_accuracy accuracy_score",
+    "auroc": "auc roc_auc",
+    "macro_f1": "f1_macro",
+    "balanced_accuracy": "balanced_acc",
+    "mae": "mean_absolute_error",
+    "rmse": "root_mean_squared_error",
+    "r2": "r2_score",
+    "top5": "top5_accuracy",
+    "brier": "brier_score",
+}
+ALIASES = {alias: name for name, aliases in _SAME.items() for alias in aliases.split()}
+_LOWER = (
+    r"loss|losses|err|error|errors|mse|mae|rmse|mape|nll|bce|ce|perplexity|ppl|ece|brier|wer|cer|fid|regret|"
+    r"deviation|hamming|divergence|kl"
+)
+_HIGHER = (
+    r"acc|accuracy|f1|fbeta|auc|auroc|auprc|roc|ap|map|precision|recall|sensitivity|specificity|score|r2|iou|"
+    r"miou|dice|jaccard|bleu|rouge|reward|return|returns|kappa|mcc|psnr|ssim|top1|top5|hits|ndcg|correlation|"
+    r"likelihood|elbo"
+)
+LOWER, HIGHER = re.compile(rf"(?:{_LOWER})\d?"), re.compile(rf"(?:{_HIGHER})\d?")
+# Logged beside metrics, and no result.
+NOT_RESULTS = re.compile(
+    r"(_?step|_?epoch|_?runtime|_?timestamp|hp_metric|lr|learning_rate|(.*[_/.])?(time|secs?|seconds|minutes|"
+    r"hours|duration|elapsed)(_s|_sec|_ms|_seconds|_minutes)?|(.*/)?global_step|iterations?|lr[-/].*|system/.*|_wandb.*)",
+    re.IGNORECASE,
+)
+
+
+def _words(name: str) -> list[str]:
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    return re.findall(r"[a-z]+\d*|\d+", parted.lower())
+
+
+def split_stage(name: str) -> tuple[str, str]:
+    """The stage and the rest of a name; no stage if it has none.
+
+    >>> split_stage("val_acc"), split_stage("Loss/train"), split_stage("accuracy")
+    (('val', 'acc'), ('train', 'Loss'), ('', 'accuracy'))
+    """
+    parts = [part for part in re.split(r"[/._\-\s]+", name) if part]
+    if len(parts) > 1 and parts[0].lower() in PREFIXES:
+        parts, name = parts[1:], "_".join(parts[1:])
+    for at in (0, len(parts) - 1):
+        stage = STAGES.get(parts[at].lower()) if len(parts) > 1 else None
+        if stage is not None:
+            return stage, "_".join(parts[1:] if at == 0 else parts[:-1])
+    return "", name
+
+
+def direction_of(name: str) -> Mode | None:
+    """Which way a metric is better, as its name says; None if it does not.
+
+    >>> direction_of("val_acc"), direction_of("test/MSELoss"), direction_of("fitness")
+    ('max', 'min', None)
+    """
+    if name.lower().startswith("neg_"):  # scikit-learn's scores: greater is better
+        return "max"
+    base = split_stage(name)[1]
+    metric = lookup(ALIASES.get(base.lower(), base.lower()))
+    if metric is not None and not metric.is_declared:
+        return metric.mode
+    words = _words(base)
+    if any(LOWER.fullmatch(word) for word in words):
+        return "min"
+    return "max" if any(HIGHER.fullmatch(word) for word in words) else None
+
+
+def is_measured(name: str) -> bool:
+    """Whether a name is that of a time or a count that was measured; not that of a learning rate."""
+    return NOT_RESULTS.fullmatch(name) is not None and "lr" not in _words(name) and "rate" not in _words(name)
+
+
+def is_metric(name: str) -> bool:
+    """Whether a name is that of a result."""
+    if NOT_RESULTS.fullmatch(name):
+        return False
+    return direction_of(name) is not None and not name.lower().startswith(("param", "loss_fn"))
