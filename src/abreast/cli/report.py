@@ -11,7 +11,7 @@ from rich.text import Text
 
 from abreast.errors import ConfigError
 from abreast.metrics.margin import read_margin
-from abreast.report.readers.convert import Choices
+from abreast.report.readers.settings import Choices
 from abreast.report.terminal import print_analysis
 from abreast.report.write import write_report
 from abreast.runtime.printable import printable

@@ -16,8 +16,8 @@ from abreast.report.figures.base import Section
 from abreast.report.figures.image_files import export, find_browser
 from abreast.report.groups import Analysis
 from abreast.report.html.contents import page_contents, render
-from abreast.report.readers.convert import Choices
 from abreast.report.readers.foreign_sweep import collect_foreign
+from abreast.report.readers.settings import Choices
 from abreast.report.study_choice import StudyChoice, compare_with_references, read_study_choice
 from abreast.report.tables import runs_table, summary_table
 from abreast.runs.atomic import write_atomically

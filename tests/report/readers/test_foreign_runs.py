@@ -19,10 +19,10 @@ import pytest
 from abreast.cli.report import main
 from abreast.errors import AbreastError, RunError
 from abreast.report.readers import wire
-from abreast.report.readers.convert import Choices
 from abreast.report.readers.csv_files import read_csv, settings_of_name
 from abreast.report.readers.foreign_sweep import collect_foreign
 from abreast.report.readers.metric_names import direction_of, split_stage
+from abreast.report.readers.settings import Choices
 from abreast.report.run import Run
 from abreast.report.write import write_report
 from support.command_line import run_command
@@ -343,7 +343,7 @@ def test_typos_are_named(tmp_path: Path) -> None:
 
 def test_no_torch(samples: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from abreast.report.readers.convert import Choices; "
+        "import sys; from pathlib import Path; from abreast.report.readers.settings import Choices; "
         "from abreast.report.readers.foreign_sweep import collect_foreign\n"
         "for path in sys.argv[1:]: collect_foreign([Path(path)], Choices())\n"
         "heavy = {'torch', 'tensorboard', 'mlflow', 'wandb', 'pandas', 'lightning'} & sys.modules.keys()\n"

@@ -14,39 +14,14 @@ from abreast.errors import ConfigError, RunError
 from abreast.metrics.registry import Mode, declare, lookup
 from abreast.report.readers.foreign_run import ForeignRun
 from abreast.report.readers.metric_names import ALIASES, NOT_RESULTS, direction_of, split_stage
+from abreast.report.readers.settings import Choices, seed_key, seed_numbers, settings_keys
 from abreast.report.run import Run
 from abreast.report.settings import RunSettings
 from abreast.runtime.printable import printable
 from abreast.suggestions import did_you_mean, listed
 
-SEEDS = (
-    *("seed", "random_seed", "random_state", "rng_seed", "manual_seed", "global_seed"),
-    *("seed_everything", "rng"),
-)
 DATA = ("data", "dataset", "data_set", "dataset_name", "task_name")  # results on several are not compared
-NEITHER = re.compile(
-    r"(.*[_./])?(run_?id|run_?name|uuid|timestamp|date|host(name)?|user|log_?dir|output_?dir|save_?dir|"
-    r"checkpoint_?(dir|path)|device|num_workers|_wandb.*)",
-    re.IGNORECASE,
-)
 MOST_SHOWN = 6
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What the user says of runs that others trained.
-
-    Attributes:
-        metric: What to compare by; None: chosen.
-        seed: The setting that is the seed; None: found.
-        settings: The settings that count; None: all that are not the seed, a result or the name of a run.
-        mode: Which way the metric is better; None: by its name.
-    """
-
-    metric: str | None = None
-    seed: str | None = None
-    settings: tuple[str, ...] | None = None
-    mode: Mode | None = None
 
 
 @dataclass(frozen=True)
@@ -89,9 +64,9 @@ def convert(kind: str, foreign: Sequence[ForeignRun], choices: Choices) -> Conve
         elif name == metric and known.mode != mode:
             keys[name] = f"{key}_{mode}"
             declare(f"{base}_{mode}", mode)
-    seed = _seed_key(foreign, choices)
-    settings = _settings_keys(foreign, seed, choices)
-    numbers = _numbers(foreign, seed)
+    seed = seed_key(foreign, choices)
+    settings = settings_keys(foreign, seed, choices)
+    numbers = seed_numbers(foreign, seed)
     runs = [_run(run, keys, seed, settings, numbers) for run in foreign]
     notes = _notes(kind, foreign, metric, keys[metric], mode, seed, settings, names)
     return Converted(runs, keys[metric], notes)
@@ -150,46 +125,6 @@ def _key(name: str, names: Mapping[str, int], foreign: Sequence[ForeignRun]) -> 
             return f"{stage}/{alias}"
         base = f"{base}_raw"  # a percentage, which has not the range of the metric
     return f"{stage}/{re.sub(r'[^A-Za-z0-9_.@+-]', '_', base)[:60]}"
-
-
-def _seed_key(foreign: Sequence[ForeignRun], choices: Choices) -> str | None:
-    keys = list(dict.fromkeys(key for run in foreign for key in run.settings))
-    if choices.seed is not None:
-        if choices.seed not in keys:
-            shown = [printable(key) for key in keys]
-            raise RunError(f"--seed {choices.seed}: no run has this setting. Available: {listed(shown[:30])}"
-                           f"{did_you_mean(choices.seed, shown)}")  # fmt: skip
-        return choices.seed
-    by_name = {key: re.split(r"[./]", key.lower())[-1] for key in keys}
-    for name in SEEDS:
-        found = [key for key in keys if by_name[key] == name]
-        varied = [key for key in found if len({run.settings.get(key) for run in foreign}) > 1]
-        if len(varied) > 1:
-            raise RunError(
-                f"several settings could be the seed: {listed(map(printable, varied))}; write --seed KEY"
-            )
-        if varied or found:
-            return (varied or found)[0]
-    return None
-
-
-def _settings_keys(foreign: Sequence[ForeignRun], seed: str | None, choices: Choices) -> list[str]:
-    keys = list(dict.fromkeys(key for run in foreign for key in run.settings if key != seed))
-    if choices.settings is not None:
-        missing = [key for key in choices.settings if key not in keys]
-        if missing:
-            raise RunError(f"--settings {missing[0]}: no run has this setting. Available: "
-                           f"{listed([printable(key) for key in keys][:30])}")  # fmt: skip
-        return list(choices.settings)
-    return [key for key in keys if not NEITHER.fullmatch(key)]
-
-
-def _numbers(foreign: Sequence[ForeignRun], seed: str | None) -> dict[Scalar, int]:
-    """A whole number for each seed: itself, or for texts their position."""
-    values = {run.settings.get(seed) for run in foreign if seed is not None} - {None}
-    if all(isinstance(value, (int, float)) and float(value).is_integer() for value in values):
-        return {value: int(value) for value in values if isinstance(value, (int, float))}
-    return {value: number for number, value in enumerate(sorted(values, key=str))}
 
 
 def _run(

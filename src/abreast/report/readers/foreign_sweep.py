@@ -10,9 +10,10 @@ from abreast.errors import RunError
 from abreast.report.collect import Sweep, in_order
 from abreast.report.files import read_yaml
 from abreast.report.identities import identify
-from abreast.report.readers.convert import Choices, convert
+from abreast.report.readers.convert import convert
 from abreast.report.readers.detect import kinds, read_foreign
 from abreast.report.readers.foreign_run import ForeignRun, as_scalar
+from abreast.report.readers.settings import Choices
 from abreast.runs.files import CONFIG, HYDRA, OVERRIDES, STATUS
 
 
