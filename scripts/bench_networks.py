@@ -28,7 +28,12 @@ import torch
 import bench_sweep_arms as arms
 
 QUICK = ("model=cnn", "model.channels=[8,16]", "model.kernels=3", "model.hidden=[64]")
-SHORT = ("trainer.limit_train_batches=100", "trainer.limit_val_batches=1", "trainer.limit_test_batches=1")
+SHORT = (  # of 54,000 training examples a fraction, and of the others as small a one
+    "trainer.limit_train_batches=100",
+    "trainer.limit_val_batches=1",
+    "trainer.limit_test_batches=1",
+    "data.eval_batch_size=200",
+)
 NETS: dict[str, tuple[str, ...]] = {
     "digits_cnn": ("data=digits", *QUICK),
     "digits_cnn_norm": ("data=digits", *QUICK, "model.norm=batch"),

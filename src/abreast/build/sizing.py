@@ -10,6 +10,7 @@ from torch import nn
 
 from abreast.config.types import Config
 from abreast.errors import ConfigError
+from abreast.models import MLP
 
 
 def net_sizes(model: Config, in_shape: tuple[int, ...], out_features: int) -> Config:
@@ -53,7 +54,8 @@ def check_norm(net: nn.Module, rows: int, batch_size: int) -> None:
     left = rows % batch_size if rows > batch_size else min(rows, batch_size)
     norms = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
     if (batch_size == 1 or left == 1) and any(isinstance(module, norms) for module in net.modules()):
+        other = "model.norm=layer" if isinstance(net, MLP) else "a network without batch norm"
         raise ConfigError(
             f"data.batch_size={batch_size} leaves a batch of one of {rows} training examples, and batch norm "
-            "needs two: choose another batch size, or model.norm=layer"
+            f"needs two: choose another batch size, or {other}"
         )

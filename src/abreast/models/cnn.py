@@ -138,5 +138,8 @@ def _convolutions(
     for size, pad in zip(sizes, pads, strict=True):
         check_known("padding", pad, {"same": None, "valid": None})
         if pad == "same" and size % 2 == 0:
-            raise ValueError(f"model.kernels: {size} is even, and cannot be padded alike on both sides")
+            raise ValueError(
+                f"model.kernels: {size} is even, and cannot be padded alike on both sides: "
+                "choose an odd one, or model.padding=valid"
+            )
     return [*zip(channels, sizes, pads, strict=True)]

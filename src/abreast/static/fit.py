@@ -34,7 +34,7 @@ def misfit(key: str, value: object, kinds: Kinds) -> str | None:
         return _misfit_inside(key, value, kinds)
     message = f"{key}: {written(value)} is not {describe(kinds)}"
     names = {kind.name for kind in kinds}
-    if names & {"list", "tuple"} and not isinstance(value, Mapping):
+    if names & {"list", "tuple"} and _fits([value], kinds):
         return f"{message}; write {key}=[{written(value)}]"
     if "int" in names and isinstance(value, float) and value.is_integer():
         return f"{message}; write {key}={int(value)}"
