@@ -59,9 +59,15 @@ def read_curve(path: Path) -> Curve:
     for line in lines[1:]:
         cells = line.strip().split(",")
         try:
-            row = [float(cell) if cell else math.nan for cell in cells]
+            row = [_number(cell) for cell in cells]
         except ValueError:
             continue
         if len(row) == len(header):
             rows.append(row)
     return dict(zip(header, map(list, zip(*rows, strict=True)), strict=True)) if rows else {}
+
+
+def _number(cell: str) -> float:
+    """A cell's value; nan where it is empty or not finite, as nothing can be drawn or averaged with that."""
+    value = float(cell) if cell else math.nan
+    return value if math.isfinite(value) else math.nan

@@ -28,6 +28,8 @@ from abreast.runs.metrics_file import check_header, parse_metrics
 from abreast.runs.small_file import MOST_BYTES, MOST_YAML_BYTES, parse_json, read_text
 from abreast.runtime.outside_cause import outside_cause
 
+STATUSES = ("running", "finished", "failed", "interrupted", "dropped")
+
 
 @dataclass(frozen=True)
 class RunDirectory:
@@ -107,7 +109,10 @@ class RunDirectory:
 
     def read_status(self) -> Json:
         """What `write_status` wrote."""
-        return self._read_json(STATUS)
+        content = self._read_json(STATUS)
+        if content.get("status") not in STATUSES:
+            raise RunError(f"{self.path / STATUS}: unknown status {str(content.get('status'))[:40]!r}")
+        return content
 
     def write_result(self, result: Json) -> None:
         """Write the final metrics, with checksums of the run's other files, which are complete."""
@@ -194,7 +199,8 @@ class RunDirectory:
         runs = sorted(file.parent for file in self.path.glob(f"*/{CONFIG}")) or sorted(
             file.parent for file in self.path.glob(f"*/*/{CONFIG}")
         )
-        return f". It holds {len(runs)} runs: name one of them, such as {runs[0]}" if runs else ""
+        count = "a run" if len(runs) == 1 else f"{len(runs)} runs"
+        return f". It holds {count}: name one of them, such as {runs[0]}" if runs else ""
 
     def _text(self, name: str) -> str:
         path = self.path / name
@@ -217,7 +223,7 @@ def check_writable(directory: RunDirectory) -> None:
         RunError: For a directory in such a place; the message names it.
     """
     for name in (CONFIG, STATUS, METRICS, RESULT, EXAMPLES, WORST, LOG):
-        if (directory.path / name).is_dir():
+        if (directory.path / name).is_dir() and not (directory.path / name).is_symlink():
             raise RunError(
                 f"{directory.path / name}: is a directory, where the run writes a file. Remove or rename it"
             )

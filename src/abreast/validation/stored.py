@@ -14,6 +14,7 @@ from abreast.validation.validate import validate_values
 
 TRAINED = (*TRAINED_GROUPS, "metrics")
 TESTED = ("data", "model", "loss", "metrics")  # what evaluating and predicting build
+FIX = "If nobody edited the file, restore it from a good copy"
 NOT_INSTALLED = " is not installed"
 
 
@@ -26,11 +27,12 @@ def check_stored(config: Mapping[str, Any], file: Path, built: Collection[str] =
         built: The groups that are to be built. What the others need may be missing from this machine.
 
     Raises:
-        ConfigError: With a line for each mistake, which names the file.
+        ConfigError: In one line, with the first mistake and the number of the others.
     """
     problems = stored_mistakes(config, built)
     if problems:
-        raise ConfigError("\n".join(f"{file}: {problem}" for problem in problems))
+        more = f" (and {len(problems) - 1} more mistakes)" if len(problems) > 1 else ""
+        raise ConfigError(f"{file}: {problems[0]}{more}. {FIX}")
 
 
 def stored_mistakes(config: Mapping[str, Any], built: Collection[str] = TRAINED) -> list[str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from abreast.report.figures.base import Figure
 from abreast.report.html.elements import Part, Table, escaped, part_html
@@ -107,6 +109,18 @@ def _data(figures: Sequence[Figure], tables: Sequence[Table]) -> str:
             for table in tables
         },
     }
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    try:
+        text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except ValueError:  # a metric or a computed figure beyond the numbers of JSON
+        text = json.dumps(_finite(content), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     # Only "<" could start something else in a script element; lone surrogates cannot be encoded as UTF-8.
     return text.replace("<", "\\u003c").encode("utf-8", "replace").decode()
+
+
+def _finite(value: Any) -> Any:
+    """The content with null in place of numbers that are not finite."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
