@@ -222,6 +222,40 @@ def power(simulations: int) -> dict[str, float]:
     return result
 
 
+def splits(simulations: int) -> list[dict[str, float]]:
+    """Return false claims and coverage where blocks are splits that share training examples.
+
+    Nadeau & Bengio (2003) take the correlation between splits as n_test / (n_test + n_train). Here it is
+    exactly that. Without the correction the errors are those in `uncorrected`.
+    """
+    random = np.random.default_rng(2)
+    rows = []
+    for groups in GROUPS:
+        for count in (5, 10):
+            for overlap in (0.25, 0.1):
+                share = overlap / (1 + overlap)
+                shape = (simulations, groups, count)
+                common = random.normal(size=(*shape[:2], 1))
+                values = math.sqrt(share) * common + math.sqrt(1 - share) * random.normal(size=shape)
+                best = values.mean(2).argmax(1)
+                low, high = intervals(values, overlap=overlap)
+                claims = {
+                    corrected: contrasts(values, best, "pairs", alpha=ALPHA, overlap=corrected)
+                    for corrected in (overlap, 0.0)
+                }
+                rows.append(
+                    {
+                        "groups": groups,
+                        "splits": count,
+                        "overlap": overlap,
+                        "false claims": float(claims[overlap].significant.any(1).mean()),
+                        "uncorrected": float(claims[0.0].significant.any(1).mean()),
+                        "coverage": float(((low <= 0) & (high >= 0)).mean()),
+                    }
+                )
+    return rows
+
+
 def _found(values: Array, reference: NDArray[np.intp], step: float | None = None) -> float:
     found = contrasts(values, reference, "pairs", step=step)
     return float((found.significant[:, -1] & (found.difference[:, -1] < 0)).mean())
@@ -245,6 +279,7 @@ def main() -> None:
     simulations = arguments.simulations or (1_000 if arguments.quick else 10_000)
     if arguments.json:
         found = {"cells": [asdict(cell) for cell in cells(simulations)], "power": power(simulations)}
+        found["splits"] = splits(simulations)
         print(json.dumps(found, indent=1))
         return
     error = 100 * math.sqrt(ALPHA * (1 - ALPHA) / simulations)
@@ -264,6 +299,11 @@ def main() -> None:
         )
         shown = " | ".join(f"{100 * number:.1f}" for number in (*numbers, cell.difference))
         print(f"| {cell.noise} | {cell.groups}, {cell.seeds} | {shown} | {cell.width:.2f} |", flush=True)
+    print("\n| groups, splits | test per training example | false claims | uncorrected | coverage |")
+    print("|---" * 5 + "|")
+    for row in splits(simulations):
+        shown = " | ".join(f"{100 * row[name]:.1f}" for name in ("false claims", "uncorrected", "coverage"))
+        print(f"| {row['groups']:.0f}, {row['splits']:.0f} | {row['overlap']:g} | {shown} |")
     print("\n| power | found |\n|---|---|")
     for title, share in power(simulations).items():
         spread = 100 * math.sqrt(share * (1 - share) / simulations)

@@ -46,6 +46,15 @@ def test_claims_and_intervals_keep_their_error(calibrate: ModuleType, noise: str
     assert noise != "normal" or cell.width <= 1.25
 
 
+def test_splits_that_share_training_examples_keep_the_error(calibrate: ModuleType) -> None:
+    """And without the correction they would not, so that the simulation can tell."""
+    rows = calibrate.splits(SIMULATIONS)
+    error = math.sqrt(0.05 * 0.95 / SIMULATIONS)
+    assert max(row["false claims"] for row in rows) <= 0.05 + 3 * error
+    assert min(row["coverage"] for row in rows) >= 0.93
+    assert min(row["uncorrected"] for row in rows if row["overlap"] == 0.25) >= 0.05 + 3 * error
+
+
 def test_differences_are_found(calibrate: ModuleType) -> None:
     found = calibrate.power(SIMULATIONS)
     plain = [share for title, share in found.items() if "one 3 sds worse;" in title]
