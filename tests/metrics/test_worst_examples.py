@@ -13,12 +13,19 @@ import pytest
 import torch
 from PIL import Image
 
+from abreast.build.components import build_loss
 from abreast.build.data import build_data
+from abreast.errors import ConfigError
+from abreast.inference.evaluate import evaluate
 from abreast.inference.load import rebuild, reopened
 from abreast.metrics.worst_examples import WorstExamples
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import WORST
+from abreast.stacking.build import Job
+from abreast.stacking.run import train_stack
 from abreast.training.worst_examples import COUNT
+from abreast.validation.validate import validate
+from support.helpers import allowed, compose
 
 
 def test_the_least_probable_true_classes_come_first() -> None:
@@ -68,3 +75,43 @@ def test_what_is_no_image_is_not_kept(train: Callable[..., Path], data: str) -> 
     )
     assert (run / "result.json").exists()
     assert not (run / WORST).exists()
+
+
+def test_ignored_examples_are_in_no_picture_and_no_count(train: Callable[..., Path], tmp_path: Path) -> None:
+    """A label that is a class can be the ignored one, too: alone, in a stack, and when it is tested again."""
+    small = ("loss.criterion.ignore_index=3", "trainer.max_epochs=1", "steps_per_execution=10")
+    alone = train(*small)
+    jobs = [
+        compose("trainer=cpu", "logger=none", "callbacks=none", *small, f"seed={seed}") for seed in (0, 1)
+    ]
+    with allowed():
+        train_stack([Job(cfg, tmp_path / f"lane{number}") for number, cfg in enumerate(jobs)])
+    for run in (alone, tmp_path / "lane0"):
+        labels = [image["label"] for image in json.loads((run / WORST).read_text())["images"]]
+        assert labels
+        assert 3 not in labels
+        result = RunDirectory(run).read_result()
+        assert result["data"]["class_counts_test"][3] == 0
+        assert "test/accuracy/3" not in result["metrics"]
+        assert result["confusion"][3] == [0] * 10
+        assert result["metrics"]["test/accuracy"] == evaluate(run)["test/accuracy"]
+    unprotected = WorstExamples()  # the twin: what the test would have shown
+    unprotected.take(torch.tensor([[5.0, 0.0]]), torch.tensor([1]))
+    unprotected.close()
+    assert len(unprotected.rows(1)[0]) == 1
+    protected = WorstExamples(ignore_index=1)
+    protected.take(torch.tensor([[5.0, 0.0]]), torch.tensor([1]))
+    protected.close()
+    assert len(protected.rows(1)[0]) == 0
+
+
+@pytest.mark.parametrize("form", ["one_hot", "signed"])
+def test_labels_that_are_not_there_cannot_be_ignored(form: str) -> None:
+    override = f"loss.targets={form}"
+    config = compose(override, "loss.criterion.ignore_index=3")
+    with pytest.raises(ConfigError, match=r"ignore_index.*write loss\.targets=index") as error:
+        validate(config)
+    if form == "one_hot":  # the class itself allows it
+        assert "\n" not in str(error.value)
+        with allowed(), pytest.raises(ConfigError, match="ignore_index: 3"):
+            build_loss(config, 10)

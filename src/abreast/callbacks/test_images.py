@@ -49,7 +49,8 @@ class TestImages(Callback):
                     split.targets[rows].tolist(), predictions, probabilities, strict=True
                 )
             ]
-            pictures["test/worst"] = images_picture(split.inputs[rows].cpu(), titles)
+            if titles:
+                pictures["test/worst"] = images_picture(split.inputs[rows].cpu(), titles)
         for board in boards:
             for name, picture in pictures.items():
                 add_picture(board, name, picture, trainer.global_step)

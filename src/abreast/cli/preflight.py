@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import gc
+from pathlib import Path
 from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict, read_write
 
 from abreast.config.sweep_loader import SweepLoader, leave_composing_to_launcher
 from abreast.errors import ConfigError
+from abreast.runtime.directory_name import shortened
 from abreast.runtime.patches import is_on
+from abreast.runtime.printable import printable
 from abreast.validation.hydra_node import check_hydra
 from abreast.validation.preflight import (
     Stop,
@@ -38,6 +42,7 @@ class Preflight(Callback):
         try:
             _check_hydra(config)
             check(task_part(config), config.hydra)
+            _shorten_directory(config)
         except Exception as error:
             raise Stop(error, overrides_of(config.hydra)) from error
 
@@ -78,3 +83,18 @@ def _check_hydra(config: DictConfig, *, several: bool = False) -> None:
     problems = list(check_hydra(config.hydra, several=several))
     if problems:
         raise ConfigError("\n".join(problems))
+
+
+def _shorten_directory(config: DictConfig) -> None:
+    """Give the run a directory whose name is not too long; nothing has been made yet."""
+    instance: Any = HydraConfig.instance()
+    before, instance.cfg = instance.cfg, config  # for `${hydra:...}`
+    try:
+        folder = str(config.hydra.run.dir)
+    finally:
+        instance.cfg = before
+    short = str(shortened(folder))
+    if folder and short != str(Path(folder)):
+        print(f"The run's directory has a shorter name, as its own is too long: {printable(short)}")
+        with read_write(config.hydra), open_dict(config.hydra):
+            config.hydra.run.dir = short

@@ -12,6 +12,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from abreast.runtime.directory_lock import PATIENCE, InUseError, leave, use, uses
+from abreast.runtime.directory_name import shortened
 from abreast.validation.preflight import Stop
 
 SUFFIX = "_sweep-"
@@ -29,15 +30,17 @@ class ResumableSweep(Callback):
         if any(
             override.lstrip("+").startswith("hydra.sweep.dir=") for override in config.hydra.overrides.hydra
         ):
-            self._use(Path(str(config.hydra.sweep.dir)))
+            given = str(config.hydra.sweep.dir)
+            short = str(shortened(given))
+            if short != str(Path(given)):
+                _set_directory(config, short)
+            self._use(Path(short))
             return
         try:
             folder = choose(Path("runs"), command_id(config))
         except OSError as error:  # which Hydra would make a warning
             raise Stop(error) from error
-        with read_write(config.hydra), open_dict(config.hydra):
-            config.hydra.sweep.dir = str(folder)
-            config.hydra.overrides.hydra.append(f"hydra.sweep.dir='{folder}'")
+        _set_directory(config, str(folder))
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Let other processes use the directory."""
@@ -50,6 +53,13 @@ class ResumableSweep(Callback):
                 raise InUseError(folder)
         except (OSError, InUseError) as error:
             raise Stop(error) from error
+
+
+def _set_directory(config: DictConfig, folder: str) -> None:
+    """Set the sweep's directory, also for the jobs that are composed later."""
+    with read_write(config.hydra), open_dict(config.hydra):
+        config.hydra.sweep.dir = folder
+        config.hydra.overrides.hydra.append(f"hydra.sweep.dir='{folder}'")
 
 
 def command_id(config: DictConfig) -> str:

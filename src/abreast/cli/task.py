@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,8 @@ def task(config: DictConfig) -> Any:
     from abreast.validation.preflight import Stop, check, overrides_of
 
     hydra = HydraConfig.get()
+    if hydra.job.chdir:  # the paths that the user gave are those of the directory where the command was given
+        os.chdir(hydra.runtime.cwd)
     with environment_variables({FULL_ERROR: None}), guarded_output():  # not `main`'s in another process
         try:
             check(config, hydra)

@@ -11,9 +11,10 @@ from typing import Any
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.plugins.sweeper import Sweeper
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from abreast.config.sweep_template import SweepTemplate, Value
+from abreast.runtime.directory_name import shortened
 
 SETS = re.compile(r"(?!hydra\.)([A-Za-z_]\w*(?:\.\w+)*)=")
 MOST_KEPT = 256  # configs, one for each choice of options
@@ -32,6 +33,15 @@ def leave_composing_to_launcher() -> None:
 
     validate_batch_is_legal.by_launcher = True  # type: ignore[attr-defined]
     Sweeper.validate_batch_is_legal = validate_batch_is_legal  # type: ignore[method-assign]
+
+
+def shorten_override_dirname(config: DictConfig) -> None:
+    """Make `hydra.job.override_dirname` fit into a directory's name, with more before or after it."""
+    name = str(config.hydra.job.override_dirname)
+    short = str(shortened(name, most=200)) if name else name
+    if short != name and len(short) < len(name):
+        with read_write(config.hydra), open_dict(config.hydra):
+            config.hydra.job.override_dirname = short
 
 
 class SweepLoader:
@@ -63,7 +73,9 @@ class SweepLoader:
             config = self._from_common(master_config, sweep_overrides)
         except Exception:  # a mistake, which Hydra knows how to tell
             config = None
-        return config or self._loader.load_sweep_config(master_config, sweep_overrides)
+        config = config or self._loader.load_sweep_config(master_config, sweep_overrides)
+        shorten_override_dirname(config)
+        return config
 
     def _from_common(self, master: DictConfig, overrides: Sequence[str]) -> DictConfig | None:
         divided = self._divide(master, overrides)

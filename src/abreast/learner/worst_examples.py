@@ -23,7 +23,7 @@ def worst_examples(evaluator: Evaluator, test: Split) -> WorstExamples:
     examples = evaluator.test_metrics.hardest
     if examples is not None and len(examples) and evaluator.trainer.world_size == 1:
         return examples
-    examples = WorstExamples()
+    examples = WorstExamples(evaluator.loss.ignore_index)
     with torch.no_grad():
         for inputs, labels in zip(
             torch.split(test.inputs, BATCH), torch.split(test.targets, BATCH), strict=True

@@ -10,7 +10,13 @@ from torch import Tensor, nn
 from abreast.config.schema import TASKS, Task
 from abreast.errors import ConfigError
 from abreast.losses.checks import LossInputError, any_ignored, check_classes, check_logits, check_values
-from abreast.losses.settings import check_choice, check_class_weights, check_criterion, check_forms
+from abreast.losses.settings import (
+    check_choice,
+    check_class_weights,
+    check_criterion,
+    check_forms,
+    check_ignored,
+)
 from abreast.losses.transforms import SCORES, TARGETS, Scores, Targets
 
 __all__ = ["TASKS", "Loss", "LossInputError"]
@@ -82,6 +88,7 @@ class Loss(nn.Module):
         self._classes = self.task == "classification"
         if self._classes:
             check_class_weights(criterion, outputs)
+            check_ignored(criterion, targets)
         ignorable = self._classes and targets == "index"
         self._ignored: int | None = getattr(criterion, "ignore_index", None) if ignorable else None
         self._to_scores = SCORES[scores]

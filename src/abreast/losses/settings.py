@@ -12,6 +12,8 @@ from abreast.config.criterion_specs import SPECS, CriterionSpec, public_name
 from abreast.errors import ConfigError
 from abreast.suggestions import did_you_mean
 
+TORCH_IGNORES = -100  # the default of torch's criteria, which no label has
+
 
 def check_choice(what: str, value: object, allowed: Iterable[str]) -> None:
     """Raise ConfigError, with the nearest allowed name, unless ``value`` is one of ``allowed``."""
@@ -79,6 +81,16 @@ def check_class_weights(criterion: nn.Module, outputs: int | None) -> None:
             raise ConfigError(f"{name} has shape {list(weight.shape)}: give {expected} number for each class")
         if not bool((torch.isfinite(weight) & (weight >= 0)).all()) or not bool((weight > 0).any()):
             raise ConfigError(f"{name} is {values}: weights are finite, >= 0, and not all 0")
+
+
+def check_ignored(criterion: nn.Module, targets: str) -> None:
+    """Raise ConfigError where examples are to be ignored by a label that the criterion does not get."""
+    ignored = getattr(criterion, "ignore_index", None)
+    if targets != "index" and ignored not in (None, TORCH_IGNORES):
+        raise ConfigError(
+            f"{type(criterion).__name__} has ignore_index: {ignored}, but targets: {targets} have no labels "
+            "to ignore examples by. Set loss.targets=index, or leave ignore_index out"
+        )
 
 
 def constant(

@@ -79,7 +79,7 @@ class StageMetrics:
         self._device = torch.device("cpu")  # of the metrics: that of the last mini-batch
         self._held: list[tuple[Tensor, Tensor | int, Tensor, Tensor]] = []
         self._rows = 0
-        self.hardest = WorstExamples() if full and classes else None
+        self.hardest = WorstExamples(ignore_index) if full and classes else None
         self.outcomes = OutcomeCollector(bool(classes), ignore_index) if full else None
 
     def _metrics(self, device: torch.device | None = None) -> dict[str, Metric]:

@@ -5,11 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+PASSED_OVER = 2.0  # in place of a probability
+
 
 class WorstExamples:
-    """The probability of the true class of each tested example, collected from the scores of the test."""
+    """The probability of the true class of each tested example, collected from the scores of the test.
 
-    def __init__(self) -> None:
+    Args:
+        ignore_index: a label whose examples do not count.
+    """
+
+    def __init__(self, ignore_index: int | None = None) -> None:
+        self.ignore_index = ignore_index
         self._held: list[tuple[Tensor, Tensor, Tensor]] = []
         self._collected: tuple[Tensor, Tensor, Tensor] | None = None
 
@@ -18,10 +25,13 @@ class WorstExamples:
         return 0 if self._collected is None else len(self._collected[0])
 
     def take(self, scores: Tensor, targets: Tensor) -> None:
-        """Add scores `[N, C]` and labels `[N]` of the next examples; none counts that is not a class."""
+        """Add scores `[N, C]` and labels `[N]` of the next examples; only labels of classes count."""
         probabilities = scores.softmax(1)
         labels = targets.clamp(0, scores.shape[1] - 1)
-        of_true = probabilities.gather(1, labels[:, None])[:, 0].masked_fill(labels != targets, 1.0)
+        passed_over = labels != targets
+        if self.ignore_index is not None:
+            passed_over |= targets == self.ignore_index
+        of_true = probabilities.gather(1, labels[:, None])[:, 0].masked_fill(passed_over, PASSED_OVER)
         confidences, predictions = probabilities.max(1)
         self._held.append((of_true, predictions, confidences))
 
@@ -33,7 +43,7 @@ class WorstExamples:
         self._held = []
 
     def rows(self, count: int) -> tuple[Tensor, list[float], list[int], list[float]]:
-        """The `count` examples whose true class is least probable.
+        """The `count` examples whose true class is least probable, or all that count.
 
         Returns:
             Their indices, that probability, the predictions and the probabilities of the predictions.
@@ -41,6 +51,7 @@ class WorstExamples:
         assert self._collected is not None, "nothing was tested"
         of_true, predictions, confidences = self._collected
         rows = of_true.argsort(stable=True)[:count]
+        rows = rows[of_true[rows] < PASSED_OVER]
         return (
             rows,
             of_true[rows].tolist(),

@@ -178,7 +178,7 @@ def _result(
         "confusion": evaluator.confusion,
         "versions": dict(versions()),
         "execution": record.execution,
-        "data": data_record(data),
+        "data": data_record(data, evaluator.loss.ignore_index),
         "sources": record.sources,
     }
 

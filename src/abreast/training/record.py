@@ -116,9 +116,11 @@ def start_record(
     )
 
 
-def data_record(data: DataModule) -> DataRecord:
-    """The data that a run was trained and tested on."""
-    counts = data.class_counts_test
+def data_record(data: DataModule, ignore_index: int | None = None) -> DataRecord:
+    """The data that a run was trained and tested on; `ignore_index` is the label that its loss ignores."""
+    counts = list(data.class_counts_test)
+    if ignore_index is not None and 0 <= ignore_index < len(counts):
+        counts[ignore_index] = 0
     return {
         "digest": data.content.hex,
         "train": len(data.train),

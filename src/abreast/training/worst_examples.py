@@ -34,6 +34,8 @@ def write_worst_examples(directory: RunDirectory, evaluator: Evaluator, test: Sp
     if evaluator.confusion is None or inputs.dtype != torch.uint8 or inputs.ndim != 4:
         return
     indices, probabilities, predictions, confidences = worst_examples(evaluator, test).rows(COUNT)
+    if not len(indices):
+        return
     images = inputs[indices].cpu()
     labels = targets[indices].tolist()
     described = [

@@ -9,6 +9,8 @@ from typing import Any
 from abreast.config.criterion_specs import SPECS, CriterionSpec, public_name
 from abreast.static.definitions import Definition, find
 
+TORCH_IGNORES = -100  # the default of torch's criteria, which no label has
+
 
 def spec_of(target: str) -> CriterionSpec | None:
     """What is known of a criterion, or what a custom one declares as `spec`; None where neither exists."""
@@ -51,5 +53,8 @@ def check_forms(loss: Mapping[str, Any]) -> Iterator[str]:
     if "regression" in tasks and loss.get("scores", "logits") != "logits":
         fix = "write loss.scores=logits or loss.tasks=[classification]"
         yield f"loss.scores: regression takes the scores as they are; {fix}"
+    if criterion.get("ignore_index") not in (None, TORCH_IGNORES) and loss.get("targets", "index") != "index":
+        fix = "write loss.targets=index, or leave ignore_index out"
+        yield f"loss.criterion.ignore_index: {loss['targets']} targets have no labels to ignore; {fix}"
     if name == "KLDivLoss" and criterion.get("log_target") is True:
         yield "loss.criterion.log_target: a one-hot target has no logarithm; write false"

@@ -21,6 +21,7 @@ from abreast.config.run_id import run_ids
 from abreast.config.types import Config
 from abreast.errors import RunError
 from abreast.runs.directory import RunDirectory
+from abreast.runtime.directory_name import shortened
 from hydra_plugins.abreast_launcher._composing import BY_NUMBER, Composer, PlainJob
 from hydra_plugins.abreast_launcher._progress import reported
 
@@ -100,6 +101,7 @@ def compose(composer: Composer, overrides: Sequence[Sequence[str]], first: int) 
             config = composer.whole(job_overrides, number)
             with hydra_config(config):
                 folder, name = str(config.hydra.sweep.dir), str(config.hydra.sweep.subdir)
+        name = str(shortened(name))
         jobs.append(SweepJob(number, list(job_overrides), composer, plain, folder, name, whole=config))
     shared = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
     for job in jobs:
