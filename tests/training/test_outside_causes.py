@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import errno
+import shutil
 from pathlib import Path
 
 import pytest
 
+from abreast.errors import DiskError
 from abreast.learner import checkpoint
 from abreast.learner.module import Learner
 from abreast.runs.directory import RunDirectory
 from abreast.runs.state import RunState, run_state
-from support.helpers import compose
+from abreast.stacking.build import Job
+from abreast.stacking.run import train_stack
+from support.helpers import allowed, compose
 from support.references import References
 from support.resuming import TINY, begin, check_equal, go_on_with
 
@@ -81,3 +85,32 @@ def test_a_checkpoint_whose_status_was_lost_is_not_trained_over(tmp_path: Path) 
 def test_a_removed_directory_is_not_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     error = FileNotFoundError(errno.ENOENT, "No such file", str(tmp_path / "run" / "metrics.csv"))
     assert ended_by(error, tmp_path / "run", monkeypatch).read_status()["status"] == "interrupted"
+
+
+@pytest.mark.parametrize("kind", ["alone", "stack"])
+def test_a_directory_that_is_removed_while_it_trains(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line, and the neighbours go on. Files were written on into a directory without a configuration."""
+    path, due = tmp_path / "run", Learner.should_sample
+
+    def remove(self: Learner, number: int, last: bool) -> bool:
+        if number == 17 and path.exists():
+            shutil.rmtree(path)
+        return due(self, number, last)
+
+    monkeypatch.setattr(Learner, "should_sample", remove)
+    if kind == "alone":
+        with pytest.raises(DiskError, match="was removed while the run trained"):
+            begin(path, "logger=none")
+    else:
+        jobs = [
+            Job(compose(*TINY, "logger=none", f"seed={seed}"), tmp_path / name)
+            for seed, name in enumerate(("run", "neighbour"))
+        ]
+        with allowed():
+            outcomes = train_stack(jobs)
+        assert isinstance(outcomes[0].error, DiskError)
+        assert outcomes[1].error is None
+        assert RunDirectory(tmp_path / "neighbour").read_status() == {"status": "finished"}
+    assert not (path / "status.json").exists()

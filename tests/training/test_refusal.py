@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,12 +74,13 @@ ERRORS: dict[str, Callable[[], Exception]] = {
 @pytest.mark.parametrize("trained", [False, True])
 def test_which_errors_are_refusals(name: str, trained: bool, tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path)
+    directory.write_config({"seed": 1})
     directory.write_status("interrupted")
     error = ERRORS.get(name, lambda: ValueError("no"))()
 
     def work() -> None:
         with unchanged_if_refused(directory):
-            directory.write_config({})
+            directory.write_config({"seed": 2})
             directory.write_status("running")
             if trained:
                 directory.checkpoints.mkdir()
@@ -90,4 +92,12 @@ def test_which_errors_are_refusals(name: str, trained: bool, tmp_path: Path) -> 
         work()
     is_refused = name in ERRORS and not trained
     assert directory.read_status()["status"] == ("interrupted" if is_refused else "failed")
-    assert (tmp_path / "config.yaml").exists() != is_refused
+    assert directory.read_config() == {"seed": 1 if is_refused else 2}
+
+
+def test_a_status_that_is_no_file_does_not_halt_it(stopped: RunDirectory) -> None:
+    """A stranger's directory may hold a pipe there, whose end never comes."""
+    (stopped.path / "status.json").unlink()
+    os.mkfifo(stopped.path / "status.json")
+    with pytest.raises(ConfigError), unchanged_if_refused(stopped):
+        raise ConfigError("no")

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from lightning.pytorch import Callback, Trainer
 
 from abreast.config.types import State
+from abreast.errors import DiskError
 from abreast.runs.directory import RunDirectory
+from abreast.runs.files import CONFIG
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningModule
@@ -56,9 +58,15 @@ class RunWriter(Callback):
         self.before = state_dict["seconds"]
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the epoch's row and values."""
+        """Write the epoch's row and values.
+
+        Raises:
+            DiskError: Somebody has removed the run's directory.
+        """
         if not trainer.is_global_zero:
             return
+        if not (self.directory.path / CONFIG).exists():
+            raise DiskError(f"{self.directory.path}: was removed while the run trained. Start it again")
         learner: Learner = pl_module  # type: ignore[assignment]
         progress = learner.epoch_progress
         samples, progress.samples = progress.samples, []

@@ -12,6 +12,7 @@ from abreast.errors import ConfigError, RunError
 from abreast.runs.atomic import write_atomically
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import CONFIG, LAST, STATUS
+from abreast.runs.small_file import MOST_YAML_BYTES, read_text
 
 # What a status names as the reason where the run, or one of its processes, was refused.
 REFUSALS = ("ConfigError: ", "DataError: ", "RunError: ", "MisconfigurationException: ")
@@ -24,14 +25,18 @@ def unchanged_if_refused(directory: RunDirectory) -> Iterator[None]:
     Raises:
         ConfigError: Lightning has refused it.
     """
-    before = {name: _content(directory.path / name) for name in (CONFIG, STATUS)}
+    before = {
+        name: content for name in (CONFIG, STATUS) if (content := _content(directory.path / name)) is not None
+    }
     trained = _version(directory.checkpoints / LAST)
     try:
         yield
     except Exception as error:
         if _version(directory.checkpoints / LAST) == trained and _is_refused(directory):
             for name, content in before.items():
-                _restore(directory.path / name, content)
+                if content is not None:
+                    with suppress(OSError):
+                        write_atomically(directory.path / name, content.encode())
         if isinstance(error, MisconfigurationException):
             raise ConfigError(" ".join(str(error).split())) from error
         raise
@@ -45,19 +50,12 @@ def _is_refused(directory: RunDirectory) -> bool:
     return status.get("status") == "failed" and str(status.get("reason")).startswith(REFUSALS)
 
 
-def _content(path: Path) -> bytes | None:
+def _content(path: Path) -> str | None:
+    """The text of a small file; None where there is none that can be read, as it may be a stranger's."""
     try:
-        return path.read_bytes()
-    except FileNotFoundError:
+        return read_text(path, MOST_YAML_BYTES)
+    except (OSError, RunError):
         return None
-
-
-def _restore(path: Path, content: bytes | None) -> None:
-    with suppress(OSError):
-        if content is None:
-            path.unlink(missing_ok=True)
-        else:
-            write_atomically(path, content)
 
 
 def _version(path: Path) -> tuple[int, int] | None:
