@@ -19,7 +19,7 @@ class AbreastLauncherConf:
         matmul_precision: Replaces the stacked runs' own: `bf16` for faster, less precise matrix products on
             CPUs that support it.
         shared_batches: Let lanes of one seed, whose mini-batches are the same, gather and multiply them
-            together: faster for wide inputs, and bitwise identical.
+            together: bitwise identical; saves time with matmul_precision=bf16.
         save_every: Seconds between two writings of the checkpoints, which are kept in memory meanwhile.
         halving: Epochs after which the worst lanes of a stack are dropped, such as [1,3,9]; null: never.
         keep: The share of the lanes that halving keeps.
