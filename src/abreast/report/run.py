@@ -49,6 +49,7 @@ class Run:
         curve: The columns of metrics.csv, one value an epoch.
         idle_seconds: Time since a run with the status `running` last wrote to its directory.
         duplicate_of: The name of the run that has the same settings and seed and is counted instead.
+        is_foreign: Whether something else trained it.
         remarks: What is wrong with files of a run that is counted: changed since it ended, or unreadable.
     """
 
@@ -67,6 +68,7 @@ class Run:
     curve: Curve = field(default_factory=dict)
     idle_seconds: float | None = None
     duplicate_of: str = ""
+    is_foreign: bool = False
     remarks: tuple[str, ...] = ()
 
     @property

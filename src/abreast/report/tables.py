@@ -71,7 +71,8 @@ def runs_table(analysis: Analysis) -> CsvTable:
             *(_cell(run.settings.get(key, ABSENT)) for key in sweep.varied),
             *(run.seed, run.result.get("epoch")),
             *(run.metrics.get(name) for name in names),
-            *(run.seconds, run.result.get("parameters"), run.duplicate_of, command_line(run.overrides)),
+            *(run.seconds, run.result.get("parameters"), run.duplicate_of),
+            None if run.is_foreign else command_line(run.overrides),
         ]
         for run in sweep.runs
     ]

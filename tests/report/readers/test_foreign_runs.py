@@ -15,6 +15,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import yaml
 
 from abreast.cli.report import main
 from abreast.errors import AbreastError, RunError
@@ -115,6 +116,8 @@ def test_a_table_with_a_row_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[
         "runs.csv",
         "summary.csv",
     }
+    with (tmp_path / "report" / "runs.csv").open() as file:
+        assert {row["command"] for row in csv.DictReader(file)} == {""}
     page = (tmp_path / "report" / "report.html").read_text()
     assert "Read as CSV runs that others trained" in page
 
@@ -290,10 +293,24 @@ def test_yaml_tags_are_not_built(samples: Path, tmp_path: Path) -> None:
     shutil.copytree(samples / "lightning", folder)
     mark = tmp_path / "made"
     hparams = sorted(folder.rglob("hparams.yaml"))[0]
-    hparams.write_text(f"a: !!python/object/apply:os.mkdir ['{mark}']\n")
+    hparams.write_text(
+        f"a: !!python/object/apply:os.mkdir ['{mark}']\nb: !!python/tuple [1, 2]\nseed: 0\noptimizer: adam\n"
+    )
+    assert yaml.unsafe_load("!!python/tuple [1, 2]") == (1, 2)  # what Lightning writes
     runs, _, _ = runs_of(folder)
     assert not mark.exists()
-    assert [run.status for run in runs].count("unreadable") == 1
+    assert {run.status for run in runs} == {"finished"}
+    assert [run.config["b"] for run in runs if "b" in run.config] == ["[1, 2]"]
+    hparams.write_text("a: !other/tag 1\n")
+    assert [run.status for run in runs_of(folder)[0]].count("unreadable") == 1
+
+
+def test_two_names_of_one_metric_are_two_metrics(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("opt,seed,acc,accuracy\na,0,0.5,0.9\na,1,0.6,0.8\nb,0,0.4,0.7\nb,1,0.3,0.6\n")
+    runs, metric, _ = runs_of(path, metric="acc")
+    assert metric == "test/accuracy"
+    assert runs[0].metrics == {"test/accuracy": 0.5, "test/accuracy_again1": 0.9}
 
 
 def test_a_view_in_a_database_is_not_computed(tmp_path: Path) -> None:

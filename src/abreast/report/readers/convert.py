@@ -54,7 +54,11 @@ def convert(kind: str, foreign: Sequence[ForeignRun], choices: Choices) -> Conve
         raise ConfigError(
             f"--metric {printable(metric)}: which way is better? Write --mode max, or --mode min"
         )
-    keys = {name: _key(name, names, foreign) for name in names}
+    keys: dict[str, str] = {}
+    for name in sorted(names, key=lambda other: (other != metric, other)):
+        key = _key(name, names, foreign)
+        again = sum(other == key or other.startswith(f"{key}_again") for other in keys.values())
+        keys[name] = f"{key}_again{again}" if again else key  # val_acc beside val/accuracy
     for name, key in keys.items():
         base = key.partition("/")[2]
         wanted = mode if name == metric else direction_of(name)
@@ -144,6 +148,7 @@ def _run(
     flat = {**chosen, **({"data.folds": foreign.fold[1]} if foreign.fold else {})}
     identified = RunSettings(flat, Identity(text, "", "", 0, fold, chosen))
     run = Run(foreign.path, printable(foreign.name), foreign.status, printable(foreign.reason)[:300])
+    run.is_foreign = True
     run.identified = identified
     run.seed = numbers.get(foreign.settings.get(seed)) if seed is not None else None
     if foreign.fold is not None:

@@ -12,13 +12,13 @@ from pathlib import Path
 from abreast.config.identity import Scalar
 from abreast.errors import RunError
 from abreast.report.readers.foreign_run import ForeignRun, as_number, as_scalar, flat
+from abreast.report.readers.hparams import read_hparams
 from abreast.report.readers.metric_names import is_measured, is_metric
 from abreast.runs.files import REPORT
-from abreast.runs.small_file import parse_yaml, read_text
+from abreast.runs.small_file import read_text
 
 MOST_ROWS, MOST_COLUMNS, MOST_FILES = 1_000_000, 2_000, 10_000
 EPOCHS = ("epoch", "step", "iteration", "global_step")
-HPARAMS_FILE = "hparams.yaml"
 FOLD = re.compile(r"split(\d{1,4})_test_(\w+)")
 _PAIR = re.compile(r"([A-Za-z][\w.]*?)=([^\s_,/]+)")
 _BEFORE_PAIR = re.compile(r"[_/,\s](?=[A-Za-z][\w.]*?=)")
@@ -86,11 +86,7 @@ def read_csv_folder(folder: Path, metric: str | None = None) -> list[ForeignRun]
 def _named(runs: list[ForeignRun], path: Path, folder: Path) -> list[ForeignRun]:
     name = path.relative_to(folder).with_suffix("")
     parts = name.parent if path.stem == "metrics" else name  # Lightning's: a folder each
-    hparams = path.parent / HPARAMS_FILE
-    given: dict[str, Scalar] | None = None
-    if hparams.exists():
-        content = parse_yaml(read_text(hparams), hparams)
-        given = flat(content) if isinstance(content, dict) else {}
+    given = read_hparams(path.parent)
     for run in runs:
         run.name = str(parts) if len(runs) == 1 else f"{parts} {run.name}"
         run.settings = {**(settings_of_name(str(parts)) if given is None else given), **run.settings}

@@ -40,8 +40,8 @@ def collect_foreign(paths: Sequence[Path], choices: Choices) -> tuple[Sweep, str
             return None
         if not runs:
             raise RunError(
-                f"{path}: contains no run: neither one of abreast (a run directory holds {CONFIG} and "
-                f"{STATUS}) nor one of {kinds()}. Give the directory of a sweep or of a run, or a CSV file"
+                f"{path}: contains no run (a run directory holds {CONFIG} and {STATUS}), and none of "
+                f"{kinds()} either. Give the directory of a sweep or of a run, or a CSV file"
             )
         for run in runs:
             if not run.settings or "run" in run.settings:  # at most what its name says

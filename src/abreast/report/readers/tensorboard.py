@@ -14,11 +14,11 @@ from abreast.config.identity import Scalar
 from abreast.errors import RunError
 from abreast.report.readers import wire
 from abreast.report.readers.foreign_run import ForeignRun, as_scalar, flat
+from abreast.report.readers.hparams import read_hparams
 from abreast.runs.files import REPORT
-from abreast.runs.small_file import parse_yaml, read_bytes, read_text
+from abreast.runs.small_file import read_bytes
 
 EVENTS = "*tfevents*"
-HPARAMS_FILE = "hparams.yaml"  # beside Lightning's event files
 MOST_FILES = 20_000
 MOST_BYTES = 1 << 28
 FAILED = 2  # SESSION_END status
@@ -61,9 +61,7 @@ def _read(path: Path, base: Path) -> ForeignRun:
         for file in sorted(path.glob(EVENTS)):
             for event in _records(read_bytes(file, MOST_BYTES)):
                 _take(event, run, times)
-        if (path / HPARAMS_FILE).exists() and not run.settings:
-            content = parse_yaml(read_text(path / HPARAMS_FILE), path / HPARAMS_FILE)
-            run.settings = flat(content) if isinstance(content, dict) else {}
+        run.settings = run.settings or read_hparams(path) or {}
     except (RunError, OSError, wire.WireError) as error:
         run.status, run.reason = "unreadable", str(error)
     if len(times) > 1:
