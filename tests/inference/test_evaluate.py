@@ -25,6 +25,7 @@ TINY = ("data=random", "data.size=200", "data.test_size=100", "trainer.max_epoch
     [
         ("loss=cross_entropy", "model.norm=batch", "model.dropout=0.5"),
         ("loss=hinge", "optim=schedule_free"),
+        ("ema=0.9", "optim=momentum"),
         ("loss=balanced_softmax", "data.classes=3"),
         ("loss=cross_entropy", "loss.criterion.weight=[1,2,3,4,5,6,7,8,9,10]"),
         ("data=random_regression", "data.size=200", "data.test_size=100", "loss=huber"),

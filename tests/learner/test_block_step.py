@@ -54,6 +54,7 @@ def test_every_schedule(schedule: str, train: Callable[..., Path]) -> None:
         ("trainer.gradient_clip_val=0.1",),
         ("trainer.gradient_clip_val=0.01", "trainer.gradient_clip_algorithm=value"),
         ("trainer.accumulate_grad_batches=2",),
+        ("ema=0.9", "trainer.accumulate_grad_batches=2"),
         ("trainer.accumulate_grad_batches=3", "schedule=one_cycle"),
         ("model.dropout=0.5", "model.norm=batch"),
         ("trainer.precision=bf16-mixed",),

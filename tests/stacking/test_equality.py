@@ -104,6 +104,17 @@ def test_clipping_is_by_lane(configs: Configs, both: Both, check: Check) -> None
         check(lane, plain)
 
 
+def test_averages_are_by_lane(configs: Configs, both: Both, check: Check) -> None:
+    each = [
+        ("ema=0.9", "seed=0"),
+        ("ema=0.9", "seed=1", "optim=lion"),
+        ("ema=0.5", "optim=momentum", "schedule=cosine"),
+        ("seed=2",),
+    ]
+    for lane, plain in both(configs(("model.norm=batch",), *each)):
+        check(lane, plain)
+
+
 def test_regression(configs: Configs, both: Both, check: Check) -> None:
     each = [(f"loss={loss}", f"seed={seed}") for loss in ("mse", "l1", "huber") for seed in range(2)]
     for lane, plain in both(configs(("data=random_regression", "data.size=150", "data.outputs=1"), *each)):

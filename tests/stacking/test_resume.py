@@ -127,6 +127,7 @@ def test_every_schedule(
     [
         ("data=random_regression", "loss=mse", "data.size=150", "data.test_size=48", "data.batch_size=16"),
         ("data.val_fraction=0",),
+        ("ema=0.9", "optim=lion"),
         ("callbacks=early_stopping", "callbacks.early_stopping.patience=1", "trainer.max_epochs=9"),
     ],
     ids=lambda chosen: " ".join(chosen),

@@ -61,6 +61,8 @@ def test_every_schedule(
         ("trainer.accumulate_grad_batches=2", "steps_per_execution=1"),
         ("trainer.gradient_clip_val=0.1",),
         ("data.val_fraction=0",),
+        ("ema=0.9", "model.norm=batch"),
+        ("ema=0.99", "steps_per_execution=1", "schedule=cosine"),
         ("trainer.check_val_every_n_epoch=2",),
         ("data.shuffle=false", "steps_per_execution=50"),
         ("callbacks=early_stopping", "callbacks.early_stopping.patience=1", "trainer.max_epochs=9"),

@@ -6,6 +6,7 @@ import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import hydra.utils
@@ -25,11 +26,15 @@ from abreast.data.datamodule import DataModule
 from abreast.errors import AbreastError, ConfigError
 from abreast.learner.block_step import StepConfig
 from abreast.learner.module import Learner
+from abreast.learner.optimizer_needs import needs_closure, needs_graph
 from abreast.learner.schedule import Schedule
 from abreast.losses import Loss
 from abreast.metrics.objective import monitor
 from abreast.metrics.request import MetricRequest
+from abreast.optim.weight_average import WeightAverage
 from abreast.runtime.seeding import seeded
+
+MakeOptimizer = Callable[[Any], Optimizer]
 
 
 def build_net(cfg: Config, in_shape: tuple[int, ...], out_features: int) -> nn.Module:
@@ -146,6 +151,8 @@ def build_learner(
     _check_validated(cfg, epochs)
     check_norm(net, len(data.train), data.batch_size)
     schedule = build_schedule(cfg, total, epochs)
+    if cfg.get("ema") is not None:
+        optimizer = _averaged(cfg, optimizer, net)
     try:
         trial = optimizer([*net.parameters()])
         if schedule is not None:
@@ -165,6 +172,20 @@ def build_learner(
         total_steps=total,
         log_every=trainer.get("log_every_n_steps") or 50,
     )
+
+
+def _averaged(cfg: Config, make_optimizer: MakeOptimizer, net: nn.Module) -> MakeOptimizer:
+    """An optimizer that averages the weights, too."""
+    try:
+        base = make_optimizer([*net.parameters()])
+    except Exception:  # said by the trial of the optimizer itself
+        return make_optimizer
+    name = type(base).__name__
+    if needs_closure(base) or needs_graph(base):
+        raise ConfigError(f"ema: {name} takes more of a step than its gradient; write ema=null")
+    if hasattr(base, "eval"):
+        raise ConfigError(f"ema: {name} averages the weights itself; write ema=null")
+    return partial(WeightAverage, make_optimizer=make_optimizer, decay=cfg["ema"])
 
 
 def optimizer_node(cfg: Config, total_steps: int) -> Config:

@@ -43,6 +43,10 @@ class RunKeys:
     checkpoint: Literal["best", "last"] = field(
         default="best", metadata={"help": "the weights that are tested: of the best epoch or of the last"}
     )
+    ema: Annotated[float, Ge(0), Lt(1)] | None = field(
+        default=None,
+        metadata={"help": "decay of the weights' moving average, such as 0.999, which is then tested"},
+    )
     test: bool = field(
         default=True, metadata={"help": "false: do not touch the test set, as when tuning hyperparameters"}
     )

@@ -27,7 +27,7 @@ from abreast.runs.directory import RunDirectory
 from abreast.runtime.process import prepare_process
 from abreast.runtime.seeding import seed_everything, seeded
 from abreast.stacking.eligibility import is_same_architecture, why_ineligible
-from abreast.stacking.grouping import split_key
+from abreast.stacking.grouping import is_said_elementwise, split_key
 from abreast.stacking.lane import Lane
 from abreast.stacking.network_size import network_size
 from abreast.stacking.optimizer_eligibility import OptimizerChecks
@@ -186,7 +186,7 @@ class LaneBuilder:
         reason = self._optimizers.why_individual(
             learner.make_optimizer,
             [*learner.net.parameters()],
-            elementwise=cfg["optim"].get("elementwise", False),
+            elementwise=is_said_elementwise(cfg),
         )
         if reason is not None:
             raise NotStackableError(reason)

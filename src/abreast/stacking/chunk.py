@@ -15,7 +15,7 @@ from abreast.learner.block_step import clip
 from abreast.learner.epoch_progress import EpochState
 from abreast.metrics.stage import Sample
 from abreast.stacking.evaluation import evaluations
-from abreast.stacking.grouping import optimizer_key
+from abreast.stacking.grouping import is_said_elementwise, optimizer_key
 from abreast.stacking.lane import Lane
 from abreast.stacking.layers import UnsupportedLayerError
 from abreast.stacking.loader import StackBlock
@@ -84,7 +84,7 @@ class Chunk:
         if self.sharing is not None and isinstance(self.net, StackedSequential):
             self.shares_product = share_first_product(self.net, self.sharing)
         keys = [optimizer_key(lane.cfg) for lane in self.lanes]
-        said = [bool(lane.cfg["optim"].get("elementwise")) for lane in self.lanes]
+        said = [is_said_elementwise(lane.cfg) for lane in self.lanes]
         self.optimizer_groups = optimizer_groups(self.learners, keys, self.state, said)
         for group in self.optimizer_groups:
             if snapshots is not None:

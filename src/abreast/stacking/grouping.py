@@ -15,7 +15,18 @@ from abreast.config.types import Config
 T = TypeVar("T")
 
 # What may differ between the lanes of a stack; everything else must be equal.
-LANE_GROUPS = ("seed", "loss", "optim", "schedule", "callbacks", "logger", "monitor", "checkpoint", "names")
+LANE_GROUPS = (
+    "seed",
+    "loss",
+    "optim",
+    "schedule",
+    "callbacks",
+    "logger",
+    "monitor",
+    "checkpoint",
+    "names",
+    "ema",
+)
 LANE_DATA = ("split_seed", "folds", "fold")
 LANE_TRAINER = ("gradient_clip_val", "gradient_clip_algorithm")
 
@@ -137,7 +148,12 @@ def split_key(config: Config) -> str:
 def optimizer_key(config: Config) -> str:
     """What must be equal for lanes that share an optimizer's parameter group, as one text to compare."""
     clipping = {key: config["trainer"].get(key) for key in LANE_TRAINER}
-    return _text([config["optim"], config["schedule"], clipping])
+    return _text([config["optim"], config["schedule"], clipping, config.get("ema")])
+
+
+def is_said_elementwise(config: Config) -> bool:
+    """Whether the run's optimizer is said to update each value alone, and nothing averages its weights."""
+    return bool(config["optim"].get("elementwise")) and config.get("ema") is None
 
 
 def lane_key(config: Config) -> tuple[str, str]:
