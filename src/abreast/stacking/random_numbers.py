@@ -21,6 +21,8 @@ from abreast.config.types import Config
 from abreast.learner.module import Learner
 from abreast.learner.random_state import RandomState, fresh_random_state, random_state, set_random_state
 
+# They build optimizers of another package.
+BY_NAME = ("abreast.optim.by_name", "abreast.optim.Lookahead")
 _LOCK = threading.RLock()  # chunks train in several threads, and the global generators are everybody's
 
 
@@ -89,7 +91,8 @@ def is_custom_run(cfg: Config) -> bool:
 
 def steps_draw(cfg: Config, learner: Learner) -> bool:
     """Whether the run's optimizer or schedule, if it is custom, draws random numbers in a step."""
-    if not any(map(is_custom, targets([cfg["optim"], cfg["schedule"]]))):
+    names = [*targets([cfg["optim"], cfg["schedule"]])]
+    if not any(name in BY_NAME or is_custom(name) for name in names):
         return False
 
     def take_steps() -> None:
