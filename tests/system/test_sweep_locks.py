@@ -96,6 +96,23 @@ def test_a_sweep_at_work(way: str, tmp_path: Path) -> None:
             assert [int(row["epoch"]) for row in RunDirectory(lane).read_metrics()] == [*range(1, epochs + 1)]
 
 
+MANY_RUNS = {
+    "study": ("+study=loss_x_optim",),
+    "search": ("hydra/sweeper=abreast_search", "optim.lr=interval(0.001,0.1)"),
+    "decide": ("hydra/sweeper=abreast_decide", "loss=cross_entropy,mse", "+hydra.sweeper.margin=0.05"),
+    "basic": ("seed=0,1", "hydra/launcher=basic"),
+}
+
+
+@pytest.mark.parametrize("kind", MANY_RUNS)
+def test_a_directory_at_work(kind: str, tmp_path: Path) -> None:
+    if kind == "search":
+        pytest.importorskip("optuna")
+    with used(tmp_path / "sweep"):
+        check_refused(["-m", *MANY_RUNS[kind], *TINY, "hydra.sweep.dir=sweep"], tmp_path)
+    assert not [*(tmp_path / "sweep").iterdir()]
+
+
 @pytest.mark.parametrize("launcher", ["abreast", "basic"])
 def test_a_lane_at_work(launcher: str, tmp_path: Path) -> None:
     """Who resumes it is left alone; the others are trained."""
