@@ -55,7 +55,7 @@ def test_evaluated_and_applied_to_a_picture(name: str, tmp_path: Path, reference
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # inside torch's and onnx's exporters
 @pytest.mark.filterwarnings("ignore::FutureWarning")
-@pytest.mark.parametrize("name", ["cnn", "resnet"])
+@pytest.mark.parametrize("name", ["cnn", pytest.param("resnet", marks=pytest.mark.long)])
 def test_exported(
     name: str, tmp_path: Path, reference: References, capsys: pytest.CaptureFixture[str]
 ) -> None:
