@@ -39,6 +39,8 @@ def each(*data: str) -> list[dict[str, Any]]:
     [
         ("data=sklearn", "data.name=wine", "data.label_noise=0.2"),
         ("data=sklearn", "data.name=diabetes", "loss=mse"),
+        ("data=sklearn", "data.augment={noise:0.3}"),
+        ("data=digits", "data.augment={flip:0.5,rotate:10,scale:0.1,shift:1,noise:0.1}"),
     ],
     ids=" ".join,
 )

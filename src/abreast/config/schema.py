@@ -100,6 +100,10 @@ class LoaderKeys:
         default=0.0,
         metadata={"help": "share of the training labels replaced by another class; for classification"},
     )
+    augment: dict[str, float] | None = field(
+        default=None,
+        metadata={"help": "of training examples: {flip: 0.5, rotate: 10, scale: 0.1, shift: 2, noise: 0.1}"},
+    )
     scale_targets: bool = field(
         default=False,
         metadata={"help": "regression: errors in units of the training targets' deviation"},

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
+from abreast.data.augment import Augment
 from abreast.data.label_noise import replace_labels
-from abreast.data.loader import EvalLoader, TrainLoader
+from abreast.data.loader import Augmentation, EvalLoader, TrainLoader, batch_limit
 from abreast.data.normalization import input_moments, training_levels
 from abreast.data.partition import partition
-from abreast.data.source import Source, Split, Subset, check_labels
+from abreast.data.source import Source, Split, Subset, check_labels, chosen_rows
 from abreast.data.target_scale import TargetScale, standardized, target_scale
 from abreast.errors import ConfigError, DataError
 
@@ -38,6 +38,7 @@ class DataModule(LightningDataModule):
         fold: the fold that is tested on, or validated on where the source has an official test set.
         label_noise: share of the training labels replaced by another class; validation and test keep theirs.
         scale_targets: whether regression targets are in units of the training targets' deviation.
+        augment: what is done to training examples, by name (see `abreast.data.augment`).
         normalize: whether `mean` and `std` are those of the training inputs; else 0 and 1.
         shuffle: a new order every epoch; else the first epoch's.
         seed: draws the order of the training examples.
@@ -71,6 +72,7 @@ class DataModule(LightningDataModule):
         fold: int | None = None,
         label_noise: float = 0.0,
         scale_targets: bool = False,
+        augment: Mapping[str, float] | None = None,
         normalize: bool = True,
         shuffle: bool = True,
         seed: int = 0,
@@ -97,10 +99,10 @@ class DataModule(LightningDataModule):
         self.drawn = parts.drawn
         is_redrawn = parts.test is not None and not (folds is None and split_seed == 0)
         pool = source.pool if shared or is_redrawn else source.train
-        self.train, self.val = (_chosen(pool, rows, shared=shared) for rows in (parts.train, parts.val))
+        self.train, self.val = (chosen_rows(pool, rows, shared=shared) for rows in (parts.train, parts.val))
         self.test = source.test
         if parts.test is not None and (shared or is_redrawn):
-            self.test = _chosen(pool, parts.test, shared=shared)
+            self.test = chosen_rows(pool, parts.test, shared=shared)
         if parts.test is not None and is_redrawn:
             for fact, by_row in source.test_facts.items():
                 self.facts[fact] = float(by_row[parts.test].mean())
@@ -128,15 +130,16 @@ class DataModule(LightningDataModule):
                 f"{val_fraction=} of {len(parts.train)} training row leaves none to validate on: "
                 "set data.val_fraction=0, or give more rows"
             )
+        self.augment = Augment.from_config(augment, self.in_shape)
         self.shuffle = shuffle
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
         self.seed = seed
         self.steps = steps
         limits = limits or {}
-        self.limit = _limit(limits.get("train"), len(self.train), batch_size)
-        self.val_limit = _limit(limits.get("val"), len(self.val), eval_batch_size)
-        self.test_limit = _limit(limits.get("test"), len(self.test), eval_batch_size)
+        self.limit = batch_limit(limits.get("train"), len(self.train), batch_size)
+        self.val_limit = batch_limit(limits.get("val"), len(self.val), eval_batch_size)
+        self.test_limit = batch_limit(limits.get("test"), len(self.test), eval_batch_size)
 
     @property
     def in_shape(self) -> tuple[int, ...]:
@@ -197,6 +200,8 @@ class DataModule(LightningDataModule):
     def train_dataloader(self) -> TrainLoader:
         """Shuffled mini-batches, or blocks of them."""
         rank, world = self._rank_and_world()
+        if world > 1 and self.augment is not None:
+            raise ConfigError("data.augment: works on one device; set trainer.devices=1")
         return TrainLoader(
             self.train,
             batch_size=self.batch_size,
@@ -206,7 +211,15 @@ class DataModule(LightningDataModule):
             limit=self.limit,
             rank=rank,
             world=world,
+            augment=partial(self.augmentation, self.seed),
         )
+
+    def augmentation(self, seed: int, epoch: int) -> Augmentation | None:
+        """What is done to the inputs of a mini-batch in an epoch of a run's seed."""
+        if self.augment is None:
+            return None
+        augment, std = self.augment, self.std
+        return lambda inputs, batch: augment(inputs, std, seed, epoch, batch)
 
     def val_dataloader(self) -> EvalLoader | list[EvalLoader]:
         """The validation examples; no loader where none are held out."""
@@ -230,18 +243,3 @@ class DataModule(LightningDataModule):
     def _rank_and_world(self) -> tuple[int, int]:
         assert self.trainer is not None
         return self.trainer.global_rank, self.trainer.world_size
-
-
-def _chosen(rows: Split, indices: Tensor, *, shared: bool) -> Split:
-    if shared:
-        return Subset(rows, indices)
-    if len(indices) == len(rows):  # all, in their order
-        return rows
-    return Split(rows.inputs.index_select(0, indices), rows.targets.index_select(0, indices))
-
-
-def _limit(limit: int | float | None, rows: int, batch_size: int) -> int | None:
-    """Lightning's rule for its limits: a float is a share of the batches, an int their number."""
-    if isinstance(limit, float):
-        return max(1, int(limit * math.ceil(rows / batch_size)))
-    return limit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from abreast.data.source import Split
 from abreast.runtime.seeding import derive
 
 Batch = tuple[Tensor, Tensor] | RankShard
+Augmentation = Callable[[Tensor, int], Tensor]  # of inputs, given their mini-batch's position in the epoch
 
 
 def epoch_order(rows: int, seed: int, epoch: int) -> Tensor:
@@ -27,13 +28,21 @@ class Block:
 
     `order` is int64 `[R]` on the split's device. Global mini-batches have `batch_size` examples; with more
     than one rank, every `world`-th of them from `rank` on belongs to this one, as a `RankShard`. `start` is
-    the number of mini-batches in the epoch before this block.
+    the number of mini-batches in the epoch before this block, `augment` what is done to the inputs.
     """
 
     def __init__(
-        self, split: Split, order: Tensor, batch_size: int, rank: int = 0, world: int = 1, start: int = 0
+        self,
+        split: Split,
+        order: Tensor,
+        batch_size: int,
+        rank: int = 0,
+        world: int = 1,
+        start: int = 0,
+        augment: Augmentation | None = None,
     ) -> None:
         self.split = split
+        self.augment = augment
         self.start = start
         self.order = order
         self.batch_size = batch_size
@@ -45,11 +54,14 @@ class Block:
 
     def __iter__(self) -> Iterator[Batch]:
         inputs, targets = self.split.inputs, self.split.targets
-        for indices in torch.split(self.order, self.batch_size):
+        for number, indices in enumerate(torch.split(self.order, self.batch_size), self.start):
             if self.world > 1:
                 yield RankShard(self.split, indices, self.rank, self.world)
-            else:
-                yield inputs.index_select(0, indices), targets.index_select(0, indices)
+                continue
+            chosen = inputs.index_select(0, indices)
+            if self.augment is not None:
+                chosen = self.augment(chosen, number)
+            yield chosen, targets.index_select(0, indices)
 
 
 class ResumableLoader:
@@ -101,8 +113,10 @@ class TrainLoader(ResumableLoader):
         limit: int | None = None,
         rank: int = 0,
         world: int = 1,
+        augment: Callable[[int], Augmentation | None] = lambda epoch: None,
     ) -> None:
         self.split = split
+        self.augment = augment
         self.batch_size = batch_size
         self.seed = seed
         self.shuffle = shuffle
@@ -114,11 +128,12 @@ class TrainLoader(ResumableLoader):
     def __iter__(self) -> Iterator[Block | Batch]:
         epoch = self.epoch if self.shuffle else 0
         order = epoch_order(len(self.split.targets), self.seed, epoch).to(self.split.targets.device)
+        augment = self.augment(self.epoch)
         self._done, self._start = self._start, 0
         while self._done < self.batches:
             end = min((self._done // self.steps + 1) * self.steps, self.batches)
             rows = order[self._done * self.batch_size : end * self.batch_size]
-            block = Block(self.split, rows, self.batch_size, self.rank, self.world, self._done)
+            block = Block(self.split, rows, self.batch_size, self.rank, self.world, self._done, augment)
             self._done = end
             if self.steps == 1:
                 yield from block
@@ -174,3 +189,10 @@ class StoredBlock(Block):
 def batches(item: Block | Batch) -> Iterable[Batch]:
     """The mini-batches of an item of a loader."""
     return item if isinstance(item, Block) else (item,)
+
+
+def batch_limit(limit: int | float | None, rows: int, batch_size: int) -> int | None:
+    """Lightning's rule for its limits: a float is a share of the batches, an int their number."""
+    if isinstance(limit, float):
+        return max(1, int(limit * math.ceil(rows / batch_size)))
+    return limit

@@ -84,6 +84,15 @@ class Subset(Split):
             yield self.rows.inputs.index_select(0, indices), targets
 
 
+def chosen_rows(rows: Split, indices: Tensor, *, shared: bool) -> Split:
+    """The rows at the indices `[N]`: a view of what is `shared`, else a copy unless all are chosen."""
+    if shared:
+        return Subset(rows, indices)
+    if len(indices) == len(rows):  # all, in their order
+        return rows
+    return Split(rows.inputs.index_select(0, indices), rows.targets.index_select(0, indices))
+
+
 @dataclass(frozen=True, eq=False)
 class Source:
     """A data set in memory, checked once on the host.

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from abreast.data.datamodule import DataModule
-from abreast.data.loader import ResumableLoader
+from abreast.data.loader import Augmentation, ResumableLoader
 from abreast.stacking.parameters import BufferPool
 from abreast.stacking.training_rows import TrainingRows
 
@@ -23,12 +23,20 @@ class StackBlock:
         offsets: What a lane adds to these for its positions in the targets, int64 `[K, 1]`; None for 0.
         batch_size: Examples in a mini-batch; the last one may have fewer.
         start: Mini-batches of the epoch that come before.
+        augments: What is done to the inputs of each lane; () for nothing.
     """
 
     def __init__(
-        self, rows: TrainingRows, orders: Tensor, offsets: Tensor | None, batch_size: int, start: int = 0
+        self,
+        rows: TrainingRows,
+        orders: Tensor,
+        offsets: Tensor | None,
+        batch_size: int,
+        start: int = 0,
+        augments: Sequence[Augmentation] = (),
     ) -> None:
         self.rows = rows
+        self.augments = augments
         self.start = start
         self.orders = orders
         self.offsets = offsets
@@ -40,7 +48,7 @@ class StackBlock:
     def first(self, batches: int) -> StackBlock:
         """The block's first mini-batches."""
         orders = self.orders[:, : batches * self.batch_size]
-        return StackBlock(self.rows, orders, self.offsets, self.batch_size, self.start)
+        return StackBlock(self.rows, orders, self.offsets, self.batch_size, self.start, self.augments)
 
     def examples(self, per_epoch: int) -> int:
         """The examples of the block in a lane whose epoch has so many."""
@@ -62,16 +70,22 @@ class StackBlock:
         inputs, targets = self.rows.inputs, self.rows.targets
         orders = self.orders[lanes, :examples]
         offsets = None if self.offsets is None else self.offsets[lanes]
+        augments = self.augments[lanes]
         if only is not None:
             orders = orders[list(only)]
             offsets = None if offsets is None else offsets[list(only)]
-        for rows in torch.split(orders, self.batch_size, 1):
+            augments = [augments[lane] for lane in only] if augments else ()
+        for number, rows in enumerate(torch.split(orders, self.batch_size, 1), self.start):
             flat = rows.reshape(-1)
             shape = rows.shape
             buffer = buffers.dense(len(flat), *inputs.shape[1:], like=inputs)
             labels = flat if offsets is None else (rows + offsets).reshape(-1)
+            gathered = torch.index_select(inputs, 0, flat, out=buffer).view(*shape, *inputs.shape[1:])
+            if augments:
+                by_lane = zip(augments, gathered, strict=True)
+                gathered = torch.stack([augment(lane, number) for augment, lane in by_lane])
             yield (
-                torch.index_select(inputs, 0, flat, out=buffer).view(*shape, *inputs.shape[1:]),
+                gathered,
                 targets.index_select(0, labels).view(*shape, *targets.shape[1:]),
             )
 
@@ -103,6 +117,8 @@ class StackLoader(ResumableLoader):
     def __iter__(self) -> Iterator[StackBlock]:
         order = self._rows.orders(self.lanes, self.epoch if self.shuffle else 0)
         offsets = self._rows.target_offsets(self.lanes)
+        drawn = [module.augmentation(seed, self.epoch) for module, seed in self.lanes]
+        augments = [augment for augment in drawn if augment is not None]
         self._done, self._start = self._start, 0
         while self._done < self.batches:
             start, end = self._done, (self._done // self.steps + 1) * self.steps
@@ -110,4 +126,4 @@ class StackLoader(ResumableLoader):
                 end = self.batches
             self._done = end
             block = order[:, start * self.batch_size : end * self.batch_size]
-            yield StackBlock(self._rows, block, offsets, self.batch_size, start)
+            yield StackBlock(self._rows, block, offsets, self.batch_size, start, augments)
