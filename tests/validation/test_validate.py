@@ -31,6 +31,10 @@ from support.optimizers import OF_TORCH, OTHERS
 FILES = ["train_images", "train_labels", "test_images", "test_labels"]
 NEEDED = {
     "data=idx": [f"data.{name}=file" for name in FILES],
+    "data=images": ["data.dir=folder"],
+    "data=npz": ["data.file=file"],
+    "data=table": ["data.file=file", "data.target=column"],
+    "data=torchvision": ["data.name=CIFAR10"],
     "data=random_regression": ["loss=mse"],
     **{f"metrics={name}": ["data=random_regression", "loss=mse"] for name in ("mae", "r2", "rmse")},
 }
@@ -321,7 +325,7 @@ def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]
             [
                 "data.row: no such key. own_parts.source takes: path, rows, task, batch_size, "
                 "eval_batch_size, val_fraction, split_seed, folds, fold, "
-                "label_noise, shuffle, normalize. Did you mean data.rows?"
+                "label_noise, augment, scale_targets, shuffle, normalize. Did you mean data.rows?"
             ],
         ),
     ],
