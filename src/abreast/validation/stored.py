@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +37,22 @@ def check_stored(config: Mapping[str, Any], file: Path, built: Collection[str] =
 
 def stored_mistakes(config: Mapping[str, Any], built: Collection[str] = TRAINED) -> list[str]:
     """The mistakes in the configuration of a run directory; else as `check_stored`."""
+    problems = list(_names(config.get("names")))
     try:
         validate_values(_completed(config))
     except ConfigError as error:
-        problems = str(error).splitlines()
-    else:
-        return []
+        problems += str(error).splitlines()
     later = [name for name in top_level([conf_dir()]) if name not in config and name not in TRAINED_GROUPS]
     problems = [problem for problem in problems if problem.partition(":")[0] not in later]
     return [problem for problem in problems if NOT_INSTALLED not in problem or _group(problem) in built]
+
+
+def _names(names: object) -> Iterator[str]:
+    """A message where the names of the options are not a text for each group."""
+    kinds = (str, list, type(None))
+    is_named = isinstance(names, Mapping) and all(isinstance(name, kinds) for name in names.values())
+    if names is not None and not is_named:
+        yield f"names: {str(names)[:40]!r} is not the names of the options, one for each group"
 
 
 def _completed(config: Mapping[str, Any]) -> Config:
