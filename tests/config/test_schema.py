@@ -40,6 +40,8 @@ BATCH_SIZES = {
     "random_noise": 64,
     "random_regression": 64,
     "sklearn": 32,
+    "breast_cancer": 32,
+    "wine": 32,
     "table": 32,
     "torchvision": 128,
 }
