@@ -74,6 +74,9 @@ def test_the_objective_is_the_monitored_metric() -> None:
     config = {"data": {"task": "classification", "val_fraction": 0.1}}
     assert ranked_by(config) == ("val/accuracy", "max")
     assert objective(config, {"val/accuracy": 0.5, "train/loss": 1.0}) == 0.5
+    assert objective(config, {"val/loss": 1.0}) == 0.0  # measured, and not defined
+    with pytest.raises(KeyError):
+        objective(config, {"train/loss": 1.0})
     assert worst(config) == 0.0
     assert worst({"monitor": "val/r2"}) == -math.inf
     without_validation = {"data": {"task": "classification", "val_fraction": 0}}

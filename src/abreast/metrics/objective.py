@@ -30,8 +30,14 @@ def ranked_by(cfg: Mapping[str, Any]) -> tuple[str, Mode]:
 
 
 def objective(cfg: Mapping[str, Any], metrics: Mapping[str, float]) -> float:
-    """The value that a sweeper compares runs by, from a run's metrics by key."""
-    return float(metrics[ranked_by(cfg)[0]])
+    """The value that a sweeper compares runs by, from a run's metrics by key.
+
+    It is the worst one where the stage was measured, but the metric is not defined: an AUROC of one class.
+    """
+    name = ranked_by(cfg)[0]
+    if name not in metrics and f"{name.partition('/')[0]}/loss" in metrics:
+        return worst_value(name)
+    return float(metrics[name])
 
 
 def worst(cfg: Mapping[str, Any]) -> float:
