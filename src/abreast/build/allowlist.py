@@ -92,13 +92,13 @@ def check_data_paths(data: Config, run: Path, given: Sequence[str] = ()) -> None
         RunError: A file or folder lies elsewhere; the message names it and the fix, and nothing of it.
     """
     places = [run, Path.cwd(), *(Path(name).expanduser() for name in given if os.sep in name)]
-    real = [os.path.realpath(place) for place in places]
+    real = [os.path.realpath(folder) for folder in places]
     for key, text in _texts({k: v for k, v in data.items() if k not in ("_target_", "mirrors")}, "data"):
         name = key.split(".")[1]
         if name in given or (name == "dir" and data.get("_target_") in FIXED_NAMES):
             continue
         path = Path(os.path.realpath(Path(text).expanduser()) if "\0" not in text else os.sep)
-        if not any(path.is_relative_to(place) for place in real):
+        if not any(path.is_relative_to(folder) for folder in real):
             raise RunError(
                 f"{key}={text}: not read, as it lies outside {run} and the working directory, and a run "
                 f"directory may come from somebody else. If you want that, trust its folder on the command "

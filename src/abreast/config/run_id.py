@@ -38,12 +38,12 @@ def run_ids(config: Mapping[str, Any]) -> tuple[str, ...]:
     sweeps of earlier releases are found.
     """
     kept = _identified(config)
-    own = _digest(kept)
+    current = _digest(kept)
     trainer = kept.get("trainer")
     if not isinstance(trainer, Mapping) or "accelerator" not in trainer:
-        return (own,)
+        return (current,)
     others = [{**kept, "trainer": {**trainer, "accelerator": device}} for device in ACCELERATORS]
-    return tuple(dict.fromkeys([own, *map(_digest, others)]))
+    return tuple(dict.fromkeys([current, *map(_digest, others)]))
 
 
 def _identified(config: Mapping[str, Any]) -> Config:

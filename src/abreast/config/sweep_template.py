@@ -26,11 +26,11 @@ class SweepTemplate:
     """
 
     def __init__(self, config: DictConfig) -> None:
-        whole: Any = OmegaConf.to_container(config, resolve=False, enum_to_str=True)
-        self.hydra: Config = whole.pop("hydra")
-        self.task: Config = whole
-        self.is_plain = not _interpolates(whole)
-        self._scratch: DictConfig = OmegaConf.masked_copy(config, [str(key) for key in whole])
+        tree: Any = OmegaConf.to_container(config, resolve=False, enum_to_str=True)
+        self.hydra: Config = tree.pop("hydra")
+        self.task: Config = tree
+        self.is_plain = not _interpolates(tree)
+        self._scratch: DictConfig = OmegaConf.masked_copy(config, [str(key) for key in tree])
         self._converted: dict[str, Value] = {}  # by key and value
 
     def convert(self, values: Mapping[str, object]) -> dict[str, Value] | None:

@@ -120,9 +120,9 @@ def _content(path: Path) -> bytes:
 
 
 def _decoded(path: Path, content: bytes, encoding: str | None) -> str:
-    found = next((name for bom, name in _BOMS if content.startswith(bom)), None)
+    marked = next((name for bom, name in _BOMS if content.startswith(bom)), None)
     try:
-        text = content.decode(found or encoding or "utf-8")
+        text = content.decode(marked or encoding or "utf-8")
     except LookupError:
         raise DataError(
             f"data.encoding={encoding}: is unknown; usual ones are utf-8, latin-1, cp1252"

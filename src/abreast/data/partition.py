@@ -65,8 +65,8 @@ def partition(
     elif source.official_test:
         rest, held_out = torch.arange(len(targets)), torch.arange(0)
     elif split_seed == 0:
-        own = len(source.train)
-        rest, held_out = torch.arange(own), torch.arange(own, len(targets))
+        count = len(source.train)
+        rest, held_out = torch.arange(count), torch.arange(count, len(targets))
     else:
         rest, held_out = _drawn(targets, groups, len(source.test) / len(targets), split_seed)
     if source.official_test and folds is not None:

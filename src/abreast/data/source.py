@@ -60,8 +60,8 @@ class Subset(Split):
     indices: Tensor
 
     def __init__(self, rows: Split, indices: Tensor, targets: Tensor | None = None) -> None:
-        own = rows.targets.index_select(0, indices) if targets is None else targets
-        vars(self).update(rows=rows, indices=indices, targets=own)
+        chosen = rows.targets.index_select(0, indices) if targets is None else targets
+        vars(self).update(rows=rows, indices=indices, targets=chosen)
 
     @property
     def inputs(self) -> Tensor:

@@ -120,10 +120,10 @@ def _obtain(kind: Any, root: Path, mirrors: str | Sequence[str] | None) -> None:
             return
         for resource in _resources(kind):
             base, _, file = resource.url.rpartition("/")
-            own = [mirrors] if isinstance(mirrors, str) else [*map(str, mirrors or ())]
+            given = [mirrors] if isinstance(mirrors, str) else [*map(str, mirrors or ())]
             if _md5(root / resource.name) != resource.md5:
                 log.info("%s: downloading %s into %s", kind.__name__, file, root)
-                download(file, resource.md5, own or [base], root / resource.name, total=7200.0)
+                download(file, resource.md5, given or [base], root / resource.name, total=7200.0)
             if hasattr(kind, "base_folder"):
                 _extract(root / resource.name, root, {member for member, _ in _members(kind)})
     wrong = _unverified(kind, root)

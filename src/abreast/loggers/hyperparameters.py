@@ -49,9 +49,9 @@ def hyperparameters(config: Mapping[str, Any]) -> Row:
         if group == "trainer":
             node = {key: value for key, value in node.items() if key in TRAINER}
         row.update(_flat(node, group + "."))
-    whole = identity(config)
-    blocks = {SPLIT_SEED: whole.split_seed or None, FOLD: whole.fold}
-    for key, value in {**whole.leaves, **blocks}.items():
+    identified = identity(config)
+    blocks = {SPLIT_SEED: identified.split_seed or None, FOLD: identified.fold}
+    for key, value in {**identified.leaves, **blocks}.items():
         if value is not None and (not key.endswith(("_target_", "_partial_")) or key.endswith(CLASSES)):
             row.setdefault(key, value)
     return row

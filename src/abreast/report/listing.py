@@ -86,7 +86,7 @@ def entries(folder: Path) -> list[Entry]:
         folder: A directory of runs and sweeps, or of one sweep.
 
     Raises:
-        RunError: If there is no such directory, or nothing below it.
+        RunError: If the directory does not exist or holds nothing.
     """
     if not folder.is_dir():
         raise RunError(f"{folder}: no such directory")

@@ -69,7 +69,7 @@ def options_of(group: str, folders: Sequence[Path]) -> list[str]:
     """The options of a group, sorted.
 
     Raises:
-        ConfigError: If there is no such group.
+        ConfigError: If the group does not exist.
     """
     known = groups(folders)
     if group not in known:

@@ -52,10 +52,10 @@ class RunSettings:
 
     def identified(self, *, with_paths: bool) -> dict[str, Scalar]:
         """The keys that tell settings apart, without those at their default; with the paths of the data."""
-        own = self.identity.leaves
+        keys = self.identity.leaves
         return {
             key: value
-            for key, value in own.items()
+            for key, value in keys.items()
             if with_paths or not (key.startswith("data.") and is_data_path(key[len("data.") :], value))
         }
 

@@ -23,7 +23,7 @@ def refuse_links_out(folder: Path, trusted: Sequence[Path] = (), fix: str = "tru
     Raises:
         RunError: For the first link that leads out, or in a circle; the message names it and the fix.
     """
-    places = [os.path.realpath(place) for place in (folder, *trusted)]
+    places = [os.path.realpath(root) for root in (folder, *trusted)]
     folders = [folder]
     while folders:
         try:
@@ -38,7 +38,7 @@ def refuse_links_out(folder: Path, trusted: Sequence[Path] = (), fix: str = "tru
                     folders.append(Path(entry.path))
                 continue
             target = Path(os.path.realpath(entry.path))
-            if target.is_symlink() or not any(target.is_relative_to(place) for place in places):
+            if target.is_symlink() or not any(target.is_relative_to(root) for root in places):
                 raise RunError(
                     f"{entry.path}: not written through, as it is a link to elsewhere ({target}). Put the "
                     f"file or folder itself there. If you want that: {fix.format(target=target)}"

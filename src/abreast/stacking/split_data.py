@@ -46,6 +46,6 @@ class SplitData:
         key = split_key(cfg)
         if key not in self._modules:
             split = {name: value for name, value in cfg["data"].items() if name in LANE_DATA}
-            own = {**self.cfg, "data": {**self.cfg["data"], **split}}
-            self._modules[key] = build_data(own, self.steps, self.source, shared=self.shared)
+            config = {**self.cfg, "data": {**self.cfg["data"], **split}}
+            self._modules[key] = build_data(config, self.steps, self.source, shared=self.shared)
         return self._modules[key]

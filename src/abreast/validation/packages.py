@@ -29,5 +29,5 @@ def install_advice(package: str) -> str:
         return f"pip install 'abreast[{_EXTRAS[package]}]'"
     if package in _KNOWN:
         return f"pip install {_KNOWN[package]}"
-    own = "if it is a module of your own, put it into the working directory"
-    return f"{own}; else install the package that it comes from, if you trust it"
+    advice = "if it is a module of your own, put it into the working directory"
+    return f"{advice}; else install the package that it comes from, if you trust it"

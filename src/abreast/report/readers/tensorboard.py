@@ -138,8 +138,8 @@ def _setting(parts: Sequence[tuple[int, wire.Value]]) -> Scalar:
     """A google.protobuf.Value."""
     for number, value in parts:
         if number == 2 and isinstance(value, bytes):
-            whole = wire.double(value)
-            return int(whole) if whole.is_integer() and abs(whole) < 1e15 else whole
+            double = wire.double(value)
+            return int(double) if double.is_integer() and abs(double) < 1e15 else double
         if number == 3 and isinstance(value, bytes):
             return as_scalar(wire.text(value))
         if number == 4:
