@@ -111,7 +111,7 @@ def _data(figures: Sequence[Figure], tables: Sequence[Table]) -> str:
     }
     try:
         text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    except ValueError:  # a metric or a computed figure beyond the numbers of JSON
+    except (ValueError, TypeError):  # of a value that no run can have, beyond the numbers of JSON
         text = json.dumps(_finite(content), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     # Only "<" could start something else in a script element; lone surrogates cannot be encoded as UTF-8.
     return text.replace("<", "\\u003c").encode("utf-8", "replace").decode()
@@ -123,4 +123,5 @@ def _finite(value: Any) -> Any:
         return {key: _finite(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [_finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    is_number = isinstance(value, (int, str)) or value is None
+    return value if is_number or (isinstance(value, float) and math.isfinite(value)) else None
