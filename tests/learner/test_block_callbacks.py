@@ -134,6 +134,8 @@ def test_blocks_equal_single_steps(
         assert "callbacks.it" in line
         assert row.reason in line
     check_equal(tmp_path / "1", tmp_path / "4")
+    warned = any("StochasticWeightAveraging puts its averages" in line for line in caplog.messages)
+    assert warned == target.endswith("StochasticWeightAveraging")
 
 
 @pytest.mark.parametrize(

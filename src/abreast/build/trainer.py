@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.util import find_spec
 
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import DeviceStatsMonitor, ModelCheckpoint, ProgressBar
+from lightning.pytorch.callbacks import (
+    DeviceStatsMonitor,
+    ModelCheckpoint,
+    ProgressBar,
+    StochasticWeightAveraging,
+)
 from lightning.pytorch.loggers import Logger
 
 from abreast.build.instantiate import Factories, make
@@ -28,6 +34,13 @@ OWN_WORK: Config = {
     "use_distributed_sampler": False,
 }
 
+log = logging.getLogger(__name__)
+
+SWA_IS_NOT_SAVED = (
+    "StochasticWeightAveraging puts its averages into the network when training ends, after the last checkpoint, "
+    "and it is a checkpoint that is tested; the averages of EMAWeightAveraging and WeightAveraging are saved"
+)
+
 
 def build_callbacks(
     cfg: Config, directory: RunDirectory, factories: Factories | None = None
@@ -45,6 +58,8 @@ def build_callbacks(
         reason = why_unsupported(kind, parents)
         if reason is not None:
             raise ConfigError(f"callbacks.{name}: {reason}")
+        if isinstance(callback, StochasticWeightAveraging):
+            log.warning("callbacks.%s: %s", name, SWA_IS_NOT_SAVED)
         callbacks.append(callback)
     files: Config = {"dirpath": directory.checkpoints, "enable_version_counter": False}
     if monitored is None or cfg["data"]["val_fraction"] == 0:  # no epoch can be preferred: the last is best
