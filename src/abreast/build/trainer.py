@@ -37,8 +37,8 @@ OWN_WORK: Config = {
 log = logging.getLogger(__name__)
 
 SWA_IS_NOT_SAVED = (
-    "StochasticWeightAveraging puts its averages into the network when training ends, after the last checkpoint, "
-    "and it is a checkpoint that is tested; the averages of EMAWeightAveraging and WeightAveraging are saved"
+    "StochasticWeightAveraging puts its averages into the network when training ends, after the last "
+    "checkpoint, and it is a checkpoint that is tested; the averages of EMAWeightAveraging and WeightAveraging are saved"
 )
 
 
