@@ -38,7 +38,8 @@ log = logging.getLogger(__name__)
 
 SWA_IS_NOT_SAVED = (
     "StochasticWeightAveraging puts its averages into the network when training ends, after the last "
-    "checkpoint, and it is a checkpoint that is tested; the averages of EMAWeightAveraging and WeightAveraging are saved"
+    "checkpoint, and it is a checkpoint that is tested; the averages of EMAWeightAveraging and "
+    "WeightAveraging are saved"
 )
 
 
