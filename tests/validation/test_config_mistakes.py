@@ -19,7 +19,7 @@ SOURCE = ROOT / "src" / "abreast"
 # Arguments -> pieces of the message, in order. {conf} is the user's own configuration directory, below.
 MISTAKES = {
     # Groups and their options
-    "optim=adamm": ["optim=adamm: no such option. optim takes: adadelta, ", "Did you mean optim=adam?"],
+    "optim=adamm": ["optim=adamm: no such option. optim takes: adabelief, ", "Did you mean optim=adam?"],
     "loss=cross_entropi": ["loss=cross_entropi: no such option", "Did you mean loss=cross_entropy?"],
     "metrics=macro_f2": ["metrics=macro_f2: no such option", "Did you mean metrics=macro_f1?"],
     "metrics=rmse": ["metrics.rmse: is for regression, but data.task=classification", "Metrics that fit: "],
@@ -38,12 +38,12 @@ MISTAKES = {
         "is the name of abreast.metrics.AUROC"
     ],
     "metrics=brier +metrics.brier.mode=max": ["metrics.brier.mode: max is the wrong way; write null, or min"],
-    "optim=3": ["optim=3: no such option. optim takes: adadelta, "],
+    "optim=3": ["optim=3: no such option. optim takes: adabelief, "],
     "experiment=mnist_mpl": ["experiment=mnist_mpl: no such option", "Did you mean experiment=mnist_mlp?"],
     "optimm=adam": ["optimm: no such group or key. Groups: callbacks, data, ", "Did you mean optim?"],
     "+optim=sgd": ["+optim=sgd: optim has an option already; write optim=sgd"],
     "++optim=sgd": ["++optim=sgd: optim has an option already; write optim=sgd"],
-    "~optim": ["optim: is missing; choose one of adadelta, "],
+    "~optim": ["optim: is missing; choose one of adabelief, "],
     "--config-dir {conf} loss=min": [
         "loss=min: no such option. loss takes: ",
         "mine",
