@@ -29,7 +29,7 @@ TINY = (
     "model.hidden=[4]",
     "trainer=cpu",
     "trainer.max_epochs=1",
-    "schedule=cosine",
+    "schedule=exponential",
 )
 
 

@@ -149,8 +149,7 @@ class MetricKeys:
     scores: Literal["logits", "probs", "positive", "labels"] | None = field(
         default=None,
         metadata={
-            "help": "what it is given: raw scores, probabilities, those of the second of two classes, or "
-            "predicted classes; null: what its class takes"
+            "help": "what it takes; positive: probability of the second class; null: as its class says"
         },
     )
 
