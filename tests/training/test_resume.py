@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from abreast.cli.resume import main as command
 from abreast.errors import Interrupted, RunError
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.directory_lock import locked
@@ -137,3 +138,18 @@ def test_a_run_that_another_process_trains_is_left_alone(tmp_path: Path) -> None
     with locked(path), pytest.raises(RunError, match="another process"):
         go_on_with(path)
     assert directory.read_status()["status"] == "finished"
+
+
+@pytest.mark.parametrize("step", [1, 4, 9, 13])
+def test_the_command_resumes_a_run_wherever_it_was_stopped(
+    step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In its first epoch, too, of which metrics.csv has no row yet."""
+    with monkeypatch.context() as patch:
+        stop_at(step, patch)
+        with pytest.raises(Interrupted):
+            begin(tmp_path / "run")
+    assert (tmp_path / "run" / "metrics.csv").exists() is (step >= 9)
+    assert command([f"resume={tmp_path / 'run'}"]) == 0
+    assert RunDirectory(tmp_path / "run").read_status()["status"] == "finished"
+    assert len(RunDirectory(tmp_path / "run").read_metrics()) == 3

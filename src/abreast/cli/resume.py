@@ -118,9 +118,8 @@ def _resume(
                 if point.batches
                 else f"trainer.max_epochs={most}: the run has trained {begun} epochs; write at least {begun}"
             )
-        steps = [
-            row["step"] / row["epoch"] for row in directory.read_metrics() if row["epoch"] == point.epoch
-        ]
+        rows = directory.read_metrics() if point.epoch else []  # a run that is in its first epoch has none
+        steps = [row["step"] / row["epoch"] for row in rows if row["epoch"] == point.epoch]
         with permitted(permissions, reset=True):
             check_length(config, made_for, round(steps[-1]) if steps else None)
     else:

@@ -196,8 +196,8 @@ class RunDirectory:
 
     def _runs(self) -> str:
         """What to write in place of the directory of a sweep."""
-        runs = sorted(file.parent for file in self.path.glob(f"*/{CONFIG}")) or sorted(
-            file.parent for file in self.path.glob(f"*/*/{CONFIG}")
+        runs = sorted(file.parent for file in self.path.glob(f"[!.]*/{CONFIG}")) or sorted(
+            file.parent for file in self.path.glob(f"[!.]*/[!.]*/{CONFIG}")
         )
         count = "a run" if len(runs) == 1 else f"{len(runs)} runs"
         return f". It holds {count}: name one of them, such as {runs[0]}" if runs else ""
