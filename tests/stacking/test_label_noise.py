@@ -15,3 +15,13 @@ def test_a_lane_is_its_plain_run(configs: Any, both: Any, check: Any) -> None:
 def test_different_noise_is_a_different_stack(configs: Any) -> None:
     noises = [(f"data.label_noise={noise}", f"seed={seed}") for seed in (0, 1) for noise in (0.0, 0.2)]
     assert plan(configs((), *noises)).stacks == [[0, 2], [1, 3]]
+
+
+def test_noise_spares_the_label_that_is_ignored(configs: Any) -> None:
+    """So lanes that ignore different labels have different noise; without noise they share a stack."""
+    ignoring = [
+        (f"loss.criterion.ignore_index={label}", f"seed={seed}") for seed in (0, 1) for label in (2, 4)
+    ]
+    sweep = configs(("data.label_noise=0.3",), *ignoring, ("loss=mse", "seed=0"), ("seed=1",))
+    assert sorted(sorted(stack) for stack in plan(sweep).stacks) == [[0, 2], [1, 3], [4, 5]]
+    assert [len(stack) for stack in plan(configs((), *ignoring)).stacks] == [4]

@@ -137,6 +137,9 @@ def shared_settings(config: Config) -> str:
     common = {key: value for key, value in config.items() if key not in LANE_GROUPS}
     common["trainer"] = {k: v for k, v in config["trainer"].items() if k not in LANE_TRAINER}
     common["data"] = {k: v for k, v in config["data"].items() if k not in LANE_DATA}
+    if config["data"].get("label_noise"):  # which spares the label that the loss ignores
+        ignored = config["loss"]["criterion"].get("ignore_index")
+        common["ignored label"] = ignored if isinstance(ignored, int) and ignored >= 0 else None
     return _text(common)
 
 
