@@ -46,6 +46,11 @@ def test_keys_are_the_functions_arguments(path: Any) -> None:
     """Beside the loader's, of which a file only holds those that differ from the schema."""
     config = yaml.safe_load(path.read_text())
     task, itself = config.pop("defaults")
+    if (FOLDER / f"{task}.yaml").is_file():  # an option with some keys set: those of the other one
+        inherited = yaml.safe_load((FOLDER / f"{task}.yaml").read_text())
+        assert set(config) < set(inherited)
+        config = inherited
+        task, _ = config.pop("defaults")
     assert task in [f"/{name}@_here_" for name in TASKS]
     assert itself == "_self_"
     loader = {name: config.pop(name) for name in names(LoaderKeys) if name in config}

@@ -74,6 +74,7 @@ def run(line: str, folder: Path, source: Path | None) -> None:
     assert "individually" not in outcome.out, f"{line}\n{outcome.out}"  # the sweeps of the pages are stacks
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_runs(page: Path, tmp_path: Path) -> None:
     found = blocks(page)

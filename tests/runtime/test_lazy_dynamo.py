@@ -74,6 +74,7 @@ def run(code: str) -> None:
     assert done.code == 0, done.err
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("use", USES)
 def test_it_is_there_when_it_is_asked_for(use: str) -> None:
     run(USES[use] + "\nassert is_there()")

@@ -131,6 +131,7 @@ def checkpoints(folder: Path, arguments: tuple[str, ...], switch: str) -> dict[s
     return contents
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", COMMANDS)
 def test_results_are_bitwise_identical_without_patches(command: str, tmp_path: Path) -> None:
     without = checkpoints(tmp_path / "without", COMMANDS[command], "1")

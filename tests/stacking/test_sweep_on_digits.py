@@ -16,6 +16,7 @@ Both = Callable[..., list[tuple[Path, Path]]]
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     "model", [("model.norm=batch", "model.hidden=[64,32]"), ("model.dropout=0.2",)], ids=" ".join
 )

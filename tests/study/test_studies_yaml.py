@@ -28,7 +28,13 @@ def prepared() -> Iterator[Any]:
         yield preparing
 
 
-@pytest.mark.parametrize("name", options("study"))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.long) if name == "crowded_valley" else name  # 240 cells
+        for name in options("study")
+    ],
+)
 def test_it_is_sound(prepared: Any, name: str) -> None:
     found = prepared(f"+study={name}")
     plan = found.protocol

@@ -74,6 +74,7 @@ def test_fifty_kills_of_a_run(tmp_path: Path) -> None:
         assert not [*path.rglob("*.part")]
 
 
+@pytest.mark.long
 def test_fifteen_kills_of_a_sweep(tmp_path: Path) -> None:
     arguments = [
         "-m",

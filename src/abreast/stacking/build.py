@@ -181,8 +181,6 @@ class LaneBuilder:
         elif not is_same_architecture(learner.net, self._first_net):
             name = type(learner.net).__name__
             raise NotStackableError(f"{name} differs in architecture from the stack's first run")
-        if steps_draw(cfg, learner):
-            raise NotStackableError(f"{cfg['optim']['_target_']} or its schedule draws random numbers")
         reason = self._optimizers.why_individual(
             learner.make_optimizer,
             [*learner.net.parameters()],
@@ -190,6 +188,8 @@ class LaneBuilder:
         )
         if reason is not None:
             raise NotStackableError(reason)
+        if steps_draw(cfg, learner):  # takes steps, which some optimizers cannot without a loss
+            raise NotStackableError(f"{cfg['optim']['_target_']} or its schedule draws random numbers")
 
     def _build_net(self, cfg: Config, data: DataModule) -> nn.Module:
         """Build the network as `build_net` does, but find its class only once.
