@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from abreast.config.augmentation import augment_mistakes
 from abreast.errors import ConfigError
 from abreast.runtime.seeding import derive
-from abreast.suggestions import did_you_mean, listed
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,9 @@ class Augment:
     @classmethod
     def from_config(cls, settings: Mapping[str, float] | None, in_shape: tuple[int, ...]) -> Augment | None:
         """Check settings for inputs of a shape; None where nothing is to be done. Raises ConfigError."""
-        names = [field.name for field in fields(cls)]
+        for mistake in augment_mistakes(settings or {}):
+            raise ConfigError(mistake)
         for name, value in (settings or {}).items():
-            if name not in names:
-                near = did_you_mean(str(name), names)
-                raise ConfigError(f"data.augment.{name}: is unknown; it takes {listed(names)}{near}")
-            most = {"flip": 1.0, "scale": 0.9, "rotate": 180.0}.get(name, math.inf)
-            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not is_number or not 0 <= value <= most or (name == "shift" and value != int(value)):
-                kind = "a whole number" if name == "shift" else "a number"
-                bound = f" to {most:g}" if most < math.inf else ""
-                raise ConfigError(f"data.augment.{name}={value!r} must be {kind} from 0{bound}")
             if value and name != "noise" and len(in_shape) != 3:
                 raise ConfigError(
                     f"data.augment.{name}: needs images, but inputs are of shape {list(in_shape)}"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from abreast.config.augmentation import augment_mistakes
 from abreast.config.callbacks import unsupported_callbacks
 from abreast.config.options import groups, option
 from abreast.metrics.registry import TASKS, asking_for, direction, monitored_keys
@@ -34,6 +35,8 @@ def crosschecks(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[
     yield from check_forms(config["loss"]) if isinstance(config.get("loss"), Mapping) else ()
     yield from _classes(config)
     yield from _folds(config)
+    augment = _get(config, "data.augment")
+    yield from augment_mistakes(augment) if isinstance(augment, Mapping) else ()
     yield from check_metrics(config, folders)
     yield from _monitors(config)
     yield from unsupported_callbacks(dict(_entries(config, "callbacks")))

@@ -1,0 +1,34 @@
+"""The settings of `data.augment`, each once, with its range. No torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+from abreast.suggestions import did_you_mean, listed
+
+# The largest value of each; the smallest is 0, which does nothing.
+MOST = {"flip": 1.0, "rotate": 180.0, "scale": 0.9, "shift": math.inf, "noise": math.inf}
+WHOLE = ("shift",)  # pixels
+
+
+def augment_mistakes(settings: Mapping[str, object]) -> Iterator[str]:
+    """Say what is wrong with settings of `data.augment`, whatever the data are.
+
+    >>> list(augment_mistakes({"flip": 2}))
+    ['data.augment.flip=2 must be a number from 0 to 1']
+    """
+    for name, value in settings.items():
+        if name not in MOST:
+            near = did_you_mean(str(name), MOST)
+            yield f"data.augment.{name}: is unknown; it takes {listed([*MOST])}{near}"
+            continue
+        most = MOST[name]
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        is_valid = (
+            isinstance(value, (int, float)) and is_number and math.isfinite(value) and 0 <= value <= most
+        )
+        if not is_valid or (name in WHOLE and value != int(value)):  # type: ignore[call-overload]
+            kind = "a whole number" if name in WHOLE else "a number"
+            bound = f" to {most:g}" if most < math.inf else ""
+            yield f"data.augment.{name}={value!r} must be {kind} from 0{bound}"
