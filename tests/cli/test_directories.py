@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from support.command_line import Outcome, run_all
+from support.patches import needs_patch
+
+pytestmark = needs_patch("sweep_loader")  # which shortens the names of a sweep
 
 TRAINING = """
 import os

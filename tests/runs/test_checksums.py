@@ -55,7 +55,7 @@ def test_a_run_that_nobody_changed(copy: RunDirectory, caplog: pytest.LogCapture
     evaluate(copy.path)
     assert resume([f"resume={copy.path}"]) == 0
     assert changes(copy, ALL) == []
-    assert caplog.text == ""
+    assert "has changed" not in caplog.text
 
 
 @pytest.mark.parametrize("name", [name for name in ALL if name not in ABSENT])
@@ -87,7 +87,7 @@ def test_another_runs_checkpoint_is_named(
     other = reference(compose(*TINY, *CHOSEN, "seed=1")).finished()
     shutil.copy(other / "checkpoints" / "best.ckpt", copy.checkpoints)
     evaluate(copy.path, checkpoint="last")
-    assert caplog.text == ""
+    assert "has changed" not in caplog.text
     assert evaluate(copy.path) == pytest.approx(evaluate(other))
     assert "checkpoints/best.ckpt has changed since the run ended" in caplog.text
 
