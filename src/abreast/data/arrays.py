@@ -13,6 +13,7 @@ from annotated_types import Gt, Lt
 from torch import Tensor
 
 from abreast.data.columns import Column, numbers
+from abreast.data.drawn_source import drawn_source
 from abreast.data.files import expand
 from abreast.data.source import Source, Split
 from abreast.data.split import stratified_split
@@ -74,14 +75,8 @@ def npz(
         return Source(Split(inputs, targets), Split(test_inputs, test_targets), classes, columns=columns)
     if len(inputs) != len(targets):
         raise DataError(f"{path}: {train[0][0]} has {len(inputs)} rows, {train[1][0]} has {len(targets)}")
-    rest, held = stratified_split(targets, test_fraction, seed=0)
-    return Source(
-        Split(inputs[rest], targets[rest]),
-        Split(inputs[held], targets[held]),
-        classes,
-        official_test=False,
-        columns=columns,
-    )
+    rows = stratified_split(targets, test_fraction, seed=0)
+    return drawn_source(inputs, targets, rows, classes, columns)
 
 
 def _read(path: Path) -> dict[str, Array]:

@@ -11,6 +11,7 @@ from annotated_types import Ge, Gt, Lt
 from PIL import Image
 from torch import Tensor
 
+from abreast.data.drawn_source import drawn_source
 from abreast.data.files import expand
 from abreast.data.picture import Fit, read_picture
 from abreast.data.source import Source, Split
@@ -67,10 +68,7 @@ def images(
         return Source(
             Split(inputs, targets), Split(*_read(test, classes, depth, size, fit, background)), classes
         )
-    rest, held = stratified_split(targets, test_fraction, seed=0)
-    return Source(
-        Split(inputs[rest], targets[rest]), Split(inputs[held], targets[held]), classes, official_test=False
-    )
+    return drawn_source(inputs, targets, stratified_split(targets, test_fraction, seed=0), classes)
 
 
 def _files(root: Path) -> dict[str, list[Path]]:

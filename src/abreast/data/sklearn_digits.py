@@ -11,7 +11,8 @@ import torch
 from annotated_types import Gt, Lt
 from torch import Tensor
 
-from abreast.data.source import Source, Split
+from abreast.data.drawn_source import drawn_source
+from abreast.data.source import Source
 from abreast.data.split import stratified_split
 from abreast.errors import ConfigError, DataError
 
@@ -27,12 +28,7 @@ def digits(test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2) -> Source:
     train, test = stratified_split(targets, test_fraction, seed=0)
     if not len(test):
         raise ConfigError(f"{test_fraction=!r} leaves nothing to test on: it must be above 0.")
-    return Source(
-        Split(inputs[train], targets[train]),
-        Split(inputs[test], targets[test]),
-        tuple("0123456789"),
-        official_test=False,
-    )
+    return drawn_source(inputs, targets, (train, test), tuple("0123456789"))
 
 
 def _packaged() -> Path:

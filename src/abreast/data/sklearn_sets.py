@@ -9,7 +9,8 @@ import torch
 from annotated_types import Gt, Lt
 
 from abreast.data.columns import numbers
-from abreast.data.source import Source, Split
+from abreast.data.drawn_source import drawn_source
+from abreast.data.source import Source
 from abreast.data.split import stratified_split
 from abreast.errors import ConfigError
 
@@ -43,10 +44,4 @@ def sklearn(name: Name = "breast_cancer", test_fraction: Annotated[float, Gt(0),
     train, test = stratified_split(targets, test_fraction, seed=0)
     if not len(test):
         raise ConfigError(f"{test_fraction=!r} leaves nothing to test on: it must be above 0.")
-    return Source(
-        Split(inputs[train], targets[train]),
-        Split(inputs[test], targets[test]),
-        classes,
-        official_test=False,
-        columns=numbers(table.feature_names),
-    )
+    return drawn_source(inputs, targets, (train, test), classes, numbers(table.feature_names))

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from abreast.data.columns import known_columns
 from abreast.data.csv_file import RawTable, read_csv
+from abreast.data.drawn_source import drawn_source
 from abreast.data.files import expand
 from abreast.data.group_split import group_split
 from abreast.data.parquet_file import is_parquet, read_parquet
@@ -91,17 +92,10 @@ def table(
         return Source(Split(inputs, targets), part, classes, columns=described, groups=groups)
     if groups is None:
         _check_counts(train, label, classes, targets)
-        rest, held = stratified_split(targets, test_fraction, seed=0)
+        rows = stratified_split(targets, test_fraction, seed=0)
     else:
-        rest, held = group_split(groups, test_fraction, seed=0)
-    return Source(
-        Split(inputs[rest], targets[rest]),
-        Split(inputs[held], targets[held]),
-        classes,
-        official_test=False,
-        columns=described,
-        groups=None if groups is None else groups[torch.cat([rest, held])],
-    )
+        rows = group_split(groups, test_fraction, seed=0)
+    return drawn_source(inputs, targets, rows, classes, described, groups)
 
 
 def read_table(
