@@ -37,6 +37,23 @@ WAYS = {
 }
 
 
+def halt(group: int) -> None:
+    """Stop the processes of a group, and wait until their last thread stands still."""
+    os.killpg(group, signal.SIGSTOP)
+    while thread_states(group) - {"T", "Z"}:
+        time.sleep(0.01)
+
+
+def thread_states(group: int) -> set[str]:
+    states = set()
+    for stat in Path("/proc").glob("[0-9]*/task/[0-9]*/stat"):
+        with suppress(OSError):  # it has ended
+            state, _parent, of_group = stat.read_text().rpartition(")")[2].split()[:3]
+            if int(of_group) == group:
+                states.add(state)
+    return states
+
+
 @contextmanager
 def sweeping(folder: Path, *more: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     """A sweep at work, halted, and the directory of one of its runs."""
@@ -51,7 +68,7 @@ def sweeping(folder: Path, *more: str) -> Iterator[tuple[subprocess.Popen[bytes]
             assert process.poll() is None, (folder / "said.txt").read_text()
             assert time.monotonic() < until
             time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGSTOP)
+        halt(process.pid)
         yield process, lanes[0].parents[1]
     finally:
         with suppress(ProcessLookupError):
