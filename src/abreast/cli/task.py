@@ -62,8 +62,10 @@ def _run(values: Config, run_dir: Path, *, in_sweep: bool) -> float:
     state = run_state(directory, values) if in_sweep else RunState.NEW
     try:
         if state == RunState.FINISHED:
+            from abreast.build.changed_data import FinishedRuns
             from abreast.metrics.objective import objective
 
+            FinishedRuns().check(directory, values)
             log.info("%s is finished already", run_dir)
             return objective(values, directory.read_result()["metrics"])
         if state == RunState.DIVERGED:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lightning.pytorch import Trainer
 
+from abreast.build.changed_data import report_changed_data
 from abreast.build.data import build_data
 from abreast.build.instantiate import REFUSALS
 from abreast.build.trainer import OWN_WORK
@@ -64,6 +65,8 @@ def evaluate(
                 f"the data have examples of shape {data.in_shape} with {data.out_features} outputs, but the "
                 f"run's network takes {learner.in_shape} to {learner.out_features}: choose such data"
             )
+        if not overrides:
+            report_changed_data(directory, data.content)
         with matmul_precision(config.get("matmul_precision")):
             tester(config).test(learner, datamodule=data, verbose=False)
         if examples is not None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from abreast.config.types import State
+from abreast.data.datamodule import DataModule
 from abreast.errors import RunError
 from abreast.learner.checkpoint_file import check_archive, check_content
 from abreast.runs.atomic import write_atomically
@@ -130,3 +131,13 @@ def resume_point_or_clear(directory: RunDirectory) -> ResumePoint:
 def weights(path: Path) -> dict[str, Tensor]:
     """The weights that a checkpoint holds, on the CPU."""
     return dict(load(path)["state_dict"])
+
+
+def data_digest(directory: RunDirectory) -> str | None:
+    """The digest of the data that the run's last checkpoint was trained on; None where it does not say."""
+    last = directory.checkpoints / LAST
+    if not last.exists():
+        return None
+    state = load(last).get(DataModule.__qualname__)
+    digest = state.get("digest") if isinstance(state, Mapping) else None
+    return digest if isinstance(digest, str) else None

@@ -11,6 +11,7 @@ from pathlib import Path
 from lightning.pytorch import Callback, Trainer
 from torch import nn
 
+from abreast.build.changed_data import ChangedDataError, check_same_data
 from abreast.build.components import ComponentCache, build_learner, build_net
 from abreast.build.data import build_data, ignore_index
 from abreast.build.instantiate import Factories, make
@@ -105,6 +106,9 @@ def build_lanes(
             lanes.append(builder.build(number, job, directory))
         except NotStackableError as reason:
             outcomes[number].not_stacked = str(reason)
+        except ChangedDataError as error:  # once its data are back, it can be resumed
+            outcomes[number].error = error
+            directory.write_status("interrupted")
         except Exception as error:
             outcomes[number].error = error
             directory.write_failure(error)
@@ -140,6 +144,7 @@ class LaneBuilder:
         if reason is not None:
             raise NotStackableError(reason)
         data = self.data.of(cfg)
+        check_same_data(directory, data.content)
         _check_labels(cfg, data)
         self._check_length(cfg, data)
         step_config, _ = build_step_config(cfg)

@@ -211,6 +211,7 @@ class Lane:
             "optimizer_states": [self.optimizer_group.state_dict(self.number)],
             "lr_schedulers": [] if scheduler is None else [cloned(scheduler.state_dict())],
         }
+        content[DataModule.__qualname__] = self.data.state_dict()
         for callback in self.callbacks:
             callback.on_save_checkpoint(cast(Trainer, self.trainer), self.learner, content)
         self.learner.on_save_checkpoint(content)

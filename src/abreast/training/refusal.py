@@ -15,7 +15,13 @@ from abreast.runs.files import CONFIG, LAST, STATUS
 from abreast.runs.small_file import MOST_YAML_BYTES, read_text
 
 # What a status names as the reason where the run, or one of its processes, was refused.
-REFUSALS = ("ConfigError: ", "DataError: ", "RunError: ", "MisconfigurationException: ")
+REFUSALS = (
+    "ConfigError: ",
+    "ChangedDataError: ",
+    "DataError: ",
+    "RunError: ",
+    "MisconfigurationException: ",
+)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from lightning.pytorch import Callback, Trainer
 
+from abreast.build.changed_data import check_same_data
 from abreast.build.components import build_learner
 from abreast.build.data import build_data
 from abreast.build.steps import build_step_config
@@ -160,6 +161,7 @@ def train(cfg: Config, directory: RunDirectory) -> None:
     seed_everything(cfg["seed"])
     step_config, steps = build_step_config(cfg)
     data = build_data(cfg, steps)
+    check_same_data(directory, data.content)
     learner = build_learner(cfg, data, step_config)
     trainer = build_trainer(cfg, directory, learner, math.ceil(data.batches_per_epoch / steps))
     with boards_closed(trainer.loggers):

@@ -10,6 +10,7 @@ from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from hydra.types import TaskFunction
 from omegaconf import OmegaConf
 
+from abreast.build.changed_data import ChangedDataError, FinishedRuns
 from abreast.errors import AbreastError, Interrupted, RunError
 from abreast.runs.replaced import clear
 from abreast.runtime.directory_lock import is_used
@@ -101,6 +102,7 @@ class _Sweep:
         from abreast.metrics.objective import objective, worst
         from abreast.runs.state import RunState, run_state, was_dropped
 
+        finished_runs = FinishedRuns()
         unfinished, finished, diverged, resumed = [], 0, 0, 0
         for job in jobs:
             assert job.run_config is not None
@@ -109,6 +111,11 @@ class _Sweep:
                 continue
             try:
                 state = run_state(job.directory, job.run_config)
+                if state == RunState.FINISHED:
+                    finished_runs.check(job.directory, job.run_config)
+            except ChangedDataError:
+                self.hydra.run(job)  # which says so
+                continue
             except AbreastError:
                 state = RunState.NEW  # the run itself says what is wrong
             is_begun = state == RunState.BEGUN
