@@ -9,7 +9,7 @@ TEST_ARGS ?= -n $(shell [ $(CORES) -gt 2 ] && echo $(CORES) || echo 2) --dist wo
 
 .PHONY: help
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: install
 install: $(READY) ## Make the environment (.venv) with everything in it
@@ -44,6 +44,14 @@ test-all: $(READY) ## Run all tests
 .PHONY: test-long
 test-long: $(READY) ## Run the tests that `make test` leaves out: with it, they are `make test-all`
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long $(TEST_ARGS)
+
+.PHONY: gpu
+gpu: ## Prove and measure on a GPU, with PYTHON's packages and wheels/; ARGS="--device cpu" rehearses
+	$(PYTHON) scripts/gpu.py $(ARGS)
+
+.PHONY: gpu-wheels
+gpu-wheels: ## Collect in wheels/ what `make gpu` takes to a machine without a network
+	$(PYTHON) scripts/gpu_wheels.py $(ARGS)
 
 .PHONY: check
 check: $(READY) ## Run the linter, the formatter's check and the type checker

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -38,7 +39,9 @@ def pytest_configure() -> None:
     from hydra.core.plugins import Plugins
 
     # Hydra's own launcher tests put its registries back to what they were before: let that be whole.
-    Plugins.instance()
+    with pytest.MonkeyPatch.context() as patch:  # tests/hydra_plugins holds no plugins
+        patch.setattr(sys, "path", [entry for entry in sys.path if entry != str(Path(__file__).parent)])
+        Plugins.instance()
 
 
 @pytest.fixture(autouse=True)

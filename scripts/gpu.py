@@ -1,0 +1,164 @@
+"""Prove and measure abreast on a GPU, with one command and without a network.
+
+    python scripts/gpu.py                      # `make gpu`: at most eight minutes
+    python scripts/gpu.py --device cpu         # the same on a CPU, with tiny sizes: a rehearsal
+    python scripts/gpu.py --parts tests        # some of the parts only
+
+Uses this Python's packages, and unpacks what it lacks from the wheels that `make gpu-wheels` has collected.
+Every part is a process of its own, with a limit of time. `gpu.json` and `gpu.md` are rewritten after each
+measurement, so that what was measured is kept if the command is cut. What fails or is missing is said there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gpu_report
+import gpu_wheels
+
+ROOT = Path(__file__).resolve().parents[1]
+TOTAL_SECONDS = 470
+RESULT = re.compile(r"^(tests/\S+::.+?) (PASSED|FAILED|ERROR|SKIPPED|XFAIL)\b")
+
+
+class Part(NamedTuple):
+    """A part of the command, and the most seconds that it may take."""
+
+    name: str
+    seconds: float
+
+
+PARTS = (
+    Part("machine", 40),
+    Part("tests", 150),
+    Part("roofline", 30),
+    Part("steps", 130),
+    Part("others", 70),
+    Part("sweep", 60),
+)
+
+
+def command(part: str, device: str, data: Path) -> list[str]:
+    """The command of a part's process."""
+    if part != "tests":
+        script = str(ROOT / "scripts" / "gpu_speed.py")
+        return [sys.executable, "-u", script, part, "--device", device, "--data", str(data)]
+    options = [
+        "-o",
+        "addopts=--import-mode=importlib",
+        "-o",
+        "filterwarnings=default",
+        "-p",
+        "no:cacheprovider",
+    ]
+    return [sys.executable, "-u", "-m", "pytest", "-v", "--tb=short", "-m", "gpu", *options, "tests/system"]
+
+
+def environment(device: str, site: Path) -> dict[str, str]:
+    """The environment of the parts' processes."""
+    paths = [ROOT / "src", ROOT / "scripts"]
+    path = [*map(str, paths), *filter(None, [os.environ.get("PYTHONPATH")]), str(site)]
+    more = {"PYTHONPATH": os.pathsep.join(path), "ABREAST_GPU_TESTS": device, "COLUMNS": "200"}
+    return {**os.environ, **more}
+
+
+def lines(arguments: list[str], environ: dict[str, str], seconds: float) -> Iterator[str]:
+    """The lines that a process prints; a last one says how it ended, unless well.
+
+    It is killed, with all that it has started, when its time is over.
+    """
+    process = subprocess.Popen(
+        arguments,
+        cwd=ROOT,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    is_late = threading.Event()
+
+    def kill() -> None:
+        is_late.set()
+        os.killpg(process.pid, signal.SIGKILL)
+
+    timer = threading.Timer(seconds, kill)
+    timer.start()
+    assert process.stdout is not None
+    try:
+        yield from process.stdout
+        code = process.wait()
+    finally:
+        timer.cancel()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        process.stdout.close()
+    if is_late.is_set():
+        yield json.dumps({"part": "ended", "note": f"cut after {seconds:.0f} s"})
+    elif code:
+        yield json.dumps({"part": "ended", "note": f"ended with code {code}"})
+
+
+def parsed(part: str, line: str) -> dict[str, Any] | None:
+    """What a line of a part's output says: a measurement, a test's result, or nothing."""
+    if line.startswith("{"):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            return None
+        return {"part": part, **row} if isinstance(row, dict) else None
+    result = RESULT.match(line) if part == "tests" else None
+    return None if result is None else {"part": "tests", "test": result[1], "outcome": result[2].lower()}
+
+
+def main() -> int:
+    """Run the parts; 1 if a test failed or a part ended badly."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--parts", nargs="+", choices=[part.name for part in PARTS])
+    parser.add_argument("--wheels", type=Path, default=gpu_wheels.FOLDER)
+    parser.add_argument("--out", type=Path, default=Path(os.environ.get("OUT", "gpu-results")))
+    parser.add_argument("--seconds", type=float, default=TOTAL_SECONDS, help="for everything")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    report = gpu_report.Report(options.out)
+    with tempfile.TemporaryDirectory() as name, (options.out / "gpu.log").open("w") as log:
+        site = Path(name) / "site"
+        site.mkdir()
+        report.add({"part": "machine", "unpacked": gpu_wheels.unpack(options.wheels, site)})
+        for part in PARTS:
+            if options.parts and part.name not in options.parts:
+                continue
+            seconds = min(part.seconds, options.seconds - (time.monotonic() - began))
+            if seconds <= 5:
+                report.add({"part": part.name, "note": "left out: no time"})
+                continue
+            for line in lines(
+                command(part.name, options.device, Path(name)), environment(options.device, site), seconds
+            ):
+                log.write(line if line.endswith("\n") else f"{line}\n")
+                log.flush()
+                row = parsed(part.name, line)
+                if row is not None:
+                    report.add({**row, "part": part.name})
+    print((options.out / "gpu.md").read_text())
+    print(f"{time.monotonic() - began:.0f} s; {options.out}/gpu.json, gpu.md and gpu.log", file=sys.stderr)
+    return 1 if report.failures() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""`make gpu` and `make gpu-wheels`, as far as they go without a GPU."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.helpers import ROOT
+
+SCRIPTS = ROOT / "scripts"
+
+
+@pytest.fixture
+def scripts(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The modules of `make gpu`."""
+    monkeypatch.syspath_prepend(SCRIPTS)
+    import gpu
+
+    return gpu
+
+
+def rehearse(folder: Path, *arguments: str) -> list[dict[str, Any]]:
+    """The rows of a rehearsal on the CPU."""
+    command = [sys.executable, SCRIPTS / "gpu.py", "--device", "cpu", "--out", folder, *arguments]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows: list[dict[str, Any]] = json.loads((folder / "gpu.json").read_text())
+    return rows
+
+
+def test_a_rehearsal_measures_steps_and_their_share_of_the_roofline(tmp_path: Path) -> None:
+    rows = rehearse(tmp_path, "--parts", "roofline", "steps")
+    assert {row["peak"] for row in rows if "peak" in row} == {"copy", "float32", "tf32", "bf16"}
+    (step,) = (row for row in rows if "us" in row)
+    assert step["parameters"] == 64 * 32 + 32 + 32 * 10 + 10
+    # forward and weights' gradients of both layers, the inputs' gradient of the second
+    assert step["flops"] == 2 * 32 * (2 * 64 * 32 + 3 * 32 * 10)
+    text = (tmp_path / "gpu.md").read_text()
+    assert "| 64-32-10 | 2 | float32 | abreast |" in text
+    assert " % |" in text
+
+
+@pytest.mark.long
+def test_a_whole_rehearsal(tmp_path: Path) -> None:
+    rows = rehearse(tmp_path)
+    assert {row["part"] for row in rows} == {"machine", "tests", "roofline", "steps", "others", "sweep"}
+    assert any(row.get("outcome") == "passed" for row in rows)
+    assert {row["arm"] for row in rows if "arm" in row} >= {"abreast", "graphed loop", "torch.func vmap"}
+    assert any("sweep" in row and row["seconds"] > 0 for row in rows)
+
+
+def test_a_part_that_is_late_is_cut_with_all_it_has_started(scripts: Any) -> None:
+    began = time.monotonic()
+    sleeper = "import subprocess; print('begun', flush=True); subprocess.run(['sleep', '60'])"
+    printed = list(scripts.lines([sys.executable, "-c", sleeper], dict(os.environ), 2))
+    assert time.monotonic() - began < 30
+    assert printed[0] == "begun\n"
+    assert json.loads(printed[-1]) == {"part": "ended", "note": "cut after 2 s"}
+
+
+def test_a_test_that_fails_and_a_part_that_breaks_are_failures(scripts: Any, tmp_path: Path) -> None:
+    report = scripts.gpu_report.Report(tmp_path)
+    for line in ("tests/a.py::test_b[c] PASSED [50%]", '{"note": "no jax"}', "noise", "{broken"):
+        row = scripts.parsed("tests", line)
+        if row is not None:
+            report.add(row)
+    assert not report.failures()
+    report.add(scripts.parsed("tests", "tests/a.py::test_b[d e] FAILED [99%]"))
+    report.add(scripts.parsed("steps", json.dumps({"part": "ended", "note": "ended with code 1"})))
+    assert len(report.failures()) == 2
+    assert "1 failed, 1 passed" in (tmp_path / "gpu.md").read_text()
+    assert json.loads((tmp_path / "gpu.json").read_text()) == report.rows
+
+
+def test_only_wheels_of_missing_packages_are_unpacked(scripts: Any, tmp_path: Path) -> None:
+    for name in ("torch", "no_such_package"):
+        with zipfile.ZipFile(tmp_path / f"{name}-1.0-py3-none-any.whl", "w") as archive:
+            archive.writestr(f"{name}/__init__.py", "")
+    site = tmp_path / "site"
+    assert scripts.gpu_wheels.unpack(tmp_path, site) == ["no-such-package"]
+    assert [path.name for path in site.iterdir()] == ["no_such_package"]
