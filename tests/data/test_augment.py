@@ -45,14 +45,19 @@ def test_an_affine_map_is_torchvisions() -> None:
     """Of known angle and scale: those of the only image whose draws are found again."""
     from abreast.data.augment import _affine
 
-    angle, scale = torch.tensor([0.3]), torch.tensor([1.2])
-    mine = _affine(IMAGES[:1].float(), angle, scale)
+    angle, scale, lean = torch.tensor([0.3]), torch.tensor([1.2]), torch.tensor([0.2])
+    mine = _affine(IMAGES[:1].float(), angle, scale, lean)
     theirs = reference.affine(
-        IMAGES[:1].float(), -float(angle.rad2deg()), [0, 0], 1.2, [0.0], reference.InterpolationMode.BILINEAR
+        IMAGES[:1].float(),
+        -float(angle.rad2deg()),
+        [0, 0],
+        1.2,
+        [float(lean.rad2deg()), 0.0],
+        reference.InterpolationMode.BILINEAR,
     )
     inside = slice(2, -2)
     torch.testing.assert_close(mine[..., inside, inside], theirs[..., inside, inside], rtol=0, atol=2.0)
-    same = _affine(IMAGES.float(), torch.zeros(64), torch.ones(64))
+    same = _affine(IMAGES.float(), torch.zeros(64), torch.ones(64), torch.zeros(64))
     torch.testing.assert_close(same, IMAGES.float(), rtol=0, atol=1e-3)
 
 
@@ -80,6 +85,8 @@ def test_draws_are_of_seed_epoch_and_mini_batch() -> None:
         ({"shift": 1.5}, (1, 8, 8), r"data\.augment\.shift=1\.5 must be a whole number from 0"),
         ({"flip": 2}, (1, 8, 8), r"data\.augment\.flip=2 must be a number from 0 to 1"),
         ({"noise": "x"}, (1, 8, 8), r"data\.augment\.noise='x' must be a number"),
+        ({"cutmix": 1}, (30,), r"data\.augment\.cutmix: needs images, but inputs are of shape \[30\]"),
+        ({"mixup": -1}, (1, 8, 8), r"data\.augment\.mixup=-1 must be a number from 0"),
         ({"shift": 1}, (30,), r"data\.augment\.shift: needs images, but inputs are of shape \[30\]"),
     ],
 )
@@ -93,7 +100,7 @@ def test_mistakes(settings: Any, shape: Any, message: str) -> None:
 def test_a_run_resumes_bitwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from support.resuming import begin
 
-    noise = ("data.augment={noise:0.5}",)
+    noise = ("data.augment={noise:0.5,mixup:0.4}", "data.pca=9")
     whole = begin(tmp_path / "whole", *noise)
     check_equal(whole, stop_and_go_on(tmp_path / "stopped", 13, monkeypatch, *noise))
     plain = begin(tmp_path / "plain", *noise, "steps_per_execution=1")

@@ -57,6 +57,8 @@ CASES = {
         *("data.val_fraction=0.05", "data.test_size=7"),
     ],
     "steps": [DOUBLE, "trainer.max_steps=8"],
+    "augmented": [DOUBLE, "data.augment={noise:0.5,mixup:0.4}", "data.pca=5", "data.batch_size=5"],
+    "mixed with class weights": [DOUBLE, WEIGHTS, "data.augment={mixup:0.4}", "data.batch_size=5"],
 }
 # Each case for two ranks; the cases where four are something else again also for four.
 FOUR = ("blocks", "single steps", "fewer rows than ranks", "one row", "one row of a regression", "batch norm")

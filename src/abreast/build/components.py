@@ -19,6 +19,7 @@ from abreast.build.instantiate import make
 from abreast.build.metrics import build_metrics
 from abreast.build.sizing import check_norm, net_sizes, training_length
 from abreast.build.trial import check_network
+from abreast.config.augmentation import mixing
 from abreast.config.schema import OptimizerKeys, names
 from abreast.config.targets import is_custom, targets
 from abreast.config.types import Config
@@ -76,6 +77,8 @@ def build_loss(
     }
     built = make("loss.criterion", criterion, **tensors)
     facts: Config = {"outputs": out_features, "task": cfg["data"]["task"], "ignores": ignores}
+    if mixing(cfg["data"].get("augment")):
+        facts["mixed"] = True
     loss = make("loss", node, criterion=built, check_labels=False, **facts)
     assert isinstance(loss, Loss)
     return loss
@@ -124,8 +127,8 @@ def build_learner(
         ConfigError: The optimizer or schedule refuses its settings, or the parts do not fit each other.
     """
     cache = cache or ComponentCache()
-    net = net or build_net(cfg, data.in_shape, data.out_features)
-    key = str((cfg["model"], data.in_shape, data.out_features))
+    net = net or build_net(cfg, data.net_shape, data.out_features)
+    key = str((cfg["model"], data.net_shape, data.out_features))
     if key not in cache.networks:
         check_network(cfg, net, data)
         cache.networks.add(key)

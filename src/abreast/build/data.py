@@ -53,13 +53,16 @@ def build_data(
         steps: Mini-batches of a block; 1 for ordinary Lightning.
         source: The data set, where it is loaded already.
         shared: Whether other data modules share its rows.
-        scale: Of the targets, where a network was trained with it.
+        scale: Of the targets, where a network was trained with it; its principal components are in its
+            checkpoint.
 
     Raises:
         ConfigError: As `build_source`; or the split asks for a fold that does not exist.
         DataError: The data are broken, or too few.
     """
     loader = {key: cfg["data"][key] for key in names(LoaderKeys) if key in cfg["data"] and key != "task"}
+    if scale is not None:
+        loader["pca"] = None
     return DataModule(
         source or build_source(cfg),
         **loader,
@@ -95,4 +98,5 @@ def data_spec(data: DataModule) -> DataSpec:
         data.std,
         data.columns,
         data.target_scale,
+        data.projection,
     )

@@ -37,7 +37,7 @@ def check_network(cfg: Config, net: nn.Module, data: DataModule) -> None:
         return
     try:
         with seeded(cfg["seed"]), torch.no_grad():
-            scores = trial(Normalize(data.mean, data.std)(inputs))
+            scores = trial(Normalize(data.mean, data.std, data.projection)(inputs))
     except Exception as error:
         reason = (str(error).strip().splitlines() or [""])[0]
         raise ConfigError(

@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with reopened(args.run, args.overrides, args.trust) as (directory, config):
         learner = rebuild(directory, config, args.checkpoint or config["checkpoint"])
         with encoded_as(learner.columns):
-            inputs = build_data(config).test.inputs[:ROWS]
+            inputs = build_data(config, scale=learner.target_scale).test.inputs[:ROWS]
     folder = args.to or directory.path / "export"
     if args.to is None:
         check_output_folder(folder, directory.path, "--to")

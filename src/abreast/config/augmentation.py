@@ -8,7 +8,17 @@ from collections.abc import Iterator, Mapping
 from abreast.suggestions import did_you_mean, listed
 
 # The largest value of each; the smallest is 0, which does nothing.
-MOST = {"flip": 1.0, "rotate": 180.0, "scale": 0.9, "shift": math.inf, "noise": math.inf}
+MOST = {
+    "flip": 1.0,
+    "rotate": 180.0,
+    "scale": 0.9,
+    "shear": 80.0,
+    "shift": math.inf,
+    "noise": math.inf,
+    "mixup": math.inf,
+    "cutmix": math.inf,
+}
+MIXING = ("mixup", "cutmix")  # examples with others, targets too
 WHOLE = ("shift",)  # pixels
 
 
@@ -32,3 +42,13 @@ def augment_mistakes(settings: Mapping[str, object]) -> Iterator[str]:
             kind = "a whole number" if name in WHOLE else "a number"
             bound = f" to {most:g}" if most < math.inf else ""
             yield f"data.augment.{name}={value!r} must be {kind} from 0{bound}"
+
+
+def mixing(settings: object) -> list[str]:
+    """The names of what mixes examples with others, of settings of `data.augment` that may be wrong.
+
+    >>> mixing({"flip": 0.5, "mixup": 0.2})
+    ['mixup']
+    """
+    values = settings if isinstance(settings, Mapping) else {}
+    return [name for name in MIXING if isinstance(value := values.get(name), (int, float)) and value > 0]

@@ -116,3 +116,12 @@ def public_name(module: str, name: str) -> str:
         if module.startswith(f"{package}."):
             return f"{package}.{name}"
     return f"{module}.{name}"
+
+
+def takes_shares(criterion: str, targets: str) -> bool:
+    """Whether a criterion's targets may be shares of the classes: one-hot ones, or torch's cross-entropy.
+
+    >>> takes_shares("torch.nn.MultiMarginLoss", "index")
+    False
+    """
+    return targets == "one_hot" or (targets == "index" and criterion == "torch.nn.CrossEntropyLoss")

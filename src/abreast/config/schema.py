@@ -102,7 +102,7 @@ class LoaderKeys:
     )
     augment: dict[str, float] | None = field(
         default=None,
-        metadata={"help": "of training examples: {flip: 0.5, rotate: 10, scale: 0.1, shift: 2, noise: 0.1}"},
+        metadata={"help": "of training examples, such as {flip: 0.5, rotate: 10, shift: 2, mixup: 0.2}"},
     )
     scale_targets: bool = field(
         default=False,
@@ -111,8 +111,13 @@ class LoaderKeys:
     shuffle: bool = field(
         default=True, metadata={"help": "false: the same order of the training examples in every epoch"}
     )
-    normalize: bool = field(
-        default=True, metadata={"help": "subtract the training inputs' mean and divide by their deviation"}
+    normalize: bool | Literal["channels"] = field(
+        default=True,
+        metadata={"help": "subtract the training inputs' mean, divide by their deviation; channels: of each"},
+    )
+    pca: Annotated[int, Ge(1)] | None = field(
+        default=None,
+        metadata={"help": "give the network so many principal components of the training inputs"},
     )
 
 

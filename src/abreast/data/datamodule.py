@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningDataModule
@@ -15,6 +15,7 @@ from abreast.data.label_noise import replace_labels
 from abreast.data.loader import Augmentation, EvalLoader, TrainLoader, batch_limit
 from abreast.data.normalization import input_moments, training_levels
 from abreast.data.partition import partition
+from abreast.data.principal_components import principal_components
 from abreast.data.source import Source, Split, Subset, check_labels, chosen_rows
 from abreast.data.target_scale import TargetScale, standardized, target_scale
 from abreast.errors import ConfigError, DataError
@@ -26,7 +27,7 @@ class DataModule(LightningDataModule):
     Which examples are validated on, and tested on where the source has no official test set, is a function
     of `val_fraction`, `split_seed` and the fold, not of the run's `seed` (see `abreast.data.partition`).
     Inputs stay as stored (uint8 for images) on the device; `mean` and `std`, of the training examples,
-    normalise them: all values together, or each column of a table.
+    normalise them: all values together, or each column of a table or channel of images.
 
     Args:
         source: the data set; its tensors are used, not copied.
@@ -39,7 +40,8 @@ class DataModule(LightningDataModule):
         label_noise: share of the training labels replaced by another class; validation and test keep theirs.
         scale_targets: whether regression targets are in units of the training targets' deviation.
         augment: what is done to training examples, by name (see `abreast.data.augment`).
-        normalize: whether `mean` and `std` are those of the training inputs; else 0 and 1.
+        normalize: whether `mean` and `std` are the training inputs', or each channel's; else 0 and 1.
+        pca: how many principal components of the training inputs the network is given, or None.
         shuffle: a new order every epoch; else the first epoch's.
         seed: draws the order of the training examples.
         steps: mini-batches in a block.
@@ -73,7 +75,8 @@ class DataModule(LightningDataModule):
         label_noise: float = 0.0,
         scale_targets: bool = False,
         augment: Mapping[str, float] | None = None,
-        normalize: bool = True,
+        normalize: bool | Literal["channels"] = True,
+        pca: int | None = None,
         shuffle: bool = True,
         seed: int = 0,
         steps: int = 1,
@@ -107,8 +110,6 @@ class DataModule(LightningDataModule):
             for fact, by_row in source.test_facts.items():
                 self.facts[fact] = float(by_row[parts.test].mean())
         if label_noise:
-            if not self.classes:
-                raise ConfigError(f"{label_noise=}: these targets are not classes; leave it at 0")
             noisy = replace_labels(
                 self.train.targets, label_noise, len(self.classes), split_seed, ignore_index
             )
@@ -130,7 +131,8 @@ class DataModule(LightningDataModule):
                 f"{val_fraction=} of {len(parts.train)} training row leaves none to validate on: "
                 "set data.val_fraction=0, or give more rows"
             )
-        self.augment = Augment.from_config(augment, self.in_shape)
+        self.augment = Augment.from_config(augment, self.in_shape, ignores=self.ignores)
+        self.projection = None if pca is None else principal_components(self.train, self.mean, self.std, pca)
         self.shuffle = shuffle
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
@@ -145,6 +147,11 @@ class DataModule(LightningDataModule):
     def in_shape(self) -> tuple[int, ...]:
         """The shape of the inputs of one example."""
         return tuple(self.train.inputs.shape[1:])
+
+    @property
+    def net_shape(self) -> tuple[int, ...]:
+        """The shape of one input of the network."""
+        return self.in_shape if self.projection is None else (len(self.projection.components),)
 
     @property
     def out_features(self) -> int:
@@ -204,8 +211,6 @@ class DataModule(LightningDataModule):
     def train_dataloader(self) -> TrainLoader:
         """Shuffled mini-batches, or blocks of them."""
         rank, world = self._rank_and_world()
-        if world > 1 and self.augment is not None:
-            raise ConfigError("data.augment: works on one device; set trainer.devices=1")
         return TrainLoader(
             self.train,
             batch_size=self.batch_size,
@@ -219,11 +224,11 @@ class DataModule(LightningDataModule):
         )
 
     def augmentation(self, seed: int, epoch: int) -> Augmentation | None:
-        """What is done to the inputs of a mini-batch in an epoch of a run's seed."""
+        """What is done to the examples of a mini-batch in an epoch of a run's seed."""
         if self.augment is None:
             return None
-        augment, std = self.augment, self.std
-        return lambda inputs, batch: augment(inputs, std, seed, epoch, batch)
+        augment, std, classes = self.augment, self.std, len(self.classes)
+        return lambda x, y, batch: augment.examples(x, y, classes, std, (seed, epoch, batch))
 
     def val_dataloader(self) -> EvalLoader | list[EvalLoader]:
         """The validation examples; no loader where none are held out."""

@@ -19,6 +19,8 @@ def replace_labels(
     """
     if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1:
         raise ConfigError(f"label_noise={share!r} must be a number from 0 to 1: the share of wrong labels.")
+    if share > 0 and targets.is_floating_point():
+        raise ConfigError(f"label_noise={share}: these targets are not classes; leave it at 0")
     if share > 0 and classes < 2:
         raise ConfigError(
             f"label_noise={share}: one class leaves nothing to replace labels with; set data.label_noise=0"

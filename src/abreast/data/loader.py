@@ -14,7 +14,8 @@ from abreast.data.source import Split
 from abreast.runtime.seeding import derive
 
 Batch = tuple[Tensor, Tensor] | RankShard
-Augmentation = Callable[[Tensor, int], Tensor]  # of inputs, given their mini-batch's position in the epoch
+# Of inputs and targets, given their mini-batch's position in the epoch.
+Augmentation = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
 
 
 def epoch_order(rows: int, seed: int, epoch: int) -> Tensor:
@@ -28,7 +29,7 @@ class Block:
 
     `order` is int64 `[R]` on the split's device. Global mini-batches have `batch_size` examples; with more
     than one rank, every `world`-th of them from `rank` on belongs to this one, as a `RankShard`. `start` is
-    the number of mini-batches in the epoch before this block, `augment` what is done to the inputs.
+    the number of mini-batches in the epoch before this block, `augment` what is done to the examples.
     """
 
     def __init__(
@@ -56,12 +57,10 @@ class Block:
         inputs, targets = self.split.inputs, self.split.targets
         for number, indices in enumerate(torch.split(self.order, self.batch_size), self.start):
             if self.world > 1:
-                yield RankShard(self.split, indices, self.rank, self.world)
+                yield RankShard(self.split, indices, self.rank, self.world, self.augment, number)
                 continue
-            chosen = inputs.index_select(0, indices)
-            if self.augment is not None:
-                chosen = self.augment(chosen, number)
-            yield chosen, targets.index_select(0, indices)
+            batch = inputs.index_select(0, indices), targets.index_select(0, indices)
+            yield batch if self.augment is None else self.augment(*batch, number)
 
 
 class ResumableLoader:

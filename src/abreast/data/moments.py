@@ -19,7 +19,7 @@ class Moments(NamedTuple):
 
 
 class ColumnMoments(NamedTuple):
-    """Mean and deviation of each column, float64 `[F]`; an infinite one for a column without spread."""
+    """Mean and deviation, float64: of each column `[F]`, infinite without spread; or channel `[C, 1, 1]`."""
 
     mean: Tensor
     std: Tensor

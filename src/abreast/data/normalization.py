@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
@@ -14,6 +16,7 @@ from abreast.data.moments import (
     moments_of_levels,
 )
 from abreast.data.source import Source, Split
+from abreast.errors import ConfigError
 
 
 def training_levels(source: Source, train: Tensor) -> Tensor | None:
@@ -34,7 +37,7 @@ def training_levels(source: Source, train: Tensor) -> Tensor | None:
 
 
 def input_moments(
-    train: Split, levels: Tensor | None, numeric: Tensor | None, normalize: bool
+    train: Split, levels: Tensor | None, numeric: Tensor | None, normalize: bool | Literal["channels"]
 ) -> Moments | ColumnMoments:
     """Mean and standard deviation that training inputs are normalised by.
 
@@ -42,8 +45,20 @@ def input_moments(
         train: The training examples.
         levels: The counts of their levels, where these are known.
         numeric: Which columns are standardised one by one; None for all values together.
-        normalize: Whether to normalise; else mean 0 and deviation 1.
+        normalize: Whether to normalise, `channels` for each channel of images; else mean 0 and deviation 1.
+
+    Raises:
+        ConfigError: There are no images to normalise by channel.
     """
+    if normalize == "channels":
+        if train.inputs.ndim != 4:
+            shape = list(train.inputs.shape[1:])
+            raise ConfigError(
+                f"data.normalize=channels: needs images, but inputs are of shape {shape}; write true"
+            )
+        by_channel = [moments(channel) for channel in train.inputs.unbind(1)]
+        mean, std = torch.tensor(by_channel, dtype=torch.float64).T[:, :, None, None]
+        return ColumnMoments(mean, std)
     if numeric is not None:
         return column_moments(train.inputs, numeric if normalize else torch.zeros_like(numeric))
     if not normalize:

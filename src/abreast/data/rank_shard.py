@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from torch import Tensor
 
@@ -19,15 +19,31 @@ class RankShard:
         indices: int64 `[B]`, the rows of the global mini-batch, whose targets are `global_targets`.
         rank: of this process.
         world: the number of ranks.
+        augment: what is done to inputs and targets of a whole mini-batch, or None.
+        number: the mini-batch's position in the epoch.
     """
 
     # Not a tuple: DistributedDataParallel takes those apart.
-    def __init__(self, split: Split, indices: Tensor, rank: int, world: int) -> None:
+    def __init__(
+        self,
+        split: Split,
+        indices: Tensor,
+        rank: int,
+        world: int,
+        augment: Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]] | None = None,
+        number: int = 0,
+    ) -> None:
         self.is_empty = rank >= len(indices)
-        mine = indices[:1] if self.is_empty else indices[rank::world]
-        self.inputs = split.inputs.index_select(0, mine)
-        self.targets = split.targets.index_select(0, mine)
+        mine = slice(0, 1) if self.is_empty else slice(rank, None, world)
         self.global_targets = split.targets.index_select(0, indices)
+        if augment is None:
+            self.inputs = split.inputs.index_select(0, indices[mine])
+        else:  # of all ranks' examples: they are drawn, and mixed, together
+            inputs, self.global_targets = augment(
+                split.inputs.index_select(0, indices), self.global_targets, number
+            )
+            self.inputs = inputs[mine]
+        self.targets = self.global_targets[mine]
 
     def __iter__(self) -> Iterator[Tensor]:
         """Inputs and targets, like any mini-batch."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from abreast.build.permissions import Permissions, permitted
 from abreast.config.options import MAIN, conf_dir
 from abreast.config.types import Config, State
 from abreast.data.columns import from_json as columns_from_json
+from abreast.data.principal_components import Projection
 from abreast.errors import ConfigError, DataError, RunError
 from abreast.learner.checkpoint import load
 from abreast.learner.data_spec import DataSpec
@@ -94,7 +96,7 @@ def rebuild(directory: RunDirectory, config: Config, name: str = "best") -> Eval
     facts: State = content.get("abreast", {})
     try:
         data = _data_spec(facts, content["state_dict"])
-        net = build_net(config, data.in_shape, data.out_features)
+        net = build_net(config, data.net_shape, data.out_features)
         metrics = build_metrics(config, len(data.classes), data.out_features)
         learner = Evaluator(net, build_loss(config, data.out_features), data, metrics)
         learner.load_state_dict(content["state_dict"])
@@ -107,13 +109,14 @@ def rebuild(directory: RunDirectory, config: Config, name: str = "best") -> Eval
 def _data_spec(facts: State, weights: State) -> DataSpec:
     """What a checkpoint says of the data; the moments' values are among the weights."""
     mean, scale = weights["normalize.mean"], weights["normalize.scale"]
-    columns = columns_from_json(facts.get("columns", []))
+    columns, in_shape = columns_from_json(facts.get("columns", [])), tuple(facts["in_shape"])
     if not isinstance(mean, torch.Tensor) or not isinstance(scale, torch.Tensor):
         raise DataError("mean and deviation are not tensors")
-    if mean.shape != scale.shape or mean.shape != (sum(c.width for c in columns),) * bool(columns):
+    shapes = [(sum(c.width for c in columns),)] if columns else [(), (*in_shape[:1], 1, 1)]
+    if mean.shape != scale.shape or tuple(mean.shape) not in shapes:
         raise DataError(f"mean and deviation are of shape {list(mean.shape)} and {list(scale.shape)}")
     return DataSpec(
-        tuple(facts["in_shape"]),
+        in_shape,
         int(facts["out_features"]),
         tuple(facts["classes"]),
         facts["peak"],
@@ -121,7 +124,20 @@ def _data_spec(facts: State, weights: State) -> DataSpec:
         torch.ones_like(scale),
         columns,
         tuple((float(mean), float(std)) for mean, std in facts.get("target_scale", [])),
+        _projection(weights, math.prod(in_shape)),
     )
+
+
+def _projection(weights: State, values: int) -> Projection | None:
+    """A projection of the size of a checkpoint's, on so many values; None where it has none."""
+    components, offset = weights.get("normalize.components"), weights.get("normalize.offset")
+    if components is None and offset is None:
+        return None
+    if not isinstance(components, torch.Tensor) or not isinstance(offset, torch.Tensor):
+        raise DataError("principal components are not tensors")
+    if components.shape != (len(offset), values) or offset.ndim != 1:
+        raise DataError(f"principal components are of shape {list(components.shape)}")
+    return Projection(torch.zeros_like(components), torch.zeros_like(offset))
 
 
 def _other_data(data: Config, overrides: Sequence[str]) -> Config:

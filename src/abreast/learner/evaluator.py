@@ -25,7 +25,7 @@ class Evaluator(LightningModule):
     """A network with its loss, ready to validate, to test and to predict; `Learner` adds its training.
 
     Args:
-        net: Takes normalised inputs `[B, *in_shape]`, gives raw scores `[B, out_features]`.
+        net: Takes normalised inputs `[B, *net_shape]`, gives raw scores `[B, out_features]`.
         loss: Takes raw scores and targets, gives their mean loss.
         data: Shape and meaning of the data.
         metrics: What is measured beside the usual metrics, by name.
@@ -39,10 +39,11 @@ class Evaluator(LightningModule):
         self, net: nn.Module, loss: Loss, data: DataSpec, metrics: Mapping[str, MetricRequest] | None = None
     ) -> None:
         super().__init__()
-        self.normalize = Normalize(data.mean, data.std)
+        self.normalize = Normalize(data.mean, data.std, data.projection)
         self.net = net
         self.loss = loss
         self.in_shape = data.in_shape
+        self.net_shape = data.net_shape
         self.out_features = data.out_features
         self.classes = classes = data.classes
         self.peak = data.peak
@@ -88,7 +89,8 @@ class Evaluator(LightningModule):
         scores = self.forward(inputs)
         loss: Tensor = self.loss(scores, targets)
         if metrics is not None:
-            metrics.update(loss, self.loss.weight(targets), scores, targets)
+            labels = self.loss.labels(targets)
+            metrics.update(loss, self.loss.weight(targets), scores, labels)
         return loss
 
     def _end_stage(self, stage: str, metrics: StageMetrics) -> None:

@@ -38,7 +38,7 @@ class Learner(Evaluator):
     it is a block of mini-batches (see `abreast.learner.block_step`), with bitwise identical weights.
 
     Args:
-        net: Takes normalised inputs `[B, *in_shape]`, gives raw scores `[B, out_features]`.
+        net: Takes normalised inputs `[B, *net_shape]`, gives raw scores `[B, out_features]`.
         loss: Takes raw scores and targets, gives their mean loss.
         data: Shape and meaning of the data.
         optimizer: Builds the optimizer of a list of parameters.

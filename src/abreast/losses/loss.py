@@ -16,6 +16,7 @@ from abreast.losses.settings import (
     check_criterion,
     check_forms,
     check_ignored,
+    check_mixed,
 )
 from abreast.losses.transforms import SCORES, TARGETS, Scores, Targets
 
@@ -46,6 +47,7 @@ class Loss(nn.Module):
             another device that would wait for it: there they are checked once, where they are loaded.
         ignores: whether a label may be the criterion's ``ignore_index``. False, where the data were seen to
             hold none, spares a few kernels a step and changes no value.
+        mixed: whether targets may also be shares of the classes, floating ``[B, C]``, as of mixed examples.
 
     Raises:
         ConfigError: from the constructor, for settings that cannot work together.
@@ -63,6 +65,7 @@ class Loss(nn.Module):
         task: Task | None = None,
         check_labels: bool = True,
         ignores: bool = True,
+        mixed: bool = False,
     ) -> None:
         super().__init__()
         check_criterion(criterion)
@@ -76,6 +79,7 @@ class Loss(nn.Module):
         self.outputs = outputs
         self.check_labels = check_labels
         self.ignores = ignores
+        self.mixed = mixed
         if not self.tasks:
             raise ConfigError(f"loss.tasks is empty: name {' or '.join(TASKS)}")
         for name in self.tasks:
@@ -89,6 +93,7 @@ class Loss(nn.Module):
         if self._classes:
             check_class_weights(criterion, outputs)
             check_ignored(criterion, targets)
+            check_mixed(criterion, targets, mixed)
         ignorable = self._classes and targets == "index"
         self._ignored: int | None = getattr(criterion, "ignore_index", None) if ignorable else None
         self._to_scores = SCORES[scores]
@@ -107,6 +112,10 @@ class Loss(nn.Module):
         if not self._classes:
             check_values(logits, targets)
             return self._scalar(self.criterion(logits, targets.to(logits.dtype)))
+        if self.mixed and targets.is_floating_point():
+            check_values(logits, targets)
+            scores = self._to_scores(logits)
+            return self._scalar(self.criterion(scores, targets.to(scores.dtype)))
         check_classes(logits, targets)
         ignored = self._ignored
         may_ignore = ignored is not None and self.ignores
@@ -123,11 +132,12 @@ class Loss(nn.Module):
         """The weight of this batch's loss in a mean over a data set: what its own mean was divided by.
 
         With it, sum(weight * loss) / sum(weight) over batches does not depend on the batch size. It is
-        the number of rows; where there is an ``ignore_index``, of the rows that are not ignored; with
-        torch's class weights for indices (CrossEntropyLoss, NLLLoss), the sum of those rows' weights.
+        the number of rows, also of mixed ones; where there is an ``ignore_index``, of the rows that are not
+        ignored; with torch's class weights for indices (CrossEntropyLoss, NLLLoss), the sum of those rows'
+        weights.
         A tensor is 0-d and floating, on the targets' device; nothing waits for the device.
         """
-        ignored = self._ignored
+        ignored = None if targets.is_floating_point() else self._ignored
         weights: Tensor | None = getattr(self.criterion, "weight", None)
         if ignored is None or (weights is None and not self.ignores):
             return targets.shape[0]
@@ -135,6 +145,10 @@ class Loss(nn.Module):
         if weights is None:
             return kept.sum(dtype=torch.float32)
         return (weights[targets.masked_fill(~kept, 0)] * kept).sum()
+
+    def labels(self, targets: Tensor) -> Tensor:
+        """The targets, or the classes of the largest shares, ``[..., B]``, of mixed ones ``[..., B, C]``."""
+        return targets.argmax(-1) if self._classes and targets.is_floating_point() else targets
 
     def extra_repr(self) -> str:
         """What a printed model shows beside the criterion."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from abreast.config.criterion_specs import SPECS, CriterionSpec, public_name
+from abreast.config.criterion_specs import SPECS, CriterionSpec, public_name, takes_shares
 from abreast.errors import ConfigError
 from abreast.suggestions import did_you_mean
 
@@ -90,6 +90,16 @@ def check_ignored(criterion: nn.Module, targets: str) -> None:
         raise ConfigError(
             f"{type(criterion).__name__} has ignore_index: {ignored}, but targets: {targets} have no labels "
             "to ignore examples by. Set loss.targets=index, or leave ignore_index out"
+        )
+
+
+def check_mixed(criterion: nn.Module, targets: str, mixed: bool) -> None:
+    """Raise ConfigError where targets are mixed for a criterion that takes one class an example."""
+    if mixed and not takes_shares(public_name(type(criterion).__module__, type(criterion).__name__), targets):
+        raise ConfigError(
+            f"data.augment: mixup and cutmix give each example shares of two classes, but "
+            f"{type(criterion).__name__} takes targets: {targets}. Choose a loss with targets: one_hot, or "
+            "cross_entropy"
         )
 
 

@@ -29,7 +29,17 @@ DEFAULT_METRICS = tuple(
 )
 # Settings that change the task: results on different tasks are not compared.
 TASK_GROUPS = ("data",)
-NOT_TASK = ("data.batch_size", "data.normalize", "data.shuffle")
+NOT_TASK = ("data.augment", "data.batch_size", "data.normalize", "data.pca", "data.shuffle")
+
+
+def is_task(key: str) -> bool:
+    """Whether a setting changes the task.
+
+    >>> [is_task(key) for key in ("data.name", "data.augment.mixup", "optim.lr")]
+    [True, False, False]
+    """
+    is_treatment = any(key == name or key.startswith(f"{name}.") for name in NOT_TASK)
+    return key.partition(".")[0] in TASK_GROUPS and not is_treatment
 
 
 def analyse(sweep: Sweep, metric: str | None = None, margin: float | None = None) -> Analysis:
@@ -58,7 +68,7 @@ def analyse(sweep: Sweep, metric: str | None = None, margin: float | None = None
     if selection and not any(selection in run.metrics for run in counted):
         selection = None
     higher_is_better = direction(metric) == "max"
-    context = [key for key in sweep.varied if key.split(".")[0] in TASK_GROUPS and key not in NOT_TASK]
+    context = [key for key in sweep.varied if is_task(key)]
     by_task: dict[str, dict[Hashable, Group]] = {}
     for run in counted:
         task_label = settings_label({key: run.settings[key] for key in context}) if context else ""

@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 import torch
 
-Stream = Literal["order", "dropout", "augment"]
-STREAMS: dict[Stream, int] = {"order": 1, "dropout": 2, "augment": 3}
+Stream = Literal["order", "dropout", "augment", "mix"]
+STREAMS: dict[Stream, int] = {"order": 1, "dropout": 2, "augment": 3, "mix": 4}
 
 
 def derive(seed: int, stream: Stream, *more: int) -> int:

@@ -77,9 +77,9 @@ def lanes_that_fit(memory_gib: float, cfg: Config) -> int:
     gradients.
     """
     data = build_data(cfg)
-    net = build_net(cfg, data.in_shape, data.out_features)
+    net = build_net(cfg, data.net_shape, data.out_features)
     lane = sum(p.numel() * p.element_size() for p in net.parameters()) * (4 + 2 * 3)
-    lane += 2 * 4 * data.batch_size * network_size(net, data.in_shape).features
+    lane += 2 * 4 * data.batch_size * network_size(net, data.net_shape).features
     return max(1, int(memory_gib * 2**30 / lane))
 
 
@@ -203,9 +203,9 @@ class LaneBuilder:
         Hydra makes, too, is built anew for every lane, or lanes would share them.
         """
         if self._make_net is None:
-            net = build_net(cfg, data.in_shape, data.out_features)
+            net = build_net(cfg, data.net_shape, data.out_features)
             if str(cfg["model"]).count("_target_") == 1:
-                sizes = net_sizes(cfg["model"], data.in_shape, data.out_features)
+                sizes = net_sizes(cfg["model"], data.net_shape, data.out_features)
                 self._make_net = make("model", {**cfg["model"], "_partial_": True}, **sizes)
             return net
         with seeded(cfg["seed"]):

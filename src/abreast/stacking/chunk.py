@@ -76,7 +76,7 @@ class Chunk:
         self.why_vmap: str | None = None  # why the network has no batched form that is bitwise exact
         try:
             generators = [lane.random.generator for lane in self.lanes]
-            self.net = StackedSequential(nets, self.state, generators, self.learners[0].in_shape)
+            self.net = StackedSequential(nets, self.state, generators, self.learners[0].net_shape)
         except UnsupportedLayerError as reason:
             self.net, self.why_vmap = VmappedNet(nets, self.state), str(reason)
         self.sharing = equal_neighbours(list(map(batches_key, self.lanes))) if shared_batches else None
@@ -93,10 +93,13 @@ class Chunk:
                 self.lanes[number].join(number, group)
                 self.lanes[number].epoch_state = partial(self.epoch_state, number)
         self.normalize = self.learners[0].normalize
+        first_lanes = range(len(lanes)) if self.sharing is None else [group.start for group in self.sharing]
+        self._norms = [self.learners[lane].normalize for lane in first_lanes]  # of what is gathered
         self._mean, self._scale = self._moments()
         losses = [learner.loss for learner in self.learners]
         self.loss = StackedLoss(losses, [lane.random for lane in self.lanes])
-        self.train_metrics = StackMetrics(losses, [learner.train_metrics for learner in self.learners])
+        train_metrics = [learner.train_metrics for learner in self.learners]
+        self.train_metrics = StackMetrics(losses, train_metrics, mixed=losses[0].mixed)
         self.validations = evaluations(self.lanes, "val")
         self._gathered, self._normalized = BufferPool(most=2), BufferPool(most=2)
         self.losses: list[Tensor] = []  # [S, K] each, of the epoch's steps
@@ -131,7 +134,7 @@ class Chunk:
             for number, error in self.loss.errors.items():
                 if self.lanes[number].running:
                     self.lanes[number].fail(error)
-            records.append(_StepRecord(saved, scores, targets))
+            records.append(_StepRecord(saved, scores, learner.loss.labels(targets)))
             if learner.should_sample(step, ends_epoch and position + 1 == batches):
                 samples[position] = self._sample(step)
             for group in self.optimizer_groups:
@@ -164,18 +167,20 @@ class Chunk:
         """As the learners' `normalize`, always in the same memory."""
         buffer = self._normalized.aligned(*inputs.shape, like=self._mean)
         buffer.copy_(inputs).sub_(self._mean).mul_(self._scale)
-        return buffer.nan_to_num_(nan=0.0) if self.normalize.mean.ndim else buffer
+        if self.normalize.mean.ndim:
+            buffer.nan_to_num_(nan=0.0)
+        if self.normalize.components is None:
+            return buffer
+        return torch.stack([norm.project(x, x.ndim - 1) for norm, x in zip(self._norms, buffer, strict=True)])
 
     def _moments(self) -> tuple[Tensor, Tensor]:
         """Mean and inverse deviation of the training inputs: of all lanes, or `[K, 1, ...]` of each.
 
-        Those of columns have their dimension last.
+        Those of columns or channels have their dimensions last.
         """
-        norms = [learner.normalize for learner in self.learners]
+        norms = self._norms
         if len({lane.data for lane in self.lanes}) == 1:
             return norms[0].mean, norms[0].scale
-        if self.sharing is not None:
-            norms = [norms[lanes.start] for lanes in self.sharing]
         shape = (-1, 1, *(norms[0].mean.shape or [1] * len(self.learners[0].in_shape)))
         return torch.stack([norm.mean for norm in norms]).view(shape), torch.stack(
             [norm.scale for norm in norms]

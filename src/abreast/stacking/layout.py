@@ -98,14 +98,3 @@ def write_each(action: Callable[[T], object], items: Sequence[T]) -> None:
     """Call an action that mostly waits for the disk on every item, several at once."""
     with ThreadPoolExecutor(WRITERS) as pool:
         list(pool.map(action, items))
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Use one intra-op thread: lanes are the parallelism, and sums round as in a single-threaded run."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -23,7 +23,7 @@ class StackBlock:
         offsets: What a lane adds to these for its positions in the targets, int64 `[K, 1]`; None for 0.
         batch_size: Examples in a mini-batch; the last one may have fewer.
         start: Mini-batches of the epoch that come before.
-        augments: What is done to the inputs of each lane; () for nothing.
+        augments: What is done to the examples of each lane; () for nothing.
     """
 
     def __init__(
@@ -81,13 +81,12 @@ class StackBlock:
             buffer = buffers.dense(len(flat), *inputs.shape[1:], like=inputs)
             labels = flat if offsets is None else (rows + offsets).reshape(-1)
             gathered = torch.index_select(inputs, 0, flat, out=buffer).view(*shape, *inputs.shape[1:])
+            batch = gathered, targets.index_select(0, labels).view(*shape, *targets.shape[1:])
             if augments:
-                by_lane = zip(augments, gathered, strict=True)
-                gathered = torch.stack([augment(lane, number) for augment, lane in by_lane])
-            yield (
-                gathered,
-                targets.index_select(0, labels).view(*shape, *targets.shape[1:]),
-            )
+                by_lane = zip(augments, *batch, strict=True)
+                augmented = [augment(x, y, number) for augment, x, y in by_lane]
+                batch = torch.stack([x for x, _ in augmented]), torch.stack([y for _, y in augmented])
+            yield batch
 
 
 class StackLoader(ResumableLoader):

@@ -235,6 +235,8 @@ def _mse(losses: Sequence[Loss]) -> StackedCriterion:
 def _kind(loss: Loss) -> tuple[Callable[[Sequence[Loss]], StackedCriterion] | None, str]:
     """What batches the loss, or None; and a text that is equal for the losses that it batches together."""
     criterion = loss.criterion
+    if loss.mixed:
+        return None, CUSTOM if is_custom_module(loss) else ""
     if loss.scores == "logits" and type(criterion) is nn.CrossEntropyLoss:
         is_simple = criterion.weight is None and criterion.label_smoothing == 0 and not loss.ignores
         if is_simple and loss.targets == "index":

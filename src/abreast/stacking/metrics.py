@@ -27,10 +27,14 @@ class StackMetrics:
     Args:
         losses: Each lane's loss.
         stage_metrics: Each lane's metrics of the stage.
+        mixed: Whether the targets were mixed, so that a batch weighs as much as it has examples.
     """
 
-    def __init__(self, losses: Sequence[Loss], stage_metrics: Sequence[StageMetrics]) -> None:
+    def __init__(
+        self, losses: Sequence[Loss], stage_metrics: Sequence[StageMetrics], *, mixed: bool = False
+    ) -> None:
         self.losses = losses
+        self.mixed = mixed
         self.stage_metrics = stage_metrics
         first = stage_metrics[0]
         usual = {metric.name for metric in first.measured} - first.requested.keys()
@@ -58,7 +62,7 @@ class StackMetrics:
         if not self.counts_here:
             for losses, scores, targets in held:
                 for k, metrics in enumerate(self.stage_metrics):
-                    metrics.update(losses[k], self.losses[k].weight(targets[k]), scores[k], targets[k])
+                    metrics.update(losses[k], self._weight(k, targets[k]), scores[k], targets[k])
             return
         batch_losses, batch_scores, batch_targets = zip(*held, strict=True)
         losses = torch.stack(batch_losses, 1).float()  # [K, S]
@@ -102,11 +106,17 @@ class StackMetrics:
         indices = torch.tensor([-1 if index is None else index for index in ignored], device=targets.device)
         return (targets != indices[:, None]) | ignores_none[:, None]
 
+    def _weight(self, lane: int, targets: Tensor) -> Tensor | int:
+        """The weight of a lane's mini-batch in the mean loss."""
+        return len(targets) if self.mixed else self.losses[lane].weight(targets)
+
     def _weights(self, targets: Sequence[Tensor]) -> Tensor:
         """The weight of each mini-batch in the mean loss: float32 `[K, S]`."""
         sizes = torch.tensor([float(batch.shape[1]) for batch in targets], device=targets[0].device)
         weights = sizes.repeat(len(self.losses), 1)
         counts_by_index: dict[int, Tensor] = {}
+        if self.mixed:
+            return weights
         for k, loss in enumerate(self.losses):
             ignored = self._ignored[k]
             if loss.ignore_index is not None and getattr(loss.criterion, "weight", None) is not None:
@@ -120,10 +130,15 @@ class StackMetrics:
 
     def state(self, lane: int) -> State:
         """What a lane's individual run would have collected since the last `compute`."""
-        metrics, loss = self.stage_metrics[lane], self.losses[lane]
+        metrics = self.stage_metrics[lane]
         state = metrics.state()
         state["held"] = [
-            [losses[lane].clone(), loss.weight(targets[lane]), scores[lane].clone(), targets[lane].clone()]
+            [
+                losses[lane].clone(),
+                self._weight(lane, targets[lane]),
+                scores[lane].clone(),
+                targets[lane].clone(),
+            ]
             for losses, scores, targets in self._held
         ]
         if self._sums:

@@ -18,6 +18,7 @@ from abreast.metrics.objective import objective, worst
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.garbage import existing_objects_frozen
 from abreast.runtime.matmul_precision import matmul_precision
+from abreast.runtime.threads import one_thread
 from abreast.stacking.build import (
     Job,
     NotStackableError,
@@ -30,7 +31,7 @@ from abreast.stacking.chunk import Chunk
 from abreast.stacking.compaction import build_chunks
 from abreast.stacking.grouping import split
 from abreast.stacking.lane import Lane
-from abreast.stacking.layout import choose_layout, one_thread, workers, write_each
+from abreast.stacking.layout import choose_layout, workers, write_each
 from abreast.stacking.module import Stack
 from abreast.stacking.network_size import network_size
 from abreast.stacking.preemption import StackPreemptionCheckpoint
@@ -141,7 +142,7 @@ def _train(
     for lane in lanes:
         lane.learner.to(trainer.strategy.root_device)
     layout = choose_layout(
-        network_size(lanes[0].learner.net, lanes[0].learner.in_shape),
+        network_size(lanes[0].learner.net, lanes[0].learner.net_shape),
         lanes[0].data.batch_size,
         options.threads,
         options.chunk_lanes,
@@ -214,7 +215,8 @@ def _probe(chunk: Chunk, device: torch.device) -> None:
     data = chunk.lanes[0].data
     inputs = data.train.between(0, data.batch_size).inputs.to(device)
     try:
-        chunk.net.probe(chunk.normalize(inputs.expand(len(chunk.lanes), *inputs.shape)))
+        x = chunk.normalize(inputs)
+        chunk.net.probe(x.expand(len(chunk.lanes), *x.shape))
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise NotStackableError(f"{name} cannot be batched ({reason})") from error

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from abreast.metrics.registry import bounds
-from abreast.report.analysis import NOT_TASK, TASK_GROUPS
+from abreast.report.analysis import is_task
 from abreast.report.splits import Splits, splits_of_repeats
 from abreast.statistics.comparison import ALPHA, Comparison, SeedValues
 from abreast.statistics.holm import holm
@@ -114,9 +114,7 @@ def _splits(runs: Sequence[Outcome], metric: str) -> Splits:
 def task_of(cell: Cell) -> tuple[str, ...]:
     """Return the overrides of a cell that change its data: cells in which these differ are not compared."""
     keys = {line: key_of(line) for line in cell.overrides}
-    return tuple(
-        line for line, key in keys.items() if key.split(".")[0] in TASK_GROUPS and key not in NOT_TASK
-    )
+    return tuple(line for line, key in keys.items() if is_task(key))
 
 
 def _tuning_failures(

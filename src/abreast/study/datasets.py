@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abreast.report.analysis import NOT_TASK, TASK_GROUPS
+from abreast.report.analysis import is_task
 from abreast.report.datasets import VARIANTS, Datasets, Scores, rank_scores
 from abreast.study.cells import Cell
 from abreast.study.comparison import task_of
@@ -34,9 +34,5 @@ def study_datasets(result: StudyResult) -> Datasets | None:
 
 def _name(cell: Cell) -> str:
     """The cell without its data."""
-    parts = {
-        key: value
-        for key, value in cell.parts.items()
-        if key.split(".")[0] not in TASK_GROUPS or key in NOT_TASK
-    }
+    parts = {key: value for key, value in cell.parts.items() if not is_task(key)}
     return ", ".join(parts.values()) or "all cells"

@@ -14,7 +14,7 @@ from abreast.metrics.registry import TASKS, asking_for, direction, monitored_key
 from abreast.metrics.requested import nodes
 from abreast.static.signatures import resolve
 from abreast.suggestions import did_you_mean, listed
-from abreast.validation.loss_forms import check_forms
+from abreast.validation.loss_forms import check_forms, check_mixing
 from abreast.validation.metrics import check_metrics
 
 _CLOSURE = {"LBFGS", "SAM"}
@@ -37,6 +37,7 @@ def crosschecks(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[
     yield from _folds(config)
     augment = _get(config, "data.augment")
     yield from augment_mistakes(augment) if isinstance(augment, Mapping) else ()
+    yield from check_mixing(config, folders)
     yield from check_metrics(config, folders)
     yield from _monitors(config)
     yield from unsupported_callbacks(dict(_entries(config, "callbacks")))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from abreast.config.criterion_specs import SPECS, CriterionSpec, public_name
+from abreast.config.augmentation import mixing
+from abreast.config.criterion_specs import SPECS, CriterionSpec, public_name, takes_shares
+from abreast.config.options import groups, option
 from abreast.static.definitions import Definition, find
+from abreast.suggestions import listed
 
 TORCH_IGNORES = -100  # the default of torch's criteria, which no label has
 
@@ -58,3 +62,24 @@ def check_forms(loss: Mapping[str, Any]) -> Iterator[str]:
         yield f"loss.criterion.ignore_index: {loss['targets']} targets have no labels to ignore; {fix}"
     if name == "KLDivLoss" and criterion.get("log_target") is True:
         yield "loss.criterion.log_target: a one-hot target has no logarithm; write false"
+
+
+def check_mixing(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[str]:
+    """A message for a loss that takes one class for each example, where examples are mixed."""
+    data, loss = config.get("data"), config.get("loss")
+    if not isinstance(data, Mapping) or not isinstance(loss, Mapping):
+        return
+    names = mixing(data.get("augment"))
+    if names and data.get("task") == "classification" and not _takes_shares(loss):
+        options = groups(folders).get("loss", ())
+        fitting = [name for name in options if _takes_shares(option("loss", name, folders))]
+        yield (
+            f"data.augment.{names[0]}: gives each example shares of two classes, and this loss takes one "
+            f"class. Losses that take shares: {listed(fitting)}"
+        )
+
+
+def _takes_shares(loss: Mapping[str, Any]) -> bool:
+    criterion = loss.get("criterion")
+    target = criterion.get("_target_") if isinstance(criterion, Mapping) else None
+    return takes_shares(str(target), str(loss.get("targets", "index")))
