@@ -18,7 +18,7 @@ from abreast.data.partition import partition
 from abreast.data.principal_components import principal_components
 from abreast.data.source import Source, Split, Subset, check_labels, chosen_rows
 from abreast.data.target_scale import TargetScale, standardized, target_scale
-from abreast.errors import ConfigError, DataError
+from abreast.errors import ConfigError
 
 
 class DataModule(LightningDataModule):
@@ -126,11 +126,6 @@ class DataModule(LightningDataModule):
         self.mean, self.std = input_moments(self.train, self._levels, source.numeric, normalize)
         if min(batch_size, eval_batch_size) < 1:
             raise ConfigError(f"{batch_size=} and {eval_batch_size=} must be 1 or more")
-        if val_fraction > 0 and not len(parts.val):
-            raise DataError(
-                f"{val_fraction=} of {len(parts.train)} training row leaves none to validate on: "
-                "set data.val_fraction=0, or give more rows"
-            )
         self.augment = Augment.from_config(augment, self.in_shape, ignores=self.ignores)
         self.projection = None if pca is None else principal_components(self.train, self.mean, self.std, pca)
         self.shuffle = shuffle

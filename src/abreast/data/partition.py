@@ -11,7 +11,7 @@ from torch import Tensor
 from abreast.data.group_split import group_fold_numbers, group_split
 from abreast.data.source import Source
 from abreast.data.split import fold_numbers, stratified_split
-from abreast.errors import ConfigError
+from abreast.errors import ConfigError, DataError
 
 Drawn = Literal["test", "val"]
 
@@ -58,6 +58,7 @@ def partition(
 
     Raises:
         ConfigError: The fold is missing or does not exist, or there are more folds than rows.
+        DataError: Nothing is left to validate on.
     """
     targets, groups = source.pool_targets, source.pool_groups
     if folds is not None or fold is not None:
@@ -72,6 +73,11 @@ def partition(
     if source.official_test and folds is not None:
         return Partition(rest, held_out, None)
     train, val = _drawn(targets[rest], None if groups is None else groups[rest], val_fraction, split_seed)
+    if val_fraction > 0 and not len(val):
+        raise DataError(
+            f"{val_fraction=} of {len(train)} training row leaves none to validate on: "
+            "set data.val_fraction=0, or give more rows"
+        )
     return Partition(rest[train], rest[val], None if source.official_test else held_out)
 
 
