@@ -63,7 +63,16 @@ def test_the_limit_is_what_guessing_exceeds_once_in_a_thousand_runs(level: float
 
 
 def test_a_regression_is_at_chance_where_the_mean_does_as_well() -> None:
-    assert at_chance({"metrics": {"test/r2": -0.01}}, "test/r2")
-    assert not at_chance({"metrics": {"test/r2": 0.01}}, "test/r2")
-    assert not at_chance({"metrics": {"test/mae": 5.0}}, "test/mae")
-    assert not at_chance({}, "test/r2")
+    assert at_chance({"metrics": {"test/r2": -0.01}}, "r2")
+    assert not at_chance({"metrics": {"test/r2": 0.01}}, "r2")
+    assert not at_chance({"metrics": {"test/mae": 5.0}}, "r2")
+    assert not at_chance({}, "r2")
+
+
+def test_a_run_without_a_test_is_judged_by_its_validation() -> None:
+    data = {"chance": 0.1, "test": 1000, "val": 100}
+    untested = {"metrics": {"val/accuracy": 0.19}, "data": data}
+    assert chance_of(untested) == Chance(0.1, 100, "val")
+    assert at_chance(untested)  # of 100 examples up to 20 are guessed, of 1,000 up to 130
+    assert not at_chance({"metrics": {"val/accuracy": 0.19, "test/accuracy": 0.19}, "data": data})
+    assert at_chance({"metrics": {"val/r2": -0.01}}, "r2")

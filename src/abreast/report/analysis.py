@@ -158,7 +158,7 @@ def _examples(groups: Sequence[Group], metric: str, splits: Splits) -> int | Non
     """Of how many answers a value is a share, where the metric is one and this is the same in all blocks."""
     if metric != "test/accuracy":
         return None
-    chances = [chance_of(run.result) for group in groups for run in group.runs if run.metrics]
+    chances = [chance_of(run.result) for group in groups for run in group.runs if metric in run.metrics]
     sizes = {chance.examples if chance else None for chance in chances}
     examples = sizes.pop() if len(sizes) == 1 else None
     return None if examples is None else examples * (splits.seeds if splits.count > 1 else 1)

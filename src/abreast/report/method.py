@@ -27,12 +27,13 @@ def method(task: Task, analysis: Analysis) -> list[str]:
     ]
     if not tested:
         return []
-    tests = " or ".join(sorted({TESTS[comparison.test] for comparison in tested}))
+    names = sorted({TESTS[comparison.test] for comparison in tested})
+    tests = " or ".join(name if name.startswith("Welch") else f"the {name}" for name in names)
     level = round(100 * task.ranking.alpha)
     many = f"all {len(tested)} comparisons together" if len(tested) > 1 else "the comparison"
     lines = [
         f"Method: each group's {metric_title(analysis.metric)} was compared with that of the best group "
-        f"by the {tests}. The error rate of {level}% and the {100 - level}% intervals of the differences "
+        f"by {tests}. The error rate of {level}% and the {100 - level}% intervals of the differences "
         f"hold for {many}. {PAGE} has the derivation, the error rates in simulations, and the limits."
     ]
     if analysis.margin is not None:

@@ -6,22 +6,26 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeGuard
+from typing import Any, Literal, TypeGuard
 
 SURELY_ABOVE = math.log(1000) / 2  # Hoeffding (1963): P(share of hits > chance + sqrt(this / n)) < 1 / 1000
+
+EXAMPLES = {"test": "test", "val": "validation"}  # how the stages are called in sentences
 
 
 @dataclass(frozen=True)
 class Chance:
-    """What guessing reaches on a run's test examples.
+    """What guessing reaches on a run's test examples, or on its validation examples if it was not tested.
 
     Attributes:
         level: Expected accuracy of the best constant prediction: the share of the largest class, in (0, 1).
-        examples: Number of test examples.
+        examples: Number of examples.
+        stage: `test` or `val`.
     """
 
     level: float
     examples: int
+    stage: Literal["test", "val"] = "test"
 
     @property
     def limit(self) -> float:
@@ -42,20 +46,30 @@ def _limit(level: float, examples: int) -> float:
     return chance_limit(level, examples)
 
 
+def judged_stage(result: Mapping[str, Any]) -> Literal["test", "val"]:
+    """Which examples tell whether a run learned something: those of the test, if there was one."""
+    metrics = result.get("metrics")
+    names = [str(name) for name in metrics] if isinstance(metrics, Mapping) else []
+    is_tested = any(name.startswith("test/") for name in names)
+    return "test" if is_tested or not any(name.startswith("val/") for name in names) else "val"
+
+
 def chance_of(result: Mapping[str, Any]) -> Chance | None:
-    """Find what guessing reaches on a run's test examples.
+    """Find what guessing reaches on the examples that a run is judged by.
 
     Args:
         result: The content of result.json, of whatever age or state.
 
     Returns:
         The level by the record of the data, else by the classes of the test examples in the confusion matrix,
-        else by the number of classes. None for a regression, and where no classes or examples are known.
+        else by the number of classes; validation examples have that of the test examples. None for a
+        regression, and where no classes or examples are known.
     """
     counts = _class_counts(result.get("confusion"))
     record = result.get("data")
     data = record if isinstance(record, Mapping) else {}
-    known = (data.get("test"), _test_examples(result), sum(counts))
+    stage = judged_stage(result)
+    known = (data.get(stage), _examples(result, stage), sum(counts) if stage == "test" else None)
     examples = next((count for count in known if _is_count(count)), None)
     classes = result.get("classes")
     number = len(classes) if isinstance(classes, (list, tuple)) else 0
@@ -66,11 +80,11 @@ def chance_of(result: Mapping[str, Any]) -> Chance | None:
     )
     for level in levels:
         if examples is not None and isinstance(level, float) and 0 < level < 1:
-            return Chance(level, examples)
+            return Chance(level, examples, stage)
     return None
 
 
-def at_chance(result: Mapping[str, Any], metric: str = "test/accuracy") -> bool:
+def at_chance(result: Mapping[str, Any], metric: Literal["accuracy", "r2"] = "accuracy") -> bool:
     """Tell whether a run did no better than guessing.
 
     Args:
@@ -79,12 +93,12 @@ def at_chance(result: Mapping[str, Any], metric: str = "test/accuracy") -> bool:
             not positive, as predicting the mean reaches 0. No other metric has a level of chance.
     """
     metrics = result.get("metrics")
-    value = metrics.get(metric) if isinstance(metrics, Mapping) else None
+    value = metrics.get(f"{judged_stage(result)}/{metric}") if isinstance(metrics, Mapping) else None
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return False
-    if metric == "test/r2":
+    if metric == "r2":
         return not value > 0
-    chance = chance_of(result) if metric == "test/accuracy" else None
+    chance = chance_of(result)
     return chance is not None and chance.contains(float(value))
 
 
@@ -97,9 +111,9 @@ def _class_counts(confusion: object) -> list[int]:
     return [sum(row) for row in confusion]
 
 
-def _test_examples(result: Mapping[str, Any]) -> object:
+def _examples(result: Mapping[str, Any], stage: str) -> object:
     examples = result.get("examples")
-    return examples.get("test") if isinstance(examples, Mapping) else None
+    return examples.get(stage) if isinstance(examples, Mapping) else None
 
 
 def _is_count(value: object) -> TypeGuard[int]:

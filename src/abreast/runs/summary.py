@@ -11,7 +11,7 @@ from rich.text import Text
 
 from abreast.config.types import Json
 from abreast.metrics.registry import METRICS, STAGES, declared, title
-from abreast.runs.chance import at_chance, chance_of
+from abreast.runs.chance import EXAMPLES, at_chance, chance_of, judged_stage
 from abreast.runs.diagnosis import fitted_level, likely_cause
 from abreast.runtime.printable import printable
 
@@ -57,16 +57,19 @@ def chance_warnings(
     Returns:
         The sentences; none for a run that did better, or whose level of chance is not known.
     """
-    metric = next((name for name in ("test/accuracy", "test/r2") if at_chance(result, name)), None)
-    if metric is None:
+    chance, stage = chance_of(result), judged_stage(result)
+    if at_chance(result, "accuracy"):
+        metric = f"{stage}/accuracy"
+    elif at_chance(result, "r2"):
+        metric = f"{stage}/r2"
+    else:
         return []
-    value = f"test {title(metric)} {result['metrics'][metric]:.4f}"
-    chance = chance_of(result)
-    if metric == "test/r2" or chance is None:
+    value = f"{EXAMPLES[stage]} {title(metric)} {result['metrics'][metric]:.4f}"
+    if metric.endswith("/r2") or chance is None:
         finding = f"{value} is no better than predicting the mean of the targets."
         return [f"{finding} {likely_cause(settings, curve)}"]
     finding = (
-        f"{value} is at chance: with {chance.examples} test examples, guessing reaches up to "
+        f"{value} is at chance: with {chance.examples} {EXAMPLES[stage]} examples, guessing reaches up to "
         f"{chance.limit:.4f}."
     )
     return [f"{finding} {likely_cause(settings, curve, fitted=fitted_level(chance))}"]

@@ -11,7 +11,6 @@ from abreast.runs.directory import RunDirectory
 from abreast.study.selection import Outcome
 
 SIDES = (0, 1)
-WITH_CHANCE = ("test/accuracy", "test/r2")  # metrics by which a run can be seen to have learned nothing
 
 
 @dataclass
@@ -37,7 +36,7 @@ class Pairs:
             chance = chance_of(result)
             if chance is not None:
                 self.examples = chance.examples
-            if any(at_chance(result, metric) for metric in WITH_CHANCE):
+            if at_chance(result, "accuracy") or at_chance(result, "r2"):
                 self.collapsed[side].add(seed)
 
     def failed(self, side: int) -> dict[int, str]:
