@@ -40,6 +40,12 @@ class LostProcessError(RunError):
     exit_code = 1
 
 
+class StoppedError(RunError):
+    """A signal such as SIGTERM has stopped a training that was called from Python; it can be resumed."""
+
+    exit_code = 1
+
+
 class DiskError(RunError):
     """A file cannot be written: the disk is full or read-only, or the file belongs to another user."""
 

@@ -291,6 +291,7 @@ MISTAKES = {
     "-m seed=1,2 hydra.launcher.keep=nan": ["hydra.launcher.keep: must be in (0, 1], got nan"],
     "-m optim.lr=interval(0,1)": ["an interval is for a search", "as in optim.lr=0.01,0.1"],
     "optim.lr=1e-400": ["optim.lr: 1e-400 is too small for a number; write 0 if that is meant"],
+    "loss=[mse,hinge]": ["loss=[mse,hinge]: a run has one loss; for a run with each: ", "-m loss=mse,hinge"],
     "=3": ["=3: has no key before the =; write key=value"],
     "+trainer.val_check_interval=0": ["trainer.val_check_interval: must be a number of batches, or a share"],
     "resume=a resume=b": ["resume=b: one run is resumed at a time, and a is given already"],

@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
         _parser().print_help()
         return 0
     as_json = "--json" in arguments
-    sys.argv[1:] = ["-m", SWEEPER, *map(_of_sweeper, (item for item in arguments if item != "--json"))]
+    sys.argv[1:] = multirun_arguments([item for item in arguments if item != "--json"])
     if not as_json:
         return train.main()
     with _stdout_for_json() as stdout:
@@ -53,6 +53,18 @@ def main(argv: Sequence[str]) -> int:
         text = json.dumps(decision.content(), ensure_ascii=False, allow_nan=False)
         os.write(stdout, f"{text}\n".encode())
     return code
+
+
+def multirun_arguments(arguments: Sequence[str]) -> list[str]:
+    """The arguments of the multirun that decides.
+
+    Args:
+        arguments: Those of `abreast decide`.
+
+    Raises:
+        ConfigError: For a key that is nearly one of its own.
+    """
+    return ["-m", SWEEPER, *map(_of_sweeper, arguments)]
 
 
 def _parser() -> ArgumentParser:

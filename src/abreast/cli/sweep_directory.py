@@ -11,6 +11,7 @@ from typing import Any, cast
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from abreast.cli.latest_directory import note_directory
 from abreast.runtime.directory_lock import PATIENCE, InUseError, leave, use, uses
 from abreast.runtime.directory_name import shortened
 from abreast.validation.preflight import Stop
@@ -35,12 +36,14 @@ class ResumableSweep(Callback):
             if short != str(Path(given)):
                 _set_directory(config, short)
             self._use(Path(short))
+            note_directory(Path(short))
             return
         try:
             folder = choose(Path("runs"), command_id(config))
         except OSError as error:  # which Hydra would make a warning
             raise Stop(error) from error
         _set_directory(config, str(folder))
+        note_directory(folder)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Let other processes use the directory."""

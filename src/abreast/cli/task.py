@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from abreast.cli.latest_directory import note_directory
 from abreast.config.run_config import run_config
 from abreast.config.types import Config
 from abreast.errors import AbreastError, DivergedError
@@ -42,6 +43,8 @@ def task(config: DictConfig) -> Any:
             check(config, hydra)
             values = run_config(config, hydra)
             run_dir = Path(hydra.runtime.output_dir)
+            if hydra.mode != RunMode.MULTIRUN:
+                note_directory(run_dir)
             with permitted(Permissions.of_user(values)), used(run_dir):
                 return _run(values, run_dir, in_sweep=hydra.mode == RunMode.MULTIRUN)
         except (AbreastError, InstantiationException) as error:

@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 import warnings
+from argparse import Namespace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -21,6 +22,32 @@ if TYPE_CHECKING:
 
 def main() -> int:
     """Compose the configuration, check it, and train."""
+    arguments = parse(sys.argv[1:])
+    if any(override.lstrip("+").startswith("resume=") for override in arguments.overrides):
+        if arguments.multirun:
+            raise ConfigError("resume= is for one run; a sweep is resumed by running its command again")
+        return int(importlib.import_module("abreast.cli.resume").main(arguments.overrides))
+    crash = run_command(arguments)
+    if crash is not None:
+        trace = _from_task(crash.__traceback__)
+        sys.excepthook(type(crash), crash.with_traceback(trace), trace)
+        return 1
+    decision = latest_decision()
+    return 0 if decision is None else decision.exit_code
+
+
+def run_command(arguments: Namespace) -> Exception | None:
+    """Run or sweep what `sys.argv` says.
+
+    Args:
+        arguments: Its flags and overrides, from `parse`.
+
+    Returns:
+        What has broken the command and is no mistake of the user's; None where it ended well.
+
+    Raises:
+        AbreastError: For a mistake.
+    """
     import hydra
 
     from abreast.config.options import MAIN, conf_dir
@@ -28,11 +55,6 @@ def main() -> int:
     from abreast.validation.override_texts import check_texts
     from abreast.validation.preflight import Stop
 
-    arguments = parse(sys.argv[1:])
-    if any(override.lstrip("+").startswith("resume=") for override in arguments.overrides):
-        if arguments.multirun:
-            raise ConfigError("resume= is for one run; a sweep is resumed by running its command again")
-        return int(importlib.import_module("abreast.cli.resume").main(arguments.overrides))
     problems = list(check_texts(arguments.overrides))
     if problems:
         raise ConfigError("\n".join(problems))
@@ -51,7 +73,7 @@ def main() -> int:
     )(task)
     if os.environ.get(FULL_ERROR) == "1":
         run()
-        return _exit_code()
+        return None
     try:
         with environment_variables({FULL_ERROR: "1"}), warnings.catch_warnings():
             warnings.filterwarnings("error", message=UNAVAILABLE)
@@ -61,7 +83,7 @@ def main() -> int:
     except Exception as caught:
         error, overrides = caught, arguments.overrides
     else:
-        return _exit_code()
+        return None
     if isinstance(error, AbreastError | BrokenPipeError):
         raise error
     from abreast.validation.hydra_errors import explain, is_mistake
@@ -75,21 +97,13 @@ def main() -> int:
         raise ConfigError(f"{full}, or choose another directory: {key}=DIR") from error
     if is_mistake(error, task):
         raise ConfigError(explain(error, overrides, folders, is_sweep=is_sweep)) from error
-    trace = _from_task(error.__traceback__)
-    sys.excepthook(type(error), error.with_traceback(trace), trace)
-    return 1
+    return error
 
 
 def latest_decision() -> Decision | None:
     """The decision that this process has come to (`hydra/sweeper=abreast_decide`); None without one."""
     module = sys.modules.get("abreast.study.decide.run")
     return None if module is None else module.latest_decision()
-
-
-def _exit_code() -> int:
-    """The exit code of what has ended well: a decision's verdict, else 0."""
-    decision = latest_decision()
-    return 0 if decision is None else decision.exit_code
 
 
 def _from_task(trace: TracebackType | None) -> TracebackType | None:

@@ -71,32 +71,49 @@ def _read_rows(path: Path, learner: Evaluator) -> Tensor:
     except (ValueError, OSError, UnicodeDecodeError, EOFError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"{path}: not a .npy or .csv file of numbers ({reason})") from None
+    return checked_rows(rows, learner, str(path))
+
+
+def checked_rows(rows: np.ndarray, learner: Evaluator, name: str) -> Tensor:
+    """Examples in the form in which the network's data are stored.
+
+    Args:
+        rows: `[N, *in_shape]`, or one example.
+        learner: The network.
+        name: What the examples are called in messages.
+
+    Returns:
+        `[N, *in_shape]`.
+
+    Raises:
+        DataError: The examples do not fit the network, or hold a value that its data cannot.
+    """
     if rows.dtype.kind not in "biuf":
-        raise DataError(f"{path}: holds {rows.dtype}, not numbers")
+        raise DataError(f"{name}: holds {rows.dtype}, not numbers")
     if rows.shape == learner.in_shape:
         rows = rows[None]
     if rows.shape[1:] != learner.in_shape:
-        raise DataError(f"{path}: rows of shape {rows.shape[1:]}, but the network takes {learner.in_shape}")
+        raise DataError(f"{name}: rows of shape {rows.shape[1:]}, but the network takes {learner.in_shape}")
     if not len(rows):
-        raise DataError(f"{path}: holds no rows")
+        raise DataError(f"{name}: holds no rows")
     if learner.peak is None:
         with np.errstate(over="ignore"):
             rows = rows.astype(np.float32)
-    _check(path, ~np.isfinite(rows), rows, "a number that float32 can hold")
+    _check(name, ~np.isfinite(rows), rows, "a number that float32 can hold")
     if learner.peak is None:
         return torch.from_numpy(rows)
     wrong = (rows < 0) | (rows > 255) | (rows != np.floor(rows))
-    _check(path, wrong, rows, "a whole number from 0 to 255, as the network's data are")
+    _check(name, wrong, rows, "a whole number from 0 to 255, as the network's data are")
     return torch.from_numpy(rows.astype(np.uint8))
 
 
-def _check(path: Path, wrong: np.ndarray, rows: np.ndarray, expected: str) -> None:
+def _check(name: str, wrong: np.ndarray, rows: np.ndarray, expected: str) -> None:
     """Raise DataError where a value is wrong, with the first one's place."""
     places = np.argwhere(wrong)
     if len(places):
         row, *column = places[0].tolist()
         place = f"row {row + 1}, value {column[0] + 1 if len(column) == 1 else column}"
-        raise DataError(f"{path}: {place} is {rows[tuple(places[0])]}: expected {expected}")
+        raise DataError(f"{name}: {place} is {rows[tuple(places[0])]}: expected {expected}")
 
 
 def predict(learner: Evaluator, inputs: Tensor) -> Tensor:

@@ -86,7 +86,7 @@ def write_report(
     if not holds_runs(directories):
         others = collect_foreign(directories, replace(choices or Choices(), metric=metric))
     if others is None:
-        analysis = _analyse(directories, studies, metric, margin)
+        analysis = analyse_runs(directories, studies, metric, margin)
     else:
         sweep, metric, notes = others
         analysis = analyse(sweep, metric, margin)
@@ -127,7 +127,7 @@ def _refuse_decision(directory: Path) -> None:
         )
 
 
-def _analyse(
+def analyse_runs(
     directories: Sequence[Path],
     studies: Sequence[StudyChoice | None],
     metric: str | None,

@@ -13,6 +13,8 @@ RECORDS = (
     "hydra.job.id",
     "hydra.job.override_dirname",
 )
+# Groups of which a run has one option; Hydra merges several, which none of them is made for.
+OF_ONE_OPTION = ("data", "model", "loss", "optim", "schedule", "trainer")
 _NUMBER = re.compile(r"(?<![\w.+-])[+-]?(?:\d[\d_]*\.?\d*|\.\d+)[eE][+-]?\d+(?![\w.])")
 
 
@@ -31,6 +33,9 @@ def check_texts(overrides: Sequence[str]) -> Iterator[str]:
             yield f"{text}: must be true, false, the name of a logger, or a list of names"
         elif key.startswith(RECORDS):
             yield f"{text}: is what Hydra records, not what it does; a directory is hydra.run.dir=DIR"
+        elif key in OF_ONE_OPTION and value.lstrip().startswith("["):
+            options = value.strip(" []")
+            yield f"{text}: a run has one {key}; for a run with each: python train.py -m {key}={options}"
         for number in _lost(value):
             yield f"{key}: {number} is too small for a number; write 0 if that is meant"
 

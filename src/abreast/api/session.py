@@ -1,0 +1,85 @@
+"""A command of abreast inside the process of its caller: as on the command line, but errors are raised."""
+
+from __future__ import annotations
+
+from abreast.runtime import fast_import  # noqa: F401  before anything imports Lightning
+
+# isort: split
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from abreast.api.host import host_kept
+from abreast.cli.hydra_flags import parse
+from abreast.cli.latest_directory import latest_directory, note_directory
+from abreast.cli.task import FULL_ERROR
+from abreast.cli.train import run_command
+from abreast.errors import AbreastError, Interrupted, StoppedError, disk_error
+from abreast.runtime.environment import environment_variables
+
+T = TypeVar("T")
+
+_LOCK = threading.RLock()  # Hydra, logging and torch's random state are the process's: one command at a time
+
+
+def train_command(arguments: Sequence[str]) -> Path:
+    """Run what stands behind `python train.py`.
+
+    Args:
+        arguments: Flags and overrides.
+
+    Returns:
+        The directory of the run or of the sweep.
+
+    Raises:
+        AbreastError: As the command line prints it.
+        KeyboardInterrupt: The training was interrupted, and is saved.
+    """
+
+    def command() -> Path:
+        sys.argv[:] = ["train.py", *arguments]
+        note_directory(None)
+        crash = run_command(parse(arguments))
+        if crash is not None:
+            raise crash
+        directory = latest_directory()
+        assert directory is not None  # a command without one raises
+        return directory
+
+    return in_session(command)
+
+
+def in_session(command: Callable[[], T]) -> T:
+    """What the command returns; it runs alone, leaves the process as it was, raises as `train_command`."""
+    stopped_by: int | None = None
+    with _LOCK:
+        try:
+            with host_kept(), environment_variables({FULL_ERROR: None}), one_line_errors():
+                return command()
+        except Interrupted as stop:
+            stopped_by = stop.signum
+        except AbreastError as error:
+            raise error.with_traceback(None) from None
+    if stopped_by == signal.SIGINT:
+        raise KeyboardInterrupt
+    signal.raise_signal(stopped_by)  # the host's own handler decides, now that the training is saved
+    raise StoppedError(
+        f"stopped by {signal.Signals(stopped_by).name}; the training is saved: call the same again, or "
+        "abreast.resume(DIR)"
+    )
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Raise what the command line tells in one line as an AbreastError."""
+    try:
+        yield
+    except OSError as error:
+        full = disk_error(error, None)
+        if full is None:
+            raise
+        raise full from error
