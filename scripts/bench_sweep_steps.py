@@ -64,7 +64,7 @@ class Turns(Callback):
         for block in self.loader:
             ends = block.start + len(block) == self.loader.batches
             for chunk in self.chunks:
-                chunk.train(block, block.start + 1, ends_epoch=ends)
+                chunk.train(block, ends_epoch=ends)
         for chunk in self.chunks:
             torch.cat(chunk.losses).isfinite().all(0).tolist()
             chunk.losses.clear()
@@ -126,7 +126,7 @@ def steps(net: str, lanes: int, turns: int) -> dict[str, Any]:
         first = members[0].learner
         chosen = choose_layout(network_size(first.net, first.in_shape), members[0].data.batch_size, threads=1)
         chunks = build_chunks(members, chosen)
-        stack = Stack(chunks, chosen)
+        stack = Stack(members, chunks, chosen)
         turn = Turns(chunks, stack.train_dataloader())
         trainer = stack_trainer(sweep[0], [turn])
         stack.attach(trainer)

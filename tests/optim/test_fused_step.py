@@ -104,12 +104,12 @@ def test_before_every_parameter_has_stepped_there_is_none() -> None:
     assert fused_step(momentum) is None
 
 
-def test_one_count_is_shared_only_if_so_wished() -> None:
+def test_counts_are_shared_only_if_so_wished() -> None:
     optimizer = built(lambda groups: Adam(groups, fused=True), ((4,), (3,)))
     trained(optimizer, optimizer.step, range(1))
     fused_step(optimizer)
     assert len({id(each["step"]) for each in optimizer.state.values()}) == 4
-    step = fused_step(optimizer, one_count=True)
+    step = fused_step(optimizer, share_counts=True)
     assert len({id(each["step"]) for each in optimizer.state.values()}) == 1
     assert step is not None
     step()

@@ -17,14 +17,15 @@ def stack(*values: float, failed: int = 0) -> Any:
         SimpleNamespace(
             state="failed" if number < failed else "running",
             running=number >= failed,
+            epoch=1,
+            steps=50,
             cfg={"monitor": "val/loss", "data": {"val_fraction": 0.1, "task": "classification"}},
             directory=SimpleNamespace(path=Path(f"/sweep/{number}")),
             learner=SimpleNamespace(values={"val/loss": value}, total_steps=100),
         )
         for number, value in enumerate(values)
     ]
-    trainer = SimpleNamespace(global_step=50, current_epoch=1, max_epochs=4)
-    return SimpleNamespace(lanes=lanes, trainer=trainer)
+    return SimpleNamespace(lanes=lanes, max_epochs=4)
 
 
 TITLES = {"/sweep/1": "optim.lr=0.1", "/sweep/2": "optim.lr=0.2"}

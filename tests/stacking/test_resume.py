@@ -101,6 +101,23 @@ def test_after_any_block(
         check(a, b)
 
 
+def test_lanes_at_different_epochs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: Callable[[Path, Path], None], whole: list[Path]
+) -> None:
+    """Lanes that have done one epoch, two, all but the test, and none continue in one stack."""
+    jobs = [Job(compose(*TINY, *lane), tmp_path / str(n)) for n, lane in enumerate(LANES)]
+    for job, epochs in zip(jobs, (1, 2, 3), strict=False):
+        with monkeypatch.context() as patch:
+            stop_in_block(epochs * BLOCKS - 1, patch)
+            with allowed(), pytest.raises(Interrupted):
+                train_stack([job])
+    with allowed():
+        outcomes = train_stack(jobs)
+    assert [outcome.error or outcome.not_stacked for outcome in outcomes] == [None] * len(jobs)
+    for job, path in zip(jobs, whole, strict=True):
+        check(job.directory, path)
+
+
 @pytest.mark.parametrize("name", optimizers(but=ALONE))
 def test_every_optimizer(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: Callable[[Path, Path], None]

@@ -22,15 +22,15 @@ Call = Callable[[list[Tensor]], None]
 ODD = ("amsgrad", "capturable", "differentiable")
 
 
-def fused_step(optimizer: Optimizer, *, one_count: bool = False) -> Step | None:
+def fused_step(optimizer: Optimizer, *, share_counts: bool = False) -> Step | None:
     """A function that does what `optimizer.step()` does from its second call on.
 
     Settings and gradients are read at every call; parameters and state must remain the same tensors.
 
     Args:
         optimizer: Adam, AdamW or SGD with `fused=True`, which has stepped once with all its parameters.
-        one_count: let all parameters, which have stepped equally often, share one step counter. The
-            optimizer's `step` would then count several times.
+        share_counts: let parameters that have stepped equally often share one step counter. The optimizer's
+            `step` would then count several times.
 
     Returns:
         The step; None for other optimizers and settings, with hooks, or where the patch is off.
@@ -45,10 +45,11 @@ def fused_step(optimizer: Optimizer, *, one_count: bool = False) -> Step | None:
         calls = [_sgd(optimizer, group) for group in groups]
     elif all("step" in optimizer.state[p] for p in parameters):
         counts = _states(optimizer, parameters, "step")
-        if one_count:
-            counts = counts[:1]
-            for parameter in parameters:
-                optimizer.state[parameter]["step"] = counts[0]
+        if share_counts:
+            shared: dict[float, Tensor] = {}
+            for parameter, count in zip(parameters, counts, strict=True):
+                optimizer.state[parameter]["step"] = shared.setdefault(float(count), count)
+            counts = [*shared.values()]
         calls = [_adam(optimizer, group) for group in groups]
     else:
         return None

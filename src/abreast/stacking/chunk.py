@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -40,7 +41,9 @@ class _StepRecord(NamedTuple):
 class _StepSample(NamedTuple):
     """What is sampled of a step for the loggers, besides its losses."""
 
-    step: int
+    steps: dict[
+        int, int
+    ]  # of the lanes for which it is sampled: optimizer steps before, by the lane's number
     rates: list[float]
     grad_norms: Tensor  # [K]
 
@@ -49,7 +52,7 @@ class Chunk:
     """Neighbouring lanes of a stack: their weights, optimizers and metrics.
 
     Chunks are independent: they can be trained by several threads. The lanes of one have epochs of equal
-    length, others' may be longer or shorter.
+    length, others' may be longer or shorter. Each lane is at an epoch of its own.
 
     Args:
         lanes: The chunk's lanes.
@@ -62,7 +65,7 @@ class Chunk:
         self,
         lanes: Sequence[Lane],
         first: int,
-        snapshots: Mapping[Lane, OptimizerSnapshot] | None = None,
+        snapshots: Mapping[Lane, OptimizerSnapshot] = MappingProxyType({}),
         *,
         shared_batches: bool = False,
     ) -> None:
@@ -83,12 +86,11 @@ class Chunk:
         self.shares_product = False
         if self.sharing is not None and isinstance(self.net, StackedSequential):
             self.shares_product = share_first_product(self.net, self.sharing)
-        keys = [optimizer_key(lane.cfg) for lane in self.lanes]
+        keys = [f"{optimizer_key(lane.cfg)} {lane.steps}" for lane in self.lanes]
         said = [is_said_elementwise(lane.cfg) for lane in self.lanes]
         self.optimizer_groups = optimizer_groups(self.learners, keys, self.state, said)
         for group in self.optimizer_groups:
-            if snapshots is not None:
-                group.restore([snapshots[self.lanes[number]] for number in group.lanes])
+            group.restore([snapshots.get(self.lanes[number]) for number in group.lanes])
             for number in group.lanes:
                 self.lanes[number].join(number, group)
                 self.lanes[number].epoch_state = partial(self.epoch_state, number)
@@ -107,16 +109,14 @@ class Chunk:
             self._restore_epoch()
 
     @torch.no_grad()
-    def train(self, block: StackBlock, step: int, *, ends_epoch: bool) -> None:
+    def train(self, block: StackBlock, *, ends_epoch: bool) -> None:
         """Train on the block's mini-batches.
 
         Args:
             block: Mini-batches of all of the stack's lanes.
-            step: Optimizer steps that the stack had done before.
             ends_epoch: Whether the block is the epoch's last.
         """
-        learner = self.learners[0]
-        step = self.lanes[0].own_steps(step)
+        before = {number: lane.steps for number, lane in enumerate(self.lanes) if lane.running}
         examples = block.examples(self.examples)
         batches = math.ceil(examples / block.batch_size)
         records: list[_StepRecord] = []
@@ -134,9 +134,10 @@ class Chunk:
             for number, error in self.loss.errors.items():
                 if self.lanes[number].running:
                     self.lanes[number].fail(error)
-            records.append(_StepRecord(saved, scores, learner.loss.labels(targets)))
-            if learner.should_sample(step, ends_epoch and position + 1 == batches):
-                samples[position] = self._sample(step)
+            records.append(_StepRecord(saved, scores, self.learners[0].loss.labels(targets)))
+            due = self._due(before, position, ends_epoch and position + 1 == batches)
+            if due:
+                samples[position] = self._sample(due)
             for group in self.optimizer_groups:
                 for lane, parameters in zip(group.lanes, group.parameters, strict=True):
                     config = self.learners[lane].step_config
@@ -144,7 +145,6 @@ class Chunk:
                         clip(parameters, config)
                 group.step()
                 self._step_schedule(group, "step")
-            step += 1
         if ends_epoch:
             for group in self.optimizer_groups:
                 self._step_schedule(group, "epoch")
@@ -186,9 +186,21 @@ class Chunk:
             [norm.scale for norm in norms]
         ).view(shape)
 
-    def _sample(self, step: int) -> _StepSample:
+    def _due(self, before: Mapping[int, int], position: int, is_last: bool) -> dict[int, int]:
+        """The lanes for which a step of the block is sampled, with the optimizer steps before it.
+
+        Args:
+            before: The lanes' optimizer steps before the block.
+            position: Steps of the block that were done.
+            is_last: Whether the step is the epoch's last.
+        """
+        learner = self.learners[0]
+        due = {steps for steps in set(before.values()) if learner.should_sample(steps + position, is_last)}
+        return {number: steps + position for number, steps in before.items() if steps in due} if due else {}
+
+    def _sample(self, steps: dict[int, int]) -> _StepSample:
         rates = [float(lane.param_group["lr"]) for lane in self.lanes if lane.param_group is not None]
-        return _StepSample(step, rates, self.state.gradient_norms())
+        return _StepSample(steps, rates, self.state.gradient_norms())
 
     def _measure(self, records: Sequence[_StepRecord], samples: Mapping[int, _StepSample]) -> None:
         self.losses.append(self.loss.values([record.saved for record in records]))
@@ -196,20 +208,15 @@ class Chunk:
             self.train_metrics.update(losses, record.scores, record.targets)
             if position not in samples:
                 continue
-            step, rates, grad_norms = samples[position]
+            steps, rates, grad_norms = samples[position]
             by_lane = zip(self.lanes, rates, losses.unbind(), grad_norms.unbind(), strict=True)
-            for lane, rate, loss, grad_norm in by_lane:
-                if lane.running:
-                    lane.learner.epoch_progress.samples.append(Sample(step, rate, loss, grad_norm))
+            for number, (lane, rate, loss, grad_norm) in enumerate(by_lane):
+                if lane.running and number in steps:
+                    sample = Sample(steps[number], rate, loss, grad_norm)
+                    lane.learner.epoch_progress.samples.append(sample)
 
-    def record_epoch(self, first_step: int, end_step: int) -> None:
-        """Record the epoch's metrics in the running lanes; one whose loss was not finite has failed.
-
-        Args:
-            first_step: Optimizer steps that the stack had done before the epoch.
-            end_step: Optimizer steps that it had done after it.
-        """
-        first_step, end_step = map(self.lanes[0].own_steps, (first_step, end_step))
+    def record_epoch(self) -> None:
+        """Record the epoch's metrics in the running lanes; one whose loss was not finite has failed."""
         losses, self.losses = torch.cat(self.losses), []
         finite = losses.isfinite()
         all_finite = finite.all(0).tolist()
@@ -218,9 +225,9 @@ class Chunk:
         for lane, is_finite, position, values in by_lane:
             if lane.running and is_finite:
                 lane.guarded(lane.learner.record, "train", values)
-                lane.learner.epoch_progress.first_step = end_step
+                lane.learner.epoch_progress.first_step = lane.steps
             elif lane.running:
-                lane.fail(DivergedError(first_step + position))
+                lane.fail(DivergedError(lane.learner.epoch_progress.first_step + position))
 
     def epoch_state(self, number: int) -> EpochState:
         """What the epoch has come to in a lane, as its individual run would save it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from abreast.stacking.chunk import Chunk
 from abreast.stacking.grouping import split_evenly
@@ -40,7 +41,7 @@ def compact(chunks: Sequence[Chunk], layout: Layout) -> list[Chunk]:
 
 
 def build_chunks(
-    lanes: Sequence[Lane], layout: Layout, snapshots: Mapping[Lane, OptimizerSnapshot] | None = None
+    lanes: Sequence[Lane], layout: Layout, snapshots: Mapping[Lane, OptimizerSnapshot] = MappingProxyType({})
 ) -> list[Chunk]:
     """Divide the lanes into the layout's chunks; `snapshots` holds the optimizers of lanes that resume.
 

@@ -31,6 +31,7 @@ from abreast.stacking.optimizer_state import OptimizerSnapshot, cloned
 from abreast.stacking.optimizers import OptimizerGroup
 from abreast.stacking.parameters import detach_from_stack
 from abreast.stacking.random_numbers import LaneRandom, is_custom_module
+from abreast.stacking.training_rows import LaneOrder
 from abreast.training.finish import ChosenWeights, finish
 from abreast.training.record import StartRecord
 
@@ -47,6 +48,7 @@ class Lane:
         number: The lane's position in its chunk.
         data: Its data; lanes of one split have the same.
         batches: Mini-batches in its epoch.
+        epoch: Epochs that are complete.
         state: `running`; `stopped` when all went well; `dropped` by successive halving; or `failed`.
         error: What made the lane fail.
         random: Takes the place of the run's global generators.
@@ -69,7 +71,7 @@ class Lane:
         self.callbacks = [callback for callback in self.callbacks if isinstance(callback, LANE_CALLBACKS)]
         self.state: LaneState = "running"
         self.batches = self.data.batches_per_epoch
-        self._longest = self.batches  # mini-batches in the longest epoch of the stack's lanes
+        self.epoch = 0
         self.error: BaseException | None = None
         self.checkpoints = LaneCheckpoints(self.directory)
         seed = derive(self.cfg["seed"], "dropout", 0)
@@ -92,22 +94,24 @@ class Lane:
         """Whether the lane still trains."""
         return self.state == "running"
 
-    def own_steps(self, steps: int) -> int:
-        """The lane's optimizer steps when the stack, whose epochs may be longer, has done so many."""
-        if self.batches == self._longest:
-            return steps
-        epochs, rest = divmod(steps, self._longest)
-        return epochs * self.batches + min(rest, self.batches)
+    @property
+    def steps(self) -> int:
+        """Optimizer steps that were done."""
+        return self.epoch * self.batches + self.learner.epoch_progress.batches_done
 
-    def attach(self, trainer: Trainer, longest: int, loops: Callable[[], LoopsState]) -> None:
+    @property
+    def order(self) -> LaneOrder:
+        """What the order of its mini-batches follows from."""
+        return LaneOrder(self.data, self.cfg["seed"], self.epoch)
+
+    def attach(self, trainer: Trainer, max_epochs: int | None, loops: Callable[[], LoopsState]) -> None:
         """Show the stack's Trainer to the learner and the callbacks as theirs.
 
         Args:
             trainer: The stack's Trainer.
-            longest: Mini-batches in the longest epoch of the stack's lanes.
+            max_epochs: The epochs of the lane; -1 for no limit.
             loops: Gives the state of the Trainer's loops.
         """
-        self._longest = longest
 
         def keep_checkpoint(path: Path) -> None:
             self.checkpoints.keep(path, self.checkpoint(loops()))
@@ -118,7 +122,8 @@ class Lane:
             callbacks=self.callbacks,
             loggers=self.loggers,
             datamodule=self.data,
-            own_steps=self.own_steps,
+            progress=lambda: (self.steps, self.epoch),
+            max_epochs=max_epochs,
             optimizer_group=lambda: self.optimizer_group,
             keep_checkpoint=keep_checkpoint,
         )
@@ -156,13 +161,11 @@ class Lane:
     def stop(self) -> None:
         """End the lane's training as that of an individual run ends."""
         self.call("on_train_end")
-        self.trainer.end()
         self.state = "stopped"
 
     def fail(self, error: BaseException) -> None:
         """End the lane's training, and record the failure in its run directory."""
         self.state = "failed"
-        self.trainer.end()
         full = disk_error(error, self.directory.path)
         try:
             self.checkpoints.flush()

@@ -14,7 +14,6 @@ from torch.optim import Optimizer
 
 from abreast.data.datamodule import DataModule
 from abreast.data.loader import ResumableLoader
-from abreast.learner.lightning_loops import step_progress
 from abreast.stacking.optimizers import OptimizerGroup
 
 
@@ -34,7 +33,8 @@ class LaneTrainer:
         callbacks: The lane's callbacks.
         loggers: The lane's loggers.
         datamodule: The lane's data.
-        own_steps: Gives the lane's optimizer steps for those of the stack.
+        progress: Gives the lane's optimizer steps and its epoch.
+        max_epochs: The epochs of the lane.
         optimizer_group: Gives the optimizer that the lane shares; None once the lane has left the stack.
         keep_checkpoint: Keeps the lane's checkpoint, to be written to the path later.
     """
@@ -47,7 +47,8 @@ class LaneTrainer:
         callbacks: list[Callback],
         loggers: list[Logger],
         datamodule: DataModule,
-        own_steps: Callable[[int], int],
+        progress: Callable[[], tuple[int, int]],
+        max_epochs: int | None,
         optimizer_group: Callable[[], OptimizerGroup | None],
         keep_checkpoint: Callable[[Path], None],
     ) -> None:
@@ -58,11 +59,11 @@ class LaneTrainer:
         self.datamodule = datamodule
         self.train_dataloader = ResumableLoader(datamodule.batches_per_epoch, datamodule.steps)
         self.callback_metrics = Metrics()
-        self._own_steps = own_steps
+        self.max_epochs = max_epochs
+        self._progress = progress
         self._optimizer_group = optimizer_group
         self._keep_checkpoint = keep_checkpoint
         self._asked_to_stop = False
-        self._ended_at: tuple[int, int] | None = None  # step and epoch
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.trainer, name)
@@ -88,26 +89,21 @@ class LaneTrainer:
     @property
     def global_step(self) -> int:
         """Optimizer steps of the lane."""
-        return self._ended_at[0] if self._ended_at else self._own_steps(self.trainer.global_step)
+        return self._progress()[0]
 
     @property
     def current_epoch(self) -> int:
         """The lane's epoch, from 0."""
-        return self._ended_at[1] if self._ended_at else self.trainer.current_epoch
+        return self._progress()[1]
 
     @property
     def should_stop(self) -> bool:
         """Whether the lane's training ends with this epoch: it was asked to, or all steps are done."""
-        return self._asked_to_stop or self.trainer.global_step == self.trainer.max_steps
+        return self._asked_to_stop or self.global_step == self.trainer.max_steps
 
     @should_stop.setter
     def should_stop(self, value: bool) -> None:
         self._asked_to_stop = value
-
-    def end(self) -> None:
-        """Keep the lane's step and epoch as they are now, also where an earlier process has trained them."""
-        steps = step_progress(self.trainer).total.completed  # `global_step` is 0 until the stack is attached
-        self._ended_at = (self._own_steps(steps), self.trainer.current_epoch)
 
     def save_checkpoint(self, path: str | Path, weights_only: bool | None = None, **_: object) -> None:
         """Keep the checkpoint that an individual run would write now."""

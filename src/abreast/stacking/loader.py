@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from torch import Tensor
 from abreast.data.datamodule import DataModule
 from abreast.data.loader import Augmentation, ResumableLoader
 from abreast.stacking.parameters import BufferPool
-from abreast.stacking.training_rows import TrainingRows
+from abreast.stacking.training_rows import LaneOrder, TrainingRows
 
 
 class StackBlock:
@@ -90,33 +90,47 @@ class StackBlock:
 
 
 class StackLoader(ResumableLoader):
-    """Blocks of `steps` mini-batches, for `lanes`, which may change between two epochs.
+    """Blocks of `steps` mini-batches, for lanes that may change between two epochs.
 
     The state is the position within the epoch, as in an individual run's loader. Lanes may have epochs of
     different lengths: the last block begins before the shortest one ends, and holds all that the longest has
     left. So every position at which a training can be resumed is one within all lanes' epochs.
 
+    Lanes may be at different epochs. One that joins must not have shorter epochs than all of the first lanes.
+
     Args:
-        lanes: Each lane's data module and seed.
+        lanes: Gives what the order of each lane's mini-batches follows from, as an epoch begins.
     """
 
-    def __init__(self, lanes: Sequence[tuple[DataModule, int]]) -> None:
-        lengths = [module.batches_per_epoch for module, _ in lanes]
-        data, _ = lanes[0]
-        super().__init__(max(lengths), data.steps)
-        self.lanes = lanes
+    def __init__(self, lanes: Callable[[], Sequence[LaneOrder]]) -> None:
+        self._lanes = lanes
+        self._modules: list[DataModule] = []
+        self._rows: TrainingRows
+        modules = self._use_modules(lanes())
+        lengths = [module.batches_per_epoch for module in modules]
+        super().__init__(max(lengths), modules[0].steps)
         self.shortest = min(lengths)
-        self.batch_size = data.batch_size
-        self.shuffle = data.shuffle
-        self._rows = TrainingRows([*dict.fromkeys(module for module, _ in lanes)])
+        self.batch_size = modules[0].batch_size
+        self.shuffle = modules[0].shuffle
+
+    def _use_modules(self, lanes: Sequence[LaneOrder]) -> list[DataModule]:
+        """Each lane's data module; their rows are put together again if there are new ones."""
+        modules = [lane.data for lane in lanes]
+        if not set(modules) <= set(self._modules):
+            self._modules = [*dict.fromkeys(modules)]
+            self._rows = TrainingRows(self._modules)
+        return modules
 
     def __len__(self) -> int:
         return math.ceil(self.shortest / self.steps)
 
     def __iter__(self) -> Iterator[StackBlock]:
-        order = self._rows.orders(self.lanes, self.epoch if self.shuffle else 0)
-        offsets = self._rows.target_offsets(self.lanes)
-        drawn = [module.augmentation(seed, self.epoch) for module, seed in self.lanes]
+        lanes = self._lanes()
+        modules = self._use_modules(lanes)
+        self.batches = max(module.batches_per_epoch for module in modules)
+        order = self._rows.orders(lanes if self.shuffle else [lane._replace(epoch=0) for lane in lanes])
+        offsets = self._rows.target_offsets(modules)
+        drawn = [lane.data.augmentation(lane.seed, lane.epoch) for lane in lanes]
         augments = [augment for augment in drawn if augment is not None]
         self._done, self._start = self._start, 0
         while self._done < self.batches:

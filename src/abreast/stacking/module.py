@@ -27,11 +27,13 @@ from abreast.stacking.progress import ProgressTable, StackProgress
 class Stack(LanesModule):
     """The lanes of a stack, in chunks.
 
-    Lightning runs the loops, counts the steps and validates. What belongs to a run (metrics, checkpoints,
-    early stopping, loggers) is done lane by lane through the lane's callbacks.
+    Lightning runs the loops and validates. What belongs to a run (its epoch and step, metrics, checkpoints,
+    early stopping, loggers) is done lane by lane through the lane's callbacks. The lanes' epochs begin
+    together, but each lane counts its own.
 
     Args:
-        chunks: The chunks of lanes.
+        lanes: The lanes, with those that an earlier process has trained to the end.
+        chunks: The chunks of those that are trained.
         layout: How lanes are divided into chunks, when some have ended.
         save_every: Seconds between two writings of the lanes' checkpoints.
         workers: Threads that train the chunks of a block side by side; None for this thread alone.
@@ -44,6 +46,7 @@ class Stack(LanesModule):
 
     def __init__(
         self,
+        lanes: Sequence[Lane],
         chunks: Sequence[Chunk],
         layout: Layout,
         *,
@@ -51,7 +54,7 @@ class Stack(LanesModule):
         workers: Executor | None = None,
         table: ProgressTable | None = None,
     ) -> None:
-        super().__init__([lane for chunk in chunks for lane in chunk.lanes], workers)
+        super().__init__(lanes, workers)
         self.automatic_optimization = False
         self.unused = nn.Parameter(torch.zeros(()))  # Lightning requires a parameter
         self.chunks = list(chunks)
@@ -60,7 +63,6 @@ class Stack(LanesModule):
         self.table = table
         self.epoch_progress = EpochProgress()
         self.stop_signal: int | None = None
-        self._loader: StackLoader
         self._loops: LoopsState | None = None
         self._saved = time.perf_counter()
         self._progress: StackProgress
@@ -71,15 +73,12 @@ class Stack(LanesModule):
         return [lane for lane in self.lanes if lane.running]
 
     def attach(self, trainer: Trainer) -> None:
-        """Show the Trainer to the lanes."""
-        self._progress = StackProgress(self.lanes, trainer)
+        """Show the Trainer to the lanes, which end at its limit of epochs each by its own count."""
+        max_epochs = trainer.max_epochs
+        self._progress = StackProgress(self.lanes, max_epochs)
         for lane in self.lanes:
-            lane.attach(trainer, self._longest.batches, self.loops)
-
-    @property
-    def _longest(self) -> Lane:
-        """A lane whose epochs are the longest: its steps are those that the Trainer counts."""
-        return max(self.lanes, key=lambda lane: lane.batches)
+            lane.attach(trainer, max_epochs, self.loops)
+        trainer.fit_loop.max_epochs = -1
 
     def loops(self) -> LoopsState:
         """The state of the Trainer's loops, as Lightning saves it; the same for all lanes at one moment."""
@@ -89,8 +88,7 @@ class Stack(LanesModule):
 
     def train_dataloader(self) -> StackLoader:
         """Blocks of every lane's mini-batches."""
-        self._loader = StackLoader([(lane.data, lane.cfg["seed"]) for lane in self.lanes])
-        return self._loader
+        return StackLoader(lambda: [lane.order for chunk in self.chunks for lane in chunk.lanes])
 
     def val_dataloader(self) -> EvalLoader | list[EvalLoader]:
         """One block of validation examples, for Lightning to count; every lane is measured on its own."""
@@ -102,12 +100,11 @@ class Stack(LanesModule):
 
     def on_train_start(self) -> None:
         """Begin every lane's run, or resume it."""
-        for lane in self.lanes:
+        for lane in self.running:
             lane.guarded(lane.begin)
             lane.learner.net.train()
-        resumed = self._longest.learner.epoch_progress  # all lanes resume at one position
-        self.epoch_progress.batches_done = resumed.batches_done
-        self._begin_epoch(resumed.first_step if resumed.batches_done else self.trainer.global_step)
+        resumed = [lane.learner.epoch_progress.batches_done for lane in self.running]
+        self.epoch_progress.batches_done = max(resumed, default=0)  # shorter lanes may have fewer
 
     def on_train_epoch_start(self) -> None:
         """Drop the last epoch's values."""
@@ -116,12 +113,8 @@ class Stack(LanesModule):
             for lane in chunk.lanes:
                 vars(lane.learner)["values"] = {}  # ten times as fast as through nn.Module.__setattr__
         self._set_batches_done(0)
-        self._begin_epoch(self.trainer.global_step)
-
-    def _begin_epoch(self, first_step: int) -> None:
-        self.epoch_progress.first_step = first_step
         for lane in self.running:
-            lane.learner.epoch_progress.first_step = lane.own_steps(first_step)
+            lane.learner.epoch_progress.first_step = lane.steps
 
     def _set_batches_done(self, batches_done: int) -> None:
         self.epoch_progress.batches_done = batches_done
@@ -131,15 +124,14 @@ class Stack(LanesModule):
     def training_step(self, block: StackBlock, batch_idx: int) -> None:
         """Train all lanes on a block of mini-batches."""
         trainer = self.trainer
-        step = trainer.global_step
         ends_epoch = trainer.is_last_batch
         if trainer.max_steps != -1:
-            block = block.first(trainer.max_steps - step)
+            block = block.first(trainer.max_steps - trainer.global_step)
         for lane in self.running:
             lane.learner.on_train_batch_start(block, batch_idx)
 
         def train(chunk: Chunk) -> None:
-            chunk.train(block, step, ends_epoch=ends_epoch)
+            chunk.train(block, ends_epoch=ends_epoch)
 
         for_each(train, self.chunks, self.workers)
         self._set_batches_done(block.start + len(block))
@@ -157,7 +149,7 @@ class Stack(LanesModule):
         elif not self.trainer.is_last_batch:
             return
         for chunk in self.chunks:
-            chunk.record_epoch(self.epoch_progress.first_step, self.trainer.global_step)
+            chunk.record_epoch()
         self._stop_if_idle()
 
     def on_validation_start(self) -> None:
@@ -187,20 +179,23 @@ class Stack(LanesModule):
     def on_train_epoch_end(self) -> None:
         """End the epoch for every lane in the order of an individual run, and its training if it is time."""
         self._loops = None
+        if self.table is not None:
+            self.table.on_epoch_end(self._progress)
         for lane in self.running:
             lane.guarded(self._end_epoch, lane)
         if time.perf_counter() - self._saved > self.save_every:
             self.flush()
-        if self.table is not None:
-            self.table.on_epoch_end(self._progress)
         self._stop_if_idle()
         self.compact()
+        for lane in self.running:
+            lane.epoch += 1
+            lane.learner.epoch_progress.batches_done = 0
 
     def _end_epoch(self, lane: Lane) -> None:
         lane.call("on_train_epoch_end", monitoring=False)
         lane.learner.on_train_epoch_end()
         lane.call("on_train_epoch_end", monitoring=True)
-        if lane.trainer.should_stop:
+        if lane.trainer.should_stop or lane.epoch + 1 == lane.trainer.max_epochs:
             lane.stop()
 
     def _stop_if_idle(self) -> None:
@@ -211,22 +206,13 @@ class Stack(LanesModule):
         """Let the lanes that have ended leave the stack, if that pays off."""
         lanes = [lane for chunk in self.chunks for lane in chunk.lanes]
         running = [lane for lane in lanes if lane.running]
-        steps = self._longest.learner.total_steps - self.trainer.global_step
+        steps = max((lane.learner.total_steps - lane.steps for lane in running), default=0)
         if pays_off(len(lanes) - len(running), len(running), steps):
             self.chunks = compact(self.chunks, self.layout)
-            self._loader.lanes = [(lane.data, lane.cfg["seed"]) for lane in running]
 
     def on_train_end(self) -> None:
-        """End the training of the lanes that were trained to the end."""
-        for lane in self.running:
-            lane.guarded(lane.stop)
+        """Write what is left to be written."""
         self.flush()
-
-    def skip_training(self) -> None:
-        """End every lane: all were trained to the end by an earlier process."""
-        for lane in self.lanes:
-            lane.trainer.end()
-            lane.state = "stopped"
 
     def save_midway(self) -> None:
         """Write every running lane's `last.ckpt`, within an epoch."""

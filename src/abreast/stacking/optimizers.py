@@ -102,7 +102,7 @@ class OptimizerGroup:
             return
         self.optimizer.step()
         if not self._tried_fused:
-            self._fused, self._tried_fused = fused_step(self.optimizer, one_count=True), True
+            self._fused, self._tried_fused = fused_step(self.optimizer, share_counts=True), True
 
     def step_schedule(self, interval: str) -> None:
         """Step a schedule of that interval (`step` or `epoch`) that watches no metric."""
@@ -137,19 +137,25 @@ class OptimizerGroup:
         scheduler = None if self.scheduler is None else cloned(self.scheduler.state_dict())
         return OptimizerSnapshot(self.state_dict(lane), scheduler)
 
-    def restore(self, snapshots: Sequence[OptimizerSnapshot]) -> None:
-        """Restore the state of every lane's optimizer and schedule, in the lanes' order."""
-        if self.scheduler is not None:
-            assert snapshots[0].scheduler is not None
-            self.scheduler.load_state_dict(snapshots[0].scheduler)
+    def restore(self, snapshots: Sequence[OptimizerSnapshot | None]) -> None:
+        """Restore the state of each lane's optimizer and schedule, in order; None for a new lane."""
+        first = snapshots[0]
+        if self.scheduler is not None and first is not None:
+            assert first.scheduler is not None
+            self.scheduler.load_state_dict(first.scheduler)
         if len(self.lanes) == 1:
-            self.optimizer.load_state_dict(snapshots[0].optimizer)
+            if first is not None:
+                self.optimizer.load_state_dict(first.optimizer)
             return
         for lanes, settings in zip(self.settings, self.optimizer.param_groups, strict=True):
-            before = snapshots[lanes.start - self.lanes.start].optimizer["param_groups"][0]
-            settings.update({key: value for key, value in before.items() if key != "params"})
+            before = snapshots[lanes.start - self.lanes.start]
+            if before is not None:
+                of_lane = before.optimizer["param_groups"][0]
+                settings.update({key: value for key, value in of_lane.items() if key != "params"})
         states: dict[nn.Parameter, list[State]] = {}
         for lane, snapshot in zip(self.lanes, snapshots, strict=True):
+            if snapshot is None:
+                continue
             for index, state in snapshot.optimizer["state"].items():
                 states.setdefault(self._slices[lane][index].parameter, []).append(state)
         for parameter, by_lane in states.items():
@@ -171,7 +177,8 @@ def optimizer_groups(
 
     Args:
         learners: The lanes' learners.
-        keys: Texts that are equal for lanes of equal optimizer, schedule and clipping.
+        keys: Texts that are equal for lanes of equal optimizer, schedule and clipping that have done as many
+            steps.
         state: The lanes' stacked parameters.
         elementwise: Of each lane, whether its optimizer is said, and was tested, to work value by value.
     """

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from lightning.pytorch import Trainer
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -32,10 +31,10 @@ class RankedLane(NamedTuple):
 
 @dataclass(frozen=True)
 class StackProgress:
-    """What there is to show: the stack's lanes, ended ones included, and its Trainer."""
+    """What there is to show: the stack's lanes, ended ones included, and how many epochs each has."""
 
     lanes: Sequence[Lane]
-    trainer: Trainer
+    max_epochs: int | None
 
 
 class ProgressTable:
@@ -73,17 +72,18 @@ class ProgressTable:
 
     def headline(self, progress: StackProgress) -> str:
         """One line: epoch, lanes, throughput, time left, the best lane."""
-        lanes, trainer = progress.lanes, progress.trainer
+        lanes = progress.lanes
         seconds = max(1e-9, time.perf_counter() - self._began)
-        steps = trainer.global_step
-        total = max(lane.learner.total_steps for lane in lanes)
-        running = sum(lane.running for lane in lanes)
+        running = [lane for lane in lanes if lane.running]
+        steps = sum(lane.steps for lane in lanes)
+        left = sum(lane.learner.total_steps - lane.steps for lane in running)
         failed = sum(lane.state == "failed" for lane in lanes)
+        epochs = sorted({lane.epoch + 1 for lane in running or lanes})
         parts = [
-            f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}",
-            f"{running} of {len(lanes)} lanes" + (f" ({failed} failed)" if failed else ""),
-            f"{steps * len(lanes) / seconds:,.0f} lane-steps/s",
-            f"{max(0, total - steps) * seconds / max(1, steps):,.0f} s left",
+            f"epoch {'-'.join(map(str, epochs[:: max(1, len(epochs) - 1)]))}/{progress.max_epochs}",
+            f"{len(running)} of {len(lanes)} lanes" + (f" ({failed} failed)" if failed else ""),
+            f"{steps / seconds:,.0f} lane-steps/s",
+            f"{left * seconds / max(1, steps):,.0f} s left",
         ]
         best = ranked(lanes)[:1]
         parts += [f"best {metric} {value:.4f} ({self._title(lane)})" for lane, metric, value in best]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from abreast.learner.checkpoint import load, moved_to
-from abreast.learner.lightning_loops import LoopsState
+from abreast.learner.lightning_loops import LoopsState, set_position, with_steps
 from abreast.learner.resume_state import Position, logged_steps
 from abreast.loggers.tensorboard import TensorBoard
 from abreast.runs.atomic import remove_partial_files
@@ -14,20 +15,20 @@ from abreast.stacking.lane import Lane
 from abreast.stacking.optimizer_state import OptimizerSnapshot
 
 
-def load_checkpoints(lanes: Sequence[Lane]) -> Mapping[Lane, OptimizerSnapshot] | None:
+def load_checkpoints(lanes: Sequence[Lane]) -> Mapping[Lane, OptimizerSnapshot]:
     """Load weights, random states and the epoch's progress from the lanes' last checkpoints.
 
     Args:
-        lanes: Lanes that have all been saved at one position of the training, or not at all.
+        lanes: Lanes that have done as many mini-batches of their epochs.
 
     Returns:
-        The state of each lane's optimizer; None where there are no checkpoints.
+        The state of the optimizer of each lane that has a checkpoint.
     """
-    files = [lane.directory.checkpoints / LAST for lane in lanes]
-    if not files[0].exists():
-        return None
     snapshots: dict[Lane, OptimizerSnapshot] = {}
-    for lane, file in zip(lanes, files, strict=True):
+    for lane in lanes:
+        file = lane.directory.checkpoints / LAST
+        if not file.exists():
+            continue
         remove_partial_files(lane.directory.path)
         content = moved_to(file.resolve().parent, load(file))
         lane.learner.load_state_dict(content["state_dict"])
@@ -37,6 +38,7 @@ def load_checkpoints(lanes: Sequence[Lane]) -> Mapping[Lane, OptimizerSnapshot] 
         )
         position: Position = content["abreast"]["position"]
         rank = position["ranks"][0]
+        lane.epoch = position["epoch"]
         lane.random.load_state(rank["random"])
         lane.learner.epoch_progress.batches_done = position["batches"]
         if "epoch" in rank:
@@ -49,19 +51,28 @@ def load_checkpoints(lanes: Sequence[Lane]) -> Mapping[Lane, OptimizerSnapshot] 
     return snapshots
 
 
-def are_trained(lanes: Sequence[Lane]) -> bool:
-    """Whether the lanes resume where all that is left is to test them."""
-    content = lanes[0].resumed_from
-    if content is None:
+def is_trained(lane: Lane) -> bool:
+    """Whether the lane resumes where all that is left is to test it."""
+    if lane.resumed_from is None:
         return False
-    position: Position = content["abreast"]["position"]
-    return position["should_stop"] or position["epoch"] == lanes[0].cfg["trainer"].get("max_epochs")
+    position: Position = lane.resumed_from["abreast"]["position"]
+    return position["should_stop"] or position["epoch"] == lane.cfg["trainer"].get("max_epochs")
 
 
 def loops_of(lanes: Sequence[Lane]) -> LoopsState | None:
-    """The state of Lightning's loops at the position where the lanes resume; None for new runs."""
-    content = max(lanes, key=lambda lane: lane.batches).resumed_from  # whose steps the stack counts
+    """The state of Lightning's loops at the latest epoch where a lane resumes; None for new runs."""
+    content = next((lane.resumed_from for lane in lanes if lane.resumed_from is not None), None)
     if content is None:
         return None
-    loops: LoopsState = content["loops"]
+    longest = max(lanes, key=lambda lane: lane.batches)  # whose steps the stack counts
+    epoch, batches = max(lane.epoch for lane in lanes), longest.learner.epoch_progress.batches_done
+    loops = with_steps(content["loops"], epoch * longest.batches + batches)
+    set_position(
+        loops,
+        epoch=epoch,
+        batches=batches,
+        calls_per_epoch=math.ceil(longest.batches / longest.data.steps),
+        batches_per_call=longest.data.steps,
+        optimizer_steps=None,
+    )
     return loops

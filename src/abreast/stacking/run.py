@@ -36,7 +36,7 @@ from abreast.stacking.module import Stack
 from abreast.stacking.network_size import network_size
 from abreast.stacking.preemption import StackPreemptionCheckpoint
 from abreast.stacking.progress import ProgressTable
-from abreast.stacking.resume import are_trained, load_checkpoints, loops_of
+from abreast.stacking.resume import is_trained, load_checkpoints, loops_of
 from abreast.stacking.shared_batches import batches_key
 from abreast.stacking.tester import StackTester
 from abreast.stacking.vmap import VmappedNet
@@ -150,28 +150,30 @@ def _train(
     )
     if options.shared_batches:  # lanes of one seed and split must be neighbours
         lanes = sorted(lanes, key=batches_key)
-    chunks = build_chunks(lanes, layout, load_checkpoints(lanes))
-    for chunk in chunks:
-        for lane in chunk.lanes:
-            lane.record = start_record(
-                trainer,
-                lane.cfg,
-                lanes=len(lanes),
-                shared_batches=options.shared_batches,
-                kernels="batched" if chunk.why_vmap is None else "vmap",
-            )
-    loops = loops_of(lanes)
+    snapshots = load_checkpoints(lanes)
+    trained = [lane for lane in lanes if is_trained(lane)]
+    untrained = [lane for lane in lanes if not is_trained(lane)]
+    chunks = build_chunks(untrained or trained, layout, snapshots)
+    for lane in lanes:
+        lane.record = start_record(
+            trainer,
+            lane.cfg,
+            lanes=len(lanes),
+            shared_batches=options.shared_batches,
+            kernels="batched" if chunks[0].why_vmap is None else "vmap",
+        )
+    loops = loops_of(untrained)
     if loops is not None:
         load_loops(trainer, loops)
     _probe(chunks[0], trainer.strategy.root_device)
     table = ProgressTable({str(job.directory): job.title for job in jobs})
     with workers(layout.threads) as pool:
-        stack = Stack(chunks, layout, save_every=options.save_every, workers=pool, table=table)
+        stack = Stack(lanes, chunks, layout, save_every=options.save_every, workers=pool, table=table)
         stack.attach(trainer)
         try:
-            if are_trained(lanes):
-                stack.skip_training()
-            else:
+            for lane in trained:
+                lane.state = "stopped"
+            if untrained:
                 with ctrl_c_raised(trainer):
                     trainer.fit(stack)
         finally:

@@ -19,9 +19,9 @@ from abreast.stacking.parameters import align
 from abreast.stacking.sequential import StackedSequential
 
 
-def batches_key(lane: Lane) -> tuple[str, int]:
-    """What is equal for lanes that have the same mini-batches in the same order: the split and the seed."""
-    return split_key(lane.cfg), lane.cfg["seed"]
+def batches_key(lane: Lane) -> tuple[str, int, int]:
+    """What is equal for lanes that have the same mini-batches in the same order: split, seed and epoch."""
+    return split_key(lane.cfg), lane.cfg["seed"], lane.epoch
 
 
 def equal_neighbours(keys: Sequence[Hashable]) -> list[slice]:

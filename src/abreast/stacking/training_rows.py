@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import torch
 from lightning.pytorch import Trainer
@@ -29,6 +30,14 @@ def move_to_device(modules: Iterable[DataModule], trainer: Trainer) -> None:
         module.move(to)
 
 
+class LaneOrder(NamedTuple):
+    """What the order of a lane's mini-batches follows from: its data, its seed and its epoch, from 0."""
+
+    data: DataModule
+    seed: int
+    epoch: int
+
+
 class TrainingRows:
     """The rows of one data set, and which of them each lane trains on in an epoch.
 
@@ -51,29 +60,29 @@ class TrainingRows:
             self._targets_from = {module: number * len(rows) for number, module in enumerate(modules)}
             self.targets = torch.cat([_all_targets(module.train, rows) for module in modules])
 
-    def orders(self, lanes: Sequence[tuple[DataModule, int]], epoch: int) -> Tensor:
+    def orders(self, lanes: Sequence[LaneOrder]) -> Tensor:
         """The rows of the lanes' mini-batches, one after the other: int64 `[K, examples]`.
 
         Args:
-            lanes: Each lane's data module and seed.
-            epoch: The epoch, from 0.
+            lanes: What each lane's order follows from.
 
         Returns:
             Positions in `inputs`. What is beyond the end of a lane's epoch, where another's is longer, has no
             meaning.
         """
-        by_lane: dict[tuple[DataModule, int], Tensor] = {}
-        for module, seed in lanes:
-            if (module, seed) not in by_lane:
-                order = epoch_order(len(module.train), seed, epoch)[: module.examples_per_epoch]
-                by_lane[module, seed] = _positions(module.train, order.to(self.inputs.device))
+        by_lane: dict[LaneOrder, Tensor] = {}
+        for lane in lanes:
+            if lane not in by_lane:
+                module = lane.data
+                order = epoch_order(len(module.train), lane.seed, lane.epoch)[: module.examples_per_epoch]
+                by_lane[lane] = _positions(module.train, order.to(self.inputs.device))
         return pad_sequence([by_lane[lane] for lane in lanes], batch_first=True)
 
-    def target_offsets(self, lanes: Sequence[tuple[DataModule, int]]) -> Tensor | None:
+    def target_offsets(self, modules: Sequence[DataModule]) -> Tensor | None:
         """What each lane adds to positions in `inputs` for those in `targets`, int64 `[K, 1]`; None for 0."""
         if not self._targets_from:
             return None
-        offsets = [[self._targets_from[module]] for module, _ in lanes]
+        offsets = [[self._targets_from[module]] for module in modules]
         return torch.tensor(offsets, device=self.targets.device)
 
 
