@@ -55,13 +55,13 @@ def abreast(net: str, lanes: int, precision: str, device: str, folder: Path) -> 
     first = members[0].learner
     layout = choose_layout(network_size(first.net, first.in_shape), members[0].data.batch_size)
     chunks = build_chunks(members, layout)
-    stack = Stack(chunks, layout)
+    stack = Stack(members, chunks, layout)
     stack.attach(trainer)
     block = next(iter(stack.train_dataloader()))
 
     def train() -> None:
         for chunk in chunks:
-            chunk.train(block, 1, ends_epoch=False)
+            chunk.train(block, ends_epoch=False)
             chunk.losses.clear()
             chunk.train_metrics.compute()
 
