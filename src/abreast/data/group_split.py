@@ -9,36 +9,54 @@ from abreast.data.split import generator
 from abreast.errors import ConfigError
 
 
-def group_split(groups: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
+def group_split(groups: Tensor, fraction: float, seed: int, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Split rows into (train, held out), both sorted int64 indices: a pure function of the arguments.
 
     Groups are held out in a random order, each unless it would take the rows further from
-    `round(fraction * N)`; at least one group, if the fraction is above 0, and never all.
+    `round(fraction * N)`, or the last rows of a class out of the training rows; at least one group, if the
+    fraction is above 0, and never all.
 
     Args:
         groups: int64 `[N]`, the group of each row.
         fraction: Share of the rows to hold out.
         seed: Draws the order of the groups.
+        targets: The rows' classes, int64 `[N]`; floating-point values have none.
 
     Raises:
-        ConfigError: There is only one group.
+        ConfigError: There is only one group, or none that the classes can spare.
     """
-    _, numbers, counts = torch.unique(groups, return_inverse=True, return_counts=True)
-    if fraction and len(counts) < 2:
+    names, numbers, counts = torch.unique(groups, return_inverse=True, return_counts=True)
+    if not fraction:
+        return torch.arange(len(groups)), torch.arange(0)
+    if len(names) < 2:
         raise ConfigError("data.group: all rows are of one group; a part to hold out needs another one")
+    left = _rows_of_classes(numbers, targets)
     wanted = round(fraction * len(groups))
-    held, chosen = 0, torch.zeros(len(counts), dtype=torch.bool)
-    order = torch.randperm(len(counts), generator=generator(seed, "group split")).tolist() if fraction else []
-    for group in order:
+    held, chosen = 0, torch.zeros(len(names), dtype=torch.bool)
+    for group in torch.randperm(len(names), generator=generator(seed, "group split")).tolist():
         count = int(counts[group])
         is_first = not bool(chosen.any())
-        if (is_first or abs(held + count - wanted) < abs(held - wanted)) and int(chosen.sum()) + 1 < len(
-            counts
-        ):
+        is_nearer = is_first or abs(held + count - wanted) < abs(held - wanted)
+        is_spared = bool((left[~chosen].sum(0) > left[group]).all())
+        if is_nearer and is_spared:
             chosen[group] = True
             held += count
+    if not held:
+        raise ConfigError(
+            "data.group: every group has a class that no other group has, so none can be held out; give "
+            "more rows, or leave data.group out"
+        )
     is_held = chosen[numbers]
     return (~is_held).nonzero().flatten(), is_held.nonzero().flatten()
+
+
+def _rows_of_classes(numbers: Tensor, targets: Tensor) -> Tensor:
+    """Rows of each class in each group, int64 `[groups, classes]`; without classes all rows are of one."""
+    classes = (
+        torch.zeros_like(numbers) if targets.is_floating_point() else targets.unique(return_inverse=True)[1]
+    )
+    rows = torch.zeros(int(numbers.max()) + 1, int(classes.max()) + 1, dtype=torch.int64)
+    return rows.index_put_((numbers, classes), torch.ones_like(numbers), accumulate=True)
 
 
 def group_fold_numbers(groups: Tensor, folds: int, seed: int) -> Tensor:

@@ -63,6 +63,7 @@ def partition(
     targets, groups = source.pool_targets, source.pool_groups
     if folds is not None or fold is not None:
         rest, held_out = _fold(targets, groups, split_seed, folds, fold)
+        _check_classes(source, rest, held_out)
     elif source.official_test:
         rest, held_out = torch.arange(len(targets)), torch.arange(0)
     elif split_seed == 0:
@@ -85,7 +86,7 @@ def _drawn(targets: Tensor, groups: Tensor | None, fraction: float, seed: int) -
     """The rows that are left, and those that are held out."""
     if groups is None:
         return stratified_split(targets, fraction, seed)
-    return group_split(groups, fraction, seed)
+    return group_split(groups, fraction, seed, targets)
 
 
 def _fold(
@@ -102,3 +103,16 @@ def _fold(
     if isinstance(fold, bool) or not isinstance(fold, int) or not 0 <= fold < folds:
         raise ConfigError(f"data.fold={fold!r} must be from 0 to {folds - 1}: data.folds={folds}")
     return (numbers != fold).nonzero().flatten(), (numbers == fold).nonzero().flatten()
+
+
+def _check_classes(source: Source, rest: Tensor, fold: Tensor) -> None:
+    """Raise DataError where whole groups took all rows of a class into the fold."""
+    if source.groups is None or not source.classes:
+        return
+    left = {*source.pool_targets[rest].tolist()}
+    for label in source.pool_targets[fold].tolist():
+        if label not in left:
+            raise DataError(
+                f"data.fold: all rows of the class {source.classes[label]!r} are in groups of this fold, so "
+                "none is left to train on. Choose another data.folds or data.split_seed, or no data.group"
+            )

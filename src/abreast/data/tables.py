@@ -94,7 +94,7 @@ def table(
         _check_counts(train, label, classes, targets)
         rows = stratified_split(targets, test_fraction, seed=0)
     else:
-        rows = group_split(groups, test_fraction, seed=0)
+        rows = group_split(groups, test_fraction, 0, targets)
     return drawn_source(inputs, targets, rows, classes, described, groups)
 
 
