@@ -6,6 +6,7 @@ import codecs
 import csv
 import gzip
 import io
+import re
 import stat
 import zlib
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,8 @@ DELIMITERS = (",", ";", "\t", "|")
 MOST_BYTES = 1 << 33  # of text, in memory
 _GZIP_MAGIC = b"\x1f\x8b"
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_DECLARED = re.compile(r'"?sep=(.)"?[,;\t|]*\r?\n')
+_MARKUP = re.compile(r"\s*(<(!doctype|html|\?xml)|\{\s*\"|\[\s*[\[{])", re.IGNORECASE)
 _FOREIGN = {
     b"PK\x03\x04": "a zip archive or spreadsheet",
     b"\xd0\xcf\x11\xe0": "a spreadsheet",
@@ -68,32 +71,48 @@ def read_csv(
         DataError: The file is missing, unreadable, or not a table; the message names the row.
     """
     text = _decoded(path, _content(path), encoding)
-    separator = delimiter or _delimiter(text)
+    declared = _DECLARED.match(text)  # by Excel, in a line above the header
+    separator = delimiter or (declared[1] if declared else _delimiter(text))
     names: tuple[str, ...] = ()
     rows: list[list[str]] = []
     numbers: list[int] = []
     for number, row in _records(path, text, separator):
-        if not any(row):
+        if not any(row) or (declared and number == 1):
             continue
         if not names:
             names = _header(path, number, row) if header else tuple(map(str, range(1, len(row) + 1)))
             if header:
                 continue
-        if len(row) == len(names) + 1 and not rows and header:  # R leaves out the name of its row names
-            names = ("", *names)
+        if len(row) == len(names) + 1 and not rows and header:
+            # A separator ends each row, or R has left out the name of its row names.
+            names = ("", *names) if row[-1] else (*names, "")
         if len(row) != len(names):
-            raise DataError(
-                f"{path}, row {number}: has {len(row)} values, but there are {len(names)} columns. Is "
-                "a value with "
-                f"{separator!r} not in quotes, or the delimiter another one (data.delimiter=...)?"
-            )
+            raise DataError(f"{path}, row {number}: {_misfit(row, names, separator)}")
         rows.append(row)
         numbers.append(number)
     if not rows:
         raise DataError(
             f"{path}: holds no row{' below its header' if names else ''}. Give a table with data."
         )
-    return RawTable(path, names, list(zip(*rows, strict=True)), numbers)
+    columns = [(name, values) for name, values in zip(names, zip(*rows, strict=True), strict=True)]
+    columns = [(name, values) for name, values in columns if name or any(values)]
+    names = tuple(name for name, _ in columns)
+    if names.count("") > 1:
+        raise DataError(f"{path}: {names.count('')} columns have no name. Name them in the first row.")
+    return RawTable(path, names, [values for _, values in columns], numbers)
+
+
+def _misfit(row: Sequence[str], names: Sequence[str], separator: str) -> str:
+    """Why a row of another length than the header may be so."""
+    if len(names) == 1:
+        return (
+            f"has {len(row)} values, but the first row has one, {names[0][:60]!r}. Remove what is above the "
+            "columns' names, or name the delimiter (data.delimiter=...)"
+        )
+    return (
+        f"has {len(row)} values, but there are {len(names)} columns. Is a value with {separator!r} not in "
+        "quotes, or the delimiter another one (data.delimiter=...)?"
+    )
 
 
 def _content(path: Path) -> bytes:
@@ -134,6 +153,9 @@ def _decoded(path: Path, content: bytes, encoding: str | None) -> str:
             f"{error.encoding}. "
             "Name the file's encoding: data.encoding=latin-1, or cp1252, ..."
         ) from None
+    text = text.lstrip("\ufeff")
+    if _MARKUP.match(text):
+        raise DataError(f"{path}: is HTML, XML or JSON, not a table. Save the table as CSV or Parquet.")
     if "\0" in text:
         raise DataError(f"{path}, row {text[: text.index(chr(0))].count(chr(10)) + 1}: is not text.")
     return text
@@ -190,9 +212,6 @@ def _header(path: Path, number: int, names: Sequence[str]) -> tuple[str, ...]:
             f"({', '.join(names[:4])}, ...). "
             "Add a header, or write data.header=false, and data.target=NUMBER for the target's column from 1."
         )
-    blank = [position + 1 for position, name in enumerate(names) if not name]
-    if len(blank) > 1:
-        raise DataError(f"{path}, row {number}: columns {blank[0]} and {blank[1]} have no name. Name them.")
     return tuple(names)
 
 

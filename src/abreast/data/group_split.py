@@ -52,9 +52,9 @@ def group_split(groups: Tensor, fraction: float, seed: int, targets: Tensor) -> 
 
 def _rows_of_classes(numbers: Tensor, targets: Tensor) -> Tensor:
     """Rows of each class in each group, int64 `[groups, classes]`; without classes all rows are of one."""
-    classes = (
-        torch.zeros_like(numbers) if targets.is_floating_point() else targets.unique(return_inverse=True)[1]
-    )
+    classes = torch.zeros_like(numbers)
+    if not targets.is_floating_point():
+        _, classes = torch.unique(targets, return_inverse=True)
     rows = torch.zeros(int(numbers.max()) + 1, int(classes.max()) + 1, dtype=torch.int64)
     return rows.index_put_((numbers, classes), torch.ones_like(numbers), accumulate=True)
 

@@ -65,18 +65,24 @@ def targets_of(table: RawTable, name: str, classes: Sequence[str], reading: Read
         DataError: A target is missing, of an unknown class, or not a number; the message names it.
     """
     texts = table.column(name)
-    index = {label: number for number, label in enumerate(classes)}
+    index: dict[str | float | None, int] = {label: number for number, label in enumerate(classes)}
+    if classes and None not in (values := [reading.number(label) for label in classes]):
+        index |= {value: number for number, value in enumerate(values)}  # 1.0 is the class 1
     targets: list[float] = []
     for row, text in enumerate(texts):
-        value = index.get(text) if classes else reading.number(text)
+        value = index.get(text, index.get(reading.number(text))) if classes else reading.number(text)
         if value is None or text in reading.missing:
             if text in reading.missing:
                 what = "the target is missing. Fill it in, or remove the row"
+                if text and classes:
+                    what += f"; if {text!r} is a class, say what is missing: data.missing=['']"
             elif classes:
                 known = ", ".join(classes[:20])
                 what = f"{text!r} is not one of the classes that the training rows have: {known}"
             else:
                 what = f"{text!r} is not a number, which the target of a regression must be"
+                if "," in text and reading.decimal != ",":
+                    what += ". Is the comma decimal (data.decimal=',')?"
             raise DataError(f"{table.at(row, name)}: {what}")
         targets.append(value)
     if classes:

@@ -12,16 +12,22 @@ from abreast.data.columns import Column
 from abreast.data.csv_file import RawTable
 from abreast.errors import DataError
 
-MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?")
+_USUAL = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?")
+MISSING = (*_USUAL, "#N/A", "#NA", "<NA>", "-nan", "-NaN")  # the last as spreadsheets and pandas write it
 BOOLEANS = ({"true": 1.0, "false": 0.0}, {"yes": 1.0, "no": 0.0}, {"t": 1.0, "f": 0.0}, {"y": 1.0, "n": 0.0})
 FLOAT32_BITS = 1000.0  # a mean of more deviations than this costs float32 more than three digits of seven
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _COMMA_NUMBER = re.compile(r"[+-]?\d[\d.,]*,\d+")
+_WRITTEN_NUMBER = re.compile(
+    r"[+-]?[$€£¥]? ?\d+([ '\u2019\u00a0\u202f]\d{3})*([.,]\d+)?([dD][+-]?\d+)? ?[%$€£¥]?|0[xX][\da-fA-F]+"
+)
 _DATE = re.compile(
     r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})([T ].*)?|\d{1,2}:\d{2}(:\d{2}.*)?"
+    r"|\d{1,2}[ -][^\W\d]{3,9}\.?,?[ -]\d{2,4}|[^\W\d]{3,9}\.? \d{1,2},? \d{4}"
 )
 _COUNTER_FROM = 10  # rows: fewer may be numbered by chance
+_FEW = 20  # texts that are categories in any table
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,7 @@ class Reading:
 
     def number(self, text: str) -> float | None:
         """The number that a text is, or None."""
+        text = text.replace("\u2212", "-")  # a typographic minus
         if self.decimal == ",":
             text = text.replace(".", "").replace(",", ".") if "," in text else text
         return float(text) if _NUMBER.fullmatch(text) else None
@@ -92,10 +99,22 @@ def inferred(table: RawTable, name: str, reading: Reading, *, chosen: bool = Fal
             _DATE,
             f"a date or time, which is not read. Leave it out (data.drop=[{_quoted(name)}]), or give numbers",
         ),
+        (
+            _WRITTEN_NUMBER,
+            "a number written for people. Give plain ones, such as 1234.5, or make all of them categories "
+            f"(data.categorical=[{_quoted(name)}])",
+        ),
     ):
         matches = [p for p, text in zip(positions, known, strict=True) if pattern.fullmatch(text)]
         if len(matches) * 2 > len(known):
             raise DataError(f"{table.at(matches[0], name)}: {texts[matches[0]]!r} is {what}")
+    different = len({*known})
+    if different > max(_FEW, len(known) // 2):
+        raise DataError(
+            f"{table.path}, column {name!r}: has {different} different texts in {len(table)} rows, such as "
+            f"{known[0]!r}: too many to learn from. Leave it out (data.drop=[{_quoted(name)}]), or keep it "
+            f"(data.categorical=[{_quoted(name)}])"
+        )
     return _category(table, name, known, reading)
 
 

@@ -135,16 +135,20 @@ def _known(raw: RawTable, names: Iterable[str], key: str) -> None:
         if name not in raw.names:
             near = did_you_mean(name, raw.names)
             columns = listed(raw.names[:20]) + (", ..." if len(raw.names) > 20 else "")
+            if len(raw.names) == 1:
+                near = ". Is the delimiter another one (data.delimiter=' ')?"
             raise DataError(f"{raw.path}: has no column {name!r} ({key}). It has {columns}{near}")
 
 
 def _classes(raw: RawTable, target: str, reading: Reading) -> tuple[str, ...]:
     labels = {text for text in raw.column(target) if text not in reading.missing}
+    numbers = {text: reading.number(text) for text in labels}
+    are_numbers = all(value is not None for value in numbers.values())
+    if are_numbers:  # 1 and 1.0 are one class
+        labels = {*{numbers[text]: text for text in sorted(labels, reverse=True)}.values()}
     if len(labels) < 2:
         only = f"only the class {min(labels)!r}" if labels else "no class"
         raise DataError(f"{raw.path}, column {target!r}: has {only}; a classification needs two or more")
-    numbers = {text: reading.number(text) for text in labels}
-    are_numbers = all(value is not None for value in numbers.values())
     many = are_numbers and len(labels) > max(20, len(raw) // 5)
     if len(labels) > MOST_CLASSES or many:
         fix = "write data.task=regression loss=mse" if are_numbers else "is it the right column?"
