@@ -45,9 +45,11 @@ def test_options_have_their_names_where_they_are_known() -> None:
     ],
 )
 def test_a_key_of_the_identity_is_in_the_row(override: str, key: str, value: object) -> None:
+    usual = hyperparameters(compose("loss=mse"))
     row = hyperparameters(compose("loss=mse", override))
     assert (row[key], type(row[key])) == (value, type(value))
-    assert row != hyperparameters(compose("loss=mse"))
+    assert row.keys() == usual.keys()
+    assert {name for name in row if row[name] != usual[name]} == {key}
 
 
 def test_keys_that_are_neutral_are_not_in_the_row() -> None:

@@ -82,8 +82,8 @@ def test_a_resumed_run_shows_no_step_twice(
     train(path, resumed=True)
     found = scalars(path)
     assert len(list(path.glob("events.out.tfevents.*"))) == 3
-    assert [step for step, _ in found["step/loss"]] == [*range(STEPS)]
-    for tag in ("step/loss", "step/lr", "train/loss", "val/loss", "final/test/loss"):
+    assert [step for step, _ in found["within_epoch/loss"]] == [*range(STEPS)]
+    for tag in ("within_epoch/loss", "within_epoch/lr", "train/loss", "val/loss", "weights/test/loss"):
         assert found[tag] == expected[tag]
 
 
@@ -111,12 +111,12 @@ def test_what_the_test_shows_after_a_kill(
         train(path, pictures, resumed=True)
         events = EventAccumulator(str(path), size_guidance={"images": 0})
         events.Reload()
-        assert [event.step for event in events.Images("test/confusion")] == [STEPS], moment
+        assert [event.step for event in events.Images("weights/test/confusion")] == [STEPS], moment
         shown = {tag: [step for step, _ in points] for tag, points in scalars(path).items()}
-        final = {tag: steps for tag, steps in shown.items() if tag.startswith("final/test/")}
+        final = {tag: steps for tag, steps in shown.items() if tag.startswith("weights/test/")}
         assert final
         assert set(map(tuple, final.values())) == {(STEPS,)}, moment
-        assert shown["step/loss"] == [*range(STEPS)]
+        assert shown["within_epoch/loss"] == [*range(STEPS)]
 
 
 def kill_after(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +162,7 @@ def test_the_learning_rate_within_a_block_is_that_of_each_step(train: Train, tmp
         optimizer.step()
         if len(rates) < STEPS:
             scheduler.step()
-    logged = scalars(path)["step/lr"]
+    logged = scalars(path)["within_epoch/lr"]
     assert [step for step, _ in logged] == [*range(STEPS)]
     assert [rate for _, rate in logged] == pytest.approx(rates, rel=1e-6)
     assert len({round(rate, 7) for rate in rates}) > STEPS - 3  # else a block's first rate would do

@@ -84,9 +84,13 @@ def test_scalars_hold_every_run(address: str, sweep: Path) -> None:
     assert len(runs) == 10
     tags = loaded(address, "data/plugin/scalars/tags", trained(sweep, "finished"))
     for run in trained(sweep, "finished"):
-        assert {"train/loss", "val/accuracy", "final/test/accuracy", "step/loss", "step/lr"} <= set(
-            tags[run]
-        ), run
+        assert {
+            "train/loss",
+            "val/accuracy",
+            "weights/test/accuracy",
+            "within_epoch/loss",
+            "within_epoch/lr",
+        } <= set(tags[run]), run
 
 
 def test_hparams_hold_every_finished_run(address: str, sweep: Path) -> None:
@@ -114,16 +118,14 @@ def test_hparams_hold_every_finished_run(address: str, sweep: Path) -> None:
         (session,) = each["sessions"]
         result = json.loads((sweep / session["name"] / "result.json").read_text())
         values = {value["name"]["tag"]: value["value"] for value in session["metricValues"]}
-        assert values["final/test/accuracy"] == pytest.approx(result["metrics"]["test/accuracy"])
+        assert values["weights/test/accuracy"] == pytest.approx(result["metrics"]["test/accuracy"])
 
 
 @pytest.mark.skipif(
     not (shutil.which("chromium") and shutil.which("chromedriver")),
     reason="needs Chromium and its driver (Debian: apt-get install chromium chromium-driver)",
 )
-@pytest.mark.parametrize(
-    ("tab", "words"), [("timeseries", []), ("hparams", ["optim.lr", "final/test/accuracy"])]
-)
+@pytest.mark.parametrize(("tab", "words"), [("timeseries", []), ("hparams", ["seed", "test accuracy"])])
 def test_its_pages_show_every_run(
     address: str, sweep: Path, browser: Any, tab: str, words: list[str]
 ) -> None:

@@ -44,7 +44,7 @@ class TestImages(Callback):
         if split.inputs.dtype == torch.uint8 and split.inputs.ndim == 4:
             rows, _, predictions, probabilities = worst_examples(learner, split).rows(self.worst)
             titles = [
-                (f"{learner.classes[label]} as {learner.classes[prediction]}", f"{probability:.2f}")
+                (learner.classes[label], learner.classes[prediction], f"{probability:.2f}")
                 for label, prediction, probability in zip(
                     split.targets[rows].tolist(), predictions, probabilities, strict=True
                 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
@@ -47,7 +48,10 @@ class ResumableSweep(Callback):
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Let other processes use the directory."""
-        leave(Path(str(config.hydra.sweep.dir)))
+        folder = Path(str(config.hydra.sweep.dir))
+        if config.hydra.runtime.choices.get("hydra/launcher") != "abreast":  # which does so before it trains
+            _write_columns(folder)
+        leave(folder)
 
     def _use(self, folder: Path) -> None:
         try:
@@ -56,6 +60,16 @@ class ResumableSweep(Callback):
                 raise InUseError(folder)
         except (OSError, InUseError) as error:
             raise Stop(error) from error
+
+
+def _write_columns(folder: Path) -> None:
+    """Tell TensorBoard what varies among the runs of a launcher that knows nothing of it."""
+    from abreast.loggers.sweep_columns import SweepColumns
+
+    columns = SweepColumns(folder)
+    columns.add_others()
+    with suppress(OSError):  # a full disk, which the runs have reported
+        columns.write()
 
 
 def _set_directory(config: DictConfig, folder: str) -> None:

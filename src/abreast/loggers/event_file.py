@@ -9,7 +9,7 @@ import socket
 import struct
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,7 @@ class EventFile:
         self._events: list[bytes] = []
         self._size = 0
         self._flushed = time.monotonic()
-        source = SourceMetadata(writer=WRITER)
-        self.add_event(Event(file_version="brain.Event:2", source_metadata=source))
+        self.add_event(first_event())
         self.flush()
         _open.add(self)
 
@@ -91,12 +90,7 @@ class EventFile:
         self._flushed = time.monotonic()
         if not self._events:
             return
-        heads = [struct.pack("<Q", len(event)) for event in self._events]
-        crcs = masked_crc32c([*heads, *self._events])
-        records = bytearray()
-        for number, (head, event) in enumerate(zip(heads, self._events, strict=True)):
-            records += head + struct.pack("<I", crcs[number])
-            records += event + struct.pack("<I", crcs[len(heads) + number])
+        records = as_records(self._events)
         with self._path.open("ab", buffering=0) as file:
             end = file.tell()
             try:
@@ -119,6 +113,23 @@ class EventFile:
 
     def reopen(self) -> None:
         """Nothing: the file is opened for each writing."""
+
+
+def first_event() -> Event:
+    """The event that every file begins with."""
+    version, source = "brain.Event:2", SourceMetadata(writer=WRITER)
+    return Event(wall_time=time.time(), file_version=version, source_metadata=source)
+
+
+def as_records(events: Sequence[bytes]) -> bytes:
+    """Serialized events as they are in a file: each between its length and its checksum."""
+    heads = [struct.pack("<Q", len(event)) for event in events]
+    crcs = masked_crc32c([*heads, *events])
+    records = bytearray()
+    for number, (head, event) in enumerate(zip(heads, events, strict=True)):
+        records += head + struct.pack("<I", crcs[number])
+        records += event + struct.pack("<I", crcs[len(heads) + number])
+    return bytes(records)
 
 
 def _varint(value: int) -> bytes:

@@ -13,9 +13,16 @@ from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from abreast.metrics.registry import by_priority
 from abreast.runs.atomic import naming_file
 from abreast.runs.files import EVENTS
 from abreast.runtime.patches import is_on
+
+FINAL = "final/"  # before the name of a metric of the tested weights
+# TensorBoard puts tags in the order of their names, and opens on the first two groups: on the curves of
+# training and validation, so that steps, and points and pictures of the tested weights, come last.
+TAGS = {FINAL: "weights/", "test/": "weights/test/", "step/": "within_epoch/"}
+CURVES = "Training and validation"  # the heading of the charts that show both
 
 
 class Picture(NamedTuple):
@@ -30,6 +37,17 @@ class Picture(NamedTuple):
     width: int
     height: int
     png: bytes
+
+
+@cache
+def tag(name: str) -> str:
+    """The name of a metric in TensorBoard.
+
+    >>> tag("val/accuracy"), tag("final/test/accuracy"), tag("step/loss")
+    ('val/accuracy', 'weights/test/accuracy', 'within_epoch/loss')
+    """
+    prefix = next((prefix for prefix in TAGS if name.startswith(prefix)), "")
+    return TAGS.get(prefix, "") + name.removeprefix(prefix)
 
 
 _default_hook = threading.excepthook
@@ -55,6 +73,7 @@ class TensorBoard(TensorBoardLogger):
 
     def __init__(self, save_dir: str, **kwargs: Any) -> None:
         super().__init__(save_dir, name="", version="", default_hp_metric=False, **kwargs)
+        self._has_layout = False
 
     def forget_from(self, step: int) -> None:
         """Let TensorBoard pass over what earlier files in the directory say of this step and later ones."""
@@ -73,14 +92,48 @@ class TensorBoard(TensorBoardLogger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """As Lightning's; an error of the disk names the file."""
+        """As Lightning's, by the names that `tag` gives; an error of the disk names the file."""
+        metrics = {tag(name): value for name, value in metrics.items()}
         with naming_file(Path(self.log_dir) / EVENTS):
             file = self.experiment._get_file_writer()
+            self._add_layout(file, metrics)
             quick = hasattr(file, "add_scalars") and not self._prefix and step is not None
             if quick and all(isinstance(value, int | float) for value in metrics.values()):
                 file.add_scalars(metrics, step)
             else:
                 super().log_metrics(metrics, step)
+
+    def _add_layout(self, file: Any, metrics: Mapping[str, float]) -> None:
+        """Show the curves of training and validation together, once the first of them are known."""
+        names = [name.partition("/")[2] for name in metrics if name.startswith("train/")]
+        if names and not self._has_layout:
+            from abreast.loggers.summaries import layout
+
+            order = [metric.name for metric in by_priority()]
+            known = [name for name in order if name in names]
+            file.add_summary(layout(CURVES, known), 0)
+            self._has_layout = True
+
+    @rank_zero_only
+    def log_hyperparams(
+        self, params: Mapping[str, Any], metrics: Mapping[str, float] | None = None, step: int | None = None
+    ) -> None:
+        """A run's row in HPARAMS, with its final metrics.
+
+        Args:
+            params: Flat hyperparameters by name.
+            metrics: Final metrics by name. Without them no row is written.
+            step: The optimizer step of the metrics.
+        """
+        if not metrics:
+            return
+        from abreast.loggers.summaries import session_end, session_start
+
+        self.log_metrics(metrics, step)
+        with naming_file(Path(self.log_dir) / EVENTS):
+            file = self.experiment._get_file_writer()
+            file.add_summary(session_start(params), step)
+            file.add_summary(session_end(), step)
 
     def finalize(self, status: str) -> None:
         """Let what was logged be seen."""
@@ -139,7 +192,10 @@ def _writer_class() -> type[Any]:
 
 
 def add_picture(board: TensorBoardLogger, name: str, picture: Picture, step: int) -> None:
-    """Log a picture that is encoded already; `SummaryWriter.add_image` would decode and encode it again."""
+    """Log a picture by the name that `tag` gives.
+
+    It is encoded already: `SummaryWriter.add_image` would decode and encode it again.
+    """
     from tensorboard.compat.proto.summary_pb2 import Summary
 
     image = Summary.Image(
@@ -147,4 +203,4 @@ def add_picture(board: TensorBoardLogger, name: str, picture: Picture, step: int
     )
     with naming_file(Path(board.log_dir) / EVENTS):
         writer = board.experiment._get_file_writer()
-        writer.add_summary(Summary(value=[Summary.Value(tag=name, image=image)]), step)
+        writer.add_summary(Summary(value=[Summary.Value(tag=tag(name), image=image)]), step)

@@ -30,6 +30,7 @@ CHECKPOINTS = "checkpoints"
 BEST = "best.ckpt"
 LAST = "last.ckpt"
 EVENTS = "events.out.tfevents.*"  # a pattern
+SWEEP_EVENTS = "events.out.tfevents.0000000000.sweep"  # what varies among the runs
 HYDRA = ".hydra"
 OVERRIDES = "overrides.yaml"  # in HYDRA
 PART = ".*.part"  # a pattern: files that were being written when the process was killed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
@@ -85,6 +86,8 @@ class _Sweep:
             if job.returned is None:
                 first_of_id.setdefault(job.id, job)
         remaining = self._unfinished(list(first_of_id.values()))
+        if remaining:
+            self._write_columns()
         for part, plan in self._plans(remaining):
             if self._must_stop():
                 break
@@ -96,6 +99,18 @@ class _Sweep:
                     status=JobStatus.FAILED,
                     _return_value=RunError("not started: another run failed (sweep.on_fail=stop)"),
                 )
+
+    def _write_columns(self) -> None:
+        """Tell TensorBoard what varies."""
+        from abreast.loggers.sweep_columns import columns_of
+
+        columns = columns_of(self.hydra.sweep_dir.absolute())
+        for job in self.jobs:
+            if job.run_config is not None:
+                columns.add(job.directory.path, job.run_config)
+        columns.add_others()
+        with suppress(OSError):  # which the runs report
+            columns.write()
 
     def _unfinished(self, jobs: Sequence[SweepJob]) -> list[SweepJob]:
         """The jobs that an earlier start of the sweep has not finished; the others get their returns."""
