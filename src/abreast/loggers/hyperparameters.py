@@ -43,7 +43,7 @@ def log_hyperparameters(trainer: Trainer, config: Mapping[str, Any], result: Map
     final = {f"{FINAL}{name}": value for name, value in result["metrics"].items() if name.count("/") == 1}
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoard):
-            logger.log_hyperparams(row, final, step=trainer.global_step)
+            logger.log_row(row, final, trainer.global_step)
             logger.close()
         else:
             logger.log_hyperparams(row)

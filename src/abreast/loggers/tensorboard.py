@@ -115,24 +115,22 @@ class TensorBoard(TensorBoardLogger):
             self._has_layout = True
 
     @rank_zero_only
-    def log_hyperparams(
-        self, params: Mapping[str, Any], metrics: Mapping[str, float] | None = None, step: int | None = None
+    def log_row(
+        self, row: Mapping[str, str | int | float | bool], metrics: Mapping[str, float], step: int
     ) -> None:
-        """A run's row in HPARAMS, with its final metrics.
+        """Add the run to HPARAMS.
 
         Args:
-            params: Flat hyperparameters by name.
-            metrics: Final metrics by name. Without them no row is written.
+            row: Its hyperparameters by name.
+            metrics: Its final metrics by name.
             step: The optimizer step of the metrics.
         """
-        if not metrics:
-            return
         from abreast.loggers.summaries import session_end, session_start
 
         self.log_metrics(metrics, step)
         with naming_file(Path(self.log_dir) / EVENTS):
             file = self.experiment._get_file_writer()
-            file.add_summary(session_start(params), step)
+            file.add_summary(session_start(row), step)
             file.add_summary(session_end(), step)
 
     def finalize(self, status: str) -> None:
