@@ -157,8 +157,20 @@ def test_no_metrics_are_no_key(config: dict[str, Any]) -> None:
 
 
 def test_every_execution_key_is_changed_here() -> None:
-    assert EXECUTION_KEYS.keys() == {"trainer.accelerator", "test", "metrics"}
+    assert EXECUTION_KEYS.keys() == {"trainer.accelerator", "cuda_graph", "test", "metrics"}
     assert all(EXECUTION_KEYS.values())
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_graphs_change_no_setting_and_no_bit_without_a_gpu(
+    value: bool, config: dict[str, Any], reference: dict[str, Any], trained: Any
+) -> None:
+    changed = {**config, "cuda_graph": value}
+    assert same(trained(changed), reference)
+    assert identity(changed) == identity(config)
+    assert run_id(changed) != run_id(config)
+    earlier = {key: item for key, item in config.items() if key != "cuda_graph"}
+    assert run_id(earlier) == run_id(config)
 
 
 @pytest.mark.parametrize("name", CALLBACKS)

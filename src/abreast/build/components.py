@@ -18,6 +18,7 @@ from abreast.build.data import data_spec
 from abreast.build.instantiate import make
 from abreast.build.metrics import build_metrics
 from abreast.build.sizing import check_norm, net_sizes, training_length
+from abreast.build.step_graphs import build_step_graphs
 from abreast.build.trial import check_network
 from abreast.config.augmentation import mixing
 from abreast.config.schema import OptimizerKeys, names
@@ -172,6 +173,7 @@ def build_learner(
         schedule,
         metrics=metrics,
         step_config=step_config,
+        graphs=build_step_graphs(cfg, step_config, trial),
         total_steps=total,
         log_every=trainer.get("log_every_n_steps") or 50,
     )

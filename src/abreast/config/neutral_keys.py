@@ -26,6 +26,7 @@ NEUTRAL_KEYS: dict[str, str] = {
 # tested, what else is measured. Runs that differ in them have the same settings.
 EXECUTION_KEYS: dict[str, str] = {
     "trainer.accelerator": "which kind of device trains; `execution` in result.json says which one did",
+    "cuda_graph": "whether a GPU's steps are recorded; some optimizers round differently then",
     "test": "whether the weights are tested once they are trained",
     "metrics": "what is measured beside the usual metrics; `monitor` may choose by one, and is another key",
 }

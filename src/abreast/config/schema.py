@@ -58,6 +58,10 @@ class RunKeys:
         default=None,
         metadata={"help": "of float32 products: bf16 on CPUs that have it, tf32 on GPUs; null: full"},
     )
+    cuda_graph: bool | Literal["auto"] = field(
+        default="auto",
+        metadata={"help": "record the steps on a GPU and launch each as a whole; true: custom code, too"},
+    )
     sweep: SweepKeys = field(
         default_factory=SweepKeys, metadata={"help": "what concerns all runs of a sweep"}
     )

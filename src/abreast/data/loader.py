@@ -54,13 +54,20 @@ class Block:
         return math.ceil(len(self.order) / self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        inputs, targets = self.split.inputs, self.split.targets
-        for number, indices in enumerate(torch.split(self.order, self.batch_size), self.start):
+        for number, indices in enumerate(self.indices(), self.start):
             if self.world > 1:
                 yield RankShard(self.split, indices, self.rank, self.world, self.augment, number)
                 continue
-            batch = inputs.index_select(0, indices), targets.index_select(0, indices)
+            batch = self.gather(indices)
             yield batch if self.augment is None else self.augment(*batch, number)
+
+    def indices(self) -> tuple[Tensor, ...]:
+        """The positions of each mini-batch's examples in the split."""
+        return torch.split(self.order, self.batch_size)
+
+    def gather(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """The inputs and targets at some positions, as stored."""
+        return self.split.inputs.index_select(0, indices), self.split.targets.index_select(0, indices)
 
 
 class ResumableLoader:

@@ -7,13 +7,12 @@ is that of the optimizer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from lightning.pytorch import Trainer
 from lightning.pytorch.plugins import MixedPrecision
 from lightning.pytorch.strategies import SingleDeviceStrategy
 from torch import Tensor, nn
@@ -23,6 +22,7 @@ from abreast.data.loader import Batch, Block
 from abreast.learner.lightning_loops import step_progress
 from abreast.learner.optimizer_needs import backward as differentiate
 from abreast.learner.optimizer_needs import needs_closure, needs_graph
+from abreast.learner.recorded_step import RecordedModule, RecordedStep
 from abreast.optim.fused_step import fused_step
 
 
@@ -41,13 +41,11 @@ class StepConfig:
     clip_algorithm: str = "norm"
 
 
-class BlockModule(Protocol):
+class BlockModule(RecordedModule, Protocol):
     """What the steps of a block call and read of the module that they train; they set none of it."""
 
     stop_signal: int | None
-
-    @property
-    def trainer(self) -> Trainer: ...
+    net: nn.Module
 
     @property
     def device(self) -> torch.device: ...
@@ -57,8 +55,6 @@ class BlockModule(Protocol):
     def manual_backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None: ...
 
     def should_sample(self, step: int, is_last: bool) -> bool: ...
-
-    def sample(self, step: int, optimizer: Optimizer) -> None: ...
 
     def step_schedule(self, interval: str) -> None: ...
 
@@ -88,6 +84,10 @@ def train_block(module: BlockModule, block: Block, config: StepConfig) -> int:
     take_step = fused_step(optimizer) or optimizer.step
     zeroes_plainly = type(optimizer).zero_grad is Optimizer.zero_grad
 
+    def update() -> None:
+        clip(parameters, config)
+        take_step()
+
     def backward(batch: Batch, *, measure: bool, zero: bool) -> Tensor:
         with trainer.precision_plugin.forward_context() if is_mixed else nullcontext():
             loss = module.train_loss(batch, measure=measure)
@@ -103,9 +103,13 @@ def train_block(module: BlockModule, block: Block, config: StepConfig) -> int:
             module.manual_backward(share)
         return loss
 
+    recorded: RecordedStep | None = None
+    if is_single and not uses_closure and module.graphs.is_on(module.device):
+        recorded = RecordedStep(module, module.net, optimizer, block, update)
     # Lightning wraps the whole call in autocast; only the forward pass is to have it.
     with torch.autocast(module.device.type, enabled=False) if is_mixed else nullcontext():
-        for number, batch in enumerate(block, start=1):
+        items: Iterable[Any] = block if recorded is None else block.indices()
+        for number, batch in enumerate(items, start=1):
             micro = (number - 1) % config.accumulate
             is_last = number == batches
             if micro + 1 < config.accumulate and not (is_last and ends_epoch):
@@ -114,14 +118,15 @@ def train_block(module: BlockModule, block: Block, config: StepConfig) -> int:
             if step == trainer.max_steps:
                 break
             is_sampled = module.should_sample(step, is_last and ends_epoch)
-            if uses_closure:
+            if recorded is not None:
+                recorded.take(batch, step if is_sampled else None)
+            elif uses_closure:
                 _step_with_closure(module, optimizer, batch, backward, step if is_sampled else None)
             else:
                 backward(batch, measure=True, zero=micro == 0)
                 if is_sampled:
                     module.sample(step, optimizer)
-                clip(parameters, config)
-                take_step()
+                update()
             if is_mixed:
                 torch.clear_autocast_cache()  # it holds casts of the weights as they were
             progress.increment_ready()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from abreast.config.types import Config, State
+from abreast.config.types import State
 from abreast.data.loader import Batch, Block, ResumableLoader
 from abreast.data.rank_shard import RankShard
 from abreast.errors import DivergedError
@@ -20,15 +20,17 @@ from abreast.learner.data_parallel import shard_loss, sum_losses, with_value_of_
 from abreast.learner.data_spec import DataSpec
 from abreast.learner.epoch_progress import EpochProgress
 from abreast.learner.evaluator import Evaluator
-from abreast.learner.lightning_loops import set_position
 from abreast.learner.optimizer_needs import backward, needs_closure, needs_graph
 from abreast.learner.random_state import random_state, set_random_state
-from abreast.learner.resume_state import Position, position, state_of_rank, to_device
+from abreast.learner.recorded_step import gradient_norm
+from abreast.learner.resume_state import Position, add_position, state_of_rank, to_device
 from abreast.learner.schedule import Schedule
 from abreast.losses import Loss
 from abreast.metrics.request import MetricRequest
 from abreast.metrics.stage import Sample
+from abreast.optim.capturable import prepare_recording
 from abreast.runs.format import with_format
+from abreast.runtime.cuda_graph import StepGraphs
 
 
 class Learner(Evaluator):
@@ -45,6 +47,7 @@ class Learner(Evaluator):
         schedule: The learning-rate schedule, or None.
         metrics: What is measured beside the usual metrics, by name.
         step_config: How a block's gradients become steps; None for ordinary Lightning.
+        graphs: The CUDA graphs of the steps; None to launch every kernel.
         total_steps: Optimizer steps of the whole training.
         log_every: Optimizer steps from one sample for the loggers to the next.
 
@@ -64,12 +67,14 @@ class Learner(Evaluator):
         *,
         metrics: Mapping[str, MetricRequest] | None = None,
         step_config: StepConfig | None = None,
+        graphs: StepGraphs | None = None,
         total_steps: int = 0,
         log_every: int = 50,
     ) -> None:
         super().__init__(net, loss, data, metrics)
         self.automatic_optimization = step_config is None
         self.step_config = step_config
+        self.graphs = graphs or StepGraphs()
         self.total_steps = total_steps
         self.log_every = log_every
         self.make_optimizer = optimizer
@@ -85,6 +90,8 @@ class Learner(Evaluator):
         """Start where the trainer does: in a resumed run within an epoch, and not at step 0."""
         progress, trainer = self.epoch_progress, self.trainer
         progress.first_step = trainer.global_step
+        if trainer.world_size == 1:
+            prepare_recording(trainer.optimizers, self.graphs.is_on(self.device))
         if self._resume_from is None:
             return
         trainer.should_stop = self._resume_from["should_stop"]
@@ -129,6 +136,11 @@ class Learner(Evaluator):
             self.epoch_progress.losses.append(loss.detach() / world)  # summed over the ranks later
         return with_value_of_all(loss, world) if needs_closure(self.trainer.optimizers[0]) else loss
 
+    def count(self, loss: Tensor, scores: Tensor, targets: Tensor) -> None:
+        """Count a mini-batch that was trained on in the epoch's metrics."""
+        self.train_metrics.update(loss, self.loss.weight(targets), scores, targets)
+        self.epoch_progress.losses.append(loss)
+
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
         """The gradients of a loss, with their graph if the optimizer needs it."""
         backward(loss, *args, with_graph=needs_graph(self.trainer.optimizers[0]), **kwargs)
@@ -145,10 +157,9 @@ class Learner(Evaluator):
         """Whether the step is sampled: one in `log_every`, the epoch's last (`is_last`), the run's last."""
         return is_last or step % self.log_every == 0 or step + 1 == self.trainer.max_steps
 
-    def sample(self, step: int, optimizer: Optimizer) -> None:
-        """Keep the loss, learning rate and gradient norm of the step that is about to be taken."""
-        grads = [p.grad for p in self.net.parameters() if p.grad is not None]
-        norm = nn.utils.get_total_norm(grads)
+    def sample(self, step: int, optimizer: Optimizer, grad_norm: Tensor | None = None) -> None:
+        """Keep the loss, learning rate and gradient norm (by default the present one) of a step."""
+        norm = gradient_norm(self.net) if grad_norm is None else grad_norm
         progress = self.epoch_progress
         rate = float(optimizer.param_groups[0]["lr"])
         progress.samples.append(Sample(step, rate, progress.losses[-1], norm))
@@ -185,25 +196,9 @@ class Learner(Evaluator):
     def on_save_checkpoint(self, checkpoint: State) -> None:
         """Add what it takes to use the weights without the data, and to resume bitwise identically."""
         checkpoint["abreast"] = with_format(self.description())
-        loader = self.trainer.train_dataloader
-        if not isinstance(loader, ResumableLoader):
-            return
-        checkpoint["abreast"]["position"] = saved = position(
-            self.epoch_progress,
-            self.train_metrics,
-            self.random_state(),
-            epoch=self.trainer.current_epoch,
-            batches_per_epoch=loader.batches,
-            should_stop=self.trainer.should_stop,
-        )
-        set_position(
-            checkpoint["loops"],
-            epoch=saved["epoch"],
-            batches=saved["batches"],
-            calls_per_epoch=len(loader),
-            batches_per_call=loader.steps,
-            optimizer_steps=self.trainer.global_step if self.automatic_optimization else None,
-        )
+        if isinstance(self.trainer.train_dataloader, ResumableLoader):
+            progress, random = self.epoch_progress, self.random_state()
+            add_position(checkpoint, self.trainer, progress, self.train_metrics, random)
 
     def on_load_checkpoint(self, checkpoint: State) -> None:
         """Keep the position until the training starts."""
@@ -229,12 +224,11 @@ class Learner(Evaluator):
         optimizer = self.make_optimizer([*self.net.parameters(), *self.loss.parameters()])
         if self.schedule is None:
             return optimizer
-        config: Config = {"scheduler": self.schedule.make(optimizer)}
-        if self.automatic_optimization:
-            config.update(interval=self.schedule.interval, monitor=self.schedule.monitor)
-            if self.schedule.monitor is not None:
-                config["frequency"] = self.trainer.check_val_every_n_epoch or 1
-        return cast(OptimizerLRScheduler, {"optimizer": optimizer, "lr_scheduler": config})
+        automatic, every = self.automatic_optimization, 1
+        if automatic:
+            every = self.trainer.check_val_every_n_epoch or 1
+        config = self.schedule.for_lightning(optimizer, automatic=automatic, every=every)
+        return cast(OptimizerLRScheduler, config)
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         """Lightning's step of a schedule; one that watches a metric has stepped by then."""

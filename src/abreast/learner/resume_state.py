@@ -10,10 +10,13 @@ from typing import Any, TypedDict
 
 import torch
 import torch.distributed as dist
+from lightning.pytorch import Trainer
 from torch import Tensor
 
 from abreast.config.types import State
+from abreast.data.loader import ResumableLoader
 from abreast.learner.epoch_progress import EpochProgress, EpochState
+from abreast.learner.lightning_loops import set_position
 from abreast.learner.random_state import RandomState
 from abreast.metrics.stage import StageMetrics
 
@@ -69,6 +72,39 @@ def position(
     if batches:
         state["epoch"] = progress.state(metrics.state())
     return {"epoch": epoch, "batches": batches, "should_stop": should_stop, "ranks": _gather(state)}
+
+
+def add_position(
+    checkpoint: State, trainer: Trainer, progress: EpochProgress, metrics: StageMetrics, random: RandomState
+) -> None:
+    """Add the position of the training to Lightning's checkpoint. All ranks must call it together.
+
+    Args:
+        checkpoint: As Lightning has made it, with our part under `abreast`; it is changed.
+        trainer: The Trainer, whose training loader is a `ResumableLoader`.
+        progress: What the current epoch has come to.
+        metrics: The training metrics, which are saved with it.
+        random: State of this rank's random generators.
+    """
+    loader = trainer.train_dataloader
+    assert isinstance(loader, ResumableLoader)
+    checkpoint["abreast"]["position"] = saved = position(
+        progress,
+        metrics,
+        random,
+        epoch=trainer.current_epoch,
+        batches_per_epoch=loader.batches,
+        should_stop=trainer.should_stop,
+    )
+    is_automatic = trainer.lightning_module.automatic_optimization
+    set_position(
+        checkpoint["loops"],
+        epoch=saved["epoch"],
+        batches=saved["batches"],
+        calls_per_epoch=len(loader),
+        batches_per_call=loader.steps,
+        optimizer_steps=trainer.global_step if is_automatic else None,
+    )
 
 
 def logged_steps(content: State) -> int:

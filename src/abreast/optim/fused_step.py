@@ -19,7 +19,7 @@ from abreast.runtime.patches import is_on
 Step = Callable[[], None]
 ParamGroup: TypeAlias = dict[str, Any]  # of `Optimizer.param_groups`
 Call = Callable[[list[Tensor]], None]
-ODD = ("amsgrad", "capturable", "differentiable")
+ODD = ("amsgrad", "differentiable")  # `capturable` is the same kernel
 
 
 def fused_step(optimizer: Optimizer, *, share_counts: bool = False) -> Step | None:

@@ -25,6 +25,7 @@ from abreast.data.source import check_labels
 from abreast.learner.module import Learner
 from abreast.learner.random_state import random_state
 from abreast.runs.directory import RunDirectory
+from abreast.runtime.cuda_graph import StepGraphs
 from abreast.runtime.process import prepare_process
 from abreast.runtime.seeding import seed_everything, seeded
 from abreast.stacking.eligibility import is_same_architecture, why_ineligible
@@ -155,6 +156,7 @@ class LaneBuilder:
         with seeded(cfg["seed"]) if is_custom else nullcontext():
             learner = build_learner(cfg, data, step_config, net=net, cache=self._cache)
             built = random_state() if is_custom else None
+        learner.graphs = StepGraphs()  # the stack has its own
         self._check_stackable(learner, cfg)
         callbacks = build_callbacks(cfg, directory, self._factories)
         for callback in callbacks:
