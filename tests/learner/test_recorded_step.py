@@ -57,7 +57,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> list[RecordedGraph]:
             "model.hidden=[8]",
             "trainer.limit_train_batches=5",
         ),
-        ("optim=sgd", "schedule=cosine"),  # by its learning rate's float32 value, which the CPU rounds alike
+        ("optim=sgd", "schedule=cosine"),
     ],
 )
 def test_weights_optimizer_and_metrics_are_bitwise_those_of_executed_steps(

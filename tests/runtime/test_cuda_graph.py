@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,9 +15,8 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(autouse=True)
-def _no_graphs_yet() -> Iterator[None]:
+def _no_graphs_yet() -> None:
     RecordedGraph.made.clear()
-    yield
 
 
 class Counter:

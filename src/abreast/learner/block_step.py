@@ -104,7 +104,8 @@ def train_block(module: BlockModule, block: Block, config: StepConfig) -> int:
         return loss
 
     recorded: RecordedStep | None = None
-    if is_single and not uses_closure and module.graphs.is_on(module.device):
+    is_plain = is_single and not uses_closure and block.augment is None
+    if is_plain and module.graphs.is_on(module.device):
         recorded = RecordedStep(module, module.net, optimizer, block, update)
     # Lightning wraps the whole call in autocast; only the forward pass is to have it.
     with torch.autocast(module.device.type, enabled=False) if is_mixed else nullcontext():

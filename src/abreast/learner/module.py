@@ -138,7 +138,7 @@ class Learner(Evaluator):
 
     def count(self, loss: Tensor, scores: Tensor, targets: Tensor) -> None:
         """Count a mini-batch that was trained on in the epoch's metrics."""
-        self.train_metrics.update(loss, self.loss.weight(targets), scores, targets)
+        self.train_metrics.update(loss, self.loss.weight(targets), scores, self.loss.labels(targets))
         self.epoch_progress.losses.append(loss)
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
