@@ -7,7 +7,7 @@ from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from abreast.config.commands import COMMANDS
+from abreast.config.commands import COMMANDS, TRAINING
 from abreast.config.identity import leaves
 from abreast.config.options import MAIN, conf_dir, groups, load, option, top_level
 from abreast.config.schema import LoaderKeys, ScheduleKeys, defaults
@@ -81,7 +81,7 @@ def completions(line: str) -> list[str]:
     """
     *before, word = line.lstrip().split(" ")
     words = [text for text in before[1:] if text]
-    if words and words[0] in COMMANDS and words[0] != "decide":
+    if words and words[0] in COMMANDS and words[0] not in TRAINING:
         candidates = _of_command(words[0], word)
     else:
         candidates = _of_training(words, word)
@@ -106,7 +106,7 @@ def _of_training(words: Sequence[str], word: str) -> Iterator[str]:
     folders = [conf_dir()]
     if not words:
         yield from COMMANDS
-    yield from ("-m", "--help", "--cfg", "resume=")
+    yield from ("-m", "--help", "--cfg", "--dry-run", "resume=")
     known = groups(folders)
     chosen = {
         key.lstrip("+"): value for key, equals, value in (text.partition("=") for text in words) if equals

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from abreast import __version__
 from abreast.cli import train
-from abreast.config.commands import COMMANDS
+from abreast.config.commands import COMMANDS, TRAINING
 from abreast.errors import AbreastError, disk_error
 from abreast.runtime import garbage, module_path
 from abreast.runtime.output import all_is_read, guarded_output
@@ -21,7 +21,8 @@ from abreast.training import external_ranks
 
 OPEN_RUNS = ("evaluate", "predict", "export")  # commands that build a run's network
 WITH_TORCH = (*OPEN_RUNS, "rank")
-SUBCOMMANDS = (*(name for name in COMMANDS if name != "decide"), "rank")  # a module of this package each
+SUBCOMMANDS = (*(name for name in COMMANDS if name not in TRAINING), "rank")  # a module of this package each
+DRY_RUN = "--dry-run"
 INTERRUPTED = 130
 UNREAD = 1  # who read the output, such as `head`, has seen enough
 
@@ -59,6 +60,10 @@ def _main(command: Sequence[str]) -> int:
         module = importlib.import_module(f"abreast.cli.{arguments[0]}")
         return _reported(lambda: module.main(arguments[1:]))
     command_line = train.main
+    if arguments[:1] == ["plan"] or DRY_RUN in arguments:
+        words = [argument for argument in arguments if argument != DRY_RUN]
+        plan = importlib.import_module("abreast.cli.plan")
+        return _reported(lambda: plan.main(words[words[:1] == ["plan"] :]))
     if arguments and arguments[0] == "decide":  # a multirun
         decide = importlib.import_module("abreast.cli.decide")
         command_line = partial(decide.main, arguments[1:])

@@ -17,6 +17,7 @@ from abreast.runtime.directory_lock import PATIENCE, InUseError, leave, use, use
 from abreast.runtime.directory_name import shortened
 from abreast.validation.preflight import Stop
 
+ROOT = Path("runs")
 SUFFIX = "_sweep-"
 
 
@@ -29,27 +30,26 @@ class ResumableSweep(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Choose the directory, for the sweep and for every job that is composed later."""
-        if any(
-            override.lstrip("+").startswith("hydra.sweep.dir=") for override in config.hydra.overrides.hydra
-        ):
+        if is_given(config):
             given = str(config.hydra.sweep.dir)
             short = str(shortened(given))
             if short != str(Path(given)):
-                _set_directory(config, short)
+                set_directory(config, short)
             self._use(Path(short))
             note_directory(Path(short))
             return
         try:
-            folder = choose(Path("runs"), command_id(config))
+            folder = choose(ROOT, command_id(config))
         except OSError as error:  # which Hydra would make a warning
             raise Stop(error) from error
-        _set_directory(config, str(folder))
+        set_directory(config, str(folder))
         note_directory(folder)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Let other processes use the directory."""
         folder = Path(str(config.hydra.sweep.dir))
-        if config.hydra.runtime.choices.get("hydra/launcher") != "abreast":  # which does so before it trains
+        is_begun = uses(folder)  # not where a mistake, or a plan, has ended the command before
+        if is_begun and config.hydra.runtime.choices.get("hydra/launcher") != "abreast":  # it did so before
             _write_columns(folder)
         leave(folder)
 
@@ -72,7 +72,14 @@ def _write_columns(folder: Path) -> None:
         columns.write()
 
 
-def _set_directory(config: DictConfig, folder: str) -> None:
+def is_given(config: DictConfig) -> bool:
+    """Whether the command line names the sweep's directory."""
+    return any(
+        override.lstrip("+").startswith("hydra.sweep.dir=") for override in config.hydra.overrides.hydra
+    )
+
+
+def set_directory(config: DictConfig, folder: str) -> None:
     """Set the sweep's directory, also for the jobs that are composed later."""
     with read_write(config.hydra), open_dict(config.hydra):
         config.hydra.sweep.dir = folder
@@ -94,9 +101,14 @@ def command_id(config: DictConfig) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
+def directories(root: Path, command: str) -> list[Path]:
+    """The directories that the command has, the newest first."""
+    return sorted(root.glob(f"*/*{SUFFIX}{command}"), reverse=True)
+
+
 def choose(root: Path, command: str) -> Path:
     """The command's newest directory that no process uses, or a new one; locked until this process ends."""
-    for folder in sorted(root.glob(f"*/*{SUFFIX}{command}"), reverse=True):
+    for folder in directories(root, command):
         if use(folder):
             return folder
     while True:

@@ -55,6 +55,12 @@ def run_command(arguments: Namespace) -> Exception | None:
     from abreast.validation.override_texts import check_texts
     from abreast.validation.preflight import Stop
 
+    if arguments.multirun and (arguments.cfg or arguments.info):
+        flag = "--cfg" if arguments.cfg else "--info"
+        raise ConfigError(
+            f"{flag} shows one run: leave out -m, and give each key one value, as in python train.py "
+            f"loss=mse {flag} {arguments.cfg or arguments.info}; abreast plan says what the sweep would train"
+        )
     problems = list(check_texts(arguments.overrides))
     if problems:
         raise ConfigError("\n".join(problems))

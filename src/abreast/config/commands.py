@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # A module of `abreast.cli` each; `rank` is what a run starts its other processes with, and is not listed.
 COMMANDS: dict[str, str] = {
+    "plan": "what a command line would train, in which stacks, for how long; also --dry-run",
     "decide": "train two settings on more and more seeds until the answer is known",
     "report": "which setting won, by how much: tables, tests and one page",
     "ls": "the runs, sweeps and studies below a folder",
@@ -16,6 +17,8 @@ COMMANDS: dict[str, str] = {
     "rm": "delete runs, sweeps or studies",
     "completion": "tab completion for bash, zsh or fish",
 }
+
+TRAINING = ("plan", "decide")  # those that take the arguments of a training
 
 
 def commands_text() -> str:

@@ -113,7 +113,12 @@ Checked = dict[str, list[str]]  # messages by what was checked
 
 
 def is_valid(job: SweepJob, matmul_precision: str | None, checked: Checked) -> bool:
-    """Whether the job's config passes the checks; if so, sets `run_config`.
+    """Whether the job's config passes the checks (`why_invalid`)."""
+    return why_invalid(job, matmul_precision, checked) is None
+
+
+def why_invalid(job: SweepJob, matmul_precision: str | None, checked: Checked) -> str | None:
+    """What is wrong with the job's config; None if it passes the checks, which sets `run_config`.
 
     Args:
         job: The job.
@@ -122,11 +127,11 @@ def is_valid(job: SweepJob, matmul_precision: str | None, checked: Checked) -> b
     """
     try:
         job.run_config = _checked_plain(job.plain, checked) if job.plain else _checked_whole(job.config)
-    except Exception:
-        return False
+    except Exception as error:
+        return str(error) or type(error).__name__
     if matmul_precision is not None:
         job.run_config["matmul_precision"] = matmul_precision
-    return True
+    return None
 
 
 def _checked_plain(plain: PlainJob, checked: Checked) -> Config:

@@ -1,0 +1,248 @@
+"""What planned runs would take, from a short training of some; torch is imported when it is needed."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from abreast.config.types import Config
+from abreast.stacking.cost import Cost
+from abreast.stacking.grouping import lane_key, shared_settings, split
+
+if TYPE_CHECKING:
+    from abreast.stacking.run import Options
+    from hydra_plugins.abreast_launcher.config import AbreastLauncherConf
+
+MOST_PROBES = 4
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run that is not trained yet.
+
+    Attributes:
+        config: Its resolved config.
+        group: The settings in which it differs from others, without its seed and its split.
+    """
+
+    config: Config
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Runs that are trained together, or individually for one reason.
+
+    Attributes:
+        batch: The batch of the multirun that they belong to; "" for the only one.
+        runs: The runs.
+        reason: Why they are trained individually; None for a stack.
+        is_certain: Whether they are trained whatever comes before.
+        are_settings_known: Whether these are their settings, and not others of the same kind.
+        cost: What was measured of them, or of others; None where nothing could be.
+        note: What limits the cost.
+    """
+
+    batch: str
+    runs: Sequence[PlannedRun]
+    reason: str | None
+    is_certain: bool = True
+    are_settings_known: bool = True
+    cost: Cost | None = None
+    note: str = ""
+
+    @property
+    def epochs(self) -> float:
+        """The epochs of its runs, as the config says; infinite where only the steps are limited."""
+        epochs = self.runs[0].config["trainer"].get("max_epochs")
+        return math.inf if epochs is None or epochs < 0 else float(epochs)
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """Equal for parts that cost the same by the run."""
+        optimizers = sorted({str(run.config["optim"]["_target_"]) for run in self.runs})
+        return self.reason, shared_settings(self.runs[0].config), *optimizers
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What all parts take.
+
+    Attributes:
+        parts: The parts, as they turned out to be trained.
+        start: Seconds before the training.
+        workers: How many parts are trained side by side.
+        halving: Of the launcher: the epochs after which runs are dropped, and the share that is kept.
+    """
+
+    parts: list[Part]
+    start: float
+    workers: int = 1
+    halving: tuple[Sequence[int], float] = ((), 1.0)
+
+    def seconds(self, parts: Sequence[Part]) -> tuple[float, float] | None:
+        """The least and the most seconds of some parts; None if one was not measured."""
+        low = high = 0.0
+        for part in parts:
+            if part.cost is None:
+                return None
+            least, most = part.cost.seconds(len(part.runs), self._share(part))
+            low, high = low + least * part.is_certain, high + most
+        divisor = min(self.workers, len(parts)) or 1
+        return low / divisor, high / divisor
+
+    def total(self) -> tuple[float, float] | None:
+        """The least and the most seconds of the whole command, for what was measured; None if nothing was."""
+        measured = [part for part in self.parts if part.cost is not None]
+        seconds = self.seconds(measured)
+        return None if seconds is None or not measured else (self.start + seconds[0], self.start + seconds[1])
+
+    def bytes(self) -> float | None:
+        """The most that is written, for what was measured; None if nothing was."""
+        sizes = [
+            part.cost.bytes(len(part.runs), self._share(part)) for part in self.parts if part.cost is not None
+        ]
+        return sum(sizes) if sizes else None
+
+    @property
+    def unknown(self) -> int:
+        """How many runs could not be measured."""
+        return sum(len(part.runs) for part in self.parts if part.cost is None)
+
+    def _share(self, part: Part) -> float:
+        """The share of a part's epochs that halving leaves."""
+        rungs, keep = self.halving
+        if part.reason is not None or part.cost is None or not math.isfinite(part.cost.epochs):
+            return 1.0
+        lanes, at, trained = len(part.runs), 0.0, 0.0
+        for rung in [*(rung for rung in rungs if rung < part.cost.epochs), part.cost.epochs]:
+            trained += lanes * (rung - at)
+            lanes, at = max(1, math.ceil(lanes * keep)), rung
+        return trained / (len(part.runs) * part.cost.epochs)
+
+
+def estimate(parts: Sequence[Part], launcher: AbreastLauncherConf | None, began: float) -> Estimate:
+    """Train a little of each kind of parts, the largest first, and say what all of them take.
+
+    Args:
+        parts: What is to be trained.
+        launcher: The settings of the stacks; None for a single run, or another launcher.
+        began: When the command began, by `time.perf_counter`.
+    """
+    importlib.import_module("abreast.runtime.fast_import")  # before Lightning
+    from abreast.stacking.run import Options
+
+    importlib.import_module("abreast.stacking.probe")
+    start = time.perf_counter() - began
+
+    options, workers = Options(), 1
+    halving: tuple[Sequence[int], float] = ((), 1.0)
+    parts = list(parts)
+    if launcher is not None:
+        options = Options(
+            threads=launcher.threads, save_every=launcher.save_every, shared_batches=launcher.shared_batches
+        )
+        halving = (tuple(launcher.halving or ()), launcher.keep)
+        workers, parts = _divided(parts, launcher)
+    measured: dict[tuple[object, ...], Cost] = {}
+    notes: dict[tuple[object, ...], str] = {}
+    batches = list(dict.fromkeys(part.batch for part in parts))
+    left = sorted((alike for part in parts for alike in _of_one_kind(part)), key=_size, reverse=True)
+    done: list[Part] = []
+    while left:
+        part = left.pop(0)
+        kind = part.kind
+        if kind not in measured and kind not in notes and len(measured) + len(notes) < MOST_PROBES:
+            cost, note = _measured(part, options)
+            if cost is None:
+                notes[kind] = note
+            else:
+                measured[kind] = cost
+        individual = measured[kind].individual if kind in measured else {}
+        stacked, others = _sorted_out(part, individual)
+        left += [alike for other in others for alike in _of_one_kind(other)]
+        if stacked is not None:
+            done.append(replace(stacked, cost=measured.get(kind), note=notes.get(kind, "")))
+    parts = [_like_others(part, list(measured.values())) for part in done]
+    parts.sort(key=lambda part: (batches.index(part.batch), part.reason is not None))
+    return Estimate(parts, start, workers, halving)
+
+
+def _of_one_kind(part: Part) -> list[Part]:
+    """A stack; or runs that are trained individually, by what one costs."""
+    if part.reason is None:
+        return [part]
+    by_kind: dict[tuple[object, ...], list[PlannedRun]] = {}
+    for run in part.runs:
+        by_kind.setdefault(replace(part, runs=[run]).kind, []).append(run)
+    return [replace(part, runs=runs) for runs in by_kind.values()]
+
+
+def _size(part: Part) -> float:
+    return len(part.runs) * min(part.epochs, 1e6)
+
+
+def _measured(part: Part, options: Options) -> tuple[Cost | None, str]:
+    """What the part costs; else None, and why nothing could be measured."""
+    from abreast.stacking.probe import ProbeError, probe_run, probe_stack
+
+    configs = [run.config for run in part.runs]
+    try:
+        return (probe_stack(configs, options) if part.reason is None else probe_run(configs[0])), ""
+    except ProbeError as error:
+        return None, str(error)
+
+
+def _sorted_out(part: Part, individual: Mapping[tuple[str, str], str]) -> tuple[Part | None, list[Part]]:
+    """The part without the runs that cannot be stacked after all, and these by the reason why."""
+    if not individual or part.reason is not None:
+        return part, []
+    by_reason: dict[str, list[PlannedRun]] = {}
+    for run in part.runs:
+        by_reason.setdefault(individual.get(lane_key(run.config), ""), []).append(run)
+    stacked = by_reason.pop("", [])
+    others = [replace(part, runs=runs, reason=reason) for reason, runs in by_reason.items()]
+    return (replace(part, runs=stacked) if stacked else None), others
+
+
+def _like_others(part: Part, costs: Sequence[Cost]) -> Part:
+    """The part, with what others cost by the epoch where it was not measured for lack of time."""
+    if part.cost is not None or part.note or not costs or not math.isfinite(part.epochs):
+        return part
+    ends = [cost.epoch for cost in costs]
+    cost = replace(
+        costs[0], epochs=part.epochs, epoch=(min(low for low, _ in ends), max(high for _, high in ends))
+    )
+    return replace(part, cost=cost, note="not measured: taken to be like the others")
+
+
+def _divided(parts: Sequence[Part], launcher: AbreastLauncherConf) -> tuple[int, list[Part]]:
+    """The launcher's workers, and the parts as memory and workers divide them."""
+    from abreast.stacking.probe import ProbeError, lanes_in_memory
+    from hydra_plugins.abreast_launcher.engines.choose import LOCAL
+    from hydra_plugins.abreast_launcher.engines.work import count_gpus, divide
+
+    result = []
+    for part in parts:
+        pieces = [list(part.runs)]
+        if part.reason is None and launcher.memory_gib is not None:
+            with suppress(ProbeError):  # the probe says why
+                pieces = split(pieces[0], lanes_in_memory(launcher.memory_gib, part.runs[0].config))
+        result += [replace(part, runs=piece) for piece in pieces]
+    if launcher.engine == LOCAL:
+        return 1, result
+    workers = launcher.workers or max(1, count_gpus() or os.cpu_count() or 1)
+    if not launcher.halving:
+        stacks = [list(part.runs) for part in result if part.reason is None]
+        first = next((part for part in result if part.reason is None), None)
+        if first is not None and len({part.batch for part in result}) == 1:
+            result = [replace(first, runs=runs) for runs in divide(stacks, workers)] + [
+                part for part in result if part.reason is not None
+            ]
+    return workers, result
