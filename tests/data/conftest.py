@@ -1,18 +1,15 @@
-"""Fixtures of the data tests: files in the IDX format, and a server on the loopback interface."""
+"""Fixtures of the data tests: files in the IDX format."""
 
 from __future__ import annotations
 
 import gzip
 import os
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-
-from support.servers import Server
 
 CODES = {"uint8": 0x08, "int8": 0x09, "int16": 0x0B, "int32": 0x0C, "float32": 0x0D, "float64": 0x0E}
 
@@ -63,11 +60,3 @@ def real_mnist() -> Any:
     if not (Path(root) / "MNIST" / "raw").is_dir():
         pytest.skip(f"ABREAST_DATA={root} has no MNIST/raw")
     return Path(root)
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    running = Server()
-    yield running
-    running.close()
