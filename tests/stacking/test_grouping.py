@@ -72,7 +72,7 @@ def test_a_stack_is_one_in(own: str) -> None:
         ("+trainer.profiler=simple", "trainer.profiler"),
         ("trainer.detect_anomaly=true", "trainer.detect_anomaly=True"),
         ("steps_per_execution=1", "steps_per_execution=1"),
-        ("logger=mlflow", "logger.mlflow"),
+        ("+logger.mine={_target_: lightning.pytorch.loggers.MLFlowLogger}", "logger.mine"),
         ("+callbacks.timer={_target_: lightning.pytorch.callbacks.Timer}", "callbacks.timer"),
     ],
 )

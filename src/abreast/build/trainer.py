@@ -22,6 +22,7 @@ from abreast.config.types import Config
 from abreast.errors import ConfigError
 from abreast.learner.checkpoint_io import AtomicCheckpointIO
 from abreast.learner.module import Learner
+from abreast.loggers.run_logger import flush_loggers
 from abreast.metrics.objective import monitor
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import LAST
@@ -33,6 +34,8 @@ OWN_WORK: Config = {
     "num_sanity_val_steps": 0,
     "use_distributed_sampler": False,
 }
+
+TRACKERS = ("abreast.loggers.MLflow", "abreast.loggers.Wandb")  # they keep an id in the run's directory
 
 log = logging.getLogger(__name__)
 
@@ -73,11 +76,14 @@ def build_callbacks(
 
 def build_loggers(cfg: Config, directory: RunDirectory, factories: Factories | None = None) -> list[Logger]:
     """The configured loggers, writing into the run directory."""
-    factories, folder = factories or Factories(), {"save_dir": str(directory.path)}
-    return [
-        factories.make(f"logger.{name}", node, **({} if "save_dir" in node else folder))
-        for name, node in entries(cfg, "logger").items()
-    ]
+    factories, folder = factories or Factories(), str(directory.path)
+    loggers = []
+    for name, node in entries(cfg, "logger").items():
+        more = {} if "save_dir" in node else {"save_dir": folder}
+        if node["_target_"] in TRACKERS:
+            more["run_dir"] = folder
+        loggers.append(factories.make(f"logger.{name}", node, **more))
+    return loggers
 
 
 def trainer_node(cfg: Config) -> Config:
@@ -100,13 +106,14 @@ def build_trainer(cfg: Config, directory: RunDirectory, learner: Learner, blocks
     # Lightning warns where its own interval is longer than an epoch; the learner keeps the configured one.
     node["log_every_n_steps"] = max(1, min(learner.log_every, blocks))
     callbacks = build_callbacks(cfg, directory)
+    loggers = build_loggers(cfg, directory)
     shows_bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
     trainer = make(
         "trainer",
         node,
-        logger=build_loggers(cfg, directory),
+        logger=loggers,
         callbacks=callbacks,
-        plugins=[AtomicCheckpointIO()],
+        plugins=[AtomicCheckpointIO(before=lambda: flush_loggers(loggers))],
         default_root_dir=str(directory.path),
         **{**OWN_WORK, "enable_progress_bar": shows_bar},
     )

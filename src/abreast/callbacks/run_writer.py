@@ -9,6 +9,7 @@ from lightning.pytorch import Callback, Trainer
 
 from abreast.config.types import State
 from abreast.errors import DiskError
+from abreast.loggers.run_logger import RunLogger
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import CONFIG
 
@@ -89,3 +90,5 @@ class RunWriter(Callback):
                 logger.log_metrics(values, step=sample.step)
             # At the epoch's last step, as Lightning does: a resumed run begins with the next one.
             logger.log_metrics(learner.values, step=trainer.global_step - 1)
+            if isinstance(logger, RunLogger):
+                logger.end_epoch()

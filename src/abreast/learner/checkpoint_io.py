@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,13 @@ class DeferredCheckpoints:
 
     `last.ckpt` is what a run resumes from, and says which epoch was best so far: the others are written
     before it, so that none of them is older.
+
+    Args:
+        before: Called before files are written.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, before: Callable[[], None]) -> None:
+        self._before = before
         self._contents: dict[Path, State] = {}
 
     def __len__(self) -> int:
@@ -49,6 +54,8 @@ class DeferredCheckpoints:
             The contents of the files that were written.
         """
         written = {}
+        if self._contents:
+            self._before()
         for path in sorted(self._contents, key=lambda path: path.name == LAST):
             write(path, self._contents[path])
             written[path] = self._contents.pop(path)
@@ -64,12 +71,14 @@ class AtomicCheckpointIO(CheckpointIO):
 
     Args:
         every: Seconds between two writings of one file.
+        before: Called before a file is written: what a checkpoint has trained is logged by then.
     """
 
-    def __init__(self, every: float = SAVE_EVERY) -> None:
+    def __init__(self, every: float = SAVE_EVERY, before: Callable[[], None] = lambda: None) -> None:
         self.every = every
+        self._before = before
         self._written: dict[Path, float] = {}  # when, by `time.monotonic`
-        self._deferred = DeferredCheckpoints()
+        self._deferred = DeferredCheckpoints(before)
 
     def save_checkpoint(self, checkpoint: State, path: Any, storage_options: Any = None) -> None:
         """Write the checkpoint now, or keep a copy of it until it is time."""
@@ -80,6 +89,7 @@ class AtomicCheckpointIO(CheckpointIO):
         self._deferred.drop(path)
         if path.name == LAST:
             self.flush()
+        self._before()
         write(path, checkpoint)
         self._written[path] = time.monotonic()
 

@@ -9,6 +9,7 @@ from lightning.pytorch import Trainer
 
 from abreast.config.identity import leaves
 from abreast.config.neutral_keys import without_neutral
+from abreast.loggers.run_logger import RunLogger
 from abreast.loggers.tensorboard import FINAL, TensorBoard
 
 Row: TypeAlias = dict[str, str | int | float | bool]  # flat, by dotted key
@@ -45,7 +46,9 @@ def log_hyperparameters(trainer: Trainer, config: Mapping[str, Any], result: Map
         if isinstance(logger, TensorBoard):
             logger.log_row(row, final, trainer.global_step)
             logger.close()
-        else:
-            logger.log_hyperparams(row)
-            logger.log_metrics(final, step=trainer.global_step)
-            logger.finalize("success")
+            continue
+        logger.log_hyperparams(row)
+        logger.log_metrics(final, step=trainer.global_step)
+        logger.finalize("success")
+        if isinstance(logger, RunLogger):
+            logger.close(result["status"])

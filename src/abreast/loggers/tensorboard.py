@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lightning.fabric.loggers.logger import rank_zero_experiment
-from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from abreast.loggers.run_logger import Ending, RunLogger
 from abreast.metrics.registry import by_priority
 from abreast.runs.atomic import naming_file
 from abreast.runs.files import EVENTS
@@ -64,7 +65,7 @@ if is_on("writer_thread"):
     threading.excepthook = _quiet
 
 
-class TensorBoard(TensorBoardLogger):
+class TensorBoard(RunLogger, TensorBoardLogger):
     """Lightning's logger, writing into the run directory itself.
 
     Lightning's closes its file after each of fit and test and opens another, and adds an `hparams.yaml`
@@ -139,13 +140,13 @@ class TensorBoard(TensorBoardLogger):
             with naming_file(Path(self.log_dir) / EVENTS):
                 self._experiment.flush()
 
-    def close(self) -> None:
+    def close(self, ending: Ending = "finished") -> None:
         """Close the file."""
         if self._experiment is not None:
             with naming_file(Path(self.log_dir) / EVENTS):
                 self._experiment.close()
 
-    def abandon(self) -> None:
+    def abandon(self, ending: Ending = "failed") -> None:
         """Close the file and end the thread that writes it, even where nothing can be written."""
         with suppress(OSError):
             self.close()
@@ -153,17 +154,6 @@ class TensorBoard(TensorBoardLogger):
         for writer in writers.values():
             with suppress(OSError):
                 writer.close()
-
-
-@contextmanager
-def boards_closed(loggers: Iterable[Logger]) -> Iterator[None]:
-    """Leave no file open and no thread behind, however what is done inside ends."""
-    try:
-        yield
-    finally:
-        for logger in loggers:
-            if isinstance(logger, TensorBoard):
-                logger.abandon()
 
 
 @cache

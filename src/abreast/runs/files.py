@@ -8,6 +8,9 @@ A run's directory, written by training and read by everything else:
     result.json          final metrics, duration, versions
     test_examples.bin    which test examples were classified correctly, or their squared errors
     worst.json           the test images that were classified worst
+    tracker_id           by which W&B and MLflow know the run
+    wandb.jsonl          what W&B was given
+    wandb/               W&B's folder of the run
     tags.json            words that a person has put on the run
     train.log            what the terminal showed, with times
     checkpoints/         best.ckpt and last.ckpt
@@ -24,6 +27,9 @@ METRICS = "metrics.csv"
 RESULT = "result.json"
 EXAMPLES = "test_examples.bin"
 WORST = "worst.json"
+TRACKER_ID = "tracker_id"
+WANDB = "wandb"
+WANDB_ROWS = "wandb.jsonl"
 TAGS = "tags.json"
 LOG = "train.log"
 CHECKPOINTS = "checkpoints"
@@ -38,7 +44,7 @@ PART = ".*.part"  # a pattern: files that were being written when the process wa
 REPLACED = ".replaced-"  # a number follows
 
 # What training leaves behind; taken away before a run restarts from scratch.
-OUTPUTS = (STATUS, METRICS, RESULT, EXAMPLES, WORST, CHECKPOINTS, EVENTS)
+OUTPUTS = (STATUS, METRICS, RESULT, EXAMPLES, WORST, CHECKPOINTS, EVENTS, WANDB, WANDB_ROWS)
 
 # Of a sweep or a study.
 SWEEP = "multirun.yaml"

@@ -36,7 +36,9 @@ LANE_CALLBACKS = (
     "lightning.pytorch.callbacks.EarlyStopping",
 )
 LANE_LOGGERS = (
+    "abreast.loggers.MLflow",
     "abreast.loggers.TensorBoard",
+    "abreast.loggers.Wandb",
     "lightning.pytorch.loggers.TensorBoardLogger",
     "lightning.pytorch.loggers.CSVLogger",
 )

@@ -22,7 +22,7 @@ from abreast.errors import disk_error
 from abreast.learner.epoch_progress import EpochState
 from abreast.learner.lightning_loops import LoopsState, with_steps
 from abreast.learner.module import Learner
-from abreast.loggers.tensorboard import TensorBoard
+from abreast.loggers.run_logger import RunLogger, flush_loggers
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.seeding import derive
 from abreast.stacking.lane_checkpoints import LaneCheckpoints
@@ -73,7 +73,7 @@ class Lane:
         self.batches = self.data.batches_per_epoch
         self.epoch = 0
         self.error: BaseException | None = None
-        self.checkpoints = LaneCheckpoints(self.directory)
+        self.checkpoints = LaneCheckpoints(self.directory, lambda: flush_loggers(self.loggers))
         seed = derive(self.cfg["seed"], "dropout", 0)
         self.random = LaneRandom(self.cfg["seed"], seed, self.learner.device)
         self.resumed_from: State | None = None
@@ -171,8 +171,8 @@ class Lane:
             self.checkpoints.flush()
             for logger in self.loggers:
                 logger.finalize("failed")
-                if isinstance(logger, TensorBoard):
-                    logger.close()
+                if isinstance(logger, RunLogger):
+                    logger.close("failed")
         except OSError as another:  # what cannot be written is trained again
             full = full or disk_error(another, self.directory.path)
         if full is not None:

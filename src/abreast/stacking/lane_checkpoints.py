@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from abreast.config.types import State
@@ -11,10 +12,15 @@ from abreast.training.finish import ChosenWeights, chosen_file, chosen_weights, 
 
 
 class LaneCheckpoints(DeferredCheckpoints):
-    """Checkpoints that are kept in memory until `flush`, and the weights of those that were written."""
+    """Checkpoints that are kept in memory until `flush`, and the weights of those that were written.
 
-    def __init__(self, directory: RunDirectory) -> None:
-        super().__init__()
+    Args:
+        directory: The run's directory.
+        before: Called before a file is written.
+    """
+
+    def __init__(self, directory: RunDirectory, before: Callable[[], None]) -> None:
+        super().__init__(before)
         self.directory = directory
         self._written: dict[str, ChosenWeights] = {}  # by file name
 

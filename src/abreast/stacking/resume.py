@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from abreast.learner.checkpoint import load, moved_to
 from abreast.learner.lightning_loops import LoopsState, set_position, with_steps
 from abreast.learner.resume_state import Position, logged_steps
-from abreast.loggers.tensorboard import TensorBoard
+from abreast.loggers.run_logger import RunLogger
 from abreast.runs.atomic import remove_partial_files
 from abreast.runs.files import LAST
 from abreast.stacking.lane import Lane
@@ -45,7 +45,7 @@ def load_checkpoints(lanes: Sequence[Lane]) -> Mapping[Lane, OptimizerSnapshot]:
             lane.learner.epoch_progress.load_state(rank["epoch"])
             lane.learner.train_metrics.load_state(rank["epoch"]["meter"])
         for logger in lane.loggers:
-            if isinstance(logger, TensorBoard):
+            if isinstance(logger, RunLogger):
                 logger.forget_from(logged_steps(content))
         lane.resumed_from = content
     return snapshots

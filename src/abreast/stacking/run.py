@@ -13,7 +13,7 @@ from lightning.pytorch import Callback
 from abreast.callbacks.preemption import WITHIN
 from abreast.errors import DivergedError, disk_error
 from abreast.learner.lightning_loops import load_loops
-from abreast.loggers.tensorboard import boards_closed
+from abreast.loggers.run_logger import loggers_closed
 from abreast.metrics.objective import objective, worst
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.garbage import existing_objects_frozen
@@ -105,7 +105,7 @@ def _outcomes(jobs: Sequence[Job], options: Options, callbacks: Sequence[Callbac
         with one_thread(), matmul_precision(jobs[0].cfg.get("matmul_precision")):
             lanes = build_lanes(jobs, directories, outcomes)
             if lanes:
-                with boards_closed([logger for lane in lanes for logger in lane.loggers]):
+                with loggers_closed([logger for lane in lanes for logger in lane.loggers]):
                     _train(lanes, jobs, options, began, callbacks)
     except NotStackableError as reason:
         settled = [outcome.error or outcome.not_stacked for outcome in outcomes]

@@ -15,7 +15,7 @@ from abreast.learner import checkpoint
 from abreast.learner.checkpoint_io import AtomicCheckpointIO
 from abreast.learner.module import Learner
 from abreast.learner.resume_state import logged_steps
-from abreast.loggers.tensorboard import TensorBoard
+from abreast.loggers.run_logger import RunLogger
 from abreast.runs.atomic import remove_partial_files
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import EVENTS, LAST
@@ -52,7 +52,7 @@ def fit(trainer: Trainer, learner: Learner, data: DataModule, directory: RunDire
     is_resumed = last.exists()
     if trainer.is_global_zero:
         remove_partial_files(directory.path)
-        _forget_events(trainer, directory, logged_steps(checkpoint.load(last)) if is_resumed else None)
+        _forget_values(trainer, directory, logged_steps(checkpoint.load(last)) if is_resumed else None)
     try:
         with ctrl_c_raised(trainer):
             trainer.fit(learner, datamodule=data, ckpt_path=last if is_resumed else None, weights_only=True)
@@ -72,12 +72,12 @@ def fit(trainer: Trainer, learner: Learner, data: DataModule, directory: RunDire
             checkpoints.flush()
 
 
-def _forget_events(trainer: Trainer, directory: RunDirectory, step: int | None) -> None:
-    """Remove TensorBoard's events from optimizer step `step` on; all of them, if it is None."""
+def _forget_values(trainer: Trainer, directory: RunDirectory, step: int | None) -> None:
+    """Forget what was logged of step `step` and later ones; None removes the events of an earlier start."""
     if step is None:
         for path in directory.path.glob(EVENTS):
             path.unlink()
         return
     for logger in trainer.loggers:
-        if isinstance(logger, TensorBoard):
+        if isinstance(logger, RunLogger):
             logger.forget_from(step)

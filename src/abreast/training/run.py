@@ -27,7 +27,7 @@ from abreast.errors import ConfigError, DivergedError, Interrupted, disk_error
 from abreast.learner.checkpoint import resume_point_or_clear
 from abreast.learner.module import Learner
 from abreast.learner.shared_norm import share_norms
-from abreast.loggers.tensorboard import boards_closed
+from abreast.loggers.run_logger import loggers_closed
 from abreast.metrics.objective import objective
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import CONFIG, LAST, STATUS
@@ -164,7 +164,7 @@ def train(cfg: Config, directory: RunDirectory) -> None:
     check_same_data(directory, data.content)
     learner = build_learner(cfg, data, step_config)
     trainer = build_trainer(cfg, directory, learner, math.ceil(data.batches_per_epoch / steps))
-    with boards_closed(trainer.loggers):
+    with loggers_closed(trainer.loggers):
         _fit_and_test(cfg, directory, trainer, learner, data, began)
 
 

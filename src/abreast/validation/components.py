@@ -33,7 +33,7 @@ _FILLED: dict[str, tuple[set[str], set[str]]] = {
         | {"enable_progress_bar", "enable_model_summary", "num_sanity_val_steps"},
         set(),
     ),
-    "logger": (set(), {"save_dir"}),
+    "logger": ({"run_dir"}, {"save_dir"}),
     "callbacks": (set(), {"monitor"}),
     "metrics": (set(), {"num_classes"}),
 }
@@ -44,6 +44,8 @@ _PARTIAL = {"optim": "the network's parameters", "schedule.scheduler": "the opti
 # Classes and functions that import without the package they need.
 _NEEDS = {
     "by_name": "pytorch_optimizer",
+    "Wandb": "wandb",
+    "MLflow": "mlflow",
     "WandbLogger": "wandb",
     "MLFlowLogger": "mlflow",
     "TensorBoardLogger": "tensorboard",
