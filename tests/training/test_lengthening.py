@@ -15,10 +15,13 @@ from abreast.build.lengthening import check_length
 from abreast.cli.resume import main
 from abreast.config.types import Config
 from abreast.errors import ConfigError
-from support.helpers import WHITELIST, compose
+from support.helpers import WHITELIST, allowed, compose, options
+from support.resuming import check_equal
 
 SMALL = ("data=random", "data.size=60", "data.batch_size=16", "model.hidden=[4]", "trainer.max_epochs=2")
 HERE = __name__
+# Those that know the training's length.
+LAID_OUT = ("cosine", "linear", "one_cycle", "polynomial", "rex", "wsd", "anger21")
 
 
 def laid_out(optimizer: Optimizer, total_epochs: int) -> LRScheduler:
@@ -54,6 +57,34 @@ def test_a_run_that_cannot_be_longer_is_left_alone(schedule: str, train: Callabl
         main([f"resume={path}", "trainer.max_epochs=4"])
     assert "\n" not in str(error.value)
     assert contents(path) == before
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        *[(f"schedule={name}",) for name in options("schedule")],
+        ("optim=ranger21",),
+        ("optim=lion", "schedule=step"),
+        ("optim=any", "optim.name=Yogi", "schedule=exponential"),
+        ("optim=any", "optim.name=Ranger21"),
+        ("ema=0.9", "data.augment={noise:0.2,mixup:0.3}", "data.pca=3"),
+    ],
+    ids=" ".join,
+)
+def test_longer_is_refused_or_bitwise_equal(
+    chosen: tuple[str, ...], train: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Whatever the schedule and the optimizer: nothing in between."""
+    path = train(*SMALL, *chosen, name="short")
+    before = contents(path)
+    if any(name in " ".join(chosen) for name in LAID_OUT):
+        with pytest.raises(ConfigError, match="start a new run"):
+            main([f"resume={path}", "trainer.max_epochs=4"])
+        assert contents(path) == before
+        return
+    with allowed():
+        assert main([f"resume={path}", "trainer.max_epochs=4"]) == 0
+    check_equal(train(*SMALL, "trainer.max_epochs=4", *chosen, name="whole"), path)
 
 
 def with_schedule(epochs: int, **node: Any) -> Config:

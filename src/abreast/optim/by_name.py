@@ -74,6 +74,11 @@ def by_name(
     return kind(_grouped(params) if key in _MUONS else list(params), **settings)
 
 
+def asks_for_length(name: str) -> bool:
+    """Whether an optimizer of pytorch-optimizer takes the steps of the training. Raises ConfigError."""
+    return "num_iterations" in inspect.signature(_registered(name)).parameters
+
+
 def base_optimizer(params: Iterable[nn.Parameter], base: str, settings: dict[str, Any]) -> Optimizer:
     """The optimizer that another one wraps: a class of torch.optim by its name, else as `by_name`.
 
