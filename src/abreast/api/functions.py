@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike, fspath
-from pathlib import Path
 from typing import Any
 
 from abreast.api.decision import Decision
+from abreast.api.objects import objects_of, take_objects
 from abreast.api.overrides import to_overrides
 from abreast.api.run import Run
 from abreast.api.session import in_session, train_command
@@ -25,6 +25,11 @@ def train(*overrides: str, dir: str | PathLike[str] | None = None, **settings: A
     keys below its own: `data={"batch_size": 32}` is `"data.batch_size=32"`, and so is
     `**{"data.batch_size": 32}`.
 
+    A network and data can be given as objects: `abreast.train(model=MyNet, data=(X, y))`. The network is an
+    `nn.Module` class, a function that makes a network, or a network: every run then starts from its weights.
+    The data are a pair of arrays, a dictionary of such pairs (`train`, `val`, `test`), a torch data set or a
+    LightningDataModule; they are read once, and kept in memory.
+
     Args:
         overrides: As on the command line.
         dir: The run's directory; None for a new one below `runs/`.
@@ -37,18 +42,26 @@ def train(*overrides: str, dir: str | PathLike[str] | None = None, **settings: A
         AbreastError: With the line that the command would print; its subclasses are in `abreast.errors`.
         KeyboardInterrupt: The run was interrupted; `abreast.resume` continues it.
     """
+    settings, objects = take_objects(settings, is_sweep=False)
     arguments = to_overrides(overrides, settings, is_sweep=False)
-    return Run(train_command([*arguments, *_directory("hydra.run.dir", dir)]))
+    return Run(train_command([*arguments, *_directory("hydra.run.dir", dir)], objects), objects=objects)
 
 
 def resume(
-    run: str | PathLike[str] | Run, *overrides: str, trust: Sequence[str] = (), **settings: Any
+    run: str | PathLike[str] | Run,
+    *overrides: str,
+    model: Any = None,
+    data: Any = None,
+    trust: Sequence[str] = (),
+    **settings: Any,
 ) -> Run:
     """Resume a run that was interrupted, or train a finished one for longer (`trainer={"max_epochs": 20}`).
 
     Args:
         run: The run, or its directory.
         overrides: As on the command line beside `resume=`.
+        model: The network, where it was given in Python; a `Run` that was not loaded has it already.
+        data: The data, likewise.
         trust: Packages beside the usual ones that the configuration may build objects of.
         settings: Values by key.
 
@@ -58,11 +71,12 @@ def resume(
     Raises:
         AbreastError: As `train`.
     """
-    directory = run.directory if isinstance(run, Run) else Path(run)
+    loaded = run if isinstance(run, Run) else load(run)
+    directory, objects = loaded.directory, loaded.objects | objects_of(loaded.config, model, data)
     arguments = to_overrides(overrides, settings, is_sweep=False)
     trusted = [f"trust=[{','.join(trust)}]"] if trust else []
-    in_session(lambda: resume_command.main([f"resume={directory}", *arguments, *trusted]))
-    return Run(directory, trust=trust)
+    in_session(lambda: resume_command.main([f"resume={directory}", *arguments, *trusted]), objects)
+    return Run(directory, trust=trust, objects=objects)
 
 
 def sweep(*overrides: str, dir: str | PathLike[str] | None = None, **settings: Any) -> Sweep:
@@ -83,8 +97,10 @@ def sweep(*overrides: str, dir: str | PathLike[str] | None = None, **settings: A
         AbreastError: As `train`, for mistakes that concern all runs.
         KeyboardInterrupt: The sweep was interrupted.
     """
+    settings, objects = take_objects(settings, is_sweep=True)
     arguments = to_overrides(overrides, settings, is_sweep=True)
-    return Sweep(train_command(["-m", *arguments, *_directory("hydra.sweep.dir", dir)]))
+    directory = train_command(["-m", *arguments, *_directory("hydra.sweep.dir", dir)], objects)
+    return Sweep(directory, objects)
 
 
 def decide(
@@ -117,19 +133,30 @@ def decide(
         AbreastError: As `train`.
     """
     limits = {"margin": margin, "max_seeds": max_seeds, "first_seed": first_seed, "metric": metric}
+    settings, objects = take_objects(settings, is_sweep=True)
     arguments = to_overrides(overrides, {**settings, **limits}, is_sweep=True)
-    directory = train_command([*multirun_arguments(arguments), *_directory("hydra.sweep.dir", dir)])
+    command = [*multirun_arguments(arguments), *_directory("hydra.sweep.dir", dir)]
+    directory = train_command(command, objects)
     decided = latest_decision()
     assert decided is not None
     assert decided.directory == directory
     return Decision(decided)
 
 
-def load(run: str | PathLike[str], *, checkpoint: str | None = None, trust: Sequence[str] = ()) -> Run:
+def load(
+    run: str | PathLike[str],
+    *,
+    model: Any = None,
+    data: Any = None,
+    checkpoint: str | None = None,
+    trust: Sequence[str] = (),
+) -> Run:
     """A run from its directory.
 
     Args:
         run: The directory.
+        model: The network, where it was given in Python: it is needed again to predict or to evaluate.
+        data: The data, likewise, to evaluate.
         checkpoint: The weights: `best`, `last` or a path; None for those that the run was tested with.
         trust: Packages beside the usual ones that the configuration may build objects of.
 
@@ -137,11 +164,10 @@ def load(run: str | PathLike[str], *, checkpoint: str | None = None, trust: Sequ
         The run.
 
     Raises:
-        RunError: There is no run.
+        RunError: There is no run, or it was made with another network or other data.
     """
-    loaded = Run(run, checkpoint=checkpoint, trust=trust)
-    loaded.config  # noqa: B018  raises where there is none
-    return loaded
+    config = Run(run).config
+    return Run(run, checkpoint=checkpoint, trust=trust, objects=objects_of(config, model, data))
 
 
 def _directory(key: str, folder: str | PathLike[str] | None) -> list[str]:

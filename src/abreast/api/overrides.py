@@ -11,7 +11,7 @@ from abreast.errors import ConfigError
 
 KEY = re.compile(r"[A-Za-z_][\w-]*(?:[./@][\w-]+)*", re.ASCII)
 WORD = re.compile(
-    r"(?!(?:null|true|false|inf|nan)$)[A-Za-z_]\w*", re.ASCII | re.IGNORECASE
+    r"(?!(?:null|true|false|inf|nan)$)[A-Za-z_][\w-]*", re.ASCII | re.IGNORECASE
 )  # needs no quotes
 DICT_KEY = re.compile(r"(?!(?:null|true|false|inf|nan)$)[A-Za-z_][\w.-]*", re.ASCII | re.IGNORECASE)
 INTERPOLATION = re.compile(r"(\\*)\$\{")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -14,6 +14,7 @@ from abreast.errors import RunError
 from abreast.report.formatting import format_number
 from abreast.runs.directory import RunDirectory
 from abreast.runs.state import readable_status
+from abreast.runtime.given import Kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,15 +31,27 @@ class Run:
         directory: The run's directory.
         checkpoint: `best`, `last` or a path; None for the one that the run was tested with.
         trust: Packages beside the usual ones that the configuration may build objects of.
+        objects: The network and the data, where these were given in Python.
     """
 
     def __init__(
-        self, directory: str | PathLike[str], *, checkpoint: str | None = None, trust: Sequence[str] = ()
+        self,
+        directory: str | PathLike[str],
+        *,
+        checkpoint: str | None = None,
+        trust: Sequence[str] = (),
+        objects: Mapping[tuple[Kind, str], Any] | None = None,
     ) -> None:
         self.directory = Path(directory)
         self._files = RunDirectory(self.directory)
         self._checkpoint = checkpoint
         self._trust = tuple(trust)
+        self._objects = dict(objects or {})
+
+    @property
+    def objects(self) -> dict[tuple[Kind, str], Any]:
+        """The network and the data, where these were given in Python."""
+        return dict(self._objects)
 
     @cached_property
     def config(self) -> Config:
@@ -92,7 +105,7 @@ class Run:
         """
         from abreast.api.session import in_session
 
-        return in_session(self._rebuilt)
+        return in_session(self._rebuilt, self._objects)
 
     def _rebuilt(self) -> Evaluator:
         from abreast.inference.load import rebuild, reopened
@@ -132,7 +145,7 @@ class Run:
                 self.directory, checkpoint=self._checkpoint, overrides=overrides, trust=self._trust
             )
 
-        return in_session(command)
+        return in_session(command, self._objects)
 
     def __repr__(self) -> str:
         scores = {name: value for name, value in self.scores.items() if name.startswith("test/")}

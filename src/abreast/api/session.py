@@ -8,29 +8,35 @@ from abreast.runtime import fast_import  # noqa: F401  before anything imports L
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from abreast.api.host import host_kept
+from abreast.api.installed import is_installed
 from abreast.cli.hydra_flags import parse
 from abreast.cli.latest_directory import latest_directory, note_directory
 from abreast.cli.task import FULL_ERROR
 from abreast.cli.train import run_command
 from abreast.errors import AbreastError, Interrupted, StoppedError, disk_error
 from abreast.runtime.environment import environment_variables
+from abreast.runtime.given import Kind, given_objects
 
 T = TypeVar("T")
+NONE: Mapping[tuple[Kind, str], Any] = MappingProxyType({})
 
 _LOCK = threading.RLock()  # Hydra, logging and torch's random state are the process's: one command at a time
 
 
-def train_command(arguments: Sequence[str]) -> Path:
+def train_command(arguments: Sequence[str], objects: Mapping[tuple[Kind, str], Any] = NONE) -> Path:
     """Run what stands behind `python train.py`.
 
     Args:
         arguments: Flags and overrides.
+        objects: What its configuration names of what was given in Python.
 
     Returns:
         The directory of the run or of the sweep.
@@ -50,20 +56,26 @@ def train_command(arguments: Sequence[str]) -> Path:
         assert directory is not None  # a command without one raises
         return directory
 
-    return in_session(command)
+    return in_session(command, objects)
 
 
-def in_session(command: Callable[[], T]) -> T:
+def in_session(command: Callable[[], T], objects: Mapping[tuple[Kind, str], Any] = NONE) -> T:
     """What the command returns; it runs alone, leaves the process as it was, raises as `train_command`."""
     stopped_by: int | None = None
     with _LOCK:
         try:
-            with host_kept(), environment_variables({FULL_ERROR: None}), one_line_errors():
+            with (
+                host_kept(),
+                environment_variables({FULL_ERROR: None}),
+                given_objects(objects),
+                one_line_errors(),
+            ):
                 return command()
         except Interrupted as stop:
             stopped_by = stop.signum
         except AbreastError as error:
-            raise error.with_traceback(None) from None
+            cause = error.__cause__
+            raise error.with_traceback(None) from cause if _is_of_user(cause) else None
     if stopped_by == signal.SIGINT:
         raise KeyboardInterrupt
     signal.raise_signal(stopped_by)  # the host's own handler decides, now that the training is saved
@@ -83,3 +95,9 @@ def one_line_errors() -> Iterator[None]:
         if full is None:
             raise
         raise full from error
+
+
+def _is_of_user(error: BaseException | None) -> bool:
+    """Whether an error came from code that is not installed, such as a network's own forward."""
+    frames = [] if error is None else traceback.extract_tb(error.__traceback__)
+    return any(not is_installed(frame.filename) for frame in frames)

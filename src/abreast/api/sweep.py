@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from abreast.api.html import escaped, figure_html, paragraphs_html, task_html
 from abreast.api.run import Run
@@ -19,6 +20,7 @@ from abreast.report.study_choice import read_study_choice
 from abreast.report.tables import CsvTable, runs_table, summary_table
 from abreast.report.text import headline
 from abreast.report.write import analyse_runs
+from abreast.runtime.given import Kind
 from abreast.runtime.printable import printable
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ class Comparison:
         analysis: Of the runs.
     """
 
+    _objects: Mapping[tuple[Kind, str], Any] = MappingProxyType({})
+
     def __init__(self, directory: Path, analysis: Analysis) -> None:
         self.directory = directory
         self.analysis = analysis
@@ -44,7 +48,7 @@ class Comparison:
     @property
     def runs(self) -> list[Run]:
         """The runs, in the order of the settings."""
-        return [Run(run.path) for run in self.analysis.sweep.runs]
+        return [Run(run.path, objects=self._objects) for run in self.analysis.sweep.runs]
 
     @property
     def best(self) -> Run:
@@ -56,8 +60,10 @@ class Comparison:
         winners = [task.winner for task in self.analysis.tasks if task.winner is not None]
         best = winners[0].best_run(self.analysis.higher_is_better) if winners else None
         if best is None:
-            raise RunError(f"{self.directory}: no run has a value of {self.analysis.metric}")
-        return Run(best.path)
+            raise RunError(
+                f"{self.directory}: no run has a value of {self.analysis.metric} better than guessing"
+            )
+        return Run(best.path, objects=self._objects)
 
     @property
     def headline(self) -> str:
@@ -91,10 +97,14 @@ class Sweep(Comparison):
 
     Args:
         directory: The sweep's directory.
+        objects: The networks and the data that were given in Python.
     """
 
-    def __init__(self, directory: str | PathLike[str]) -> None:
+    def __init__(
+        self, directory: str | PathLike[str], objects: Mapping[tuple[Kind, str], Any] | None = None
+    ) -> None:
         self.directory = Path(directory)
+        self._objects = dict(objects or {})
 
     @cached_property
     def analysis(self) -> Analysis:  # type: ignore[override]

@@ -77,6 +77,13 @@ def _gives_source(target: object) -> bool:
     return inspect.signature(target).return_annotation in (Source, "Source")
 
 
+def _gives_network(target: object) -> bool:
+    """A network's class, or the function that hands on what the caller of the Python API has given."""
+    if _is_a(nn.Module)(target):
+        return True
+    return inspect.isfunction(target) and target.__module__ == "abreast.models.given"
+
+
 def _gives_schedule(target: object) -> bool:
     if _is_a(LRScheduler)(target):
         return True
@@ -91,7 +98,7 @@ def _gives_optimizer(target: object) -> bool:
 
 KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "data": (_gives_source, "a function that returns an abreast Source"),
-    "module": (_is_a(nn.Module), "a torch.nn.Module"),
+    "module": (_gives_network, "a torch.nn.Module"),
     "metrics": (_is_a(Metric), "a torchmetrics.Metric"),
     "optim": (_gives_optimizer, "a torch.optim.Optimizer"),
     "schedule": (_gives_schedule, "a learning-rate schedule"),

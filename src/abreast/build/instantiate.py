@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import hydra.utils
@@ -12,7 +13,9 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from abreast.config.types import Config
 from abreast.errors import AbreastError, ConfigError
+from abreast.models import given
 
+GIVEN = "abreast.models.given"
 # What targets raise for arguments that they do not take.
 REFUSALS = (ValueError, TypeError, AssertionError, RuntimeError, ImportError, MisconfigurationException)
 
@@ -32,6 +35,8 @@ def make(key: str, node: Config, **more: Any) -> Any:
         ConfigError: The target refuses its arguments. The message names `key`.
     """
     try:
+        if node.get("_target_") == GIVEN:
+            return _given(node, **more)
         return hydra.utils.instantiate(node, _convert_="all", **more)
     except AbreastError:
         raise
@@ -42,6 +47,13 @@ def make(key: str, node: Config, **more: Any) -> Any:
         if isinstance(cause, REFUSALS) or (key == "model" and cause is not None):
             raise ConfigError(f"{key}: {node['_target_']}: {cause}") from error
         raise
+
+
+def _given(node: Config, **more: Any) -> Any:
+    """What was given in Python: Hydra would authorise it by the name of its class, which is the caller's."""
+    arguments = {name: value for name, value in node.items() if name not in ("_target_", "_partial_")}
+    make_network = partial(given, **arguments, **more)
+    return make_network if node.get("_partial_") else make_network()
 
 
 class Factories:

@@ -1,6 +1,7 @@
 """Data sets: each source is a plain function that returns a `Source`. Lightning is not imported here."""
 
 from abreast.data.arrays import npz
+from abreast.data.given import given
 from abreast.data.image_folder import images
 from abreast.data.mnist_family import fashion_mnist, idx, kmnist, mnist
 from abreast.data.sklearn_digits import digits
@@ -15,6 +16,7 @@ __all__ = [
     "Split",
     "digits",
     "fashion_mnist",
+    "given",
     "idx",
     "images",
     "kmnist",

@@ -48,9 +48,32 @@ def npz(
         DataError: The file is broken, an array is missing, or a value is wrong; the message names it.
     """
     path = expand(file)
-    arrays = _read(path)
+    return source_of_arrays(str(path), _read(path), test_fraction, task, validates=False)
+
+
+def source_of_arrays(
+    path: str,
+    arrays: Mapping[str, Array],
+    test_fraction: float,
+    task: Literal["classification", "regression"],
+    *,
+    validates: bool = True,
+) -> Source:
+    """A source of arrays by name, as of `npz`.
+
+    Args:
+        path: What the arrays are called in messages.
+        arrays: The arrays.
+        test_fraction: Share of the rows to test on, where there are no test arrays.
+        task: Whether targets are classes or numbers.
+        validates: Whether `x_val` and `y_val` are the rows to validate on; else these are left out.
+
+    Raises:
+        DataError: An array is missing, or a value is wrong; the message names it.
+    """
     train = _pair(path, arrays, "train")
     test = _pair(path, arrays, "test") if train is not None else None
+    val = _pair(path, arrays, "val") if validates and test is not None else None
     if train is None or test is None:
         train, test = _pair(path, arrays, ""), None
     if train is None:
@@ -69,10 +92,18 @@ def npz(
         inputs = inputs.float()
         columns = numbers(f"x{number}" for number in range(inputs.shape[1]))
     if test is not None:
-        test_inputs = _inputs(path, *test[0])
-        test_targets = _known(path, *test[1], classes) if classes else _values(path, *test[1])
-        test_inputs = test_inputs.float() if columns else test_inputs
-        return Source(Split(inputs, targets), Split(test_inputs, test_targets), classes, columns=columns)
+
+        def split(pair: Pair) -> Split:
+            part = _inputs(path, *pair[0])
+            labels = _known(path, *pair[1], classes) if classes else _values(path, *pair[1])
+            return Split(part.float() if columns else part, labels)
+
+        train_split, official_val = Split(inputs, targets), 0
+        if val is not None:
+            held_out = split(val)
+            official_val = len(held_out)
+            train_split = _joined(path, train_split, held_out)
+        return Source(train_split, split(test), classes, columns=columns, official_val=official_val)
     if len(inputs) != len(targets):
         raise DataError(f"{path}: {train[0][0]} has {len(inputs)} rows, {train[1][0]} has {len(targets)}")
     rows = stratified_split(targets, test_fraction, seed=0)
@@ -102,10 +133,20 @@ def _read(path: Path) -> dict[str, Array]:
         raise DataError(f"{path}: not an .npz file of plain arrays ({reason})") from None
 
 
+def _joined(path: str, split: Split, other: Split) -> Split:
+    if split.inputs.shape[1:] != other.inputs.shape[1:] or split.inputs.dtype != other.inputs.dtype:
+        shapes = [f"{part.inputs.dtype} {list(part.inputs.shape[1:])}" for part in (split, other)]
+        raise DataError(f"{path}: training rows are {shapes[0]}, validation rows {shapes[1]}")
+    return Split(
+        torch.cat([split.inputs, other.inputs]),
+        torch.cat([split.targets, other.targets]),
+    )
+
+
 Pair = tuple[tuple[str, Array], tuple[str, Array]]
 
 
-def _pair(path: Path, arrays: Mapping[str, Array], part: str) -> Pair | None:
+def _pair(path: str, arrays: Mapping[str, Array], part: str) -> Pair | None:
     pair = []
     for names in (INPUTS, TARGETS):
         forms = [
@@ -118,7 +159,7 @@ def _pair(path: Path, arrays: Mapping[str, Array], part: str) -> Pair | None:
     return pair[0], pair[1]
 
 
-def _inputs(path: Path, name: str, array: Array) -> Tensor:
+def _inputs(path: str, name: str, array: Array) -> Tensor:
     if array.dtype.kind not in "biuf" or not array.size:
         raise DataError(f"{path}: {name} holds {array.dtype} of shape {list(array.shape)}, expected numbers")
     if array.ndim == 1:
@@ -135,7 +176,7 @@ def _inputs(path: Path, name: str, array: Array) -> Tensor:
     return torch.from_numpy(native.copy())
 
 
-def _labels(path: Path, name: str, array: Array) -> tuple[tuple[str, ...], Tensor]:
+def _labels(path: str, name: str, array: Array) -> tuple[tuple[str, ...], Tensor]:
     labels = _flat(path, name, array)
     values, indices = np.unique(labels, return_inverse=True)
     if len(values) < 2:
@@ -149,7 +190,7 @@ def _labels(path: Path, name: str, array: Array) -> tuple[tuple[str, ...], Tenso
     return tuple(map(str, values)), torch.from_numpy(indices.astype(np.int64))
 
 
-def _known(path: Path, name: str, array: Array, classes: tuple[str, ...]) -> Tensor:
+def _known(path: str, name: str, array: Array, classes: tuple[str, ...]) -> Tensor:
     index = {label: number for number, label in enumerate(classes)}
     indices = []
     for row, label in enumerate(map(str, _flat(path, name, array))):
@@ -162,7 +203,7 @@ def _known(path: Path, name: str, array: Array, classes: tuple[str, ...]) -> Ten
     return torch.tensor(indices, dtype=torch.int64)
 
 
-def _flat(path: Path, name: str, array: Array) -> Array:
+def _flat(path: str, name: str, array: Array) -> Array:
     labels = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
     if labels.ndim != 1 or not labels.size or labels.dtype.kind not in "biufU":
         raise DataError(
@@ -181,7 +222,7 @@ def _flat(path: Path, name: str, array: Array) -> Array:
     return labels
 
 
-def _values(path: Path, name: str, array: Array) -> Tensor:
+def _values(path: str, name: str, array: Array) -> Tensor:
     values = array[:, None] if array.ndim == 1 else array
     if values.ndim != 2 or values.dtype.kind not in "biuf":
         raise DataError(

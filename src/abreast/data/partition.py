@@ -47,7 +47,8 @@ def partition(
 
     Without an official test set, fold `fold` of `folds` is tested on, or, without folds, as many rows as the
     source's own test set has, drawn by `split_seed`; seed 0 stands for that test set itself. `val_fraction`
-    of the other rows is validated on. With an official test set, the fold is what is validated on.
+    of the other rows is validated on; with official validation rows, split seed 0 stands for these. With an
+    official test set, the fold is what is validated on.
 
     Args:
         source: the data set.
@@ -73,6 +74,9 @@ def partition(
         rest, held_out = _drawn(targets, groups, len(source.test) / len(targets), split_seed)
     if source.official_test and folds is not None:
         return Partition(rest, held_out, None)
+    if source.official_val and folds is None and split_seed == 0 and val_fraction > 0:
+        first = len(source.train) - source.official_val
+        return Partition(rest[:first], rest[first:], None if source.official_test else held_out)
     train, val = _drawn(targets[rest], None if groups is None else groups[rest], val_fraction, split_seed)
     if val_fraction > 0 and not len(val):
         raise DataError(

@@ -105,6 +105,7 @@ class Source:
     test_facts: facts that are a mean over the test rows: a value for every row, those of `train` first.
     columns: what the inputs `[N, F]` of a table are; those of numbers are standardised one by one. () where
     all values are normalised together.
+    official_val: how many of the last rows of `train` everybody validates on; 0: they are drawn.
     groups: int64, a group for every row, those of `train` first: all rows of a group are in the same part of
     the data. None: rows are drawn one by one.
     Raises DataError that names the split, the value, how many there are, and the fix.
@@ -119,6 +120,7 @@ class Source:
     test_facts: Mapping[str, Tensor] = field(default_factory=dict)
     columns: tuple[Column, ...] = ()
     groups: Tensor | None = None
+    official_val: int = 0
 
     @cached_property
     def content(self) -> ContentDigest:

@@ -2,7 +2,8 @@
 
 from abreast.models.blocks import Residual
 from abreast.models.cnn import CNN
+from abreast.models.given import given
 from abreast.models.mlp import MLP
 from abreast.models.resnet import ResNet
 
-__all__ = ["CNN", "MLP", "ResNet", "Residual"]
+__all__ = ["CNN", "MLP", "ResNet", "Residual", "given"]

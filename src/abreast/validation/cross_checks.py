@@ -44,6 +44,7 @@ def crosschecks(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[
     yield from _optimizer(config)
     yield from _schedule(config)
     yield from _length(config)
+    yield from _given(config)
 
 
 def _get(config: Mapping[str, Any], path: str, default: Any = None) -> Any:
@@ -235,3 +236,13 @@ def _length(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"trainer.{name}: {why}; leave it out"
     if _get(config, "trainer.devices") in (0, "0", []):
         yield "trainer.devices: must be at least 1, or auto"
+
+
+def _given(config: Mapping[str, Any]) -> Iterator[str]:
+    """What was given in Python is in the process that was given it, and in no other."""
+    is_given = any(_class(config.get(group)) == "given" for group in ("model", "data"))
+    if is_given and (
+        _get(config, "trainer.devices") not in (None, 1, "1", "auto")
+        or _number(config, "trainer.num_nodes", 1) > 1
+    ):
+        yield "trainer.devices: a network or data given in Python are in one process; write trainer.devices=1"

@@ -1,0 +1,335 @@
+"""Networks and data given as objects: trained, stacked, resumed, and refused where they are others."""
+
+from __future__ import annotations
+
+import functools
+import signal
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from lightning.pytorch import LightningDataModule, LightningModule
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, TensorDataset
+
+import abreast
+from abreast.api.arrays import data_name, named_arrays
+from abreast.api.source_digest import network_name
+from abreast.data.arrays import source_of_arrays
+from abreast.errors import AbreastError, ConfigError, DataError, RunError
+from api.conftest import SHORT
+
+FAST = (*SHORT, "optim.lr=0.03")
+WIDTH = 6
+
+
+def examples(rows: int = 200) -> tuple[Tensor, Tensor]:
+    inputs = torch.randn(rows, 5, generator=torch.Generator().manual_seed(0))
+    return inputs, (inputs[:, 0] > 0).long() + (inputs[:, 1] > 1).long()
+
+
+class Block(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + torch.relu(self.linear(x))
+
+
+class Net(nn.Module):
+    def __init__(self, out_features: int, width: int = WIDTH) -> None:
+        super().__init__()
+        self.first, self.block, self.last = nn.Linear(5, width), Block(width), nn.Linear(width, out_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        scores: Tensor = self.last(self.block(torch.relu(self.first(x))))
+        return scores
+
+
+class Lit(LightningModule):
+    """With a training of its own, which is not called."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.net = nn.Linear(in_features, out_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        scores: Tensor = self.net(x)
+        return scores
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        raise AssertionError
+
+    def configure_optimizers(self) -> Any:
+        raise AssertionError
+
+
+class Module(LightningDataModule):
+    def setup(self, stage: str) -> None:
+        inputs, targets = examples()
+        self.parts = [TensorDataset(inputs[a:b], targets[a:b]) for a, b in ((0, 90), (90, 130), (130, 200))]
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        return DataLoader(self.parts[0], batch_size=7, shuffle=True)
+
+    def val_dataloader(self) -> list[DataLoader[Any]]:
+        return [DataLoader(self.parts[1])]
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        return DataLoader(self.parts[2])
+
+
+def sequential() -> nn.Module:
+    return nn.Sequential(nn.Linear(5, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 3))
+
+
+NETWORKS: dict[str, tuple[Any, str]] = {
+    "class": (Net, "vmap"),
+    "function": (sequential, "batched"),
+    "lambda": (lambda: sequential(), "batched"),
+    "partial": (functools.partial(Net, width=4), "vmap"),
+    "network": (sequential(), "batched"),
+    "lightning": (Lit, "vmap"),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_is_stacked_and_each_lane_is_its_individual_run(name: str, tmp_path: Path) -> None:
+    network, kernels = NETWORKS[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sweep = abreast.sweep(
+            *FAST, model=network, data=examples(), loss=["mse", "hinge"], dir=tmp_path / "sweep"
+        )
+        run = abreast.train(*FAST, model=network, data=examples(), loss="hinge", dir=tmp_path / "run")
+    assert [run.result["execution"]["kernels"] for run in sweep.runs] == [kernels] * 2
+    lane = next(lane for lane in sweep.runs if "hinge" in lane.directory.name)
+    weights = run.module.state_dict()
+    for key, value in lane.module.state_dict().items():
+        assert torch.allclose(value, weights[key], rtol=1e-5, atol=1e-7), key
+        assert kernels == "vmap" or torch.equal(value, weights[key]), key
+    assert run.evaluate()["test/loss"] == run.scores["test/loss"]
+    assert run.config["model"]["network"] == network_name(network)
+    assert len(run.predict(examples()[0][:3])) == 3
+
+
+def test_a_class_draws_its_weights_by_the_seed_and_a_network_keeps_them(tmp_path: Path) -> None:
+    kept = sequential()
+    given = [value.clone() for value in kept.state_dict().values()]
+    none = ("trainer.limit_train_batches=1", "optim=sgd", "optim.lr=0")
+    for network, is_drawn in ((sequential, True), (kept, False)):
+        runs = [
+            abreast.train(
+                *SHORT, *none, model=network, data=examples(), seed=seed, dir=tmp_path / f"{is_drawn}{seed}"
+            )
+            for seed in range(2)
+        ]
+        first, second = ([*run.module.net.state_dict().values()] for run in runs)
+        assert torch.equal(first[0], second[0]) != is_drawn
+        assert torch.equal(first[0], given[0]) != is_drawn
+    assert all(map(torch.equal, kept.state_dict().values(), given))
+    with pytest.warns(UserWarning, match="every run of the sweep starts from the weights"):
+        abreast.sweep(*SHORT, *none, model=kept, data=examples(), seed=range(2), dir=tmp_path / "sweep")
+
+
+def test_other_objects_are_refused_in_one_line(tmp_path: Path) -> None:
+    inputs, targets = examples()
+    run = abreast.train(*FAST, model=Net, data=(inputs, targets), dir=tmp_path / "run")
+    again = abreast.load(run.directory, model=Net, data=(inputs.numpy(), targets.tolist()))
+    assert again.evaluate() == run.evaluate()
+    changed = inputs.clone()
+    changed[3, 2] += 1
+    for command, message in (
+        (lambda: abreast.load(run.directory, model=sequential), "model: the run was made with Net-"),
+        (
+            lambda: abreast.load(run.directory, data=(changed, targets)),
+            "data: the run was made with arrays-200x5-",
+        ),
+        (lambda: abreast.load(run.directory).module, r"abreast.load\(RUN, model=...\)"),
+        (lambda: abreast.load(run.directory, model=Net).evaluate(), r"abreast.load\(RUN, data=...\)"),
+        (lambda: abreast.resume(run.directory, model=sequential), "model: the run was made with Net-"),
+        (lambda: abreast.resume(run.directory, trainer={"max_epochs": 3}), "was given in Python"),
+    ):
+        with pytest.raises(RunError, match=message) as caught:
+            command()
+        assert "\n" not in str(caught.value)
+    longer = abreast.resume(run.directory, model=Net, data=(inputs, targets), trainer={"max_epochs": 3})
+    assert len(longer.metrics) == 3
+    plain = abreast.train(*SHORT, dir=tmp_path / "plain")
+    with pytest.raises(RunError, match="model: the run was made without an object given in Python"):
+        abreast.load(plain.directory, model=Net)
+
+
+def test_an_interrupted_run_resumes_with_its_objects(tmp_path: Path) -> None:
+    signals = f"+callbacks.signals={{_target_:api.test_host.Signals,number:{int(signal.SIGINT)}}}"
+    arguments: dict[str, Any] = {"model": sequential, "data": examples()}
+    with pytest.raises(KeyboardInterrupt):
+        abreast.train(*FAST, signals, **arguments, dir=tmp_path / "run")
+    resumed = abreast.resume(tmp_path / "run", **arguments, trust=["api"])
+    assert resumed.scores == abreast.train(*FAST, signals, **arguments, dir=tmp_path / "whole").scores
+
+
+class Squares(Dataset[Any]):
+    def __len__(self) -> int:
+        return 30
+
+    def __getitem__(self, index: int) -> tuple[Tensor, float]:
+        if index >= 30:
+            raise IndexError
+        return torch.tensor([float(index), 1.0]), float(index**2)
+
+
+def test_every_kind_of_data_is_the_same_arrays() -> None:
+    inputs, targets = examples()
+    arrays, labels = inputs.numpy(), targets.numpy()
+    kinds: list[Any] = [
+        (inputs, targets),
+        [arrays, labels],
+        (pd.DataFrame(arrays), pd.Series(labels)),
+        TensorDataset(inputs, targets),
+        DataLoader(TensorDataset(inputs, targets), batch_size=3, shuffle=True),
+    ]
+    names = {data_name(named_arrays(kind)) for kind in kinds}
+    assert len(names) == 1
+    parts = named_arrays(Module())
+    expected = {"train": (arrays[:90], labels[:90]), "val": (arrays[90:130], labels[90:130])}
+    expected["test"] = (arrays[130:], labels[130:])
+    assert data_name(parts) == data_name(named_arrays(expected))
+    texts = named_arrays((arrays, pd.Series(np.where(labels > 0, "cat", "dog"))))
+    assert source_of_arrays("data", texts, 0.2, "classification").classes == ("cat", "dog")
+    assert named_arrays(Squares())["y"].tolist()[:3] == [0, 1, 4]
+
+
+def test_a_data_modules_own_validation_examples_are_validated_on(tmp_path: Path) -> None:
+    run = abreast.train(*FAST, model=sequential, data=Module(), dir=tmp_path / "run")
+    assert run.result["examples"] == {"train": 90, "val": 40, "test": 70}
+    inputs, targets = examples()
+    with torch.inference_mode():
+        hits = (run.module(inputs[90:130]).argmax(1) == targets[90:130]).float().mean()
+    assert run.scores["val/accuracy"] == pytest.approx(float(hits))
+
+
+def test_float_targets_are_a_regression(tmp_path: Path) -> None:
+    inputs, _ = examples()
+    run = abreast.train(
+        *FAST, model=lambda: nn.Linear(5, 1), data=(inputs, inputs[:, 2]), loss="mse", dir=tmp_path / "run"
+    )
+    assert run.config["data"]["task"] == "regression"
+    assert run.predict(inputs[:2]).shape == (2, 1)
+
+
+def test_networks_and_data_are_swept_over(tmp_path: Path) -> None:
+    inputs, targets = examples()
+    sweep = abreast.sweep(
+        *FAST, model=[Net, sequential], data=[(inputs, targets), (-inputs, targets)], dir=tmp_path / "sweep"
+    )
+    assert {run.config["model"]["network"].partition("-")[0] for run in sweep.runs} == {"Net", "sequential"}
+    assert [run.status for run in sweep.runs] == ["finished"] * 4
+    widths = abreast.sweep(
+        *FAST,
+        model=Net,
+        data=(inputs, targets),
+        **{"model.arguments": [{"width": 3}, {"width": 4}]},
+        dir="widths",
+    )
+    networks: list[Any] = [run.module.net for run in widths.runs]
+    assert sorted(network.first.out_features for network in networks) == [3, 4]
+
+
+def variants() -> dict[str, Any]:
+    def plain() -> nn.Module:
+        return nn.Linear(5, 3)
+
+    class Other(Net):
+        pass
+
+    def scaled(factor: float) -> Any:
+        return lambda: nn.Linear(5, int(3 * factor))
+
+    torch.manual_seed(0)
+    return {
+        "class": Net,
+        "subclass": Other,
+        "function": plain,
+        "lambda": lambda: nn.Linear(5, 3),
+        "another lambda": lambda: nn.Linear(5, 4),
+        "closure": scaled(1.0),
+        "another closure": scaled(2.0),
+        "partial": functools.partial(Net, width=3),
+        "another partial": functools.partial(Net, width=4),
+        "network": nn.Linear(5, 3),
+        "another network": nn.Linear(5, 3),
+        "layer": nn.Sequential(nn.Linear(5, 3), nn.ReLU()),
+        "slope": nn.Sequential(nn.Linear(5, 3), nn.LeakyReLU(0.2)),
+    }
+
+
+def test_digests_differ_where_networks_do_and_only_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {name: network_name(network) for name, network in variants().items()}
+    assert len({*names.values()}) == len(names)
+    again = {name: network_name(network) for name, network in variants().items()}
+    assert again == names
+    evaluated = variants()["layer"]
+    assert network_name(evaluated.eval()) == names["layer"]
+    monkeypatch.setattr(f"{__name__}.Block.forward", lambda self, x: x)  # which Net uses
+    assert network_name(Net) != names["class"]
+    monkeypatch.undo()
+    before = network_name(sequential)
+    monkeypatch.setattr(f"{__name__}.WIDTH", 7)
+    assert network_name(sequential) != before
+
+
+WRONG: dict[str, tuple[dict[str, Any], type[AbreastError], str]] = {
+    "no network": ({"model": dict}, ConfigError, "model: dict is not a torch.nn.Module"),
+    "makes none": ({"model": lambda: 3}, ConfigError, "makes a int, not a torch.nn.Module"),
+    "argument": ({"**": {"model.arguments": {"wdth": 3}}}, ConfigError, "unexpected keyword argument 'wdth'"),
+    "argument of a network": (
+        {"model": sequential(), "**": {"model.arguments": {"width": 3}}},
+        ConfigError,
+        "is made already; give its class for arguments",
+    ),
+    "shape": ({"model": lambda: nn.Linear(4, 3)}, ConfigError, "cannot compute a batch of shape [2, 5]"),
+    "outputs": ({"model": lambda: nn.Linear(5, 2)}, ConfigError, "gives shape [2, 2]"),
+    "rows": ({"data": (np.zeros((4, 5)), [0, 1])}, DataError, "they need as many rows"),
+    "no pair": ({"data": np.zeros((4, 5))}, ConfigError, "data: is a ndarray; give (X, y), a dictionary"),
+    "parts": (
+        {"data": {"train": examples(), "tset": examples()}},
+        ConfigError,
+        "allowed are train, val, test",
+    ),
+    "no test": ({"data": {"train": examples()}}, DataError, "data: has no test examples"),
+    "objects": ({"data": (np.array([{}, {}]), [0, 1])}, DataError, "data: inputs: hold object"),
+    "nan": ({"data": (np.full((40, 5, 2), np.nan), [0, 1] * 20)}, DataError, "are not finite"),
+    "loss": ({"data": (examples()[0], examples()[0][:, 0])}, ConfigError, "but data.task=regression"),
+    "devices": (
+        {"trainer": {"devices": 2}},
+        ConfigError,
+        "trainer.devices: a network or data given in Python",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_cannot_be_trained_is_said_in_one_line(name: str) -> None:
+    changes, kind, message = WRONG[name]
+    given = {"model": Net, "data": examples(), **changes}
+    with pytest.raises(kind) as caught:
+        abreast.train(*SHORT, **given.pop("**", {}), **given)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_error_in_a_networks_forward_shows_where(tmp_path: Path) -> None:
+    class Broken(Net):
+        def forward(self, x: Tensor) -> Tensor:
+            raise KeyError("a mistake of the network's")
+
+    with pytest.raises(ConfigError, match="a mistake of the network's") as caught:
+        abreast.train(*SHORT, model=Broken, data=examples())
+    assert isinstance(caught.value.__cause__, KeyError)
+    assert caught.value.__cause__.__traceback__ is not None
