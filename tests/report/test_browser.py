@@ -357,6 +357,28 @@ def test_the_keyboard_reaches_everything(opened: Callable[..., Any]) -> None:
     assert browser.find_element("css selector", "#heatmap details").get_attribute("open") is not None
 
 
+def test_the_keyboard_hides_and_shows_what_a_legend_names(opened: Callable[..., Any]) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    browser = opened()
+    browser.execute_script("document.querySelector('#curves').scrollIntoView()")
+    entries = '#curves .legend .traces[role="checkbox"]'
+    until(lambda: len(browser.find_elements("css selector", entries)) > 1)
+
+    def shown() -> list[str]:
+        return browser.execute_script(
+            "return [...document.querySelector('#curves .plot').data].map((trace) => String(trace.visible))"
+        )
+
+    first = browser.find_elements("css selector", entries)[0]
+    assert first.get_attribute("aria-label") in browser.find_element("css selector", "#curves .legend").text
+    for key, expected in ((Keys.SPACE, 2), (Keys.ENTER, 0)):  # a line and its band
+        browser.find_elements("css selector", entries)[0].send_keys(key)
+        until(lambda expected=expected: shown().count("legendonly") == expected)
+        focused = browser.execute_script("return document.activeElement.getAttribute('aria-checked')")
+        assert focused == ("false" if expected else "true")
+
+
 def test_what_cannot_be_seen_has_words(opened: Callable[..., Any]) -> None:
     browser = opened()
     without = browser.execute_script(

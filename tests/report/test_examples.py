@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from abreast.report.analysis import analyse
 from abreast.report.collect import collect
-from abreast.report.example_text import example_section
+from abreast.report.example_text import example_section, write_examples
 from abreast.report.examples import example_evidence
 from abreast.report.groups import Analysis
 from abreast.report.text import findings
 from abreast.report.write import write_report
-from abreast.runs.example_outcomes import ExampleOutcomes, digest
+from abreast.runs.example_outcomes import ExampleOutcomes, digest, read_example_outcomes
 from abreast.runs.files import EXAMPLES, REPORT_EXAMPLES
 from abreast.statistics.examples import crossed_difference, crossed_mean
 from support.report_runs import config, write_run
@@ -71,6 +71,23 @@ def test_the_figures_are_those_of_the_outcomes(tmp_path: Path) -> None:
         f"{mean.low:.4f} to {mean.high:.4f}."
     )
     assert sentence in findings(task, analysis)
+
+
+def test_the_files_are_read_once_for_each_ranking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    analysis = sweep(tmp_path / "runs", sgd=lambda seed: 30, seeds=2)
+    (task,) = analysis.tasks
+    read = []
+    monkeypatch.setattr(
+        "abreast.report.examples.read_example_outcomes",
+        lambda path: read.append(path) or read_example_outcomes(path),
+    )
+    findings(task, analysis)
+    example_section(task, analysis)
+    write_examples(analysis, tmp_path / "report")
+    assert len(read) == 4
+    task.rank(task.ranking)
+    example_section(task, analysis)
+    assert len(read) == 8
 
 
 def test_a_difference_that_is_this_test_sets_is_named(tmp_path: Path) -> None:

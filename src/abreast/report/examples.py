@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 
@@ -96,15 +97,21 @@ def example_evidence(task: Task, analysis: Analysis) -> ExampleEvidence | None:
         analysis: The analysis that they are from.
 
     Returns:
-        The evidence; None if the groups are compared by something else, or no run has kept its outcomes.
+        The evidence; None if the groups are compared by something else, or no run has kept its outcomes. It
+        is the task's until the task is ranked anew, so that all who ask for it read the files once.
     """
-    kind = KINDS.get(analysis.metric)
-    if kind is None:
-        return None
+    metric = analysis.metric
+    if metric not in task.evidence:
+        kind = KINDS.get(metric)
+        task.evidence[metric] = None if kind is None else _evidence(task, metric, kind)
+    return cast("ExampleEvidence | None", task.evidence[metric])
+
+
+def _evidence(task: Task, metric: str, kind: str) -> ExampleEvidence | None:
     left_out: dict[str, str] = {}
     read: list[_Read] = []
     for group in task.groups:
-        runs = [run for run in group.runs if analysis.metric in run.metrics]
+        runs = [run for run in group.runs if metric in run.metrics]
         runs = [run for run in runs if not run.duplicate_of and not run.is_collapsed]  # those of the mean
         room = MOST_VALUES - sum(len(outcomes.values) for one in read for outcomes in one.outcomes)
         try:
@@ -137,7 +144,7 @@ def example_evidence(task: Task, analysis: Analysis) -> ExampleEvidence | None:
             )
         evidence.append(GroupEvidence(one.group, crossed_mean(values[id(one.group)]), difference))
     is_metric = kind == CORRECT
-    title = metric_title(analysis.metric) if is_metric else "test mean squared error"
+    title = metric_title(metric) if is_metric else "test mean squared error"
     return ExampleEvidence(title, is_metric, int(counted.sum()), evidence, left_out)
 
 

@@ -96,12 +96,14 @@ class Task:
         groups: The winner first, the others by their mean, those without values last.
         ranking: The comparisons with the winner.
         splits: The splits of the data that the runs were trained on.
+        evidence: By metric, the `ExampleEvidence` that was asked for since the groups were last ranked.
     """
 
     label: str
     groups: list[Group]
     ranking: Ranking
     splits: Splits = field(default_factory=Splits)
+    evidence: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def winner(self) -> Group | None:
@@ -116,6 +118,7 @@ class Task:
     def rank(self, ranking: Ranking) -> None:
         """Take over a ranking's verdicts."""
         self.ranking = ranking
+        self.evidence.clear()
         for group in self.groups:
             lost = bool(group.collapsed and not group.values)
             group.verdict = "collapsed" if lost else ranking.verdict(group.label)

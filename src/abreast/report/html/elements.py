@@ -127,7 +127,7 @@ def figure_html(figure: Figure, *, heading: bool = True) -> str:
         numbers = f"<details><summary>Numbers of this figure</summary>{table}</details>"
     height = next(iter(figure.variants.values()))["layout"].get("height", 420)
     plot = (
-        f'<div class="plot" data-figure="{name}" role="img" aria-label="{escaped(figure.title)}" '
+        f'<div class="plot" data-figure="{name}" role="group" aria-label="{escaped(figure.title)}" '
         f'aria-describedby="{name}-caption" style="min-height:{int(height)}px"></div>'
     )
     return (

@@ -3,12 +3,30 @@ const drawn = new Set(); // the plots drawn so far; the others are drawn when th
 const isNarrow = () => innerWidth < NARROW;
 const config = { responsive: true, displaylogo: false, modeBarButtons: [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]] };
 
+// plotly.js, unpacked once; the page is there before it.
+const loadPlotly = async () => {
+  const packed = document.getElementById("plotly");
+  const bytes = Uint8Array.from(atob(packed.textContent), (character) => character.charCodeAt(0));
+  packed.remove();
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const script = element("script", {}, await new Response(stream).text());
+  document.head.append(script);
+};
+const plotly = loadPlotly();
+plotly.catch((error) => {
+  const reason = "DecompressionStream" in window ? error : "This browser is too old to draw the figures";
+  const text = `${reason}. Their numbers are in the tables; abreast report --figures writes them as files.`;
+  for (const plot of document.querySelectorAll(".plot")) { plot.textContent = text; plot.style.minHeight = ""; }
+});
+
 // A copy of the variant that the switches of a figure select.
 const selectedVariant = (plot) => {
-  const variants = data.figures[plot.dataset.figure];
+  const { traces, layouts, variants } = data.figures[plot.dataset.figure];
   const inputs = plot.closest("figure").querySelectorAll("input:checked");
   const key = JSON.stringify([...inputs].map((input) => input.value));
-  return JSON.parse(JSON.stringify(variants[key] || Object.values(variants)[0]));
+  const variant = variants[key] || Object.values(variants)[0];
+  const shown = { data: variant.data.map((number) => traces[number]), layout: layouts[variant.layout] };
+  return JSON.parse(JSON.stringify(shown));
 };
 
 // The darkest blue of the palette is hard to see on a dark page.
@@ -48,14 +66,38 @@ const fitToPage = (figure, plot) => {
   return figure;
 };
 
-const draw = (plot) => {
-  const { data: traces, layout } = fitToPage(forTheme(selectedVariant(plot)), plot);
+// Lets the keyboard reach the entries of a legend: Enter or Space hides what an entry names, or shows it again.
+const openLegend = (plot) => {
+  plot.querySelectorAll(".legend .traces").forEach((entry, position) => {
+    const [{ trace }] = entry.__data__;
+    const isShown = trace.visible !== "legendonly";
+    const name = entry.querySelector(".legendtext")?.textContent || trace.name;
+    for (const [key, value] of Object.entries({
+      tabindex: 0, role: "checkbox", "aria-checked": isShown, "aria-label": name,
+    })) entry.setAttribute(key, value);
+    entry.onkeydown = async (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      const together = plot._fullData.filter((other) => other === trace || (trace.legendgroup && other.legendgroup === trace.legendgroup));
+      await Plotly.restyle(plot, { visible: isShown ? "legendonly" : true }, together.map((other) => other.index));
+      plot.querySelectorAll(".legend .traces")[position]?.focus();
+    };
+  });
+};
+
+const draw = async (plot) => {
   drawn.add(plot);
-  return Plotly.react(plot, traces, layout, config);
+  await plotly;
+  const { data: traces, layout } = fitToPage(forTheme(selectedVariant(plot)), plot);
+  await Plotly.react(plot, traces, layout, config);
+  if (!plot.dataset.drawn) plot.on("plotly_afterplot", () => openLegend(plot));
+  plot.dataset.drawn = "true";
+  openLegend(plot);
 };
 
 // Saves the figure in the colours for print, whatever the theme of the page.
-const download = (plot, format) => {
+const download = async (plot, format) => {
+  await plotly;
   const { data: traces, layout } = selectedVariant(plot);
   const size = { width: 900, height: layout.height || 450 };
   const print = { ...layout, paper_bgcolor: "#fff", plot_bgcolor: "#fff" };

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from collections.abc import Sequence
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from abreast.report.figures.base import Figure
@@ -21,6 +21,10 @@ ICON = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath "
     "fill='%230072B2' d='M2 13h3V7H2zM6.5 13h3V3h-3zM11 13h3V9h-3z'/%3E%3C/svg%3E"
 )
+# plotly.js with lines, markers, bars and heat maps: the version that the package plotly holds whole, made by
+#   npm pack plotly.js-cartesian-dist-min@VERSION
+#   gzip -n9 -c plotly-cartesian.min.js > plotly-cartesian.min.js.gz
+PLOTLY = "plotly-cartesian.min.js.gz"
 SCRIPTS = ("common.js", "figures.js", "tables.js", "start.js")  # one program, in this order
 
 
@@ -65,30 +69,21 @@ same directory contain the numbers.</p></section></noscript>
 {body}</main>
 <footer>{escaped(footer)}</footer>
 <script type="application/json" id="data">{_data(figures, tables)}</script>
-<script>{_plotly_js()}</script>
+<script type="text/plain" id="plotly">{_plotly_js()}</script>
 <script>"use strict";(() => {{
 {program}}})();</script></body></html>
 """
 
 
 def _plotly_js() -> str:
-    """plotly.js, as its Python package contains it."""
-    import plotly
-
-    script = (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
-    return script.replace("</script", "<\\/script")
+    """The packed plotly.js, which the script unpacks when the page is open, as base64."""
+    return base64.b64encode((files("abreast.report.html") / PLOTLY).read_bytes()).decode()
 
 
 def _data(figures: Sequence[Figure], tables: Sequence[Table]) -> str:
     """What the script shows, as JSON that is safe inside a script element."""
     content = {
-        "figures": {
-            figure.id: {
-                json.dumps(list(key), ensure_ascii=False, separators=(",", ":")): variant
-                for key, variant in figure.variants.items()
-            }
-            for figure in figures
-        },
+        "figures": {figure.id: _figure(figure) for figure in figures},
         "tables": {
             table.name: {
                 "caption": table.caption,
@@ -115,6 +110,33 @@ def _data(figures: Sequence[Figure], tables: Sequence[Table]) -> str:
         text = json.dumps(_finite(content), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     # Only "<" could start something else in a script element; lone surrogates cannot be encoded as UTF-8.
     return text.replace("<", "\\u003c").encode("utf-8", "replace").decode()
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    """A figure's variants, and the traces and layouts they are made of: each only once."""
+    traces, layouts = _Pool(), _Pool()
+    variants = {
+        json.dumps(list(key), ensure_ascii=False, separators=(",", ":")): {
+            "data": [traces.number(trace) for trace in variant["data"]],
+            "layout": layouts.number(variant["layout"]),
+        }
+        for key, variant in figure.variants.items()
+    }
+    return {"traces": traces.values, "layouts": layouts.values, "variants": variants}
+
+
+class _Pool:
+    """Values by number; equal ones share it."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self._numbers: dict[str, int] = {}
+
+    def number(self, value: Any) -> int:
+        number = self._numbers.setdefault(json.dumps(value), len(self.values))
+        if number == len(self.values):
+            self.values.append(value)
+        return number
 
 
 def _finite(value: Any) -> Any:
