@@ -9,6 +9,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -370,11 +371,14 @@ def test_the_keyboard_hides_and_shows_what_a_legend_names(opened: Callable[..., 
             "return [...document.querySelector('#curves .plot').data].map((trace) => String(trace.visible))"
         )
 
+    def hides(count: int) -> bool:
+        return shown().count("legendonly") == count
+
     first = browser.find_elements("css selector", entries)[0]
     assert first.get_attribute("aria-label") in browser.find_element("css selector", "#curves .legend").text
     for key, expected in ((Keys.SPACE, 2), (Keys.ENTER, 0)):  # a line and its band
         browser.find_elements("css selector", entries)[0].send_keys(key)
-        until(lambda expected=expected: shown().count("legendonly") == expected)
+        until(partial(hides, expected))
         focused = browser.execute_script("return document.activeElement.getAttribute('aria-checked')")
         assert focused == ("false" if expected else "true")
 

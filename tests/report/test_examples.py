@@ -76,11 +76,13 @@ def test_the_figures_are_those_of_the_outcomes(tmp_path: Path) -> None:
 def test_the_files_are_read_once_for_each_ranking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     analysis = sweep(tmp_path / "runs", sgd=lambda seed: 30, seeds=2)
     (task,) = analysis.tasks
-    read = []
-    monkeypatch.setattr(
-        "abreast.report.examples.read_example_outcomes",
-        lambda path: read.append(path) or read_example_outcomes(path),
-    )
+    read: list[Path] = []
+
+    def counted(path: Path) -> ExampleOutcomes:
+        read.append(path)
+        return read_example_outcomes(path)
+
+    monkeypatch.setattr("abreast.report.examples.read_example_outcomes", counted)
     findings(task, analysis)
     example_section(task, analysis)
     write_examples(analysis, tmp_path / "report")
