@@ -37,7 +37,7 @@ def fused_step(optimizer: Optimizer, *, share_counts: bool = False) -> Step | No
     """
     groups = [group for group in optimizer.param_groups if group["params"]]
     parameters = [p for group in groups for p in group["params"]]
-    known = is_on("fused_step") and type(optimizer) in (Adam, AdamW, SGD) and not _is_watched(optimizer)
+    known = is_on("fused_step") and type(optimizer) in (Adam, AdamW, SGD) and not is_watched(optimizer)
     if not (known and all(map(_is_plain, groups)) and len({(p.device, p.dtype) for p in parameters}) == 1):
         return None
     counts: list[Tensor] = []
@@ -72,7 +72,8 @@ def fused_step(optimizer: Optimizer, *, share_counts: bool = False) -> Step | No
     return step
 
 
-def _is_watched(optimizer: Optimizer) -> bool:
+def is_watched(optimizer: Optimizer) -> bool:
+    """Whether hooks are called at its steps."""
     hooks = (optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks)
     return any(hooks) or any((of_torch._global_optimizer_pre_hooks, of_torch._global_optimizer_post_hooks))
 

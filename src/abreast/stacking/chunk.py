@@ -27,6 +27,7 @@ from abreast.stacking.optimizers import OptimizerGroup, optimizer_groups
 from abreast.stacking.parameters import BufferPool, StackedState
 from abreast.stacking.sequential import StackedSequential
 from abreast.stacking.shared_batches import batches_key, equal_neighbours, repeat_by_lane, share_first_product
+from abreast.stacking.steppers import steppers
 from abreast.stacking.vmap import VmappedNet
 
 
@@ -89,6 +90,7 @@ class Chunk:
         keys = [f"{optimizer_key(lane.cfg)} {lane.steps}" for lane in self.lanes]
         said = [is_said_elementwise(lane.cfg) for lane in self.lanes]
         self.optimizer_groups = optimizer_groups(self.learners, keys, self.state, said)
+        self.steppers = steppers(self.optimizer_groups, self.state)
         for group in self.optimizer_groups:
             group.restore([snapshots.get(self.lanes[number]) for number in group.lanes])
             for number in group.lanes:
@@ -143,7 +145,9 @@ class Chunk:
                     config = self.learners[lane].step_config
                     if config is not None and config.clip_value is not None:
                         clip(parameters, config)
-                group.step()
+            for stepper in self.steppers:
+                stepper.step()
+            for group in self.optimizer_groups:
                 self._step_schedule(group, "step")
         if ends_epoch:
             for group in self.optimizer_groups:

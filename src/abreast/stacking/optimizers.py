@@ -22,6 +22,8 @@ from abreast.stacking.optimizer_state import (
     lane_value,
 )
 from abreast.stacking.parameters import StackedState
+from abreast.stacking.slab_formulas import Flags
+from abreast.stacking.slab_rules import flags
 
 # Optimizers that update each value of a parameter from that value's history alone.
 ELEMENTWISE = (
@@ -63,6 +65,9 @@ class OptimizerGroup:
         self._tried_fused = False
         self._slices: dict[int, list[ParameterSlice]] = {lane: [] for lane in self.lanes}
         if len(self.lanes) == 1:
+            net = members[0].net
+            parts = [ParameterSlice(net.get_parameter(name), None) for name in state.parameters]
+            self._slices[self.lanes.start] = parts
             configured = cast(Any, members[0].configure_optimizers())
             if isinstance(configured, dict):
                 self.optimizer: Optimizer = configured["optimizer"]
@@ -111,6 +116,10 @@ class OptimizerGroup:
             return
         assert self.scheduler is not None
         self.scheduler.step()
+
+    def slices(self, lane: int) -> Sequence[ParameterSlice]:
+        """Where the lane's values of each of its network's parameters are."""
+        return self._slices[lane]
 
     def param_group(self, lane: int) -> dict[str, Any]:
         """The optimizer's parameter group with the lane's settings, the first if it has several."""
@@ -185,7 +194,8 @@ def optimizer_groups(
     groups: list[list[range]] = []
     start = 0
     said = elementwise or [False] * len(learners)
-    classes = [_shared_class(learner, is_said) for learner, is_said in zip(learners, said, strict=True)]
+    shared = [_shared_class(learner, is_said) for learner, is_said in zip(learners, said, strict=True)]
+    classes = [kind for kind, _ in shared]
     while start < len(learners):
         stop = start + 1
         while classes[start] is not None and stop < len(learners) and keys[stop] == keys[start]:
@@ -193,6 +203,7 @@ def optimizer_groups(
         before = groups[-1][0].start if groups else start
         joins = groups and classes[start] is not None and classes[before] is classes[start]
         joins = joins and classes[start] in ELEMENTWISE  # others keep settings outside of parameter groups
+        joins = joins and shared[start] == shared[before]
         if joins and learners[before].schedule is None and learners[start].schedule is None:
             groups[-1].append(range(start, stop))
         else:
@@ -201,12 +212,13 @@ def optimizer_groups(
     return [OptimizerGroup(learners, state, settings) for settings in groups]
 
 
-def _shared_class(learner: Learner, is_said: bool) -> type[Optimizer] | None:
-    """The class of the lane's optimizer, if lanes can share one."""
-    if learner.schedule is not None and learner.schedule.monitor is not None:
-        return None
-    optimizer = type(learner.make_optimizer([*learner.net.parameters()]))
-    return optimizer if optimizer in ELEMENTWISE or is_said else None
+def _shared_class(learner: Learner, is_said: bool) -> tuple[type[Optimizer] | None, Flags | None]:
+    """The class of the lane's optimizer, if lanes can share one, and the flags of its update."""
+    optimizer = learner.make_optimizer([*learner.net.parameters()])
+    kind = type(optimizer)
+    watches = learner.schedule is not None and learner.schedule.monitor is not None
+    can_share = not watches and (kind in ELEMENTWISE or is_said)
+    return kind if can_share else None, flags(optimizer, optimizer.param_groups[0])
 
 
 def _individual_parameters(optimizer: Optimizer, learner: Learner) -> list[nn.Parameter]:
