@@ -11,7 +11,7 @@ from abreast.report.collect import collect
 from support.forks import run_forked
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_ten_splits_show_what_one_does_not(tmp_path: Path) -> None:
     """The figures of docs/sweeps.md: better in all ten splits, p = 0.03 with the corrected variance."""
     swept = ("-m", "loss=cross_entropy,mse", "seed=range(5)", "data.split_seed=range(10)")

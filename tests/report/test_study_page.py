@@ -15,7 +15,7 @@ import pytest
 from support.helpers import ROOT
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.skipif(
         not (shutil.which("chromium") and shutil.which("chromedriver")),
         reason="needs Chromium and its driver (Debian: apt-get install chromium chromium-driver)",

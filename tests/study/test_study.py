@@ -234,7 +234,7 @@ def test_a_study_in_which_everything_failed_reports_it(tmp_path: Path) -> None:
     assert findings(tmp_path)["cells"][0]["status"] == "failed"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_another_launcher_does_as_well(small: Any, tmp_path: Path) -> None:
     """Trained one after the other the numbers are bitwise identical on one thread."""
     _, found, _ = small

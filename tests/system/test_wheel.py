@@ -12,6 +12,8 @@ import pytest
 
 from support.helpers import ROOT
 
+pytestmark = pytest.mark.long
+
 
 def _script(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")

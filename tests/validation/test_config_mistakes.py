@@ -423,9 +423,10 @@ def _imports(path: Path, seen: Any) -> Any:
             if name not in seen:
                 seen.add(name)
                 file = _file(name)
-                # Imported inside `task` alone; the last imports torch where other ranks have to be told.
+                # Imported inside `task` alone; the last one imports torch where other ranks have to be told.
                 begins = (
                     "abreast.training.run",
+                    "abreast.build.changed_data",
                     "abreast.study.run",
                     "abreast.study.decide.run",
                     "abreast.training.external_ranks",
