@@ -1,6 +1,7 @@
-const NARROW = 560; // pixels
+// Not the window's width, which on a phone changes with what a figure takes while it is drawn.
+const narrow = matchMedia("(max-width: 559px)");
 const drawn = new Set(); // the plots drawn so far; the others are drawn when they come near the viewport
-const isNarrow = () => innerWidth < NARROW;
+const isNarrow = () => narrow.matches;
 const config = { responsive: true, displaylogo: false, modeBarButtons: [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]] };
 
 // plotly.js, unpacked once; the page is there before it.
@@ -53,6 +54,7 @@ const fitToPage = (figure, plot) => {
       layout.margin.l = 8;
       Object.assign(yaxis, { ticklabelposition: "inside top", ticklabelshift: -9, automargin: false });
       yaxis.tickfont.size = 10;
+      layout.xaxis.automargin = false; // with labels inside, plotly can look for the margin for ever
     }
     if (layout.legend && layout.showlegend) {
       layout.legend.font = { size: 10 };
@@ -111,10 +113,7 @@ const observer = new IntersectionObserver((entries) => {
     if (entry.isIntersecting) { observer.unobserve(entry.target); draw(entry.target); }
   }
 }, { rootMargin: "800px" });
-let wasNarrow = isNarrow();
-addEventListener("resize", () => {
-  if (wasNarrow !== isNarrow()) { wasNarrow = isNarrow(); for (const plot of drawn) draw(plot); }
-});
+narrow.addEventListener("change", () => { for (const plot of drawn) draw(plot); });
 addEventListener("beforeprint", () => plots.forEach((plot) => { if (!drawn.has(plot)) draw(plot); }));
 for (const figure of document.querySelectorAll("figure")) {
   const plot = figure.querySelector(".plot");
