@@ -53,7 +53,8 @@ def abreast(net: str, lanes: int, precision: str, device: str, folder: Path) -> 
         lane.callbacks = []
         lane.learner.to(trainer.strategy.root_device)
     first = members[0].learner
-    layout = choose_layout(network_size(first.net, first.in_shape), members[0].data.batch_size)
+    size = network_size(first.net, first.in_shape)
+    layout = choose_layout(size, members[0].data.batch_size, on_cpu=device == "cpu")
     chunks = build_chunks(members, layout)
     stack = Stack(members, chunks, layout)
     stack.attach(trainer)

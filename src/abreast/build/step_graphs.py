@@ -25,9 +25,13 @@ def build_step_graphs(cfg: Config, step_config: StepConfig | None, optimizer: Op
         step_config: How a block's gradients become steps; None for ordinary Lightning.
         optimizer: The run's optimizer.
     """
+    return graphs_unless(why_no_graphs(cfg, step_config) or why_not_recorded(optimizer), cfg)
+
+
+def graphs_unless(reason: str | None, cfg: Config) -> StepGraphs:
+    """The graphs of the steps, unless there is a reason against them, or the configuration wants none."""
     if cfg.get("cuda_graph", "auto") is False:
         return StepGraphs()
-    reason = why_no_graphs(cfg, step_config) or why_not_recorded(optimizer)
     return StepGraphs(CudaGraph, reason, log.info)
 
 

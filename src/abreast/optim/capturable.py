@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -80,14 +80,10 @@ def rates_on_device(optimizer: Optimizer, rate: Callable[[int, float], Tensor]) 
             group["lr"] = value
 
 
-def plain_settings(optimizers: Iterable[Optimizer]) -> Hashable:
+def plain_settings(optimizers: Iterable[Optimizer]) -> list[dict[str, object]]:
     """The numbers that a recorded step of the optimizers holds; a tensor is read anew by each replay."""
-    return tuple(
-        tuple((key, str(value)) for key, value in group.items() if _is_plain(key, value))
+    return [
+        {key: value for key, value in group.items() if key != "params" and not isinstance(value, Tensor)}
         for optimizer in optimizers
         for group in optimizer.param_groups
-    )
-
-
-def _is_plain(key: str, value: object) -> bool:
-    return key != "params" and not isinstance(value, Tensor)
+    ]

@@ -45,7 +45,7 @@ def fused_step(optimizer: Optimizer, *, share_counts: bool = False) -> Step | No
         calls = [_sgd(optimizer, group) for group in groups]
     elif all("step" in optimizer.state[p] for p in parameters):
         counts = _states(optimizer, parameters, "step")
-        if share_counts:
+        if share_counts and counts[0].device.type == "cpu":  # elsewhere comparing them waits for the device
             shared: dict[float, Tensor] = {}
             for parameter, count in zip(parameters, counts, strict=True):
                 optimizer.state[parameter]["step"] = shared.setdefault(float(count), count)

@@ -63,6 +63,9 @@ class StepGraphs:
         make_graph: Makes an empty graph; None to execute every step.
         why_not: Why steps are executed one kernel at a time, to be told where graphs are possible.
         say: Takes the line that tells it.
+
+    Attributes:
+        is_recording: Whether a step is being recorded.
     """
 
     def __init__(
@@ -74,9 +77,10 @@ class StepGraphs:
         self._make_graph = make_graph
         self._why_not = why_not
         self._say = say
-        self._settings: Hashable = None
+        self._settings: object = None
         self._executed: set[Hashable] = set()
         self._recorded: dict[Hashable, _Recorded] = {}
+        self.is_recording = False
         self._scalars: dict[Hashable, Tensor] = {}
 
     def is_on(self, device: torch.device) -> bool:
@@ -100,12 +104,12 @@ class StepGraphs:
             self._scalars[name] = torch.empty((), device=device)
         return self._scalars[name].fill_(value)
 
-    def run(self, kind: Hashable, settings: Hashable, inputs: Sequence[Tensor], step: Step) -> list[Tensor]:
+    def run(self, kind: Hashable, settings: object, inputs: Sequence[Tensor], step: Step) -> list[Tensor]:
         """Take a step.
 
         Args:
             kind: What steps of one graph have in common, beside the shapes of their inputs.
-            settings: The plain numbers that a graph holds; graphs of others are dropped.
+            settings: The plain numbers that a graph holds, to compare; graphs of others are dropped.
             inputs: What differs from step to step.
             step: Takes the inputs; all else that it reads and writes must remain the same tensors.
 
@@ -125,10 +129,14 @@ class StepGraphs:
             graph: Graph = self._make_graph()
             static = [tensor.clone() for tensor in inputs]
             try:
+                self.is_recording = True
                 outputs = graph.record(lambda: step(*static))
             except RuntimeError as error:
                 self.refuse((str(error).strip().splitlines() or [type(error).__name__])[0])
+                self.is_recording = False
                 return step(*inputs)
+            finally:
+                self.is_recording = False
             recorded = self._recorded[key] = _Recorded(graph, static, outputs)
         for old, new in zip(recorded.inputs, inputs, strict=True):
             old.copy_(new)

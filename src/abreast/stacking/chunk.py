@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from abreast.errors import DivergedError
-from abreast.learner.block_step import clip
 from abreast.learner.epoch_progress import EpochState
 from abreast.metrics.stage import Sample
+from abreast.stacking.chunk_step import ChunkStep, MiniBatch, StepRecord
 from abreast.stacking.evaluation import evaluations
 from abreast.stacking.grouping import is_said_elementwise, optimizer_key
 from abreast.stacking.lane import Lane
@@ -24,19 +24,10 @@ from abreast.stacking.losses import StackedLoss
 from abreast.stacking.metrics import StackMetrics
 from abreast.stacking.optimizer_state import OptimizerSnapshot
 from abreast.stacking.optimizers import OptimizerGroup, optimizer_groups
-from abreast.stacking.parameters import BufferPool, StackedState
+from abreast.stacking.parameters import StackedState
 from abreast.stacking.sequential import StackedSequential
-from abreast.stacking.shared_batches import batches_key, equal_neighbours, repeat_by_lane, share_first_product
-from abreast.stacking.steppers import steppers
+from abreast.stacking.shared_batches import batches_key, equal_neighbours, share_first_product
 from abreast.stacking.vmap import VmappedNet
-
-
-class _StepRecord(NamedTuple):
-    """What a step leaves to be measured after the block."""
-
-    saved: list[Tensor]  # by the loss, for its values
-    scores: Tensor  # [K, B, C]
-    targets: Tensor  # [K, B]
 
 
 class _StepSample(NamedTuple):
@@ -90,22 +81,28 @@ class Chunk:
         keys = [f"{optimizer_key(lane.cfg)} {lane.steps}" for lane in self.lanes]
         said = [is_said_elementwise(lane.cfg) for lane in self.lanes]
         self.optimizer_groups = optimizer_groups(self.learners, keys, self.state, said)
-        self.steppers = steppers(self.optimizer_groups, self.state)
         for group in self.optimizer_groups:
             group.restore([snapshots.get(self.lanes[number]) for number in group.lanes])
             for number in group.lanes:
                 self.lanes[number].join(number, group)
                 self.lanes[number].epoch_state = partial(self.epoch_state, number)
         self.normalize = self.learners[0].normalize
-        first_lanes = range(len(lanes)) if self.sharing is None else [group.start for group in self.sharing]
-        self._norms = [self.learners[lane].normalize for lane in first_lanes]  # of what is gathered
-        self._mean, self._scale = self._moments()
         losses = [learner.loss for learner in self.learners]
         self.loss = StackedLoss(losses, [lane.random for lane in self.lanes])
         train_metrics = [learner.train_metrics for learner in self.learners]
         self.train_metrics = StackMetrics(losses, train_metrics, mixed=losses[0].mixed)
         self.validations = evaluations(self.lanes, "val")
-        self._gathered, self._normalized = BufferPool(most=2), BufferPool(most=2)
+        self.step = ChunkStep(
+            self.learners,
+            self.net,
+            self.state,
+            self.loss,
+            self.optimizer_groups,
+            self.sharing,
+            shares_product=self.shares_product,
+            one_data=len({lane.data for lane in self.lanes}) == 1,
+        )
+        self.step.use_graphs([lane.cfg for lane in self.lanes])
         self.losses: list[Tensor] = []  # [S, K] each, of the epoch's steps
         if self.lanes[0].resumed_from is not None and self.learners[0].epoch_progress.losses:
             self._restore_epoch()
@@ -121,32 +118,17 @@ class Chunk:
         before = {number: lane.steps for number, lane in enumerate(self.lanes) if lane.running}
         examples = block.examples(self.examples)
         batches = math.ceil(examples / block.batch_size)
-        records: list[_StepRecord] = []
+        records: list[StepRecord] = []
         samples: dict[int, _StepSample] = {}  # by the step's position in the block
-        only = None if self.sharing is None else [lanes.start for lanes in self.sharing]
-        mini_batches = block.batches(self.position, examples, self._gathered, only)
-        for position, (inputs, targets) in enumerate(mini_batches):
-            x = self._normalize(inputs)
-            if self.sharing is not None:
-                targets = repeat_by_lane(targets, self.sharing)
-                x = x if self.shares_product else repeat_by_lane(x, self.sharing)
-            scores = self.net.forward(x)
-            gradient, saved = self.loss.gradient(scores, targets)
-            self.net.backward(gradient)
-            for number, error in self.loss.errors.items():
-                if self.lanes[number].running:
-                    self.lanes[number].fail(error)
-            records.append(_StepRecord(saved, scores, self.learners[0].loss.labels(targets)))
+        part = block.of(self.position, examples, self.step.only)
+        settings = self.step.settings()
+        for position, rows in enumerate(part.positions()):
             due = self._due(before, position, ends_epoch and position + 1 == batches)
-            if due:
-                samples[position] = self._sample(due)
-            for group in self.optimizer_groups:
-                for lane, parameters in zip(group.lanes, group.parameters, strict=True):
-                    config = self.learners[lane].step_config
-                    if config is not None and config.clip_value is not None:
-                        clip(parameters, config)
-            for stepper in self.steppers:
-                stepper.step()
+            batch = MiniBatch(part, part.start + position, rows, is_sampled=bool(due))
+            record, norms = self.step.take(batch, settings, self._fail_lanes)
+            records.append(record)
+            if norms is not None:
+                samples[position] = self._sample(due, norms)
             for group in self.optimizer_groups:
                 self._step_schedule(group, "step")
         if ends_epoch:
@@ -167,29 +149,6 @@ class Chunk:
             for lane in lanes:
                 lane.fail(error)
 
-    def _normalize(self, inputs: Tensor) -> Tensor:
-        """As the learners' `normalize`, always in the same memory."""
-        buffer = self._normalized.aligned(*inputs.shape, like=self._mean)
-        buffer.copy_(inputs).sub_(self._mean).mul_(self._scale)
-        if self.normalize.mean.ndim:
-            buffer.nan_to_num_(nan=0.0)
-        if self.normalize.components is None:
-            return buffer
-        return torch.stack([norm.project(x, x.ndim - 1) for norm, x in zip(self._norms, buffer, strict=True)])
-
-    def _moments(self) -> tuple[Tensor, Tensor]:
-        """Mean and inverse deviation of the training inputs: of all lanes, or `[K, 1, ...]` of each.
-
-        Those of columns or channels have their dimensions last.
-        """
-        norms = self._norms
-        if len({lane.data for lane in self.lanes}) == 1:
-            return norms[0].mean, norms[0].scale
-        shape = (-1, 1, *(norms[0].mean.shape or [1] * len(self.learners[0].in_shape)))
-        return torch.stack([norm.mean for norm in norms]).view(shape), torch.stack(
-            [norm.scale for norm in norms]
-        ).view(shape)
-
     def _due(self, before: Mapping[int, int], position: int, is_last: bool) -> dict[int, int]:
         """The lanes for which a step of the block is sampled, with the optimizer steps before it.
 
@@ -202,11 +161,17 @@ class Chunk:
         due = {steps for steps in set(before.values()) if learner.should_sample(steps + position, is_last)}
         return {number: steps + position for number, steps in before.items() if steps in due} if due else {}
 
-    def _sample(self, steps: dict[int, int]) -> _StepSample:
-        rates = [float(lane.param_group["lr"]) for lane in self.lanes if lane.param_group is not None]
-        return _StepSample(steps, rates, self.state.gradient_norms())
+    def _fail_lanes(self) -> None:
+        """End the lanes whose losses have raised."""
+        for number, error in self.loss.errors.items():
+            if self.lanes[number].running:
+                self.lanes[number].fail(error)
 
-    def _measure(self, records: Sequence[_StepRecord], samples: Mapping[int, _StepSample]) -> None:
+    def _sample(self, steps: dict[int, int], grad_norms: Tensor) -> _StepSample:
+        rates = [float(lane.param_group["lr"]) for lane in self.lanes if lane.param_group is not None]
+        return _StepSample(steps, rates, grad_norms)
+
+    def _measure(self, records: Sequence[StepRecord], samples: Mapping[int, _StepSample]) -> None:
         self.losses.append(self.loss.values([record.saved for record in records]))
         for position, (losses, record) in enumerate(zip(self.losses[-1], records, strict=True)):
             self.train_metrics.update(losses, record.scores, record.targets)

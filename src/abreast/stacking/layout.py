@@ -19,6 +19,7 @@ T = TypeVar("T")
 CACHE_BYTES = (
     10 << 20
 )  # of weights, gradients, two moments and feature maps that stay in a thread's part of common caches
+MOST_LANES = 1 << 20  # of a chunk on another device than the CPU: all that there are
 WRITERS = 8  # files that are written at once: a disk takes longer to confirm one than to write it
 THREADED_FROM = 20e6  # multiplications of a lane's step from which a second thread pays off
 
@@ -50,8 +51,11 @@ def choose_layout(
     max_lanes: int | None = None,
     *,
     shared_batches: bool = False,
+    on_cpu: bool = True,
 ) -> Layout:
     """Choose the layout for networks of a size; `threads` and `max_lanes` are kept where they are given.
+
+    Another device takes all lanes at once, from one thread: the more work a kernel has, the better.
 
     Args:
         size: The size of one network.
@@ -59,7 +63,10 @@ def choose_layout(
         threads: Threads, or None to choose.
         max_lanes: The most lanes in a chunk, or None to choose.
         shared_batches: Whether lanes of one seed share their mini-batches.
+        on_cpu: Whether it is the CPU that trains.
     """
+    if not on_cpu:
+        return Layout(1, max_lanes or MOST_LANES, shared_batches)
     if threads is None:
         threads = max(1, len(_cores())) if size.multiplications * batch_size * 3 > THREADED_FROM else 1
     lane_bytes = 16 * size.parameters + 4 * batch_size * size.features

@@ -54,20 +54,14 @@ class StackBlock:
         """The examples of the block in a lane whose epoch has so many."""
         return min(self.orders.shape[1], max(0, per_epoch - self.start * self.batch_size))
 
-    def batches(
-        self, lanes: slice, examples: int, buffers: BufferPool, only: Sequence[int] | None = None
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Inputs `[K, B, *shape]` and targets `[K, B]` of some lanes, one mini-batch at a time.
+    def of(self, lanes: slice, examples: int, only: Sequence[int] | None = None) -> StackBlock:
+        """The block of some lanes.
 
         Args:
             lanes: The lanes of a chunk.
             examples: How many examples of the block each of these lanes has.
-            buffers: Where the inputs are gathered, each mini-batch over the one before.
-            only: Positions among these lanes, to gather only their examples; None for all.
+            only: Positions among these lanes, to keep only those; None for all.
         """
-        if not examples:
-            return
-        inputs, targets = self.rows.inputs, self.rows.targets
         orders = self.orders[lanes, :examples]
         offsets = None if self.offsets is None else self.offsets[lanes]
         augments = self.augments[lanes]
@@ -75,18 +69,33 @@ class StackBlock:
             orders = orders[list(only)]
             offsets = None if offsets is None else offsets[list(only)]
             augments = [augments[lane] for lane in only] if augments else ()
-        for number, rows in enumerate(torch.split(orders, self.batch_size, 1), self.start):
-            flat = rows.reshape(-1)
-            shape = rows.shape
-            buffer = buffers.dense(len(flat), *inputs.shape[1:], like=inputs)
-            labels = flat if offsets is None else (rows + offsets).reshape(-1)
-            gathered = torch.index_select(inputs, 0, flat, out=buffer).view(*shape, *inputs.shape[1:])
-            batch = gathered, targets.index_select(0, labels).view(*shape, *targets.shape[1:])
-            if augments:
-                by_lane = zip(augments, *batch, strict=True)
-                augmented = [augment(x, y, number) for augment, x, y in by_lane]
-                batch = torch.stack([x for x, _ in augmented]), torch.stack([y for _, y in augmented])
-            yield batch
+        return StackBlock(self.rows, orders, offsets, self.batch_size, self.start, augments)
+
+    def positions(self) -> Sequence[Tensor]:
+        """The positions of each mini-batch's examples in the inputs and in the targets: `[1 or 2, K, B]`."""
+        if not self.orders.shape[1]:
+            return ()
+        both = [self.orders] if self.offsets is None else [self.orders, self.orders + self.offsets]
+        return torch.split(torch.stack(both), self.batch_size, 2)
+
+    def gather(self, positions: Tensor, number: int, buffers: BufferPool) -> tuple[Tensor, Tensor]:
+        """Inputs `[K, B, *shape]` and targets `[K, B]` of a mini-batch.
+
+        Args:
+            positions: Its positions, of `positions`.
+            number: Its number in the epoch.
+            buffers: Where the inputs are gathered, each mini-batch over the one before.
+        """
+        inputs, targets = self.rows.inputs, self.rows.targets
+        flat, shape = positions[0].reshape(-1), positions.shape[1:]
+        buffer = buffers.dense(len(flat), *inputs.shape[1:], like=inputs)
+        gathered = torch.index_select(inputs, 0, flat, out=buffer).view(*shape, *inputs.shape[1:])
+        labels = flat if len(positions) == 1 else positions[1].reshape(-1)
+        batch = gathered, targets.index_select(0, labels).view(*shape, *targets.shape[1:])
+        if not self.augments:
+            return batch
+        augmented = [augment(x, y, number) for augment, x, y in zip(self.augments, *batch, strict=True)]
+        return torch.stack([x for x, _ in augmented]), torch.stack([y for _, y in augmented])
 
 
 class StackLoader(ResumableLoader):

@@ -147,6 +147,7 @@ def _train(
         options.threads,
         options.chunk_lanes,
         shared_batches=options.shared_batches,
+        on_cpu=trainer.strategy.root_device.type == "cpu",
     )
     if options.shared_batches:  # lanes of one seed and split must be neighbours
         lanes = sorted(lanes, key=batches_key)

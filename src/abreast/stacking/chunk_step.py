@@ -1,0 +1,209 @@
+"""One mini-batch of a chunk's lanes on the device: what a CUDA graph of it records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from abreast.build.step_graphs import graphs_unless, why_no_graphs
+from abreast.config.types import Config
+from abreast.learner.block_step import clip
+from abreast.learner.module import Learner
+from abreast.optim.capturable import plain_settings, prepare_recording, why_not_recorded
+from abreast.runtime.cuda_graph import StepGraphs
+from abreast.stacking.custom_losses import CustomLosses
+from abreast.stacking.loader import StackBlock
+from abreast.stacking.losses import StackedLoss
+from abreast.stacking.optimizers import OptimizerGroup
+from abreast.stacking.parameters import BufferPool, StackedState
+from abreast.stacking.shared_batches import repeat_by_lane
+from abreast.stacking.steppers import Stepper, steppers
+
+
+class StepRecord(NamedTuple):
+    """What a step leaves to be measured after the block."""
+
+    saved: list[Tensor]  # by the loss, for its values
+    scores: Tensor  # [K, B, C]
+    targets: Tensor  # [K, B]
+
+
+@dataclass(frozen=True)
+class MiniBatch:
+    """A mini-batch of a chunk's lanes.
+
+    Attributes:
+        block: The block of these lanes.
+        number: Its number in the epoch.
+        positions: Its examples' positions, of `block.positions`.
+        is_sampled: Whether the norms of its gradients are wanted.
+    """
+
+    block: StackBlock
+    number: int
+    positions: Tensor
+    is_sampled: bool
+
+
+class BatchedNet(Protocol):
+    """The lanes' networks."""
+
+    def forward(self, x: Tensor) -> Tensor: ...
+
+    def backward(self, grad: Tensor) -> None: ...
+
+
+class ChunkStep:
+    """Takes the optimizer steps of a chunk's lanes.
+
+    Args:
+        learners: The lanes' learners.
+        net: Their networks.
+        state: The networks' parameters.
+        loss: The lanes' losses.
+        groups: The lanes' optimizers.
+        sharing: Neighbours that share their mini-batches; None where none do.
+        shares_product: Whether these share the first layer's product, too.
+        one_data: Whether all lanes train on the same examples.
+    """
+
+    def __init__(
+        self,
+        learners: Sequence[Learner],
+        net: BatchedNet,
+        state: StackedState,
+        loss: StackedLoss,
+        groups: Sequence[OptimizerGroup],
+        sharing: Sequence[slice] | None,
+        *,
+        shares_product: bool,
+        one_data: bool,
+    ) -> None:
+        self.learners, self.net, self.state, self.loss = learners, net, state, loss
+        self.groups, self.sharing, self.shares_product = groups, sharing, shares_product
+        self.graphs = StepGraphs()
+        self.steppers: Sequence[Stepper] = groups
+        self.only = None if sharing is None else [lanes.start for lanes in sharing]
+        self._norms = [learners[lane].normalize for lane in self.only or range(len(learners))]
+        self._mean, self._scale = self._moments(one_data)
+        self._gathered, self._normalized = BufferPool(most=2), BufferPool(most=2)
+        self._clipped = [
+            (parameters, config)
+            for group in groups
+            for lane, parameters in zip(group.lanes, group.parameters, strict=True)
+            if (config := learners[lane].step_config) is not None and config.clip_value is not None
+        ]
+
+    def use_graphs(self, configs: Sequence[Config]) -> None:
+        """Record the steps where that is possible; once the optimizers are as they were left.
+
+        Args:
+            configs: The lanes' configurations.
+        """
+        optimizers = [group.optimizer for group in self.groups]
+        lanes = zip(configs, self.learners, strict=True)
+        reasons = (
+            self._why_not(),
+            *(why_not_recorded(optimizer) for optimizer in optimizers),
+            *(why_no_graphs(cfg, learner.step_config) for cfg, learner in lanes),
+        )
+        self.graphs = graphs_unless(next(filter(None, reasons), None), configs[0])
+        is_recorded = self.graphs.is_on(self._mean.device)
+        prepare_recording(optimizers, is_recorded)
+        if not is_recorded:  # one update for several optimizers counts its steps on the host
+            self.steppers = steppers(self.groups, self.state)
+
+    def _why_not(self) -> str | None:
+        """Why a stack's steps cannot be recorded, though those of an individual run may be."""
+        schedules = [learner.schedule for learner in self.learners]
+        if any(schedule is not None and schedule.interval == "step" for schedule in schedules):
+            return "schedule.interval=step changes the lanes' learning rates with every step"
+        if any(isinstance(layer, nn.modules.dropout._DropoutNd) for layer in self.learners[0].net.modules()):
+            return "dropout draws from a generator of each lane"
+        if any(isinstance(part, CustomLosses) for _, part in self.loss.parts):
+            return "custom losses draw from the generators of their lanes"
+        return None
+
+    def settings(self) -> object:
+        """The plain numbers of the optimizers, which change between blocks alone where steps are recorded."""
+        return plain_settings(group.optimizer for group in self.groups)
+
+    def take(
+        self, batch: MiniBatch, settings: object, on_error: Callable[[], None]
+    ) -> tuple[StepRecord, Tensor | None]:
+        """Train on a mini-batch.
+
+        Args:
+            batch: The mini-batch.
+            settings: What `settings` gave for its block.
+            on_error: Called before the optimizers step, if losses have raised.
+
+        Returns:
+            What the step leaves, and the norm of each lane's gradient `[K]` if it is sampled.
+        """
+        step = partial(self._step, batch, on_error)
+        if self.graphs.is_on(batch.positions.device):
+            rows = batch.block.rows
+            kind = (batch.is_sampled, rows.inputs.data_ptr(), rows.targets.data_ptr())
+            results = self.graphs.run(kind, settings, [batch.positions], step)
+        else:
+            results = step(batch.positions)
+        scores, targets, *rest = results
+        norms = rest.pop() if batch.is_sampled else None
+        return StepRecord(rest, scores, targets), norms
+
+    def _step(self, batch: MiniBatch, on_error: Callable[[], None], positions: Tensor) -> list[Tensor]:
+        inputs, targets = batch.block.gather(positions, batch.number, self._gathered)
+        x = self._normalize(inputs)
+        if self.sharing is not None:
+            targets = repeat_by_lane(targets, self.sharing)
+            x = x if self.shares_product else repeat_by_lane(x, self.sharing)
+        scores = self.net.forward(x)
+        raised = len(self.loss.errors)
+        gradient, saved = self.loss.gradient(scores, targets)
+        self._check_recorded(raised)
+        self.net.backward(gradient)
+        if self.loss.errors:
+            on_error()
+        norms = [self.state.gradient_norms()] if batch.is_sampled else []
+        for parameters, config in self._clipped:
+            clip(parameters, config)
+        for stepper in self.steppers:
+            stepper.step()
+        return [scores, self.learners[0].loss.labels(targets), *saved, *norms]
+
+    def _check_recorded(self, raised: int) -> None:
+        """Raise RuntimeError if it was the recording that a loss did not bear; the lanes are not to blame."""
+        new = [*self.loss.errors][raised:]
+        if new and self.graphs.is_recording:
+            errors = [self.loss.errors.pop(lane) for lane in new]
+            raise RuntimeError(f"a loss: {errors[0]}") from errors[0]
+
+    def _normalize(self, inputs: Tensor) -> Tensor:
+        """As the learners' `normalize`, always in the same memory."""
+        buffer = self._normalized.aligned(*inputs.shape, like=self._mean)
+        buffer.copy_(inputs).sub_(self._mean).mul_(self._scale)
+        first = self._norms[0]
+        if first.mean.ndim:
+            buffer.nan_to_num_(nan=0.0)
+        if first.components is None:
+            return buffer
+        return torch.stack([norm.project(x, x.ndim - 1) for norm, x in zip(self._norms, buffer, strict=True)])
+
+    def _moments(self, one_data: bool) -> tuple[Tensor, Tensor]:
+        """Mean and inverse deviation of the training inputs: of all lanes, or `[K, 1, ...]` of each.
+
+        Those of columns or channels have their dimensions last.
+        """
+        norms = self._norms
+        if one_data:
+            return norms[0].mean, norms[0].scale
+        shape = (-1, 1, *(norms[0].mean.shape or [1] * len(self.learners[0].in_shape)))
+        return torch.stack([norm.mean for norm in norms]).view(shape), torch.stack(
+            [norm.scale for norm in norms]
+        ).view(shape)
