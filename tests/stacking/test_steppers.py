@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from torch.optim import Adam
 
-from abreast.stacking import chunk, steppers
+from abreast.stacking import chunk_step, steppers
 from abreast.stacking.slab_update import SlabUpdate
 from abreast.stacking.steppers import exact_width
 
@@ -30,7 +30,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
         result.extend((type(stepper).__name__, len(stepper.lanes)) for stepper in made)
         return made
 
-    monkeypatch.setattr(chunk, "steppers", watched)
+    monkeypatch.setattr(chunk_step, "steppers", watched)
     return result
 
 

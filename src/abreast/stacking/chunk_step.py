@@ -131,6 +131,8 @@ class ChunkStep:
 
     def settings(self) -> object:
         """The plain numbers of the optimizers, which change between blocks alone where steps are recorded."""
+        if not self.graphs.is_on(self._mean.device):
+            return None
         return plain_settings(group.optimizer for group in self.groups)
 
     def take(
