@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import rich.console
 import torch
 from hydra import version
 from hydra.core.global_hydra import GlobalHydra
@@ -23,6 +24,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobRuntime
 from omegaconf.basecontainer import BaseContainer
+
+from abreast.runtime.environment import environment_variables
+from abreast.runtime.patches import is_on
 
 OF_ONE_APPLICATION = (GlobalHydra, HydraConfig, JobRuntime)  # Hydra's other singletons hold what is installed
 OUR_RESOLVERS = "abreast."  # registered once, when Hydra finds its plugins
@@ -32,7 +36,7 @@ OUR_RESOLVERS = "abreast."  # registered once, when Hydra finds its plugins
 def host_kept() -> Iterator[None]:
     """Restore directory, environment, paths, streams, signals, warnings, logs, Hydra and random state."""
     with ExitStack() as stack:
-        for part in (_process, _signals, warnings.catch_warnings, _logging, _hydra, _random_state, _torch):
+        for part in PARTS:
             stack.enter_context(part())
         yield
 
@@ -176,6 +180,25 @@ def _torch() -> Iterator[None]:
             torch.set_num_threads(threads)
 
 
+@contextmanager
+def _lines() -> Iterator[None]:
+    """In a notebook print plain lines: rich would show each as HTML, and the kernel asks for colours."""
+    module: Any = rich.console
+    in_notebook = module._is_jupyter
+    if not is_on("notebook_lines") or not in_notebook():
+        yield
+        return
+    module._is_jupyter = lambda: False
+    try:
+        with environment_variables({"FORCE_COLOR": None}):
+            yield
+    finally:
+        module._is_jupyter = in_notebook
+
+
 def _flushes_denormals() -> bool:
     """Whether this thread takes denormal numbers for zero; torch does not say."""
     return bool((torch.full((1,), 1e-310, dtype=torch.float64) * 1.0 == 0).item())
+
+
+PARTS = (_process, _signals, warnings.catch_warnings, _logging, _hydra, _random_state, _torch, _lines)

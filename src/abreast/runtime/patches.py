@@ -1,10 +1,8 @@
 """Every change that is made to a library or to this process, with the versions it was tested with. No torch.
 
-None of them changes a result: a run gives bitwise the same weights without them, only later or with more
-messages. `ABREAST_NO_PATCHES=1` turns all of them off, and one turns itself off where its library no longer
-has what it relies on. What replaces a kernel's result or a default of the arithmetic is not a patch.
-
-To add one, write a row of `PATCHES` and ask `is_on(name)` where it is applied.
+None of them changes a weight. `ABREAST_NO_PATCHES=1` turns all of them off, and one turns itself off where
+its library no longer has what it relies on. What changes the arithmetic is not a patch. To add one, write a
+row of `PATCHES` and ask `is_on(name)` where it is applied.
 """
 
 from __future__ import annotations
@@ -30,12 +28,10 @@ class Patch:
         name: what `is_on` is asked for.
         home: the module that applies it.
         library: the distribution that it changes or whose private names it uses; `python` or `glibc`.
-        tested: the first and the last version that it was tested with, as `major.minor`; None where it uses
-            documented functions alone, which any version has.
+        tested: the first and the last version that it was tested with, as `major.minor`; None for any.
         what: what it does.
         without: what happens without it.
-        private: what it relies on in the library and no documentation promises, as `module:attribute`. Where
-            one is missing, the patch is off.
+        private: what it relies on and no documentation promises, as `module:attribute`: without it, off.
         required: it restores state that the library gives no public way to restore, so it cannot be off.
     """
 
@@ -152,6 +148,15 @@ PATCHES = (
         tested=("2.21", "2.21"),
         what="keeps the thread that writes events from printing an error of the disk that the run reports",
         without="the error is printed twice, once with a traceback",
+    ),
+    Patch(
+        "notebook_lines",
+        home="abreast.api.host",
+        library="rich",
+        tested=("15.0", "15.0"),
+        what="lets rich print plain lines where a notebook calls abreast.train and the like",
+        without="each line is shown as HTML, and has escape codes in its text",
+        private=("rich.console:_is_jupyter",),
     ),
     Patch(
         "lightning_loops",
