@@ -56,7 +56,8 @@ def main() -> None:
     """Execute all of them in place."""
     for path in sorted(DOCS.glob("*.ipynb")):
         with tempfile.TemporaryDirectory() as folder:
-            nbformat.write(execute(path, Path(folder)), path)
+            text = nbformat.writes(execute(path, Path(folder)))
+            path.write_text(f"{text.replace(f'{folder}/', '').rstrip()}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

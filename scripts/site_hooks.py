@@ -6,9 +6,11 @@ nothing is written twice and no package can be missing.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from pathlib import Path
+from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -68,7 +70,29 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, f"api/{name}.md", content=text))
         lines.append(f"- [`abreast.{name}`]({name}.md): {summary(name)}")
     files.append(File.generated(config, "api/index.md", content="\n".join(lines) + "\n"))
+    for path in sorted(Path(config.docs_dir).glob("*.ipynb")):
+        files.append(File.generated(config, f"{path.stem}.md", content=notebook_page(path)))
     return files
+
+
+def notebook_page(path: Path) -> str:
+    """A notebook as a page: its text, its code, and what the code printed and showed."""
+    parts = []
+    for cell in json.loads(path.read_text())["cells"]:
+        source = "".join(cell["source"])
+        parts.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
+        parts += map(_output, cell.get("outputs", ()))
+    first, *others = parts
+    return "\n\n".join([first, f"[The notebook itself]({path.name}){{ download }}", *others]) + "\n"
+
+
+def _output(output: dict[str, Any]) -> str:
+    data = output.get("data", {})
+    if "text/html" in data:
+        shown = "".join(data["text/html"])
+        return f'<div class="notebook-output">{" ".join(shown.split())}</div>'
+    text = "".join(output.get("text", data.get("text/plain", "")))
+    return f"```text\n{text.rstrip()}\n```"
 
 
 def relink(text: str) -> str:
@@ -83,7 +107,7 @@ def on_page_markdown(markdown: str, /, **_: object) -> str:
     """Turn links from docs/ to pages at the root of the repository into links within the site."""
     for page, name in PAGES.items():
         markdown = markdown.replace(f"](../{name})", f"]({page})")
-    return markdown
+    return re.sub(r"\]\((\w+)\.ipynb\)(?!{)", r"](\1.md)", markdown)
 
 
 def summary(package: str) -> str:

@@ -18,7 +18,12 @@ from abreast.cli.train import latest_decision
 from abreast.errors import ConfigError
 
 
-def train(*overrides: str, dir: str | PathLike[str] | None = None, **settings: Any) -> Run:
+def train(
+    *overrides: str,
+    dir: str | PathLike[str] | None = None,
+    config_dir: str | PathLike[str] | None = None,
+    **settings: Any,
+) -> Run:
     """Train one run and test it, as `python train.py` does.
 
     `abreast.train("loss=mse", "optim=sgd")` is `abreast.train(loss="mse", optim="sgd")`. A dictionary sets
@@ -33,6 +38,7 @@ def train(*overrides: str, dir: str | PathLike[str] | None = None, **settings: A
     Args:
         overrides: As on the command line.
         dir: The run's directory; None for a new one below `runs/`.
+        config_dir: A folder with options of your own, as of `--config-dir`.
         settings: Values by key.
 
     Returns:
@@ -44,7 +50,10 @@ def train(*overrides: str, dir: str | PathLike[str] | None = None, **settings: A
     """
     settings, objects = take_objects(settings, is_sweep=False)
     arguments = to_overrides(overrides, settings, is_sweep=False)
-    return Run(train_command([*arguments, *_directory("hydra.run.dir", dir)], objects), objects=objects)
+    return Run(
+        train_command([*_flags(config_dir), *arguments, *_directory("hydra.run.dir", dir)], objects),
+        objects=objects,
+    )
 
 
 def resume(
@@ -79,7 +88,12 @@ def resume(
     return Run(directory, trust=trust, objects=objects)
 
 
-def sweep(*overrides: str, dir: str | PathLike[str] | None = None, **settings: Any) -> Sweep:
+def sweep(
+    *overrides: str,
+    dir: str | PathLike[str] | None = None,
+    config_dir: str | PathLike[str] | None = None,
+    **settings: Any,
+) -> Sweep:
     """Train a run for each combination of the values, side by side, as `python train.py -m` does.
 
     `abreast.sweep(loss=["mse", "hinge"], seed=range(5))` are ten runs. The same call again resumes a sweep
@@ -88,6 +102,7 @@ def sweep(*overrides: str, dir: str | PathLike[str] | None = None, **settings: A
     Args:
         overrides: As on the command line (`"loss=mse,hinge"`, `"+study=losses"`).
         dir: The sweep's directory; None for that of the same call before, or a new one below `runs/`.
+        config_dir: As of `train`.
         settings: Values by key; a list, tuple, range or array holds those to sweep over.
 
     Returns:
@@ -99,7 +114,9 @@ def sweep(*overrides: str, dir: str | PathLike[str] | None = None, **settings: A
     """
     settings, objects = take_objects(settings, is_sweep=True)
     arguments = to_overrides(overrides, settings, is_sweep=True)
-    directory = train_command(["-m", *arguments, *_directory("hydra.sweep.dir", dir)], objects)
+    directory = train_command(
+        ["-m", *_flags(config_dir), *arguments, *_directory("hydra.sweep.dir", dir)], objects
+    )
     return Sweep(directory, objects)
 
 
@@ -110,6 +127,7 @@ def decide(
     first_seed: int = 0,
     metric: str | None = None,
     dir: str | PathLike[str] | None = None,
+    config_dir: str | PathLike[str] | None = None,
     **settings: Any,
 ) -> Decision:
     """Train two settings on more and more seeds until the difference between them is known.
@@ -124,6 +142,7 @@ def decide(
         first_seed: The first seed.
         metric: What is compared on the test set; None: accuracy, for regression r2.
         dir: As of `sweep`.
+        config_dir: As of `train`.
         settings: As of `sweep`.
 
     Returns:
@@ -135,7 +154,7 @@ def decide(
     limits = {"margin": margin, "max_seeds": max_seeds, "first_seed": first_seed, "metric": metric}
     settings, objects = take_objects(settings, is_sweep=True)
     arguments = to_overrides(overrides, {**settings, **limits}, is_sweep=True)
-    command = [*multirun_arguments(arguments), *_directory("hydra.sweep.dir", dir)]
+    command = [*_flags(config_dir), *multirun_arguments(arguments), *_directory("hydra.sweep.dir", dir)]
     directory = train_command(command, objects)
     decided = latest_decision()
     assert decided is not None
@@ -168,6 +187,10 @@ def load(
     """
     config = Run(run).config
     return Run(run, checkpoint=checkpoint, trust=trust, objects=objects_of(config, model, data))
+
+
+def _flags(config_dir: str | PathLike[str] | None) -> list[str]:
+    return [] if config_dir is None else ["--config-dir", fspath(config_dir)]
 
 
 def _directory(key: str, folder: str | PathLike[str] | None) -> list[str]:

@@ -8,9 +8,12 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from abreast.api.html import escaped, figure_html, table_html
+from abreast.api.html import escaped, table_html
+from abreast.api.svg import image_html
 from abreast.config.types import Config, Json
 from abreast.errors import RunError
+from abreast.metrics.registry import title
+from abreast.report.figures.base import layout, line_style, marker_symbol
 from abreast.report.formatting import format_number
 from abreast.runs.directory import RunDirectory
 from abreast.runs.state import readable_status
@@ -155,20 +158,35 @@ class Run:
     def _repr_html_(self) -> str:
         scores = self.scores
         names = dict.fromkeys(name.partition("/")[2] for name in scores if name.count("/") == 1)
-        rows = [[name, *(_cell(scores.get(f"{stage}/{name}")) for stage in STAGES)] for name in names]
+        rows = [
+            [title(f"test/{name}"), *(_cell(scores.get(f"{stage}/{name}")) for stage in STAGES)]
+            for name in names
+        ]
         return f"<p>{escaped(self)}</p>" + table_html(("", *STAGES), rows) + self._curves()
 
     def _curves(self) -> str:
-        """The learning curves; nothing where there are none."""
-        from abreast.report.analysis import analyse
-        from abreast.report.collect import collect
-        from abreast.report.figures.base import FigureOptions
-        from abreast.report.figures.curves import learning_curves
-
-        analysis = analyse(collect([self.directory]))
-        if not analysis.tasks:
+        """The curves of training and validation; nothing where there are none."""
+        try:
+            rows = self._files.read_metrics()
+        except RunError:
             return ""
-        return figure_html(learning_curves(analysis.tasks[0], analysis, FigureOptions()))
+        names = [name for name in ("accuracy", "r2", "loss") if any(f"train/{name}" in row for row in rows)]
+        if not names:
+            return ""
+        data = [
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": stage,
+                "x": [row["epoch"] for row in rows if key in row],
+                "y": [row[key] for row in rows if key in row],
+                "line": line_style(index),
+                "marker": {"symbol": marker_symbol(index)},
+            }
+            for index, (stage, key) in enumerate((stage, f"{stage}/{names[0]}") for stage in ("train", "val"))
+        ]
+        frame = layout("epoch", title(f"val/{names[0]}"), height=300, showlegend=True)
+        return image_html({"data": data, "layout": frame}, "Learning curves")
 
 
 def _cell(value: float | None) -> str:

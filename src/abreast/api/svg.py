@@ -93,6 +93,8 @@ def _linear(values: Sequence[float], given: Sequence[float] | None, start: float
     exact = (high - low) / MOST_TICKS
     power = 10.0 ** math.floor(math.log10(exact))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= exact)
+    if all(value.is_integer() for value in finite):
+        step = max(1.0, step)  # as of epochs
     first, last = math.ceil(low / step), math.floor(high / step)
     digits = max(0, -math.floor(math.log10(step)))
     ticks = [(index * step, f"{index * step:.{digits}f}") for index in range(first, last + 1)]
