@@ -248,6 +248,28 @@ MISTAKES = {
     "optim=lbfgs trainer.precision=16-mixed": ["trainer.precision: LBFGS does not work with 16-mixed"],
     "trainer.precision=16-mixed trainer.gradient_clip_val=1": ["write optim.fused=false"],
     "trainer.max_epochs=-1": ["trainer.max_epochs: the run would never end"],
+    "data=wine loss.criterion.weight=[1,2]": [
+        "loss.criterion.weight: has 2 numbers for 3 classes: give one a class"
+    ],
+    "data=torchvision data.name=CIFAR100 loss=bce loss.criterion.pos_weight=[1]": [
+        "loss.criterion.pos_weight: has 1 number for 100 classes: give one a class"
+    ],
+    "model.gain=[1,2,3]": [
+        "model.gain: has 3 factors for 2 layers with weights; give one for each, or a single number for the "
+        "last one"
+    ],
+    "model=cnn model.hidden=[8,8] model.gain=[1,2]": [
+        "model.gain: has 2 factors for 5 layers with weights; give one for each, or a single number for the "
+        "last one"
+    ],
+    "model.residual=true model.hidden=[4,5]": [
+        "model.residual: adds a hidden layer to the one before it, of the same width, but "
+        "model.hidden=[4, 5] has no such neighbours; write model.hidden=[64,64,64], for example"
+    ],
+    "loss=hinge data.augment={{cutmix:1}}": [
+        "data.augment.cutmix: gives each example shares of two classes, and this loss takes one class. "
+        "Losses that take shares: "
+    ],
     "data=random data.classes=3 loss.criterion.weight=[1,2]": [
         "loss.criterion.weight: has 2 numbers for 3 classes: give one a class"
     ],

@@ -325,7 +325,7 @@ def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]
             [
                 "data.row: no such key. own_parts.source takes: path, rows, task, batch_size, "
                 "eval_batch_size, val_fraction, split_seed, folds, fold, "
-                "label_noise, augment, scale_targets, shuffle, normalize. Did you mean data.rows?"
+                "label_noise, augment, scale_targets, shuffle, normalize, pca. Did you mean data.rows?"
             ],
         ),
     ],

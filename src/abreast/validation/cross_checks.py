@@ -14,12 +14,12 @@ from abreast.metrics.registry import TASKS, asking_for, direction, monitored_key
 from abreast.metrics.requested import nodes
 from abreast.static.signatures import resolve
 from abreast.suggestions import did_you_mean, listed
+from abreast.validation.known_data import class_count
 from abreast.validation.loss_forms import check_forms, check_mixing
 from abreast.validation.metrics import check_metrics
+from abreast.validation.model_sizes import check_model
 
 _CLOSURE = {"LBFGS", "SAM"}
-# Classes of the data sets that are known before they are loaded.
-_COUNTS = {f"abreast.data.{name}": 10 for name in ("digits", "mnist", "fashion_mnist", "kmnist")}
 # What abreast requires of the Trainer.
 _NEEDED = {
     "fast_dev_run": (False, "it leaves no checkpoint to test; debug=fast is for a quick try"),
@@ -35,6 +35,7 @@ def crosschecks(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[
     yield from check_forms(config["loss"]) if isinstance(config.get("loss"), Mapping) else ()
     yield from _classes(config)
     yield from _folds(config)
+    yield from check_model(config["model"]) if isinstance(config.get("model"), Mapping) else ()
     augment = _get(config, "data.augment")
     yield from augment_mistakes(augment) if isinstance(augment, Mapping) else ()
     yield from check_mixing(config, folders)
@@ -94,10 +95,8 @@ def _folds(config: Mapping[str, Any]) -> Iterator[str]:
 def _classes(config: Mapping[str, Any]) -> Iterator[str]:
     if _get(config, "data.task") == "regression" and _number(config, "data.label_noise", 0) > 0:
         yield "data.label_noise: replaces classes, but data.task=regression; leave it out"
-    classes = _get(config, "data.classes")
-    count = len(classes) if isinstance(classes, list) else classes
-    count = _COUNTS.get(str(_get(config, "data._target_", "")), count)
-    if not isinstance(count, int) or _get(config, "data.task") != "classification":
+    count = class_count(_get(config, "data", {}))
+    if count is None or _get(config, "data.task") != "classification":
         return
     if count < 2:
         yield f"data.classes: classification needs at least 2 classes, got {count}"
