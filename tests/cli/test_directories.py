@@ -68,5 +68,5 @@ def test_long_names_are_shortened(outcomes: tuple[Path, list[Outcome]]) -> None:
         assert 200 <= len(name.name) <= 255
     assert "shorter name" in single.out
     assert "shorter name" not in short.out
-    assert Path(lines(usual)[0][2]).name.endswith("_digits_cross_entropy_adam")
+    assert Path(lines(usual)[0][2]).name.endswith("_digits_mlp_cross_entropy_adam")
     assert Path(lines(short)[0][2]).name == "x_data.dir=mine,data=mnist"

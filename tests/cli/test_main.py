@@ -39,7 +39,7 @@ def test_a_run_gets_plain_values_and_its_directory(tmp_path: Path) -> None:
     assert given["full_error"] is None
     directory = Path(given["run_dir"])
     assert directory.is_relative_to(tmp_path / "runs")
-    assert directory.name.endswith("_digits_cross_entropy_sgd")
+    assert directory.name.endswith("_digits_mlp_cross_entropy_sgd")
     assert (directory / "train.log").is_file()
     assert (directory / ".hydra" / "config.yaml").is_file()
 

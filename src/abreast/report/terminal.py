@@ -36,10 +36,7 @@ def print_analysis(analysis: Analysis, console: Console) -> None:
     for task in analysis.tasks:
         if task.label:
             console.print(Text(f"\n{printable(task.label)}", style="bold"))
-        if console.width < NARROW:
-            _print_group_lines(task.groups, analysis, console)
-        else:
-            console.print(_groups_table(task.groups, analysis, console.width))
+        _print_groups(task.groups, analysis, console, MOST_ROWS)
         console.print()
         console.print(Text(printable(headline(task, analysis)), style="bold"))
         for line in findings(task, analysis):
@@ -54,7 +51,22 @@ def print_analysis(analysis: Analysis, console: Console) -> None:
     _print_excluded(analysis, console)
 
 
-def _groups_table(groups: Sequence[Group], analysis: Analysis, width: int) -> Table:
+def print_best(analysis: Analysis, console: Console, most: int) -> None:
+    """Print for each task the table of the best groups, and which one is best."""
+    for task in analysis.tasks:
+        console.print(Text(f"\n{printable(task.label)}" if task.label else "", style="bold"))
+        _print_groups(task.groups, analysis, console, most)
+        console.print(Text(printable(headline(task, analysis)), style="bold"))
+
+
+def _print_groups(groups: Sequence[Group], analysis: Analysis, console: Console, most: int) -> None:
+    if console.width < NARROW:
+        _print_group_lines(groups, analysis, console, most)
+    else:
+        console.print(_groups_table(groups, analysis, console.width, most))
+
+
+def _groups_table(groups: Sequence[Group], analysis: Analysis, width: int, most: int) -> Table:
     is_wide = width >= WIDE
     lost = {"failed": _failed, "collapsed": _collapsed}
     lost = {title: cell for title, cell in lost.items() if is_wide and any(map(cell, groups))}
@@ -65,7 +77,7 @@ def _groups_table(groups: Sequence[Group], analysis: Analysis, width: int) -> Ta
     for title in ("n", *lost, *(("difference", "p") if is_wide else ())):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("" if is_wide else "compared with the best", no_wrap=True)
-    for group in groups[:MOST_ROWS]:
+    for group in groups[:most]:
         comparison = group.comparison
         is_compared = comparison is not None and comparison.difference is not None
         difference = format_difference_interval(comparison) if comparison and is_compared else ""
@@ -80,8 +92,8 @@ def _groups_table(groups: Sequence[Group], analysis: Analysis, width: int) -> Ta
             *([difference, format_p_value(comparison.p_adjusted if comparison else None)] if is_wide else []),
             Text("\n".join(filter(None, verdict)), style=STYLES.get(group.verdict, "")),
         )
-    if len(groups) > MOST_ROWS:
-        table.add_row(Text(f"… {len(groups) - MOST_ROWS} more", style="dim"))
+    if len(groups) > most:
+        table.add_row(Text(f"… {len(groups) - most} more", style="dim"))
     return table
 
 
@@ -99,9 +111,9 @@ def _lost(group: Group) -> list[str]:
     return [failed, format_collapsed(group) if group.values else ""]
 
 
-def _print_group_lines(groups: Sequence[Group], analysis: Analysis, console: Console) -> None:
+def _print_group_lines(groups: Sequence[Group], analysis: Analysis, console: Console, most: int) -> None:
     console.print(Text(metric_title(analysis.metric), style="bold"))
-    for group in groups[:MOST_ROWS]:
+    for group in groups[:most]:
         comparison = group.comparison
         values = [
             format_mean(group.summary),
@@ -113,8 +125,8 @@ def _print_group_lines(groups: Sequence[Group], analysis: Analysis, console: Con
         console.print(Text(f"  {', '.join(filter(None, values))}", style=STYLES.get(group.verdict, "")))
         if comparison and comparison.difference is not None:
             console.print(Text(f"  difference {format_difference_interval(comparison)}"))
-    if len(groups) > MOST_ROWS:
-        console.print(Text(f"… {len(groups) - MOST_ROWS} more", style="dim"))
+    if len(groups) > most:
+        console.print(Text(f"… {len(groups) - most} more", style="dim"))
 
 
 def _print_excluded(analysis: Analysis, console: Console) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -13,6 +12,7 @@ from abreast.config.types import Json
 from abreast.metrics.registry import METRICS, STAGES, declared, title
 from abreast.runs.chance import EXAMPLES, at_chance, chance_of, judged_stage
 from abreast.runs.diagnosis import fitted_level, likely_cause
+from abreast.runtime.console import console as standard_console
 from abreast.runtime.printable import printable
 
 
@@ -32,7 +32,7 @@ def print_summary(path: Path, result: Json, warnings: Sequence[str] = ()) -> Non
         values = [metrics.get(f"{stage}/{metric.name}") for stage in stages]
         if any(value is not None for value in values):
             table.add_row(metric.short_title, *("" if value is None else _number(value) for value in values))
-    console = Console(highlight=False)
+    console = standard_console()
     console.print(table)
     for name, value in result["facts"].items():
         console.print(Text(printable(f"{name.replace('_', ' ')}: {value:.4g}")))

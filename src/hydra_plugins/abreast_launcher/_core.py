@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 
 from abreast.build.changed_data import ChangedDataError, FinishedRuns
 from abreast.errors import AbreastError, Interrupted, RunError
+from abreast.report.sweep_end import print_best_groups
 from abreast.runs.replaced import clear
 from abreast.runtime.directory_lock import is_used
 from abreast.runtime.outside_cause import outside_cause
@@ -54,6 +55,8 @@ def launch(
     _report_failures(jobs)
     sweeper = OmegaConf.select(hydra.config, "hydra.runtime.choices.hydra/sweeper")
     if sweeper == "basic" and len(jobs) > 1:
+        if _trains_runs(hydra.task):
+            print_best_groups(hydra.sweep_dir, len(jobs))
         log.info("To compare them: abreast report %s", hydra.sweep_dir)
     return [job.returned for job in jobs if job.returned is not None]
 

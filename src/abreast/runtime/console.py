@@ -1,0 +1,44 @@
+"""The terminal that results and progress are printed to. No torch."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+
+from rich.console import Console
+
+
+def console() -> Console:
+    """Standard output: styled in a terminal, plain text in pipes, files and notebooks, and on demand.
+
+    `NO_COLOR` (https://no-color.org) and `TERM=dumb` demand it.
+    """
+    return Console(
+        file=sys.stdout, highlight=False, force_jupyter=False, color_system=None if is_plain() else "auto"
+    )
+
+
+def is_live(output: Console) -> bool:
+    """Whether what is printed there can be drawn anew."""
+    return output.is_terminal and not is_plain()
+
+
+def is_plain() -> bool:
+    """Whether escape codes are not wanted."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") in ("dumb", "unknown")
+
+
+def fitting(parts: Iterable[str], width: int) -> str:
+    """The first parts that fit into a line of that width, at least one if there are any.
+
+    >>> fitting(["epoch 2/10", "12 s left", "40 of 40 lanes"], 24)
+    'epoch 2/10  12 s left'
+    """
+    line = ""
+    for part in parts:
+        longer = f"{line}  {part}" if line else part
+        if line and len(longer) > width:
+            break
+        line = longer
+    return line
