@@ -7,19 +7,18 @@ once; the values are computed for many steps together.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from abreast.losses import Loss
+from abreast.stacking.cross_entropy import StackedCrossEntropy
 from abreast.stacking.custom_losses import CustomLosses
 from abreast.stacking.random_numbers import LaneRandom, is_custom_module
 
-MEAN, SUM = 1, 2  # torch's numbers for a reduction
+SUM = 2  # torch's number for a reduction
 CUSTOM = "custom"  # of a loss that may draw random numbers
-LEVEL = 16  # torch sums a batch's losses in groups of 16, to keep rounding small
 
 
 class StackedCriterion(Protocol):
@@ -30,66 +29,6 @@ class StackedCriterion(Protocol):
 
     def values(self, saved: Sequence[Tensor]) -> Tensor:
         """The losses `[S, k]` of S steps of one batch size, from what `gradient` returned for `values`."""
-
-
-class StackedCrossEntropy:
-    """Mean cross-entropy of class indices, without weights or ignored labels."""
-
-    def gradient(self, scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Saves the log-probabilities of the labels, `[k, B]`."""
-        logs = torch.log_softmax(scores, -1)
-        labels = targets[..., None]
-        grad_logs = torch.zeros_like(logs, memory_format=torch.contiguous_format)
-        grad_logs.scatter_(-1, labels, -1 / targets.shape[1])
-        grad = torch._log_softmax_backward_data(grad_logs, logs, -1, logs.dtype)
-        return grad, logs.gather(-1, labels).squeeze(-1)
-
-    def values(self, saved: Sequence[Tensor]) -> Tensor:
-        """Summed in torch's order."""
-        logs = torch.stack(list(saved))
-        examples = logs.shape[-1]
-        if logs.device.type != "cpu":  # where a batched loss rounds in its own way already
-            return -logs.mean(-1)
-        if _sums_as_torch(examples):
-            return negative_mean(logs)
-        labels = torch.zeros(examples, dtype=torch.int64, device=logs.device)
-        losses = [_nll(lane_logs[:, None], labels) for lane_logs in logs.flatten(0, 1)]
-        return torch.stack(losses).view(logs.shape[:-1])
-
-
-def negative_mean(logs: Tensor) -> Tensor:
-    """Minus the mean over the last dimension, summed as torch's negative log-likelihood sums on the CPU.
-
-    `aten/src/ATen/native/LossNLL.cpp`: example b is added to the lowest of several sums, which is added to
-    the next one when b is a multiple of 16, that one when b is a multiple of 16 squared, and so on.
-    """
-    examples = logs.shape[-1]
-    sums = [logs.new_zeros(logs.shape[:-1]) for _ in range(8)]
-    for b, log in enumerate(logs.movedim(-1, 0).contiguous()):
-        sums[0] -= log
-        for level in range(7):
-            if b & ((LEVEL - 1) << (4 * level)):
-                break
-            sums[level + 1] += sums[level]
-            sums[level].zero_()
-    total = sums[0]
-    for partial_sum in sums[1:]:
-        total = total + partial_sum
-    return total / examples
-
-
-@cache
-def _sums_as_torch(examples: int) -> bool:
-    """Whether `negative_mean` is bitwise equal to this version of torch for so many examples."""
-    generator = torch.Generator().manual_seed(0)
-    logs = -torch.rand(8, examples, generator=generator).exp()
-    labels = torch.zeros(examples, dtype=torch.int64)
-    return negative_mean(logs).equal(torch.stack([_nll(row[:, None], labels) for row in logs]))
-
-
-def _nll(logs: Tensor, labels: Tensor) -> Tensor:
-    loss: Tensor = torch.ops.aten.nll_loss_forward(logs, labels, None, MEAN, -100)[0]
-    return loss
 
 
 class StackedMSE:
