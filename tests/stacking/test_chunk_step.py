@@ -159,7 +159,7 @@ def test_another_device_than_the_cpu_takes_all_lanes_from_one_thread() -> None:
 
 
 def test_the_forms_of_other_devices_give_the_losses_of_the_cpu() -> None:
-    from abreast.stacking.losses import StackedCrossEntropy
+    from abreast.stacking.cross_entropy import StackedCrossEntropy
 
     logs = -torch.rand(3, 4, 32).exp()
     on_meta = StackedCrossEntropy().values([logs[0].to("meta")])
