@@ -63,7 +63,8 @@ def point(width: int, lanes: int, logger: str) -> dict[str, float]:
     from lightning.pytorch import Callback
 
     from abreast.stacking.build import Job
-    from abreast.stacking.run import Options, train_stack
+    from abreast.stacking.options import Options
+    from abreast.stacking.run import train_stack
 
     class Clock(Callback):
         """CPU seconds of the blocks of later epochs, and the wall clock's of all of them."""

@@ -25,7 +25,8 @@ from abreast.build.data import build_data
 from abreast.config.options import MAIN, conf_dir
 from abreast.stacking.build import Job
 from abreast.stacking.grouping import plan
-from abreast.stacking.run import Options, train_stack
+from abreast.stacking.options import Options
+from abreast.stacking.run import train_stack
 from abreast.training.run import run
 
 Sweep = Sequence[dict[str, Any]]

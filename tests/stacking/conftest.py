@@ -81,7 +81,8 @@ def both(tmp_path: Path, reference: References) -> Both:
     one error of one message, which names the step.
     """
     from abreast.stacking.build import Job
-    from abreast.stacking.run import Options, train_stack
+    from abreast.stacking.options import Options
+    from abreast.stacking.run import train_stack
 
     def trained(
         configs: Sequence[dict[str, Any]], diverge: Collection[int] = (), **options: Any

@@ -14,7 +14,8 @@ from abreast.runs.directory import RunDirectory
 from abreast.runtime.patches import is_on
 from abreast.stacking.build import Job, Outcome
 from abreast.stacking.chunk import Chunk
-from abreast.stacking.run import Options, train_stack
+from abreast.stacking.options import Options
+from abreast.stacking.run import train_stack
 from support.disks import mounted
 from support.forks import run_forked
 from support.helpers import allowed, compose, jobs_of

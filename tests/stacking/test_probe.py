@@ -10,8 +10,8 @@ import pytest
 
 from abreast.config.types import Config
 from abreast.stacking.grouping import lane_key
+from abreast.stacking.options import Options
 from abreast.stacking.probe import ProbeError, probe_run, probe_stack
-from abreast.stacking.run import Options
 from support.helpers import compose
 
 SMALL = ("data=random", "data.size=300", "data.test_size=50", "model.hidden=[8]", "trainer=cpu")

@@ -13,7 +13,8 @@ from hydra.utils import execution_whitelist
 from abreast.config.schema import LoaderKeys, names
 from abreast.stacking import losses, random_numbers
 from abreast.stacking.build import Job
-from abreast.stacking.run import Options, train_stack
+from abreast.stacking.options import Options
+from abreast.stacking.run import train_stack
 from abreast.training.run import run
 from support.helpers import WHITELIST
 

@@ -15,7 +15,8 @@ from abreast.errors import Interrupted
 from abreast.runs.directory import RunDirectory
 from abreast.stacking.build import Job
 from abreast.stacking.chunk import Chunk
-from abreast.stacking.run import Options, train_stack
+from abreast.stacking.options import Options
+from abreast.stacking.run import train_stack
 from abreast.training.run import resume
 from support.helpers import allowed, compose, options
 from support.optimizers import ALONE, optimizers

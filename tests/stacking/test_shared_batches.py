@@ -12,7 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from abreast.stacking import shared_batches
 from abreast.stacking.build import Job
-from abreast.stacking.run import Options, train_stack
+from abreast.stacking.options import Options
+from abreast.stacking.run import train_stack
 from abreast.stacking.shared_batches import (
     WideProducts,
     by_lane,

@@ -10,9 +10,11 @@ import pytest
 import torch
 
 from abreast.runs.directory import RunDirectory
-from abreast.stacking.build import Job, Outcome, build_lanes
+from abreast.stacking.build import Job
 from abreast.stacking.grouping import plan
 from abreast.stacking.run import train_stack
+from abreast.stacking.supply import LaneSupply
+from abreast.stacking.waiting import WaitingRuns
 from support.helpers import allowed, compose
 
 Configs = Callable[..., list[dict[str, Any]]]
@@ -67,7 +69,7 @@ def test_the_splits_are_of_three_lengths(configs: Configs, tmp_path: Path) -> No
     """What the test above trains: it would pass where all epochs are equally long."""
     jobs = [Job(cfg, tmp_path / str(n)) for n, cfg in enumerate(configs(DATA, *SPLITS))]
     with allowed():
-        lanes = build_lanes(jobs, [RunDirectory(job.directory) for job in jobs], [Outcome() for _ in jobs])
+        lanes = LaneSupply(jobs, WaitingRuns(jobs), len(jobs)).first()
     assert [lane.batches for lane in lanes] == [9, 9, 9, 8, 8, 10, 10]
     assert [len(lane.data.test) for lane in lanes] == [54, 54, 54, 68, 68, 30, 29]
 
@@ -111,7 +113,7 @@ def test_the_rows_are_in_memory_once(configs: Configs, tmp_path: Path) -> None:
     runs = configs(("data.size=5000", "data.label_noise=0.1"), *splits)
     jobs = [Job(cfg, tmp_path / str(n)) for n, cfg in enumerate(runs)]
     with allowed():
-        lanes = build_lanes(jobs, [RunDirectory(job.directory) for job in jobs], [Outcome() for _ in jobs])
+        lanes = LaneSupply(jobs, WaitingRuns(jobs), len(jobs)).first()
     memory: dict[int, int] = {}
     for lane in lanes:
         for part in (lane.data.train, lane.data.val, lane.data.test):

@@ -17,7 +17,8 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from abreast.stacking.build import Job
-from abreast.stacking.run import Options, train_stack
+from abreast.stacking.options import Options
+from abreast.stacking.run import train_stack
 from abreast.training.run import run
 from support.helpers import allowed, compose
 

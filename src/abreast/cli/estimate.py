@@ -16,7 +16,7 @@ from abreast.stacking.cost import Cost
 from abreast.stacking.grouping import lane_key, shared_settings, split
 
 if TYPE_CHECKING:
-    from abreast.stacking.run import Options
+    from abreast.stacking.options import Options
     from hydra_plugins.abreast_launcher.config import AbreastLauncherConf
 
 MOST_PROBES = 4
@@ -136,7 +136,7 @@ def estimate(parts: Sequence[Part], launcher: AbreastLauncherConf | None, began:
         began: When the command began, by `time.perf_counter`.
     """
     importlib.import_module("abreast.runtime.fast_import")  # before Lightning
-    from abreast.stacking.run import Options
+    from abreast.stacking.options import Options
 
     importlib.import_module("abreast.stacking.probe")
     start = time.perf_counter() - began

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from lightning.pytorch import Callback, Trainer
 from torch import nn
 
-from abreast.build.changed_data import ChangedDataError, check_same_data
+from abreast.build.changed_data import check_same_data
 from abreast.build.components import ComponentCache, build_learner, build_net
 from abreast.build.data import build_data, ignore_index
 from abreast.build.instantiate import Factories, make
@@ -49,11 +49,13 @@ class Job:
         cfg: Its resolved config.
         directory: Its run directory.
         title: What sets it apart from the other runs.
+        position: Where it continues: epochs that are complete, and mini-batches of the next one.
     """
 
     cfg: Config
     directory: Path
     title: str = ""
+    position: tuple[int, int] = (0, 0)
 
 
 @dataclass
@@ -70,6 +72,11 @@ class Outcome:
     error: BaseException | None = None
     not_stacked: str | None = None
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the run was begun; one that was not has no outcome."""
+        return self.value is not None or self.error is not None
+
 
 def lanes_that_fit(memory_gib: float, cfg: Config) -> int:
     """How many lanes fit into memory.
@@ -84,12 +91,14 @@ def lanes_that_fit(memory_gib: float, cfg: Config) -> int:
     return max(1, int(memory_gib * 2**30 / lane))
 
 
-def build_lanes(
-    jobs: Sequence[Job], directories: Sequence[RunDirectory], outcomes: list[Outcome]
-) -> list[Lane]:
-    """Build a lane for every job that can be stacked; the outcomes say why others cannot.
+def lane_builder(jobs: Sequence[Job], count: int) -> LaneBuilder:
+    """Prepare the process and the data for the lanes of a stack.
 
     Lanes of different splits have their own data modules, which share the rows.
+
+    Args:
+        jobs: The runs that are known to become lanes, now or later.
+        count: The most lanes at a time.
     """
     cfg = jobs[0].cfg
     prepare_process()
@@ -97,23 +106,7 @@ def build_lanes(
     _, steps = build_step_config(cfg)
     lenient = next((job.cfg for job in jobs if ignore_index(job.cfg) is not None), cfg)
     shared = len({split_key(job.cfg) for job in jobs}) > 1
-    data = SplitData({**lenient, "seed": cfg["seed"]}, steps, shared=shared)
-    builder = LaneBuilder(data, len(jobs))
-    lanes: list[Lane] = []
-    for number, (job, directory) in enumerate(zip(jobs, directories, strict=True)):
-        if outcomes[number].error is not None:  # its directory cannot be written to
-            continue
-        try:
-            lanes.append(builder.build(number, job, directory))
-        except NotStackableError as reason:
-            outcomes[number].not_stacked = str(reason)
-        except ChangedDataError as error:  # once its data are back, it can be resumed
-            outcomes[number].error = error
-            directory.write_status("interrupted")
-        except Exception as error:
-            outcomes[number].error = error
-            directory.write_failure(error)
-    return lanes
+    return LaneBuilder(SplitData({**lenient, "seed": cfg["seed"]}, steps, shared=shared), count)
 
 
 class LaneBuilder:
@@ -163,7 +156,7 @@ class LaneBuilder:
             if isinstance(callback, RunWriter):
                 callback.share = 1 / self.count
         loggers = build_loggers(cfg, directory, self._factories)
-        lane = Lane(number, cfg, directory, data, learner, callbacks, loggers)
+        lane = Lane(number, cfg, directory, data, learner, callbacks, loggers, 1 / self.count)
         if built is not None:
             lane.random.continue_from(built)
         return lane
@@ -185,6 +178,8 @@ class LaneBuilder:
             raise NotStackableError(reason)
         if self._first_net is None:
             self._first_net = learner.net
+            with suppress(Exception):  # some cannot be copied; a copy stays as it is when the lane is trained
+                self._first_net = copy.deepcopy(learner.net)
         elif not is_same_architecture(learner.net, self._first_net):
             name = type(learner.net).__name__
             raise NotStackableError(f"{name} differs in architecture from the stack's first run")

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from abreast.stacking.chunk import Chunk
-from abreast.stacking.grouping import split_evenly
+from abreast.stacking.grouping import lane_key, split_evenly
 from abreast.stacking.lane import Lane
 from abreast.stacking.layout import Layout
 from abreast.stacking.optimizer_state import OptimizerSnapshot
+from abreast.stacking.shared_batches import batches_key
 
 REBUILD_STEPS = 12  # steps of a lane of a small network that rebuilding it may cost; 4 to 10, measured
 
@@ -23,6 +24,24 @@ def pays_off(ended: int, running: int, steps: int) -> bool:
         steps: Steps to the end of the training.
     """
     return min(ended, running) > 0 and ended * steps > running * REBUILD_STEPS
+
+
+def compacting_pays_off(chunks: Sequence[Chunk]) -> bool:
+    """Whether the lanes of the chunks that have ended should leave now."""
+    lanes = [lane for chunk in chunks for lane in chunk.lanes]
+    running = [lane for lane in lanes if lane.running]
+    steps = max((lane.learner.total_steps - lane.steps for lane in running), default=0)
+    return pays_off(len(lanes) - len(running), len(running), steps)
+
+
+def refill_pays_off(idle: int, lanes: int) -> bool:
+    """Whether free lanes cost as much as rebuilding the chunks with new lanes in their places.
+
+    Args:
+        idle: Lane-steps that free lanes have cost, and will have by the end of the next epoch.
+        lanes: Lanes of the rebuilt chunks.
+    """
+    return idle > lanes * REBUILD_STEPS
 
 
 def compact(chunks: Sequence[Chunk], layout: Layout) -> list[Chunk]:
@@ -46,10 +65,17 @@ def build_chunks(
     """Divide the lanes into the layout's chunks; `snapshots` holds the optimizers of lanes that resume.
 
     Lanes of different splits may have epochs that differ by some examples, as folds do: a batched operation
-    takes as many of each lane, so a chunk has lanes of one length.
+    takes as many of each lane, so a chunk has lanes of one length. Neighbours are lanes that share an
+    optimizer or a loss, with `shared_batches` their mini-batches before that.
     """
+
+    def neighbours(lane: Lane) -> tuple[object, ...]:
+        optimizer, loss = lane_key(lane.cfg)
+        shared = batches_key(lane) if layout.shared_batches else ()
+        return (*shared, optimizer, lane.steps, loss)
+
     by_length: dict[int, list[Lane]] = {}
-    for lane in lanes:
+    for lane in sorted(lanes, key=neighbours):
         by_length.setdefault(lane.data.examples_per_epoch, []).append(lane)
     chunks: list[Chunk] = []
     first = 0

@@ -128,6 +128,11 @@ def split(lanes: list[T], max_lanes: int) -> list[list[T]]:
     return split_evenly(lanes, math.ceil(len(lanes) / max_lanes))
 
 
+def largest_part(lanes: int, max_lanes: int) -> int:
+    """The size of the largest part when so many lanes are divided by `split`."""
+    return math.ceil(lanes / math.ceil(lanes / max_lanes))
+
+
 def split_evenly(lanes: list[T], parts: int) -> list[list[T]]:
     """Divide the lanes into so many parts, whose sizes differ by one at most."""
     bounds = [len(lanes) * part // parts for part in range(parts + 1)]

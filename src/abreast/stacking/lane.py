@@ -31,7 +31,6 @@ from abreast.stacking.optimizer_state import OptimizerSnapshot, cloned
 from abreast.stacking.optimizers import OptimizerGroup
 from abreast.stacking.parameters import detach_from_stack
 from abreast.stacking.random_numbers import LaneRandom, is_custom_module
-from abreast.stacking.training_rows import LaneOrder
 from abreast.training.finish import ChosenWeights, finish
 from abreast.training.record import StartRecord
 
@@ -47,6 +46,7 @@ class Lane:
     Attributes:
         number: The lane's position in its chunk.
         data: Its data; lanes of one split have the same.
+        share: The fraction of the time since it `began` that the run accounts for: one lane's.
         batches: Mini-batches in its epoch.
         epoch: Epochs that are complete.
         state: `running`; `stopped` when all went well; `dropped` by successive halving; or `failed`.
@@ -66,6 +66,8 @@ class Lane:
     learner: Learner
     callbacks: list[Callback]
     loggers: list[Logger]
+    share: float = 1.0
+    began: float = 0.0
 
     def __post_init__(self) -> None:
         self.callbacks = [callback for callback in self.callbacks if isinstance(callback, LANE_CALLBACKS)]
@@ -98,11 +100,6 @@ class Lane:
     def steps(self) -> int:
         """Optimizer steps that were done."""
         return self.epoch * self.batches + self.learner.epoch_progress.batches_done
-
-    @property
-    def order(self) -> LaneOrder:
-        """What the order of its mini-batches follows from."""
-        return LaneOrder(self.data, self.cfg["seed"], self.epoch)
 
     def attach(self, trainer: Trainer, max_epochs: int | None, loops: Callable[[], LoopsState]) -> None:
         """Show the stack's Trainer to the learner and the callbacks as theirs.

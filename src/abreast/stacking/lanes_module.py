@@ -12,7 +12,7 @@ from lightning.pytorch import LightningModule
 from abreast.stacking.evaluation import Evaluation
 from abreast.stacking.lane import Lane
 from abreast.stacking.layout import for_each
-from abreast.stacking.training_rows import move_to_device
+from abreast.stacking.training_rows import Moved, move_to_device
 
 B = TypeVar("B")
 
@@ -29,10 +29,15 @@ class LanesModule(LightningModule):
         super().__init__()
         self.lanes = list(lanes)
         self.workers = workers
+        self._moved: Moved = {}
 
     def setup(self, stage: str) -> None:
         """Move the lanes' data to the Trainer's device."""
-        move_to_device(dict.fromkeys(lane.data for lane in self.lanes), self.trainer)
+        self.move_data(self.lanes)
+
+    def move_data(self, lanes: Sequence[Lane]) -> None:
+        """Move the data of some lanes to the Trainer's device."""
+        move_to_device(dict.fromkeys(lane.data for lane in lanes), self.trainer, self._moved)
 
     def transfer_batch_to_device(self, batch: B, device: torch.device, dataloader_idx: int) -> B:
         """Return the batch, which is on the device already."""

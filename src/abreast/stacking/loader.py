@@ -10,6 +10,7 @@ from torch import Tensor
 
 from abreast.data.datamodule import DataModule
 from abreast.data.loader import Augmentation, ResumableLoader
+from abreast.stacking.lane import Lane
 from abreast.stacking.parameters import BufferPool
 from abreast.stacking.training_rows import LaneOrder, TrainingRows
 
@@ -108,10 +109,10 @@ class StackLoader(ResumableLoader):
     Lanes may be at different epochs. One that joins must not have shorter epochs than all of the first lanes.
 
     Args:
-        lanes: Gives what the order of each lane's mini-batches follows from, as an epoch begins.
+        lanes: Gives the lanes, as an epoch begins.
     """
 
-    def __init__(self, lanes: Callable[[], Sequence[LaneOrder]]) -> None:
+    def __init__(self, lanes: Callable[[], Sequence[Lane]]) -> None:
         self._lanes = lanes
         self._modules: list[DataModule] = []
         self._rows: TrainingRows
@@ -122,7 +123,7 @@ class StackLoader(ResumableLoader):
         self.batch_size = modules[0].batch_size
         self.shuffle = modules[0].shuffle
 
-    def _use_modules(self, lanes: Sequence[LaneOrder]) -> list[DataModule]:
+    def _use_modules(self, lanes: Sequence[Lane]) -> list[DataModule]:
         """Each lane's data module; their rows are put together again if there are new ones."""
         modules = [lane.data for lane in lanes]
         if not set(modules) <= set(self._modules):
@@ -137,9 +138,11 @@ class StackLoader(ResumableLoader):
         lanes = self._lanes()
         modules = self._use_modules(lanes)
         self.batches = max(module.batches_per_epoch for module in modules)
-        order = self._rows.orders(lanes if self.shuffle else [lane._replace(epoch=0) for lane in lanes])
+        order = self._rows.orders(
+            [LaneOrder(lane.data, lane.cfg["seed"], lane.epoch if self.shuffle else 0) for lane in lanes]
+        )
         offsets = self._rows.target_offsets(modules)
-        drawn = [lane.data.augmentation(lane.seed, lane.epoch) for lane in lanes]
+        drawn = [lane.data.augmentation(lane.cfg["seed"], lane.epoch) for lane in lanes]
         augments = [augment for augment in drawn if augment is not None]
         self._done, self._start = self._start, 0
         while self._done < self.batches:

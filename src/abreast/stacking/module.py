@@ -16,12 +16,15 @@ from abreast.learner.epoch_progress import EpochProgress
 from abreast.learner.lightning_loops import LoopsState, loops_state, step_progress
 from abreast.runs.files import LAST
 from abreast.stacking.chunk import Chunk
-from abreast.stacking.compaction import compact, pays_off
+from abreast.stacking.compaction import build_chunks, compact, compacting_pays_off
 from abreast.stacking.lane import Lane
 from abreast.stacking.lanes_module import LanesModule
 from abreast.stacking.layout import Layout, for_each, write_each
 from abreast.stacking.loader import StackBlock, StackLoader
+from abreast.stacking.optimizer_state import OptimizerSnapshot
 from abreast.stacking.progress import ProgressTable, StackProgress
+from abreast.stacking.refill import Refill
+from abreast.stacking.resume import is_trained, load_checkpoints
 
 
 class Stack(LanesModule):
@@ -38,6 +41,7 @@ class Stack(LanesModule):
         save_every: Seconds between two writings of the lanes' checkpoints.
         workers: Threads that train the chunks of a block side by side; None for this thread alone.
         table: Where to show the progress.
+        refill: Lets waiting runs take the places of lanes that have ended; None where none wait.
 
     Attributes:
         epoch_progress: The stack's position within the epoch.
@@ -53,6 +57,7 @@ class Stack(LanesModule):
         save_every: float = 30.0,
         workers: Executor | None = None,
         table: ProgressTable | None = None,
+        refill: Refill | None = None,
     ) -> None:
         super().__init__(lanes, workers)
         self.automatic_optimization = False
@@ -61,11 +66,11 @@ class Stack(LanesModule):
         self.layout = layout
         self.save_every = save_every
         self.table = table
+        self.refill = refill
         self.epoch_progress = EpochProgress()
         self.stop_signal: int | None = None
         self._loops: LoopsState | None = None
         self._saved = time.perf_counter()
-        self._progress: StackProgress
 
     @property
     def running(self) -> list[Lane]:
@@ -74,11 +79,9 @@ class Stack(LanesModule):
 
     def attach(self, trainer: Trainer) -> None:
         """Show the Trainer to the lanes, which end at its limit of epochs each by its own count."""
-        max_epochs = trainer.max_epochs
-        self._progress = StackProgress(self.lanes, max_epochs)
+        self._max_epochs, trainer.fit_loop.max_epochs = trainer.max_epochs, -1
         for lane in self.lanes:
-            lane.attach(trainer, max_epochs, self.loops)
-        trainer.fit_loop.max_epochs = -1
+            lane.attach(trainer, self._max_epochs, self.loops)
 
     def loops(self) -> LoopsState:
         """The state of the Trainer's loops, as Lightning saves it; the same for all lanes at one moment."""
@@ -88,7 +91,7 @@ class Stack(LanesModule):
 
     def train_dataloader(self) -> StackLoader:
         """Blocks of every lane's mini-batches."""
-        return StackLoader(lambda: [lane.order for chunk in self.chunks for lane in chunk.lanes])
+        return StackLoader(lambda: [lane for chunk in self.chunks for lane in chunk.lanes])
 
     def val_dataloader(self) -> EvalLoader | list[EvalLoader]:
         """One block of validation examples, for Lightning to count; every lane is measured on its own."""
@@ -100,19 +103,23 @@ class Stack(LanesModule):
 
     def on_train_start(self) -> None:
         """Begin every lane's run, or resume it."""
-        for lane in self.running:
-            lane.guarded(lane.begin)
-            lane.learner.net.train()
+        self._begin(self.lanes)
         resumed = [lane.learner.epoch_progress.batches_done for lane in self.running]
         self.epoch_progress.batches_done = max(resumed, default=0)  # shorter lanes may have fewer
 
+    def _begin(self, lanes: Sequence[Lane]) -> None:
+        for lane in lanes:
+            if lane.running:
+                lane.guarded(lane.begin)
+                lane.learner.net.train()
+
     def on_train_epoch_start(self) -> None:
         """Drop the last epoch's values."""
+        self._set_batches_done(0)
         for chunk in self.chunks:
             chunk.net.train()
             for lane in chunk.lanes:
                 vars(lane.learner)["values"] = {}  # ten times as fast as through nn.Module.__setattr__
-        self._set_batches_done(0)
         for lane in self.running:
             lane.learner.epoch_progress.first_step = lane.steps
 
@@ -140,7 +147,7 @@ class Stack(LanesModule):
             progress.increment_ready()
             progress.increment_completed()
         if self.table is not None:
-            self.table.on_block_end(self._progress)
+            self.table.on_block_end(StackProgress(self.lanes, self._max_epochs))
 
     def on_train_batch_end(self, outputs: object, batch: object, batch_idx: int) -> None:
         """At the epoch's last block: record the lanes' metrics."""
@@ -150,7 +157,6 @@ class Stack(LanesModule):
             return
         for chunk in self.chunks:
             chunk.record_epoch()
-        self._stop_if_idle()
 
     def on_validation_start(self) -> None:
         """Put the networks in evaluation mode, with the weights to use."""
@@ -180,16 +186,18 @@ class Stack(LanesModule):
         """End the epoch for every lane in the order of an individual run, and its training if it is time."""
         self._loops = None
         if self.table is not None:
-            self.table.on_epoch_end(self._progress)
+            self.table.on_epoch_end(StackProgress(self.lanes, self._max_epochs))
         for lane in self.running:
             lane.guarded(self._end_epoch, lane)
-        if time.perf_counter() - self._saved > self.save_every:
-            self.flush()
-        self._stop_if_idle()
-        self.compact()
         for lane in self.running:
             lane.epoch += 1
             lane.learner.epoch_progress.batches_done = 0
+        if time.perf_counter() - self._saved > self.save_every:
+            self.flush()
+        if not self._refill():
+            self.compact()
+        if not self.running:
+            self.trainer.should_stop = True
 
     def _end_epoch(self, lane: Lane) -> None:
         lane.call("on_train_epoch_end", monitoring=False)
@@ -198,21 +206,33 @@ class Stack(LanesModule):
         if lane.trainer.should_stop or lane.epoch + 1 == lane.trainer.max_epochs:
             lane.stop()
 
-    def _stop_if_idle(self) -> None:
-        if not self.running:
-            self.trainer.should_stop = True
+    def _refill(self) -> bool:
+        """Let waiting runs take the places of lanes that have ended; whether any did."""
+        refill = None if self.stop_signal is not None else self.refill
+        if refill is None or not refill.is_due(self.lanes, self.trainer.current_epoch + 1):
+            return False
+        running, snapshots = self.running, dict[Lane, OptimizerSnapshot]()
+
+        def join(lanes: Sequence[Lane]) -> None:
+            snapshots.update(load_checkpoints(lanes))
+            self.move_data(lanes)
+            for lane in lanes:
+                lane.attach(self.trainer, self._max_epochs, self.loops)
+                if is_trained(lane):
+                    lane.state = "stopped"
+            self._begin(lanes)
+
+        self.lanes = refill(self.lanes, join)
+        if self.running == running:
+            return False
+        snapshots |= {lane: lane.optimizer_snapshot() for lane in running}
+        self.chunks = build_chunks(self.running, self.layout, snapshots)
+        return True
 
     def compact(self) -> None:
         """Let the lanes that have ended leave the stack, if that pays off."""
-        lanes = [lane for chunk in self.chunks for lane in chunk.lanes]
-        running = [lane for lane in lanes if lane.running]
-        steps = max((lane.learner.total_steps - lane.steps for lane in running), default=0)
-        if pays_off(len(lanes) - len(running), len(running), steps):
+        if compacting_pays_off(self.chunks):
             self.chunks = compact(self.chunks, self.layout)
-
-    def on_train_end(self) -> None:
-        """Write what is left to be written."""
-        self.flush()
 
     def save_midway(self) -> None:
         """Write every running lane's `last.ckpt`, within an epoch."""

@@ -26,7 +26,8 @@ from abreast.runs.files import METRICS
 from abreast.stacking.build import Job, lanes_that_fit
 from abreast.stacking.cost import Cost
 from abreast.stacking.grouping import LANE_CALLBACKS, LANE_LOGGERS, lane_key
-from abreast.stacking.run import Options, train_stack
+from abreast.stacking.options import Options
+from abreast.stacking.run import train_stack
 from abreast.training.ranks import ranks_to_start
 from abreast.training.run import run
 

@@ -15,7 +15,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from abreast.config.types import Config
 from abreast.errors import ConfigError
 from abreast.metrics.objective import monitor, ranked_by
-from abreast.stacking.evaluation import evaluations
+from abreast.stacking.finish import measure_between_epochs
 from abreast.stacking.grouping import split_key
 from abreast.stacking.lane import Lane
 from abreast.stacking.module import Stack
@@ -120,11 +120,7 @@ def _drop(lane: Lane, epoch: int, rank: str) -> None:
     seconds = lane.directory.read_metrics()[-1]["seconds"]
     chosen = lane.load_chosen()
     if chosen.lack_validation(lane.data):
-        lane.learner.net.eval()
-        lane.learner.values = {}
-        for evaluation in evaluations([lane], "val"):
-            evaluation.measure()
-            evaluation.record("dropped")
+        measure_between_epochs([lane], "val", state="dropped")
     lane.finish(chosen, seconds, status="dropped")
     reason = f"dropped after epoch {epoch}: {rank} by {ranked_by(lane.cfg)[0]}"
     lane.directory.write_status("dropped", reason=reason, dropped_at=epoch)

@@ -14,11 +14,19 @@ from abreast.data.datamodule import DataModule
 from abreast.data.loader import epoch_order
 from abreast.data.source import Split, Subset
 
+Moved = dict[int, tuple[Tensor, Tensor]]  # by the original's id; it keeps the originals alive
 
-def move_to_device(modules: Iterable[DataModule], trainer: Trainer) -> None:
-    """Move all examples to the trainer's device; rows that data modules share stay shared."""
+
+def move_to_device(modules: Iterable[DataModule], trainer: Trainer, moved: Moved | None = None) -> None:
+    """Move all examples to the trainer's device; rows that data modules share stay shared.
+
+    Args:
+        modules: The data.
+        trainer: Lightning's Trainer.
+        moved: What was moved before; more is added.
+    """
     device, convert = trainer.strategy.root_device, trainer.precision_plugin.convert_input
-    moved: dict[int, tuple[Tensor, Tensor]] = {}  # keeps the originals alive: an id is not used again
+    moved = {} if moved is None else moved
 
     def to(tensor: Tensor) -> Tensor:
         if id(tensor) not in moved:

@@ -166,20 +166,32 @@ class _Sweep:
         return unfinished
 
     def _plans(self, jobs: Sequence[SweepJob]) -> list[tuple[list[SweepJob], Plan]]:
-        """What is trained together, of jobs that start at one position of the training."""
+        """What is trained together; with halving, of jobs that start at one position of the training."""
         from abreast.stacking.grouping import plan
 
+        configs = [job.run_config or {} for job in jobs]
+        most = self.settings.max_lanes
+        if self.settings.halving is None:
+            return [(list(jobs), plan(configs, most if most == 1 else max(1, len(jobs))))]
         by_position: dict[tuple[int, int, bool], list[SweepJob]] = {}
         for job in jobs:
             by_position.setdefault(job.position, []).append(job)
-        return [
-            (part, plan([job.run_config or {} for job in part], self.settings.max_lanes))
-            for part in by_position.values()
-        ]
+        return [(part, plan([job.run_config or {} for job in part], most)) for part in by_position.values()]
+
+    @property
+    def _stops(self) -> bool:
+        """Whether no run is begun after one has failed."""
+        return bool(OmegaConf.select(self.hydra.config, "sweep.on_fail") == "stop")
 
     def _must_stop(self) -> bool:
-        stops = OmegaConf.select(self.hydra.config, "sweep.on_fail") == "stop"
-        return stops and any(failure_reason(job) is not None for job in self.jobs)
+        return self._stops and any(failure_reason(job) is not None for job in self.jobs)
+
+    def _size(self, runs: int) -> str:
+        """The size of a stack in words."""
+        from abreast.stacking.grouping import largest_part
+
+        lanes = largest_part(runs, self.settings.max_lanes)
+        return str(runs) if lanes == runs else f"{runs} ({lanes} at a time)"
 
     def _run_plan(self, part: Sequence[SweepJob], plan: Plan) -> None:
         from abreast.stacking.grouping import UNMATCHED
@@ -190,12 +202,12 @@ class _Sweep:
                 "Training %d of %d jobs side by side, in stacks of %s",
                 sum(map(len, stacks)),
                 len(self.jobs),
-                ", ".join(str(len(stack)) for stack in stacks),
+                ", ".join(self._size(len(stack)) for stack in stacks),
             )
         individual: dict[str, list[SweepJob]] = {
             reason: [part[number] for number in numbers] for reason, numbers in plan.individual.items()
         }
-        for trained in train_stacks(self.settings, stacks, self.hydra.begin, self.hydra.sweep_dir):
+        for trained in train_stacks(self.settings, stacks, self.hydra, self._stops):
             for reason, jobs in self._end_stack(trained).items():
                 individual.setdefault(reason, []).extend(jobs)
             if self._must_stop():
@@ -216,13 +228,17 @@ class _Sweep:
             log.warning("The stack failed as a whole (%s: %s)", type(error).__name__, error, exc_info=error)
             if outside_cause(error) is None:
                 for job in trained.jobs:
-                    clear(job.directory)
-            return {"their stack failed as a whole": trained.sweep_jobs}
+                    if job.directory not in trained.ended:
+                        clear(job.directory)
+            pairs = zip(trained.sweep_jobs, trained.jobs, strict=True)
+            left = [sweep_job for sweep_job, job in pairs if job.directory not in trained.ended]
+            return {"their stack failed as a whole": left}
         individual: dict[str, list[SweepJob]] = {}
-        for sweep_job, outcome in zip(trained.sweep_jobs, trained.outcomes, strict=True):
+        ends = zip(trained.sweep_jobs, trained.jobs, trained.outcomes, strict=True)
+        for sweep_job, job, outcome in ends:
             if outcome.not_stacked is not None:
                 individual.setdefault(outcome.not_stacked, []).append(sweep_job)
-            else:
+            elif job.directory not in trained.ended and outcome.has_ended:
                 self.hydra.end(sweep_job, outcome.value, outcome.error)
         return individual
 

@@ -6,12 +6,13 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from abreast.runtime.directory_lock import share
+from hydra_plugins.abreast_launcher._hydra_jobs import HydraJobs
 from hydra_plugins.abreast_launcher._jobs import SweepJob
 from hydra_plugins.abreast_launcher._progress import reported
 from hydra_plugins.abreast_launcher.config import AbreastLauncherConf
@@ -31,18 +32,20 @@ class TrainedStack(NamedTuple):
         sweep_jobs: Its jobs.
         jobs: Their runs, in the same order.
         outcomes: How each ended, or the exception that stopped the stack as a whole.
+        ended: Directories of the runs that have been ended already.
     """
 
     sweep_jobs: list[SweepJob]
     jobs: Sequence[Job]
     outcomes: list[Outcome] | Exception
+    ended: Collection[Path] = ()
 
 
 def train_stacks(
     settings: AbreastLauncherConf,
     stacks: Sequence[list[SweepJob]],
-    begin: Callable[[SweepJob], Path],
-    sweep_dir: Path,
+    hydra: HydraJobs,
+    stops: bool,
 ) -> Iterator[TrainedStack]:
     """Train stacks, one after the other in this process, or all at once by another engine.
 
@@ -52,8 +55,8 @@ def train_stacks(
     Args:
         settings: The launcher's settings.
         stacks: The jobs of each stack.
-        begin: Creates a job's directory.
-        sweep_dir: The directory of the sweep.
+        hydra: Begins and ends the jobs.
+        stops: Whether no run is begun after one has failed.
 
     Raises:
         ConfigError: The settings of the engine or of successive halving are invalid.
@@ -65,40 +68,48 @@ def train_stacks(
             check(list(settings.halving), settings.keep, [job.run_config or {} for job in stack])
     engine = choose_engine(settings.engine)
     if settings.engine == LOCAL:
+        from hydra_plugins.abreast_launcher._waiting import WaitingJobs
+
         for stack in stacks:  # one by one: a stack begins when the one before has ended
-            item = _work_item(settings, stack, begin)
-            yield TrainedStack(stack, item.jobs, next(engine([item], 1, {})))
+            jobs = [_job(job, job.directory.path) for job in stack]
+            waiting = WaitingJobs(jobs, stack, hydra, stops=stops)
+            item = replace(_work_item(settings, jobs), waiting=waiting)
+            yield TrainedStack(stack, jobs, next(engine([item], 1, {})), waiting.ended)
         return
     workers = settings.workers or max(1, count_gpus() or (os.cpu_count() or 1))
     parts = list(stacks) if settings.halving else divide(stacks, workers)
     options = dict(settings.engine_options or {})
     if settings.engine == "submitit":
-        options.setdefault("folder", str(sweep_dir / ".submitit" / "%j"))
-    share(sweep_dir)
-    items = [replace(_work_item(settings, part, begin), sweep_dir=sweep_dir.absolute()) for part in parts]
+        options.setdefault("folder", str(hydra.sweep_dir / ".submitit" / "%j"))
+    share(hydra.sweep_dir)
+    items = []
+    for part in parts:
+        jobs = [_job(job, hydra.begin(job)) for job in reported(part, "Created the directories of")]
+        items.append(replace(_work_item(settings, jobs), sweep_dir=hydra.sweep_dir.absolute()))
     log.info("%d parts of stacks go to %s", len(items), settings.engine)
     for part, item, outcomes in zip(parts, items, engine(items, workers, options), strict=True):
         yield TrainedStack(part, item.jobs, outcomes)
 
 
-def _work_item(
-    settings: AbreastLauncherConf, stack: Sequence[SweepJob], begin: Callable[[SweepJob], Path]
-) -> WorkItem:
+def _job(job: SweepJob, directory: Path) -> Job:
     importlib.import_module("abreast.runtime.fast_import")  # before Lightning
     from abreast.stacking.build import Job
-    from abreast.stacking.run import Options
+
+    return Job(job.run_config or {}, directory.absolute(), job.title, job.position[:2])
+
+
+def _work_item(settings: AbreastLauncherConf, jobs: Sequence[Job]) -> WorkItem:
+    from abreast.stacking.options import Options
 
     options = Options(
+        max_lanes=settings.max_lanes,
         threads=settings.threads,
         save_every=settings.save_every,
         memory_gib=settings.memory_gib,
         shared_batches=settings.shared_batches,
     )
     return WorkItem(
-        jobs=[
-            Job(job.run_config or {}, begin(job).absolute(), job.title)
-            for job in reported(stack, "Created the directories of")
-        ],
+        jobs=jobs,
         options=options,
         rungs=tuple(settings.halving or ()),
         keep=settings.keep,

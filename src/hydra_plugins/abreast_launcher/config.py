@@ -13,7 +13,7 @@ class AbreastLauncherConf:
     """How the runs of a sweep are trained together.
 
     Attributes:
-        max_lanes: The most runs in a stack.
+        max_lanes: The most runs that a stack trains at a time; others take the places of those that end.
         memory_gib: Memory for weights, gradients, optimizers and checkpoints; null: what `max_lanes` need.
         threads: Threads that train parts of a stack; null: all cores for wide networks, else one.
         matmul_precision: Replaces the stacked runs' own: `bf16` for faster, less precise matrix products on

@@ -18,7 +18,8 @@ from abreast.runtime.output import guarded_output
 
 if TYPE_CHECKING:
     from abreast.stacking.build import Job, Outcome
-    from abreast.stacking.run import Options
+    from abreast.stacking.options import Options
+    from abreast.stacking.waiting import WaitingRuns
 
 T = TypeVar("T")
 
@@ -35,6 +36,7 @@ class WorkItem:
         device: The only GPU that the process may see; None for all.
         path: What the process adds to `sys.path`.
         sweep_dir: The directory of the sweep, which is used as long as the process works; None for none.
+        waiting: Gives the jobs in their order, and takes note of their ends; only within one process.
     """
 
     jobs: Sequence[Job]
@@ -44,6 +46,7 @@ class WorkItem:
     device: int | None = None
     path: tuple[str, ...] = ()
     sweep_dir: Path | None = None
+    waiting: WaitingRuns | None = None
 
 
 def train(item: WorkItem) -> list[Outcome]:
@@ -61,7 +64,7 @@ def train(item: WorkItem) -> list[Outcome]:
 
         callbacks.append(Halving(item.rungs, item.keep))
     with execution_whitelist(sorted({name for job in item.jobs for name in own_targets(job.cfg)})):
-        return train_stack(item.jobs, item.options, callbacks)
+        return train_stack(item.jobs, item.options, callbacks, item.waiting)
 
 
 def train_in_worker(item: WorkItem) -> list[Outcome] | Exception:

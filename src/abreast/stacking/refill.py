@@ -1,0 +1,62 @@
+"""Waiting runs take the places of lanes that have ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from abreast.stacking.compaction import refill_pays_off
+from abreast.stacking.lane import Lane
+
+Successors = Callable[[Sequence[Lane], int], list[Lane] | None]
+
+
+class Refill:
+    """Fills a stack's free places between two epochs, when that pays off.
+
+    Args:
+        width: The most lanes of the stack.
+        successors: Finishes lanes that have ended, and gives at most so many new ones; None if no run waits.
+        every: Epochs from one validation to the next: lanes join just after one.
+    """
+
+    def __init__(self, width: int, successors: Successors, every: int = 1) -> None:
+        self.width = width
+        self.successors = successors
+        self.every = every
+        self._idle = 0  # lane-steps that free places have cost, and will have by the next epoch's end
+
+    def is_due(self, lanes: Sequence[Lane], epochs: int) -> bool:
+        """Whether free places are to be filled now; to be asked after each epoch.
+
+        Args:
+            lanes: The stack's lanes.
+            epochs: Epochs that the stack has trained.
+        """
+        running = sum(lane.running for lane in lanes)
+        self._idle += (self.width - running) * max(lane.batches for lane in lanes)
+        if epochs % self.every or not self._idle or (running and not refill_pays_off(self._idle, self.width)):
+            return False
+        self._idle = 0
+        return True
+
+    def __call__(self, lanes: Sequence[Lane], join: Callable[[Sequence[Lane]], None]) -> list[Lane]:
+        """Fill free places.
+
+        Args:
+            lanes: The stack's lanes.
+            join: Begins the runs of new lanes, which may fail.
+
+        Returns:
+            The stack's lanes from now on: those that have ended are finished, and among them no more.
+        """
+        running = [lane for lane in lanes if lane.running]
+        while len(running) < self.width:
+            joined = self.successors([lane for lane in lanes if not lane.running], self.width - len(running))
+            if joined is None:
+                break
+            lanes = [*running, *joined]
+            if not joined:
+                break
+            join(joined)
+            running = [lane for lane in lanes if lane.running]
+        return list(lanes)

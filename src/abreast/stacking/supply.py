@@ -1,0 +1,154 @@
+"""The lanes of a group's runs: each begins when it is its turn, and its outcome is kept when it has ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from lightning.pytorch.loggers import Logger
+
+from abreast.build.changed_data import ChangedDataError
+from abreast.errors import DivergedError, disk_error
+from abreast.loggers.run_logger import loggers_closed
+from abreast.metrics.objective import objective, worst
+from abreast.runs.directory import RunDirectory
+from abreast.stacking.build import Job, NotStackableError, Outcome, lane_builder
+from abreast.stacking.finish import finish_lanes, measure_between_epochs
+from abreast.stacking.lane import Lane
+from abreast.stacking.layout import write_each
+from abreast.stacking.waiting import WaitingRuns
+
+_Start = tuple[RunDirectory, Job, Outcome]
+
+
+class LaneSupply:
+    """Makes lanes of the runs that wait for one.
+
+    Args:
+        jobs: The runs that are known.
+        waiting: Gives them in their order, and perhaps others.
+        width: The most lanes at a time.
+
+    Attributes:
+        outcomes: How runs ended, by their directory.
+        loggers: The loggers of lanes that have not ended.
+        titles: What sets each lane apart, by its directory.
+    """
+
+    def __init__(self, jobs: Sequence[Job], waiting: WaitingRuns, width: int) -> None:
+        self.waiting = waiting
+        self.width = width
+        self.outcomes: dict[Path, Outcome] = {}
+        self.loggers: list[Logger] = []
+        self.titles: dict[str, str] = {}
+        self._begun: dict[Path, Job] = {}  # and not ended
+        self._builder = lane_builder(jobs, width)
+
+    def first(self) -> list[Lane]:
+        """The lanes of a new stack."""
+        self._builder.count = min(self.width, len(self.waiting))
+        return self._lanes(self.waiting.take(self.width))
+
+    def successors(self, ended: Sequence[Lane], count: int, shortest: int) -> list[Lane] | None:
+        """Finish lanes, and give at most `count` others in their places, which begin an epoch.
+
+        Args:
+            ended: Lanes that have ended.
+            count: The most lanes to give.
+            shortest: Mini-batches that their epochs have at least.
+
+        Returns:
+            The new lanes; None if no run waits.
+        """
+        if not len(self.waiting):
+            return None
+        loggers = [logger for lane in ended for logger in lane.loggers]
+        with loggers_closed(loggers):
+            finish_lanes(ended, measure_between_epochs)
+        for logger in loggers:
+            self.loggers.remove(logger)
+        self.end(ended)
+        lanes: list[Lane] = []
+        shorter: list[Job] = []
+        while jobs := self.waiting.take(count - len(lanes), (0, 0)):
+            fit = [self._batches(job) >= shortest for job in jobs]
+            shorter += [job for job, fits in zip(jobs, fit, strict=True) if not fits]
+            lanes += self._lanes([job for job, fits in zip(jobs, fit, strict=True) if fits])
+        for job in reversed(shorter):
+            self.waiting.put_back(job)
+        return lanes
+
+    def _batches(self, job: Job) -> float:
+        """Mini-batches in the run's epoch; infinity if its data cannot be built, as its lane will not."""
+        with suppress(Exception):
+            return self._builder.data.of(job.cfg).batches_per_epoch
+        return float("inf")
+
+    def _lanes(self, jobs: Sequence[Job]) -> list[Lane]:
+        """The lanes of runs; those that cannot be stacked, or fail, end here."""
+        began = time.perf_counter()
+        self._begun |= {job.directory: job for job in jobs}
+        starts = [(RunDirectory(job.directory), job, Outcome()) for job in jobs]
+        write_each(_write_start, starts)
+        lanes: list[Lane] = []
+        for directory, job, outcome in starts:
+            lane = None if outcome.error is not None else self._build(len(lanes), job, directory, outcome)
+            if lane is None:
+                self._end(job, outcome)
+                continue
+            lane.began = began
+            self.loggers.extend(lane.loggers)
+            self.titles[str(job.directory)] = job.title
+            lanes.append(lane)
+        return lanes
+
+    def _build(self, number: int, job: Job, directory: RunDirectory, outcome: Outcome) -> Lane | None:
+        try:
+            return self._builder.build(number, job, directory)
+        except NotStackableError as reason:
+            outcome.not_stacked = str(reason)
+        except ChangedDataError as error:  # once its data are back, it can be resumed
+            outcome.error = error
+            directory.write_status("interrupted")
+        except Exception as error:
+            outcome.error = error
+            directory.write_failure(error)
+        return None
+
+    def end(self, lanes: Sequence[Lane]) -> None:
+        """Keep the outcomes of lanes, whose results are written."""
+        for lane in lanes:
+            outcome = Outcome(error=lane.error)
+            if lane.error is None:
+                outcome.value = objective(lane.cfg, lane.directory.read_result()["metrics"])
+            elif isinstance(lane.error, DivergedError):
+                outcome.value = worst(lane.cfg)
+            self._end(self._begun[lane.directory.path], outcome)
+
+    def _end(self, job: Job, outcome: Outcome) -> None:
+        del self._begun[job.directory]
+        self.outcomes[job.directory] = outcome
+        self.waiting.end(job, outcome)
+
+    def give_up(self, reason: NotStackableError) -> None:
+        """End all runs that have not: they have to be trained individually."""
+        while len(self.waiting):
+            self._begun |= {job.directory: job for job in self.waiting.take(self.width)}
+        for job in list(self._begun.values()):
+            self._end(job, Outcome(not_stacked=str(reason)))
+
+    def note_failure(self, error: BaseException) -> None:
+        """Write down what stops all runs that have begun."""
+        for path in self._begun:
+            RunDirectory(path).note_failure(error)
+
+
+def _write_start(start: _Start) -> None:
+    directory, job, outcome = start
+    try:
+        directory.write_config(job.cfg)
+        directory.write_status("running")
+    except OSError as error:
+        outcome.error = disk_error(error, directory.path) or error
