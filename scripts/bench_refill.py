@@ -48,7 +48,7 @@ class LaneSteps:
             self.useful += len(block) * sum(lane.running for lane in chunk.lanes)
             train(chunk, block, ends_epoch=ends_epoch)
 
-        Chunk.train = counting  # type: ignore[method-assign]
+        Chunk.train = counting  # type: ignore[assignment, method-assign]
         try:
             yield
         finally:
