@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -52,14 +52,22 @@ def epochs(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
     return lanes
 
 
-def test_every_optimizer(configs: Configs, both: Both, check: Check, epochs: list[list[int]]) -> None:
+FEW = ("adam", "momentum", "nadam", "muon", "lion")
+
+
+@pytest.mark.parametrize(
+    "optimizers", [FEW, pytest.param(STACKED, marks=pytest.mark.long)], ids=["few", "all"]
+)
+def test_every_optimizer(
+    optimizers: Sequence[str], configs: Configs, both: Both, check: Check, epochs: list[list[int]]
+) -> None:
     """Lanes begin beside others of the same class and settings that are in their third epoch."""
     each = [
         (f"optim={optim}", f"seed={seed}", *more)
         for seed, more in enumerate((SOON, (), SOON))
-        for optim in STACKED
+        for optim in optimizers
     ]
-    pairs = both(configs(LONGER, *each), max_lanes=2 * len(STACKED))
+    pairs = both(configs(LONGER, *each), max_lanes=2 * len(optimizers))
     for lane, plain in pairs:
         check(lane, plain)
     assert (min(epochs[0]), max(epochs[0])) == (0, 2)
