@@ -86,7 +86,6 @@ class Chunk:
             for number in group.lanes:
                 self.lanes[number].join(number, group)
                 self.lanes[number].epoch_state = partial(self.epoch_state, number)
-        self.steppers = steppers(self.optimizer_groups, self.state)  # restoring replaces parameter groups
         self.normalize = self.learners[0].normalize
         losses = [learner.loss for learner in self.learners]
         self.loss = StackedLoss(losses, [lane.random for lane in self.lanes])
