@@ -21,7 +21,7 @@ from hydra_plugins.abreast_launcher._composing import Composer
 from hydra_plugins.abreast_launcher._hydra_jobs import HydraJobs
 from hydra_plugins.abreast_launcher._jobs import SweepJob, compose, failure_reason, identify, is_valid
 from hydra_plugins.abreast_launcher._progress import reported
-from hydra_plugins.abreast_launcher._stacks import TrainedStack, train_stacks
+from hydra_plugins.abreast_launcher._stacks import TrainedStack, size_in_words, train_stacks
 from hydra_plugins.abreast_launcher.config import AbreastLauncherConf
 
 if TYPE_CHECKING:
@@ -186,13 +186,6 @@ class _Sweep:
     def _must_stop(self) -> bool:
         return self._stops and any(failure_reason(job) is not None for job in self.jobs)
 
-    def _size(self, runs: int) -> str:
-        """The size of a stack in words."""
-        from abreast.stacking.grouping import largest_part
-
-        lanes = largest_part(runs, self.settings.max_lanes)
-        return str(runs) if lanes == runs else f"{runs} ({lanes} at a time)"
-
     def _run_plan(self, part: Sequence[SweepJob], plan: Plan) -> None:
         from abreast.stacking.grouping import UNMATCHED
 
@@ -202,7 +195,7 @@ class _Sweep:
                 "Training %d of %d jobs side by side, in stacks of %s",
                 sum(map(len, stacks)),
                 len(self.jobs),
-                ", ".join(self._size(len(stack)) for stack in stacks),
+                ", ".join(size_in_words(len(stack), self.settings.max_lanes) for stack in stacks),
             )
         individual: dict[str, list[SweepJob]] = {
             reason: [part[number] for number in numbers] for reason, numbers in plan.individual.items()
@@ -230,9 +223,7 @@ class _Sweep:
                 for job in trained.jobs:
                     if job.directory not in trained.ended:
                         clear(job.directory)
-            pairs = zip(trained.sweep_jobs, trained.jobs, strict=True)
-            left = [sweep_job for sweep_job, job in pairs if job.directory not in trained.ended]
-            return {"their stack failed as a whole": left}
+            return {"their stack failed as a whole": trained.not_ended}
         individual: dict[str, list[SweepJob]] = {}
         ends = zip(trained.sweep_jobs, trained.jobs, trained.outcomes, strict=True)
         for sweep_job, job, outcome in ends:

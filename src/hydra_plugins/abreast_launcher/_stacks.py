@@ -40,6 +40,20 @@ class TrainedStack(NamedTuple):
     outcomes: list[Outcome] | Exception
     ended: Collection[Path] = ()
 
+    @property
+    def not_ended(self) -> list[SweepJob]:
+        """Its jobs that have not been ended yet."""
+        pairs = zip(self.sweep_jobs, self.jobs, strict=True)
+        return [sweep_job for sweep_job, job in pairs if job.directory not in self.ended]
+
+
+def size_in_words(runs: int, max_lanes: int) -> str:
+    """The size of a stack of so many runs, and how many of them are trained at a time."""
+    from abreast.stacking.grouping import largest_part
+
+    lanes = largest_part(runs, max_lanes)
+    return str(runs) if lanes == runs else f"{runs} ({lanes} at a time)"
+
 
 def train_stacks(
     settings: AbreastLauncherConf,
