@@ -59,6 +59,23 @@ def test_the_table_has_every_figure() -> None:
     assert [builder for builder, *_ in FIGURE_ROWS] == registered
 
 
+def test_the_axis_of_the_learning_rate_is_where_the_rates_are(tmp_path: Path) -> None:
+    for rate in (0.003, 0.01, 0.03):
+        for seed, value in enumerate((0.97, 0.99)):
+            write_run(tmp_path / f"{rate}-{seed}", config(seed=seed, optim__lr=rate), test=value)
+    figure = build(lr_sensitivity, analyse(collect([tmp_path])))
+    assert figure is not None
+    (variant,) = figure.variants.values()
+    axis = variant["layout"]["xaxis"]
+    assert (axis["tickvals"], axis["ticktext"]) == ([0.003, 0.01, 0.03], ["0.003", "0.01", "0.03"])
+    low, high = axis["range"]
+    assert (
+        math.log10(0.003) - 0.1 < low < math.log10(0.003) < math.log10(0.03) < high < math.log10(0.03) + 0.1
+    )
+    bars = variant["data"][0]["error_y"]
+    assert max(bars["array"]) < min(bars["arrayminus"])  # the interval ends at an accuracy of 1
+
+
 @pytest.mark.parametrize(("builder", "name", "variants", "rows"), FIGURE_ROWS)
 def test_a_figure(builder: FigureBuilder, name: str, variants: int, rows: int, analysis: Analysis) -> None:
     figure = build(builder, analysis)

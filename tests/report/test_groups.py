@@ -274,4 +274,4 @@ def test_odd_contents_never_stop_the_report(tmp_path: Path, broken: str) -> None
             if file.is_file():
                 file.unlink()
         (run / "status.json").write_text("{}")
-    assert write_report([tmp_path / "s"]).page.stat().st_size > 4e6
+    assert write_report([tmp_path / "s"]).page.stat().st_size > 6e5  # plotly.js alone

@@ -210,14 +210,15 @@ def test_figures_for_paper(tmp_path: Path) -> None:
         write_run(tmp_path / "s" / f"a{seed}", config(seed=seed), test=0.9 + 0.01 * seed)
         write_run(tmp_path / "s" / f"b{seed}", config(seed=seed, optim="sgd"), test=0.8 + 0.01 * seed)
     report = write_report([tmp_path / "s"], figures=True)
-    drawn = report.files[3:]
+    drawn = [path for path in report.files if path.parent.name == "figures"]
     assert {path.stem for path in drawn} >= {
         "ranking-all",
         "curves-accuracy-validation-epochs-all",
         "confusion",
     }
-    assert {path.suffix for path in drawn} == {".png", ".svg"}
+    starts = {".png": b"\x89PNG", ".svg": b"<svg", ".pdf": b"%PDF"}
+    assert {path.suffix for path in drawn} == starts.keys()
     for path in drawn:
         content = path.read_bytes()
-        assert content.startswith(b"\x89PNG" if path.suffix == ".png" else b"<svg")
+        assert content.startswith(starts[path.suffix])
         assert len(content) > 3000

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from abreast.errors import ConfigError
 from abreast.metrics.margin import read_margin
+from abreast.report.markup import tables
 from abreast.report.readers.settings import Choices
 from abreast.report.terminal import print_analysis
 from abreast.report.write import write_report
@@ -45,7 +46,12 @@ def arguments(argv: Sequence[str] | None) -> Namespace:
         "--target", type=float, metavar="LEVEL", help="the validation level of time to target, such as 0.97"
     )
     parser.add_argument(
-        "--figures", action="store_true", help="each figure as PNG and SVG too (needs Chromium)"
+        "--figures", action="store_true", help="each figure as PNG, SVG and PDF too (needs Chromium)"
+    )
+    parser.add_argument(
+        "--format",
+        choices=("markdown", "latex"),
+        help="print only the table of groups, to copy into a text (both are in table.md and table.tex too)",
     )
     others = parser.add_argument_group("runs that others trained", "what is not given is found, and said")
     others.add_argument("--seed", metavar="KEY", help="the setting or column that is the seed")
@@ -75,10 +81,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             mode=args.mode,
         ),
     )
+    if args.format is not None:
+        print(tables(report.analysis, args.format), end="")
+        return 0
     console = Console(highlight=False)
     print_analysis(report.analysis, console)
-    drawn = sum(file.suffix in (".png", ".svg") for file in report.files)
+    drawn = sum(file.suffix in (".png", ".svg", ".pdf") for file in report.files)
     more = f", and {drawn} figures in {report.page.parent / 'figures'}" if drawn else ""
-    line = f"\n{report.page}  (with runs.csv and summary.csv beside it{more})"
+    line = f"\n{report.page}  (with runs.csv, summary.csv, table.md and table.tex beside it{more})"
     console.print(Text(printable(line.strip("\n"))), soft_wrap=True)
     return 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from abreast.report.examples import ExampleEvidence, GroupEvidence, example_evidence
 from abreast.report.figures.base import Section
-from abreast.report.formatting import format_number
+from abreast.report.formatting import format_difference, format_half, format_number
 from abreast.report.groups import Analysis, Task
 from abreast.runs.atomic import write_atomically
 from abreast.runs.files import REPORT_EXAMPLES
@@ -70,7 +70,7 @@ def example_section(task: Task, analysis: Analysis) -> Section | None:
         (
             group.group.label or "all runs",
             format_number(group.mean.mean),
-            f"± {format_number(group.mean.move)}",
+            f"± {format_half(group.mean.move, group.mean.mean)}",
             _interval(group.mean),
             *_difference_cells(group),
             group.mean.runs,
@@ -91,13 +91,13 @@ def _sentences(task: Task, evidence: ExampleEvidence) -> list[str]:
         what = "mean" if mean.runs > 1 else "value"
         lines.append(
             f"Another test set of {evidence.examples} examples would move the {evidence.title} of the best "
-            f"group by up to ± {format_number(mean.move)}; the 95% interval of its {what} over {seeds} is "
-            f"{_interval(mean)}."
+            f"group by up to ± {format_half(mean.move, mean.mean)}; the 95% interval of its {what} over "
+            f"{seeds} is {_interval(mean)}."
         )
     unsettled = evidence.unsettled()
     if unsettled:
         listed = "; ".join(
-            f"{group.group.label} ({format_number(group.difference.mean)}, {_interval(group.difference)})"
+            f"{group.group.label} ({format_difference(group.difference.mean)}, {_interval(group.difference)})"
             for group in unsettled[:MOST_LISTED]
             if group.difference is not None
         )
@@ -114,8 +114,8 @@ def _difference_cells(group: GroupEvidence) -> Sequence[str]:
     if difference is None:
         return "—", "—", "—"
     return (
-        format_number(difference.mean),
-        f"± {format_number(difference.move)}",
+        format_difference(difference.mean),
+        f"± {format_half(difference.move, 1)}",
         _interval(difference),
     )
 

@@ -8,6 +8,7 @@ from abreast.statistics.comparison import Comparison, Test, Verdict
 from abreast.statistics.summary import Summary
 
 STAGES = {"test": "test", "val": "validation", "train": "training"}
+ROUNDING = 1e-6  # differences below are of rounding: metrics are kept in seven digits
 TESTS: dict[Test, str] = {
     "paired t": "paired t test",
     "blocked t": "t test over common seeds",
@@ -57,11 +58,13 @@ def format_number(value: float | None) -> str:
 def format_difference(value: float | None) -> str:
     """Write a difference with its sign, in as many digits as `format_number`.
 
-    >>> format_difference(-0.0021), format_difference(0.5)
-    ('-0.0021', '+0.5000')
+    >>> format_difference(-0.0021), format_difference(0.5), format_difference(-6.67e-8)
+    ('-0.0021', '+0.5000', '0.0000')
     """
     if value is None:
         return "—"
+    if abs(value) < ROUNDING:
+        return format_number(0.0)
     return f"{'-' if value < 0 else '+'}{format_number(abs(value))}"
 
 
@@ -108,7 +111,16 @@ def format_mean(summary: Summary) -> str:
         return format_number(summary.mean)
     if abs(summary.high + summary.low - 2 * summary.mean) > 0.02 * (summary.high - summary.low):
         return f"{format_number(summary.mean)} ({format_interval(summary)})"
-    return f"{format_number(summary.mean)} ± {format_number(summary.half)}"
+    return f"{format_number(summary.mean)} ± {format_half(summary.half, summary.mean)}"
+
+
+def format_half(half: float, value: float) -> str:
+    """Write half the width of an interval in the decimals of the value that it is about.
+
+    >>> format_half(0.00402, 0.97), format_half(3e-9, 0.97), format_half(0.0, 0.97), format_half(3e-9, 5e-8)
+    ('0.0040', '< 0.0001', '< 0.0001', '3e-09')
+    """
+    return "< 0.0001" if half < 5e-5 and abs(value) >= 1e-3 else format_number(half)
 
 
 def format_interval(summary: Summary) -> str:

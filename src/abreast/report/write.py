@@ -16,6 +16,7 @@ from abreast.report.figures.base import Section
 from abreast.report.figures.image_files import export, find_browser
 from abreast.report.groups import Analysis
 from abreast.report.html.contents import page_contents, render
+from abreast.report.markup import write_tables
 from abreast.report.readers.foreign_sweep import collect_foreign
 from abreast.report.readers.settings import Choices
 from abreast.report.study_choice import StudyChoice, compare_with_references, read_study_choice
@@ -54,7 +55,7 @@ def write_report(
     extra: Sequence[Section] = (),
     choices: Choices | None = None,
 ) -> Report:
-    """Write report.html, summary.csv and runs.csv for all runs below some directories.
+    """Write the page, the tables and, if wanted, the figures for all runs below some directories.
 
     Args:
         directories: Directories of sweeps or of runs. Of a study only the repeats are
@@ -106,6 +107,7 @@ def write_report(
         write_atomically(files[0], render(analysis, contents).encode())
         summary_table(analysis).write(files[1])
         runs_table(analysis).write(files[2])
+        files += write_tables(analysis, folder)
         files += write_examples(analysis, folder)
         files += write_ranks(datasets, folder)
     except OSError as error:

@@ -25,6 +25,7 @@ from abreast.report.figures.lr_sensitivity import lr_sensitivity
 from abreast.report.formatting import format_number, metric_title
 from abreast.report.groups import Analysis
 from abreast.report.html.contents import page_contents, render
+from abreast.report.markup import write_tables
 from abreast.report.study_choice import compare_with_references, resolved
 from abreast.report.tables import runs_table, summary_table
 from abreast.runs.atomic import write_atomically
@@ -77,6 +78,7 @@ def write_page(result: StudyResult, analysis: Analysis) -> Path:
     contents = page_contents(analysis, extra=sections)
     write_atomically(folder / REPORT_PAGE, render(analysis, contents).encode())
     summary_table(analysis).write(folder / REPORT_SUMMARY)
+    write_tables(analysis, folder)
     write_examples(analysis, folder)
     write_ranks(datasets, folder)
     all_runs = collect([*_run_directories(result, "tune"), *_run_directories(result, "repeat")])

@@ -1,4 +1,4 @@
-"""Figures as PNG and SVG files, drawn by a headless Chrome or Chromium."""
+"""Figures as PNG, SVG and PDF files, drawn by a headless Chrome or Chromium."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def find_browser() -> str:
 
 
 def export(figures: Sequence[Figure], folder: Path) -> list[Path]:
-    """Write every variant of every figure as PNG and SVG on a white background.
+    """Write every variant of every figure as PNG, SVG and PDF on a white background.
 
     Args:
         figures: The figures of a report.
@@ -57,7 +57,7 @@ def export(figures: Sequence[Figure], folder: Path) -> list[Path]:
             name = "-".join([figure.id, *(re.sub(r"\W+", "_", part) for part in key)])
             layout = {**variant["layout"], "paper_bgcolor": "#fff", "plot_bgcolor": "#fff"}
             size = {**SIZE, "height": layout.get("height", SIZE["height"])}
-            for suffix in ("png", "svg"):
+            for suffix in ("png", "svg", "pdf"):
                 file = folder / f"{name}.{suffix}"
                 specs.append(
                     {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from abreast.config.types import Json
 from abreast.report.figures.base import (
     Figure,
@@ -10,6 +12,7 @@ from abreast.report.figures.base import (
     line_style,
     marker_symbol,
     safe_text,
+    six_digits,
     unique_names,
 )
 from abreast.report.formatting import format_mean, metric_title
@@ -18,6 +21,8 @@ from abreast.report.settings import format_setting
 
 KEY = "optim.lr"
 MOST_LINES = 10
+MOST_TICKS = 10
+EMPTY = 0.06  # share of the axis that is left empty at both ends
 
 
 def lr_sensitivity(task: Task, analysis: Analysis, options: FigureOptions) -> Figure | None:
@@ -51,7 +56,7 @@ def lr_sensitivity(task: Task, analysis: Analysis, options: FigureOptions) -> Fi
         "learning rate",
         metric_title(analysis.metric),
         height=440,
-        xaxis={"type": "log", "exponentformat": "power"},
+        xaxis=_axis([group for groups in shown.values() for group in groups]),
         showlegend=True,
     )
     return Figure(
@@ -62,6 +67,18 @@ def lr_sensitivity(task: Task, analysis: Analysis, options: FigureOptions) -> Fi
         headers=("line", "learning rate", metric_title(analysis.metric), "n", "failed"),
         rows=rows,
     )
+
+
+def _axis(groups: list[Group]) -> Json:
+    """A logarithmic axis from the least to the greatest learning rate, with ticks at the rates themselves."""
+    labels = {float(str(group.settings[KEY])): format_setting(group.settings[KEY]) for group in groups}
+    rates = sorted(labels)
+    low, high = math.log10(rates[0]), math.log10(rates[-1])
+    empty = EMPTY * (high - low) or EMPTY
+    axis: Json = {"type": "log", "range": [six_digits(low - empty), six_digits(high + empty)]}
+    if len(rates) > MOST_TICKS:
+        return {**axis, "exponentformat": "power"}
+    return {**axis, "tickmode": "array", "tickvals": rates, "ticktext": [labels[rate] for rate in rates]}
 
 
 def _lines(task: Task, analysis: Analysis) -> dict[str, list[Group]]:
@@ -90,7 +107,9 @@ def _trace(groups: list[Group], name: str, index: int) -> Json:
         "y": [group.summary.mean for group in with_values],
         "error_y": {
             "type": "data",
-            "array": [group.summary.half or 0 for group in with_values],
+            "symmetric": False,
+            "array": [_length(group.summary.mean, group.summary.high) for group in with_values],
+            "arrayminus": [_length(group.summary.mean, group.summary.low) for group in with_values],
             "thickness": 1,
             "width": 3,
             "color": style["color"],
@@ -103,3 +122,8 @@ def _trace(groups: list[Group], name: str, index: int) -> Json:
         "hovertemplate": "lr %{x}: %{customdata[0]}, n = %{customdata[1]}, "
         "%{customdata[2]} failed<extra>" + name + "</extra>",
     }
+
+
+def _length(mean: float | None, end: float | None) -> float:
+    """From a mean to an end of its interval; 0 without one."""
+    return 0.0 if mean is None or end is None else six_digits(abs(end - mean))

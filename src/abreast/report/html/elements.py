@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from abreast.report.figures.base import Figure, Section
 
-Format = Literal["text", "number", "count", "share", "p", "seconds"]
+Format = Literal["text", "number", "difference", "count", "share", "p", "seconds"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Table:
         select: Index of the column to filter by a list of its values; None: no such filter.
         classes: CSS class of each row.
         details: For each row the indices of its runs in the table of runs.
+        copies: The table as text to copy, by the name of the markup.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Table:
     select: int | None = None
     classes: Sequence[str] | None = None
     details: Sequence[Sequence[int]] | None = None
+    copies: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,7 @@ def _data(figures: Sequence[Figure], tables: Sequence[Table]) -> str:
                 "select": table.select,
                 "classes": table.classes,
                 "details": table.details,
+                "copies": table.copies,
             }
             for table in tables
         },

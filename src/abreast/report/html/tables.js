@@ -12,6 +12,7 @@ const formatSeconds = (value) => {
 const formats = {
   text: String,
   number: formatNumber,
+  difference: (value) => (Math.abs(value) < 1e-6 ? "0.0000" : `${value < 0 ? "-" : "+"}${formatNumber(Math.abs(value))}`),
   count: String,
   share: (value) => `${Math.round(100 * value)}%`,
   p: (value) => (value < 0.001 ? "< 0.001" : value.toFixed(3)),
@@ -59,6 +60,29 @@ const runsRow = (indices, width) => {
   const tr = element("tr", { class: "detail" });
   tr.append(td);
   return tr;
+};
+
+// Copies a text; where the browser does not let a page do so, the reader is shown it, selected.
+const copyText = async (text, status) => {
+  try {
+    await navigator.clipboard.writeText(text);
+    status.textContent = "Copied";
+  } catch {
+    const area = element("textarea", { readonly: "", rows: 12, "aria-label": "Text to copy" }, text);
+    status.replaceChildren(area);
+    area.select();
+  }
+};
+const copyButtons = (copies) => {
+  const tools = element("div", { class: "tools" });
+  const status = element("div", { class: "soft copied", role: "status" });
+  for (const [name, text] of Object.entries(copies)) {
+    const button = element("button", { type: "button" }, `Copy as ${name}`);
+    button.addEventListener("click", () => copyText(text, status));
+    tools.append(button);
+  }
+  tools.append(status);
+  return tools;
 };
 
 // Builds a table that can be sorted, filtered and turned page by page.
@@ -166,6 +190,7 @@ const buildTable = (holder) => {
   search.addEventListener("input", filter);
   if (select) select.addEventListener("change", filter);
   holder.append(tools, scroll, pages);
+  if (Object.keys(source.copies).length) holder.append(copyButtons(source.copies));
   fill();
 };
 for (const holder of document.querySelectorAll("[data-table]")) buildTable(holder);

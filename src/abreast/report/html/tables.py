@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from abreast.report.formatting import (
+    ROUNDING,
     format_collapsed,
     format_difference_ends,
     format_interval,
@@ -14,9 +15,11 @@ from abreast.report.formatting import (
 )
 from abreast.report.groups import Analysis, Group, Task
 from abreast.report.html.elements import Column, Table
+from abreast.report.markup import latex_table, markdown_table
 from abreast.report.settings import ABSENT, Scalar, format_setting
 from abreast.report.text import exclusion_reason
 from abreast.statistics.comparison import Comparison
+from abreast.statistics.summary import Summary
 
 
 def groups_table(task: Task, analysis: Analysis, run_rows: Mapping[int, int], name: str) -> Table:
@@ -43,7 +46,7 @@ def groups_table(task: Task, analysis: Analysis, run_rows: Mapping[int, int], na
         Column("failed", "count", "runs that failed", is_alarming=True),
         *([failure_rate] if has_failures else []),
         *([collapsed] if has_collapsed else []),
-        Column("difference", "number", f"{metric} minus that of the best"),
+        Column("difference", "difference", f"{metric} minus that of the best"),
         Column("its interval", "number", "95% for all comparisons together"),
         Column("p", "p", "corrected for all comparisons with the best"),
         Column("detectable", "number", "smallest difference that this many seeds show in 80% of sweeps"),
@@ -65,7 +68,7 @@ def groups_table(task: Task, analysis: Analysis, run_rows: Mapping[int, int], na
                 *([_collapsed(group)] if has_collapsed else []),
                 *_compared(comparison),
                 *([_seven_digits(group.selection_summary.mean)] if analysis.selection else []),
-                *(_seven_digits(summary.sd), _seven_digits(group.seconds)),
+                *(_spread(summary), _seven_digits(group.seconds)),
                 format_test(comparison) if comparison and comparison.p is not None else "",
             ]
         )
@@ -77,6 +80,7 @@ def groups_table(task: Task, analysis: Analysis, run_rows: Mapping[int, int], na
         select=len(analysis.keys),
         classes=[_row_class(group) for group in task.groups],
         details=[[run_rows[id(run)] for run in group.runs] for group in task.groups],
+        copies={"Markdown": markdown_table(task, analysis), "LaTeX": latex_table(task, analysis)},
     )
 
 
@@ -141,6 +145,13 @@ def _cell(value: Scalar) -> str | float:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf"):
         return value
     return format_setting(value)
+
+
+def _spread(summary: Summary) -> float | None:
+    """The standard deviation; that of values that rounding alone tells apart is 0."""
+    if summary.sd is not None and summary.mean is not None and summary.sd <= ROUNDING * abs(summary.mean):
+        return 0.0
+    return _seven_digits(summary.sd)
 
 
 def _seven_digits(value: float | None) -> float | None:

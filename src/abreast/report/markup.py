@@ -1,0 +1,200 @@
+"""The table of groups to copy into a text: as Markdown, and as LaTeX with the package booktabs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from abreast.report.formatting import (
+    format_collapsed,
+    format_difference,
+    format_difference_ends,
+    format_failures,
+    format_mean,
+    format_p_value,
+    metric_title,
+    verdict_label,
+)
+from abreast.report.groups import Analysis, Group, Task
+from abreast.report.settings import format_setting
+from abreast.runs.atomic import write_atomically
+from abreast.runs.files import REPORT_LATEX, REPORT_MARKDOWN
+from abreast.runtime.printable import printable
+
+Format = Literal["markdown", "latex"]
+
+# What means something in Markdown: marks, links, HTML, GitHub's names and formulas.
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]|~$#@]|(?<=:)//|(?<=www)\.")
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "'": "{'}",
+    "`": "{`}",
+    "[": "{[}",  # at the start of a row it would be an argument of the line break before it
+    "]": "{]}",
+    "*": "{*}",
+    "?": "{?}",  # as would the ligatures of ?` and !`
+    "!": "{!}",
+    "±": r"$\pm$",
+    "—": r"\textemdash{}",
+    "…": r"\ldots{}",
+}
+_TEXT = str.maketrans(_LATEX)
+_NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w.])")
+
+
+def tables(analysis: Analysis, markup: Format) -> str:
+    """The tables of all data sets, one below the other, with their titles where there are several."""
+    make = TABLES[markup]
+    return "\n".join(make(task, analysis) for task in analysis.tasks)
+
+
+def write_tables(analysis: Analysis, folder: Path) -> tuple[Path, ...]:
+    """Write `table.md` and `table.tex`.
+
+    Raises:
+        OSError: If they cannot be written.
+    """
+    names: dict[Format, str] = {"markdown": REPORT_MARKDOWN, "latex": REPORT_LATEX}
+    for markup, name in names.items():
+        write_atomically(folder / name, tables(analysis, markup).encode("utf-8", "replace"))
+    return tuple(folder / name for name in names.values())
+
+
+def markdown_table(task: Task, analysis: Analysis) -> str:
+    """A task's groups as a table of GitHub Flavored Markdown, the best first."""
+    heads, rows, settings = _cells(task, analysis)
+    aligned = [":--" if index < settings or index == len(heads) - 1 else "--:" for index in range(len(heads))]
+    lines = [f"**{markdown(task.label)}**", ""] if task.label else []
+    lines += [_row(map(markdown, heads)), _row(aligned), *(_row(map(markdown, row)) for row in rows)]
+    return "\n".join([*lines, "", markdown(_note(task, analysis)), ""])
+
+
+def latex_table(task: Task, analysis: Analysis) -> str:
+    r"""A task's groups as a LaTeX table; the document needs `\usepackage{booktabs}`."""
+    heads, rows, settings = _cells(task, analysis)
+    columns = "l" * settings + "r" * (len(heads) - settings - 1) + "l"
+    label = f"{task.label}. " if task.label else ""
+    body = [" & ".join(map(_latex_cell, row)) + r" \\" for row in rows]
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{latex(label + _note(task, analysis))}}}",
+            rf"\begin{{tabular}}{{{columns}}}",
+            r"\toprule",
+            " & ".join(map(latex, heads)) + r" \\",
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def markdown(text: str) -> str:
+    r"""Text of any origin as Markdown that shows it, and nothing else.
+
+    >>> markdown("a|b <i> *c*")
+    'a\\|b &lt;i&gt; \\*c\\*'
+    """
+    plain = printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _MARKDOWN.sub(lambda match: "\\" + match[0], plain)
+
+
+def latex(text: str) -> str:
+    r"""Text of any origin as LaTeX that shows it, and nothing else.
+
+    >>> latex("50% of a_b\\input{x}")
+    '50\\% of a\\_b\\textbackslash{}input\\{x\\}'
+    """
+    return printable(text).translate(_TEXT).replace("--", "-{}-")  # no dash
+
+
+def _latex_cell(text: str) -> str:
+    """A cell: numbers with a minus sign instead of a hyphen."""
+    parts = []
+    end = 0
+    for match in _NUMBER.finditer(text):
+        parts += [latex(text[end : match.start()]), f"${match[0]}$" if match[0][0] in "+-" else match[0]]
+        end = match.end()
+    return "".join([*parts, latex(text[end:])])
+
+
+def _row(cells: Sequence[str] | map[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cells(task: Task, analysis: Analysis) -> tuple[list[str], list[list[str]], int]:
+    """Heads, rows, and how many of the columns are settings."""
+    groups = task.groups
+    lost = {"failed": _failed, "collapsed": _collapsed}
+    lost = {title: cell for title, cell in lost.items() if any(map(cell, groups))}
+    heads = [
+        *analysis.keys,
+        *(
+            metric_title(analysis.metric),
+            "n",
+            *lost,
+            "difference",
+            "95% interval",
+            "p",
+            "compared with the best",
+        ),
+    ]
+    rows = []
+    for group in groups:
+        comparison = group.comparison
+        compared = ["", "", ""]
+        if comparison is not None and comparison.difference is not None:
+            p = "" if comparison.p_adjusted is None else format_p_value(comparison.p_adjusted)
+            compared = [format_difference(comparison.difference), format_difference_ends(comparison), p]
+        rows.append(
+            [
+                *(format_setting(group.settings[key]) for key in analysis.keys),
+                *(format_mean(group.summary), str(group.summary.n)),
+                *(cell(group) for cell in lost.values()),
+                *compared,
+                verdict_label(group),
+            ]
+        )
+    return heads, rows, len(analysis.keys)
+
+
+def _failed(group: Group) -> str:
+    return format_failures(group.count("failed"), len(group.runs)).removesuffix(" failed")
+
+
+def _collapsed(group: Group) -> str:
+    return format_collapsed(group).removesuffix(" collapsed")
+
+
+def _note(task: Task, analysis: Analysis) -> str:
+    """What the numbers are."""
+    unit = next((group.unit for group in task.groups), "seed")
+    note = (
+        f"Mean {metric_title(analysis.metric)} over {unit}s with its 95% confidence interval; differences "
+        "from the best group with intervals and p-values that hold for all comparisons together."
+    )
+    if analysis.margin is not None:
+        note += f" Groups are equivalent within {analysis.margin:g}."
+    return note
+
+
+TABLES: dict[Format, Callable[[Task, Analysis], str]] = {"markdown": markdown_table, "latex": latex_table}
