@@ -2,6 +2,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+EXTRAS := .venv-extras
+EXTRAS_READY := $(EXTRAS)/.ready
 ARGS ?=
 DIST_ARGS ?=
 CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
@@ -38,12 +40,21 @@ test-short: $(READY) ## Run the first case of every test that is not slow
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --short $(TEST_ARGS)
 
 .PHONY: test-all
-test-all: $(READY) ## Run all tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TEST_ARGS)
+test-all: test test-long ## Run all tests
+
+# Large packages that no other test requires, in an environment that sees those of .venv.
+$(EXTRAS_READY): $(READY) constraints-extras.txt
+	rm -rf $(EXTRAS)
+	$(BIN)/python -m venv --without-pip $(EXTRAS)
+	$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
+		> "$$($(EXTRAS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/abreast.pth"
+	$(BIN)/python -m pip --python $(EXTRAS)/bin/python install --disable-pip-version-check -q \
+		-c constraints-extras.txt 'hydra-ray-launcher>=1.4.0rc3,<1.5' 'ray>=2.60,<3' 'wandb>=0.19' 'mlflow-skinny>=2.20'
+	@touch $@
 
 .PHONY: test-long
-test-long: $(READY) ## Run the tests that `make test` leaves out: with it, they are `make test-all`
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long $(TEST_ARGS)
+test-long: $(EXTRAS_READY) ## Run the tests that `make test` leaves out, with Ray, W&B and MLflow
+	OMP_NUM_THREADS=1 $(EXTRAS)/bin/python -m pytest -m long $(TEST_ARGS)
 
 .PHONY: gpu
 gpu: ## Prove and measure on a GPU, with PYTHON's packages and wheels/; ARGS="--device cpu" rehearses
@@ -70,4 +81,4 @@ dist: $(READY) ## Rehearse a release: build, check, install and run it; DIST_ARG
 
 .PHONY: clean
 clean: ## Delete the environment, caches and build outputs; keep runs and data
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache build dist site
+	rm -rf $(VENV) $(EXTRAS) .mypy_cache .pytest_cache .ruff_cache build dist site

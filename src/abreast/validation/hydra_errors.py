@@ -20,6 +20,7 @@ from yaml import MarkedYAMLError
 from abreast.config.options import MAIN, groups
 from abreast.suggestions import did_you_mean, listed, nearest
 from abreast.validation.override_errors import mistakes, no_such_option
+from abreast.validation.packages import missing_plugin
 from abreast.validation.validate import interpolation
 
 
@@ -105,6 +106,9 @@ def _missing_file(
     naming = [
         path for path in files if re.search(rf"\b{re.escape(option)}\b", path.read_text(encoding="utf-8"))
     ]
+    plugin = missing_plugin(f"{group}={option}")
+    if plugin is not None and not naming:
+        return plugin
     where = f"In {naming[0].parent.name}/{naming[0].name}: " if naming else ""
     return where + no_such_option(group, option, options)
 

@@ -21,6 +21,22 @@ _KNOWN = {
     "torchmetrics": "torchmetrics",
     "torchvision": "torchvision",
 }
+# Options of Hydra that an extra of abreast installs.
+_PLUGINS = {
+    "hydra/launcher=joblib": "joblib",
+    "hydra/launcher=ray": "ray",
+    "hydra/launcher=ray_aws": "ray",
+    "hydra/launcher=submitit_local": "submitit",
+    "hydra/launcher=submitit_slurm": "submitit",
+    "hydra/sweeper=optuna": "search",
+}
+
+
+def missing_plugin(option: str) -> str | None:
+    """The message for an option of Hydra, such as `hydra/launcher=ray`, that an extra installs; or None."""
+    if option not in _PLUGINS:
+        return None
+    return f"{option}: is not installed: pip install 'abreast[{_PLUGINS[option]}]'"
 
 
 def install_advice(package: str) -> str:
