@@ -1,45 +1,208 @@
-"""What only a GPU shows: nothing waits for it within a block, and it trains what the CPU trains."""
+"""What only a GPU shows: it trains what the CPU trains, in stacks and by graphs, and nothing waits for it.
+
+With ABREAST_GPU_TESTS=cpu the CPU takes the GPU's place, and a stand-in that of its graphs: a rehearsal.
+"""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 
+from abreast.build import step_graphs
+from abreast.build.components import build_loss, optimizer_node
+from abreast.build.instantiate import make
+from abreast.errors import DivergedError
 from abreast.inference.evaluate import evaluate
 from abreast.learner import block_step, module
+from abreast.learner.checkpoint import load
+from abreast.learner.optimizer_needs import backward, needs_closure, needs_graph
 from abreast.runs.directory import RunDirectory
-from abreast.training.run import run
-from support.helpers import allowed, compose
+from abreast.runtime.cuda_graph import CudaGraph
+from abreast.stacking.build import Job
+from abreast.stacking.grouping import plan
+from abreast.stacking.run import train_stack
+from abreast.training.run import resume, run
+from support.helpers import ROOT, allowed, compose, options, program_environment, same
+from support.recorded_graph import RecordedGraph
+
+IS_REHEARSAL = os.environ.get("ABREAST_GPU_TESTS") == "cpu"
+DEVICE = "cpu" if IS_REHEARSAL else "cuda"
+TRAINER = "trainer=cpu" if IS_REHEARSAL else "trainer=gpu"
+REGRESSION = [
+    name for name in options("loss") if compose(f"loss={name}")["loss"].get("tasks") == ["regression"]
+]
+# Steps by the sign of a gradient, by products in bfloat16, or by a search along a line: rounding shows more.
+# SOAP turns by eigenvectors, of which some belong to nearly equal values.
+ROUGH = ("adafactor", "lbfgs", "lion", "cautious_lion", "muon", "rprop", "shampoo", "sophia")
 
 pytestmark = [
     pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+    pytest.mark.skipif(not IS_REHEARSAL and not torch.cuda.is_available(), reason="needs a CUDA device"),
 ]
+needs_cuda = pytest.mark.skipif(IS_REHEARSAL, reason="a CPU has no such thing")
 
 
-def trained(folder: Path, *overrides: str) -> dict[str, float]:
+@pytest.fixture(autouse=True)
+def replays(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Counts the graphs' replays."""
+    counted: list[int] = []
+    kind: Any = RecordedGraph if IS_REHEARSAL else CudaGraph
+
+    class Counting(kind):  # type: ignore[misc]
+        def replay(self) -> None:
+            counted.append(1)
+            super().replay()
+
+    monkeypatch.setattr(step_graphs, "CudaGraph", Counting)
+    return counted
+
+
+def trained(folder: Path, *overrides: str, epochs: int = 3) -> dict[str, float]:
+    """The metrics of a run."""
+    common = ("logger=none", "callbacks=none", f"trainer.max_epochs={epochs}")
     with allowed():
-        run(compose("logger=none", "callbacks=none", "trainer.max_epochs=3", *overrides), folder)
+        run(compose(TRAINER, *common, *overrides), folder)
     metrics: dict[str, float] = RunDirectory(folder).read_result()["metrics"]
     return metrics
 
 
+def weights(folder: Path) -> dict[str, Tensor]:
+    """The last weights of a run."""
+    state: dict[str, Tensor] = load(folder / "checkpoints" / "last.ckpt")["state_dict"]
+    return state
+
+
+def ten_steps(device: str, dtype: torch.dtype, *overrides: str) -> tuple[Tensor, Tensor]:
+    """The weights of a small network before and after ten steps, as float64 on the CPU."""
+    config = compose("data=digits", *overrides)
+    generator = torch.Generator().manual_seed(0)
+    with allowed():
+        net = nn.Sequential(nn.Linear(12, 16), nn.Tanh(), nn.Linear(16, 5))
+        for parameter in net.parameters():
+            parameter.data = torch.randn(parameter.shape, generator=generator) * 0.3
+        loss = build_loss(config, 5, class_counts=(30, 5, 10, 20, 15)).to(device, dtype)
+        net = net.to(device, dtype)
+        parameters = [*net.parameters(), *loss.parameters()]
+        optimizer = make("optim", optimizer_node(config, 10))(parameters)
+    before = nn.utils.parameters_to_vector(net.parameters()).detach().double().cpu()
+    if hasattr(optimizer, "train"):
+        optimizer.train()
+    for _ in range(10):
+        x = torch.randn(32, 12, generator=generator).to(device, dtype)
+        y = torch.randint(0, 5, (32,), generator=generator).to(device)
+
+        def closure(x: Tensor = x, y: Tensor = y) -> Tensor:
+            optimizer.zero_grad()
+            value: Tensor = loss(net(x), y)
+            backward(value, with_graph=needs_graph(optimizer))
+            return value
+
+        if needs_closure(optimizer):
+            optimizer.step(closure)
+        else:
+            closure()
+            optimizer.step()
+    return before, nn.utils.parameters_to_vector(net.parameters()).detach().double().cpu()
+
+
+def check_ten_steps(tolerance: float, *overrides: str) -> None:
+    """Ten steps on the device move the weights where float64 on the CPU moves them, but for a share."""
+    before, expected = ten_steps("cpu", torch.float64, *overrides)
+    _, after = ten_steps(DEVICE, torch.float32, *overrides)
+    moved = (expected - before).norm()
+    assert moved > 0
+    assert (after - expected).norm() < tolerance * moved
+
+
+@pytest.mark.parametrize("optim", options("optim"))
+def test_ten_steps_of_an_optimizer_are_those_of_float64(optim: str) -> None:
+    more = {"any": ("optim.name=Lion",), "lbfgs": ("optim.lr=0.01", "optim.max_iter=2")}.get(optim, ())
+    tolerance = 0.5 if optim == "soap" else 0.1 if optim in ROUGH else 1e-3
+    check_ten_steps(tolerance, f"optim={optim}", *more)
+
+
+@pytest.mark.parametrize("loss", [name for name in options("loss") if name not in REGRESSION])
+def test_ten_steps_of_a_loss_are_those_of_float64(loss: str) -> None:
+    check_ten_steps(1e-3, f"loss={loss}", "optim=momentum", "optim.lr=0.01")
+
+
 def test_the_gpu_trains_what_the_cpu_trains(tmp_path: Path) -> None:
-    on_gpu = trained(tmp_path / "gpu", "trainer=gpu")
-    on_cpu = trained(tmp_path / "cpu", "trainer=cpu")
+    on_gpu = trained(tmp_path / "gpu")
+    on_cpu = trained(tmp_path / "cpu", "trainer.accelerator=cpu")
     for name in ("train/loss", "val/loss", "test/loss"):
         assert on_gpu[name] == pytest.approx(on_cpu[name], rel=0.02)  # other kernels, other rounding
     tested = {name: value for name, value in on_gpu.items() if name.startswith("test/")}
     assert evaluate(tmp_path / "gpu") == tested
 
 
+@pytest.mark.parametrize("optim", ["adam", "sgd", "rmsprop", "nadam", "radam", "adamax", "adadelta"])
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_graphs_leave_the_weights_of_a_run(
+    optim: str, schedule: str, replays: list[int], tmp_path: Path
+) -> None:
+    settings = (f"optim={optim}", f"schedule={schedule}")
+    trained(tmp_path / "executed", *settings, "cuda_graph=false", epochs=2)
+    assert not replays
+    trained(tmp_path / "recorded", *settings, epochs=2)
+    expected, left = weights(tmp_path / "executed"), weights(tmp_path / "recorded")
+    is_same_kernel = schedule == "constant" and optim in ("adam", "sgd")
+    assert len(replays) > 50 or (IS_REHEARSAL and not is_same_kernel)
+    for name, weight in expected.items():
+        if is_same_kernel:
+            assert weight.equal(left[name]), name
+        torch.testing.assert_close(left[name], weight, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("net", ["model.hidden=[32]", "model.norm=batch", "model=cnn"])
+def test_a_stack_trains_what_runs_train(net: str, replays: list[int], tmp_path: Path) -> None:
+    small = ("model.channels=[4,8]", "model.hidden=[16]", "model.kernels=3") if net == "model=cnn" else ()
+    common = (TRAINER, "logger=none", "callbacks=none", "trainer.max_epochs=2", net, *small)
+    lanes = [("optim=adam", "seed=0"), ("optim.lr=0.01", "seed=1"), ("optim=momentum", "loss=mse")]
+    configs = [compose(*common, *more) for more in lanes]
+    with allowed():
+        (order,) = plan(configs).stacks
+        outcomes = train_stack([Job(configs[n], tmp_path / "stack" / str(n)) for n in order])
+        assert all(outcome.error is None for outcome in outcomes)
+        assert replays
+        for number, config in enumerate(configs):
+            run(config, tmp_path / str(number))
+            left = weights(tmp_path / "stack" / str(number))
+            for name, weight in weights(tmp_path / str(number)).items():
+                torch.testing.assert_close(left[name], weight, rtol=5e-3, atol=5e-4)
+
+
+def test_a_lane_that_diverges_leaves_the_others(tmp_path: Path) -> None:
+    common = (TRAINER, "logger=none", "callbacks=none", "trainer.max_epochs=3", "loss=mse", "optim=sgd")
+    configs = [compose(*common, f"optim.lr={rate}") for rate in ("0.1", "1e30", "0.05")]
+    with allowed():
+        outcomes = train_stack([Job(config, tmp_path / str(n)) for n, config in enumerate(configs)])
+    assert [type(outcome.error) for outcome in outcomes] == [type(None), DivergedError, type(None)]
+    assert all(weight.isfinite().all() for n in (0, 2) for weight in weights(tmp_path / str(n)).values())
+
+
+def test_a_resumed_run_is_bitwise_the_one_that_was_not_stopped(tmp_path: Path) -> None:
+    settings = ("model.norm=batch", "model.dropout=0.1")
+    trained(tmp_path / "whole", *settings)
+    trained(tmp_path / "part", *settings, epochs=2)
+    config = compose(TRAINER, "logger=none", "callbacks=none", "trainer.max_epochs=3", *settings)
+    with allowed():
+        resume(config, RunDirectory(tmp_path / "part"))
+    assert same(weights(tmp_path / "part"), weights(tmp_path / "whole"))
+
+
+@needs_cuda
 @pytest.mark.parametrize("loss", ["cross_entropy", "mse", "hinge", "focal"])
 @pytest.mark.parametrize("optim", ["adam", "sgd", "rmsprop"])
+@pytest.mark.parametrize("graph", ["auto", "false"])
 def test_a_block_never_waits_for_the_gpu(
-    loss: str, optim: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    graph: str, loss: str, optim: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def watched(learner: Any, block: Any, config: Any) -> int:
         torch.cuda.set_sync_debug_mode("error")
@@ -49,10 +212,43 @@ def test_a_block_never_waits_for_the_gpu(
             torch.cuda.set_sync_debug_mode("default")
 
     monkeypatch.setattr(module, "train_block", watched)
-    trained(tmp_path, "trainer=gpu", f"loss={loss}", f"optim={optim}", "model.norm=batch")
+    trained(tmp_path, f"loss={loss}", f"optim={optim}", "model.norm=batch", f"cuda_graph={graph}")
 
 
 @pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
 def test_mixed_precision(precision: str, tmp_path: Path) -> None:
+    if precision == "16-mixed" and IS_REHEARSAL:
+        pytest.skip("float16 is a GPU's")
     more = ("optim.fused=false",) if precision == "16-mixed" else ()
-    assert trained(tmp_path, "trainer=gpu", f"trainer.precision={precision}", *more)["test/accuracy"] > 0.9
+    assert trained(tmp_path, f"trainer.precision={precision}", *more, epochs=5)["test/accuracy"] > 0.9
+
+
+LABEL_OUT_OF_RANGE = """
+import sys
+import torch
+from pathlib import Path
+from torch.nn import functional
+from support.helpers import allowed, compose
+from abreast.errors import RunError
+from abreast.training.run import run
+right = functional.cross_entropy
+functional.cross_entropy = lambda scores, labels, **more: right(scores, labels + 100, **more)
+try:
+    with allowed():
+        config = compose("trainer=gpu", "logger=none", "trainer.max_epochs=1", "cuda_graph=" + sys.argv[2])
+        run(config, Path(sys.argv[1]))
+except RunError as error:
+    print("one line:", error)
+"""
+
+
+@needs_cuda
+@pytest.mark.parametrize("graph", ["auto", "false"])
+def test_a_label_out_of_range_is_told_in_one_line(graph: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", LABEL_OUT_OF_RANGE, str(tmp_path / "run"), graph]
+    environ = program_environment()
+    environ["PYTHONPATH"] = os.pathsep.join(
+        [environ["PYTHONPATH"], str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]
+    )
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, timeout=120)
+    assert "one line: the GPU stopped at an assertion: an index, such as a label" in done.stdout, done.stderr

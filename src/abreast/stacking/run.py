@@ -12,6 +12,7 @@ from lightning.pytorch import Callback
 from abreast.callbacks.preemption import WITHIN
 from abreast.learner.lightning_loops import load_loops
 from abreast.loggers.run_logger import loggers_closed
+from abreast.runtime.device_assert import device_asserts_told
 from abreast.runtime.garbage import existing_objects_frozen
 from abreast.runtime.matmul_precision import matmul_precision
 from abreast.runtime.threads import one_thread
@@ -74,7 +75,7 @@ def train_stack(
     ):
         supply = LaneSupply(jobs, waiting or WaitingRuns(jobs), largest_part(len(jobs), width))
         try:
-            with loggers_closed(supply.loggers):
+            with device_asserts_told(), loggers_closed(supply.loggers):
                 while len(supply.waiting):
                     lanes = supply.first()
                     if lanes:

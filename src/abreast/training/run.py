@@ -33,6 +33,7 @@ from abreast.runs.directory import RunDirectory
 from abreast.runs.files import CONFIG, LAST, STATUS
 from abreast.runs.replaced import clear
 from abreast.runs.summary import chance_warnings, print_summary
+from abreast.runtime.device_assert import device_asserts_told
 from abreast.runtime.directory_lock import used
 from abreast.runtime.matmul_precision import matmul_precision
 from abreast.runtime.process import prepare_process
@@ -164,7 +165,7 @@ def train(cfg: Config, directory: RunDirectory) -> None:
     check_same_data(directory, data.content)
     learner = build_learner(cfg, data, step_config)
     trainer = build_trainer(cfg, directory, learner, math.ceil(data.batches_per_epoch / steps))
-    with loggers_closed(trainer.loggers):
+    with device_asserts_told(), loggers_closed(trainer.loggers):
         _fit_and_test(cfg, directory, trainer, learner, data, began)
 
 
