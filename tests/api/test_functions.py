@@ -135,6 +135,7 @@ def test_what_is_shown_escapes_what_others_wrote(finished: abreast.Sweep, tmp_pa
         assert "<script" not in result._repr_html_()
 
 
+@pytest.mark.long  # the notebook decides, too
 def test_a_decision_has_a_verdict(tmp_path: Path) -> None:
     decision = abreast.decide(
         *SHORT, loss=["mse", "cross_entropy"], margin=0.4, max_seeds=8, dir=tmp_path / "decided"
@@ -162,6 +163,12 @@ MISTAKES: dict[str, tuple[Any, type[AbreastError], str]] = {
     "nothing": (lambda: abreast.report(), ConfigError, "report: name a directory"),
     "resume": (lambda: abreast.resume("nowhere"), RunError, "nowhere: no such run directory"),
     "directory": (lambda: abreast.train(dir=""), ConfigError, "dir='': is empty"),
+    "folder": (
+        lambda: abreast.train(config_dir="missing"),
+        ConfigError,
+        "missing: there is no such directory",
+    ),
+    "data sets": (lambda: abreast.train(data=["digits", "mnist"]), ConfigError, "a run has one data"),
     "diverged": (
         lambda: abreast.train(*SHORT, loss="mse", optim="sgd", **{"optim.lr": 1e30}),
         DivergedError,
@@ -181,11 +188,11 @@ def test_a_mistake_is_the_commands_line_as_an_exception(name: str) -> None:
     assert name == "diverged" or not Path("runs").exists()
 
 
-def test_a_finished_run_is_trained_for_longer(tmp_path: Path) -> None:
-    run = abreast.train(*SHORT, optim="sgd", dir=tmp_path / "run")
+def test_a_run_that_is_there_is_kept(finished: abreast.Sweep) -> None:
+    run = finished.best
+    before = run.result
     with pytest.raises(ConfigError, match="holds a run already: resume it"):
-        abreast.train(*SHORT, optim="sgd", dir=tmp_path / "run")
-    longer = abreast.resume(run, trainer={"max_epochs": 3})
-    assert [*longer.metrics.index] == [1, 2, 3]
+        abreast.train(*SHORT, dir=run.directory)
     with pytest.raises(ConfigError, match="a resumed run keeps its settings"):
         abreast.resume(run, loss="mse")
+    assert abreast.resume(run).result == before  # nothing is left to train

@@ -97,8 +97,12 @@ NETWORKS: dict[str, tuple[Any, str]] = {
     "lightning": (Lit, "vmap"),
 }
 
+OFTEN = ("class", "network")
 
-@pytest.mark.parametrize("name", NETWORKS)
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in OFTEN else pytest.mark.long) for name in NETWORKS]
+)
 def test_a_network_is_stacked_and_each_lane_is_its_individual_run(name: str, tmp_path: Path) -> None:
     network, kernels = NETWORKS[name]
     with warnings.catch_warnings():
@@ -121,20 +125,16 @@ def test_a_network_is_stacked_and_each_lane_is_its_individual_run(name: str, tmp
 def test_a_class_draws_its_weights_by_the_seed_and_a_network_keeps_them(tmp_path: Path) -> None:
     kept = sequential()
     given = [value.clone() for value in kept.state_dict().values()]
-    none = ("trainer.limit_train_batches=1", "optim=sgd", "optim.lr=0")
-    for network, is_drawn in ((sequential, True), (kept, False)):
-        runs = [
-            abreast.train(
-                *SHORT, *none, model=network, data=examples(), seed=seed, dir=tmp_path / f"{is_drawn}{seed}"
-            )
-            for seed in range(2)
-        ]
-        first, second = ([*run.module.net.state_dict().values()] for run in runs)
-        assert torch.equal(first[0], second[0]) != is_drawn
-        assert torch.equal(first[0], given[0]) != is_drawn
-    assert all(map(torch.equal, kept.state_dict().values(), given))
+    untrained: dict[str, Any] = {"optim": "sgd", "optim.lr": 0, "trainer.limit_train_batches": 1}
+    arguments = {"data": examples(), "seed": range(2), **untrained}
+    drawn = abreast.sweep(*SHORT, model=sequential, **arguments, dir=tmp_path / "drawn")
     with pytest.warns(UserWarning, match="every run of the sweep starts from the weights"):
-        abreast.sweep(*SHORT, *none, model=kept, data=examples(), seed=range(2), dir=tmp_path / "sweep")
+        same = abreast.sweep(*SHORT, model=kept, **arguments, dir=tmp_path / "same")
+    for sweep, is_drawn in ((drawn, True), (same, False)):
+        first, second = (next(iter(run.module.net.state_dict().values())) for run in sweep.runs)
+        assert torch.equal(first, second) != is_drawn
+        assert torch.equal(first, given[0]) != is_drawn
+    assert all(map(torch.equal, kept.state_dict().values(), given))
 
 
 def test_other_objects_are_refused_in_one_line(tmp_path: Path) -> None:
@@ -223,22 +223,21 @@ def test_float_targets_are_a_regression(tmp_path: Path) -> None:
     assert run.predict(inputs[:2]).shape == (2, 1)
 
 
-def test_networks_and_data_are_swept_over(tmp_path: Path) -> None:
-    inputs, targets = examples()
-    sweep = abreast.sweep(
-        *FAST, model=[Net, sequential], data=[(inputs, targets), (-inputs, targets)], dir=tmp_path / "sweep"
-    )
+def test_networks_are_swept_over(tmp_path: Path) -> None:
+    sweep = abreast.sweep(*FAST, model=[Net, sequential], data=examples(), dir=tmp_path / "sweep")
     assert {run.config["model"]["network"].partition("-")[0] for run in sweep.runs} == {"Net", "sequential"}
-    assert [run.status for run in sweep.runs] == ["finished"] * 4
-    widths = abreast.sweep(
-        *FAST,
-        model=Net,
-        data=(inputs, targets),
-        **{"model.arguments": [{"width": 3}, {"width": 4}]},
-        dir="widths",
-    )
-    networks: list[Any] = [run.module.net for run in widths.runs]
-    assert sorted(network.first.out_features for network in networks) == [3, 4]
+    assert [run.status for run in sweep.runs] == ["finished"] * 2
+
+
+@pytest.mark.long
+def test_data_and_arguments_are_swept_over(tmp_path: Path) -> None:
+    inputs, targets = examples()
+    widths = {"model.arguments": [{"width": 3}, {"width": 4}]}
+    data = [(inputs, targets), (-inputs, targets)]
+    sweep = abreast.sweep(*FAST, model=Net, data=data, **widths, dir=tmp_path / "sweep")
+    networks: list[Any] = [run.module.net for run in sweep.runs]
+    assert sorted(network.first.out_features for network in networks) == [3, 3, 4, 4]
+    assert len({run.config["data"]["arrays"] for run in sweep.runs}) == 2
 
 
 def variants() -> dict[str, Any]:
@@ -276,6 +275,8 @@ def test_digests_differ_where_networks_do_and_only_there(monkeypatch: pytest.Mon
     assert again == names
     evaluated = variants()["layer"]
     assert network_name(evaluated.eval()) == names["layer"]
+    monkeypatch.setitem(globals(), "block", 3)  # the name of an attribute of Net
+    assert network_name(Net) == names["class"]
     monkeypatch.setattr(f"{__name__}.Block.forward", lambda self, x: x)  # which Net uses
     assert network_name(Net) != names["class"]
     monkeypatch.undo()

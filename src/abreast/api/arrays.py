@@ -93,7 +93,10 @@ def _pair(data: Any, name: str = "data") -> tuple[Array, Array]:
 
 def _array(values: Any, name: str) -> Array:
     """Values as an array, with the type that torch or pandas gives them."""
-    array: Array = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+    if isinstance(values, Tensor):
+        values = values.detach().cpu()
+        values = values.float() if values.dtype in (torch.bfloat16, torch.float16) else values
+    array: Array = np.asarray(values)
     if array.dtype.kind == "O" and all(isinstance(item, str) for item in array.flat):
         array = array.astype(str)
     if array.dtype.kind not in "biufU":

@@ -25,6 +25,7 @@ from hydra.core.singleton import Singleton
 from hydra.core.utils import JobRuntime
 from omegaconf.basecontainer import BaseContainer
 
+from abreast.errors import ConfigError
 from abreast.runtime.environment import environment_variables
 from abreast.runtime.patches import is_on
 
@@ -43,7 +44,13 @@ def host_kept() -> Iterator[None]:
 
 @contextmanager
 def _process() -> Iterator[None]:
-    directory, environment = Path.cwd(), dict(os.environ)
+    try:
+        directory = Path.cwd()
+    except OSError as error:
+        raise ConfigError(
+            f"The working directory: {error.strerror}. It was removed: change to another"
+        ) from None
+    environment = dict(os.environ)
     lists: list[tuple[list[Any], list[Any]]] = [
         (values, values[:]) for values in (sys.path, sys.meta_path, sys.argv)
     ]

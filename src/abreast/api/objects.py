@@ -93,6 +93,8 @@ def objects_of(config: Config, model: Any, data: Any) -> Objects:
 def _is_object(kind: Kind, value: Any) -> bool:
     if value is None or isinstance(value, str):
         return False
+    if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
+        return False
     if isinstance(value, Mapping):
         return kind == "data" and bool({*value} & {*PARTS})
     return kind == "data" or callable(value)

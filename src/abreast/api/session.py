@@ -48,11 +48,15 @@ def train_command(arguments: Sequence[str], objects: Mapping[tuple[Kind, str], A
 
     def command() -> Path:
         sys.argv[:] = ["train.py", *arguments]
+        outer = latest_directory()  # of a command in which this one is called
         note_directory(None)
-        crash = run_command(parse(arguments))
-        if crash is not None:
-            raise crash
-        directory = latest_directory()
+        try:
+            crash = run_command(parse(arguments))
+            if crash is not None:
+                raise crash
+            directory = latest_directory()
+        finally:
+            note_directory(outer)
         assert directory is not None  # a command without one raises
         return directory
 

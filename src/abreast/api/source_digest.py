@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import dis
 import functools
 import hashlib
 import inspect
@@ -15,6 +16,7 @@ from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from abreast.api.installed import is_installed
@@ -22,7 +24,8 @@ from abreast.api.installed import is_installed
 DIGITS = 10  # hexadecimal
 PLAIN = (bool, int, float, complex, str, bytes, type(None))
 SETTINGS = (*PLAIN, FunctionType, tuple)  # of a module
-MEMBERS = (*PLAIN, FunctionType, type, list, tuple, dict, Tensor)  # of a class
+LOOKUPS = ("LOAD_GLOBAL", "LOAD_NAME")
+MEMBERS = (*PLAIN, FunctionType, type, list, tuple, dict, Tensor, nn.Module)  # of a class
 
 
 def network_name(network: Any) -> str:
@@ -61,8 +64,9 @@ class _Parts:
         if isinstance(value, PLAIN):
             yield json.dumps([type(value).__name__, repr(value)]).encode()
         elif isinstance(value, Tensor):
-            yield str(value.dtype).encode()
-            yield from array_parts(value.detach().cpu().float().numpy())
+            yield f"{value.dtype}{list(value.shape)}".encode()
+            stored = value.detach().cpu().contiguous().reshape(-1)
+            yield stored.view(torch.uint8).numpy().tobytes()
         elif isinstance(value, np.ndarray):
             yield from array_parts(value)
         elif isinstance(value, (list, tuple)):
@@ -119,6 +123,8 @@ class _Parts:
                 member = member.__func__
             if isinstance(member, property):
                 member = [member.fget, member.fset]
+            if isinstance(member, functools.cached_property):
+                member = member.func
             is_ours = isinstance(member, FunctionType) or not name.startswith("__")
             if is_ours and isinstance(member, MEMBERS):
                 yield name.encode()
@@ -164,8 +170,8 @@ def _compiled(code: CodeType) -> Iterator[str]:
 
 
 def _names(code: CodeType) -> list[str]:
-    """The names that a function's code, and the functions in it, look up; sorted."""
-    names = set(code.co_names)
+    """The globals that a function's code, and the functions in it, look up; sorted."""
+    names = {step.argval for step in dis.get_instructions(code) if step.opname in LOOKUPS}
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             names.update(_names(constant))

@@ -45,6 +45,6 @@ def given_object(kind: Kind, name: str) -> Any:
             "was made with, its source and its values unchanged"
         )
     raise RunError(
-        f"{kind}: {name} was given in Python, and this process does not have it. Give it again: "
+        f"{kind}: {name} was given in Python, to another process than this one. Give it again: "
         f"abreast.load(RUN, {kind}=...), abreast.resume(RUN, {kind}=...)"
     )
