@@ -449,3 +449,42 @@ def test_a_figure_can_be_saved(opened: Callable[..., Any], tmp_path: Path, suffi
     file = tmp_path / f"heatmap.{suffix}"
     until(lambda: file.exists() and file.stat().st_size > 1000)
     assert file.read_bytes().startswith(b"<svg" if suffix == "svg" else b"\x89PNG")
+
+
+def test_the_page_of_a_running_sweep_loads_itself_again(browser: Any, tmp_path: Path) -> None:
+    for optim in ("adam", "sgd"):
+        write_run(tmp_path / "s" / optim, config(optim=optim))
+    page = write_report([tmp_path / "s"], reload=1).page
+    browser.get(page.as_uri())
+    box = browser.find_element("css selector", ".reload input")
+    assert box.is_selected()
+    search = browser.find_element("css selector", "input[type=search]")
+    search.send_keys("adam")  # a reader who filters is not disturbed
+    write_run(tmp_path / "s" / "late", config(optim="rmsprop"))
+    write_report([tmp_path / "s"])
+    time.sleep(1.5)
+    assert "2 runs" in browser.find_element("css selector", "main").text
+    search.clear()
+    until(lambda: "3 runs" in browser.find_element("css selector", "main").text)
+    assert not browser.find_elements("css selector", ".reload")  # the sweep has ended
+
+
+def test_a_table_can_be_copied(opened: Callable[..., Any]) -> None:
+    browser = opened()
+    script = """
+      window.copied = [];
+      navigator.clipboard.writeText = (text) => {
+        window.copied.push(text);
+        return window.copied.length > 1 ? Promise.reject(new Error("not allowed")) : Promise.resolve();
+      };"""
+    browser.execute_script(script)
+    buttons = browser.find_elements("css selector", "#table .tools button")
+    assert [button.text for button in buttons] == ["Copy as Markdown", "Copy as LaTeX"]
+    for button in buttons:
+        click(browser, button)
+    until(lambda: browser.find_elements("css selector", "#table textarea"))
+    markdown, latex = browser.execute_script("return window.copied")
+    assert markdown.startswith("| ")
+    assert latex.startswith("\\begin{table}")
+    shown = browser.find_element("css selector", "#table textarea")
+    assert shown.get_attribute("value") == latex  # to be copied by hand

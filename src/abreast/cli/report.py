@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -14,6 +17,7 @@ from abreast.metrics.margin import read_margin
 from abreast.report.markup import tables
 from abreast.report.readers.settings import Choices
 from abreast.report.terminal import print_analysis
+from abreast.report.watch import watch
 from abreast.report.write import write_report
 from abreast.runtime.printable import printable
 
@@ -53,6 +57,11 @@ def arguments(argv: Sequence[str] | None) -> Namespace:
         choices=("markdown", "latex"),
         help="print only the table of groups, to copy into a text (both are in table.md and table.tex too)",
     )
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="make it again while the sweep runs, until it ends or Ctrl-C; the page loads itself again",
+    )
     others = parser.add_argument_group("runs that others trained", "what is not given is found, and said")
     others.add_argument("--seed", metavar="KEY", help="the setting or column that is the seed")
     others.add_argument("--settings", metavar="KEY,KEY", help="the settings or columns to compare")
@@ -65,22 +74,35 @@ def arguments(argv: Sequence[str] | None) -> Namespace:
     return args
 
 
+def _say(line: str) -> None:
+    """Print a line with the time; not to stdout, which holds the report alone."""
+    print(f"{datetime.now():%H:%M:%S}  {printable(line)}", file=sys.stderr, flush=True)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The command `abreast report`."""
     args = arguments(argv)
-    report = write_report(
+    make = partial(
+        write_report,
         args.directories,
         args.out,
         metric=args.metric,
         margin=None if args.margin is None else read_margin("--margin", args.margin),
         target=args.target,
-        figures=args.figures,
         choices=Choices(
             seed=args.seed,
             settings=None if args.settings is None else tuple(args.settings.split(",")),
             mode=args.mode,
         ),
     )
+    report = None
+    if args.watch:
+        try:
+            report = watch(args.directories, lambda reload: make(reload=reload), _say)
+        except KeyboardInterrupt:
+            print("Stopped watching.", file=sys.stderr)
+    if report is None or args.figures:
+        report = make(figures=args.figures)
     if args.format is not None:
         print(tables(report.analysis, args.format), end="")
         return 0

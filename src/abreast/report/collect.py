@@ -51,7 +51,7 @@ def collect(directories: Sequence[Path]) -> Sweep:
     for directory in directories:
         if not directory.is_dir():
             raise RunError(f"{directory}: no such directory")
-    paths = {path.resolve(): path for directory in directories for path in _run_directories(directory, set())}
+    paths = {path.resolve(): path for directory in directories for path in run_directories(directory)}
     if not paths:
         where = ", ".join(map(str, directories))
         raise RunError(
@@ -78,9 +78,14 @@ def holds_runs(directories: Sequence[Path]) -> bool:
     """
     return any(
         not path.exists()
-        or any((run / STATUS).exists() or (run / RESULT).exists() for run in _run_directories(path, set()))
+        or any((run / STATUS).exists() or (run / RESULT).exists() for run in run_directories(path))
         for path in directories
     )
+
+
+def run_directories(directory: Path) -> Iterator[Path]:
+    """The directories of the runs below a directory."""
+    return _run_directories(directory, set())
 
 
 def _run_directories(directory: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:

@@ -54,6 +54,7 @@ def write_report(
     figures: bool = False,
     extra: Sequence[Section] = (),
     choices: Choices | None = None,
+    reload: int | None = None,
 ) -> Report:
     """Write the page, the tables and, if wanted, the figures for all runs below some directories.
 
@@ -67,6 +68,7 @@ def write_report(
         figures: Whether to write every figure as PNG and SVG too.
         extra: Additional sections of the page, with their figures.
         choices: What the user says of runs that others trained.
+        reload: Seconds after which the page loads itself again, as that of a sweep that runs; None: never.
 
     Returns:
         The analysis and the paths of the files.
@@ -104,7 +106,7 @@ def write_report(
     contents = page_contents(analysis, target=target, extra=[*ranks, *extra])
     files = [folder / name for name in (REPORT_PAGE, REPORT_SUMMARY, REPORT_RUNS)]
     try:
-        write_atomically(files[0], render(analysis, contents).encode())
+        write_atomically(files[0], render(analysis, contents, reload).encode())
         summary_table(analysis).write(files[1])
         runs_table(analysis).write(files[2])
         files += write_tables(analysis, folder)

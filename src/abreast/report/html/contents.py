@@ -78,8 +78,8 @@ def page_contents(
     return Contents([part for part in parts if part.body], figures, tables)
 
 
-def render(analysis: Analysis, contents: Contents) -> str:
-    """Render the page as HTML."""
+def render(analysis: Analysis, contents: Contents, reload: int | None = None) -> str:
+    """Render the page as HTML, which loads itself again after so many seconds."""
     names = [directory.resolve().name for directory in analysis.sweep.directories]
     counts = ", ".join(f"{count} {status}" for status, count in analysis.sweep.counts().items())
     now = time.strftime("%Y-%m-%d %H:%M")
@@ -93,6 +93,7 @@ def render(analysis: Analysis, contents: Contents) -> str:
         contents.figures,
         contents.tables,
         f"Made with {versions}.",
+        reload,
     )
 
 

@@ -35,6 +35,7 @@ def page(
     figures: Sequence[Figure],
     tables: Sequence[Table],
     footer: str,
+    reload: int | None = None,
 ) -> str:
     """Make the page.
 
@@ -45,6 +46,7 @@ def page(
         figures: The figures that the sections refer to.
         tables: The tables that the sections refer to; one is named `runs`.
         footer: A line at the end.
+        reload: Seconds after which the page loads itself again; None: never.
 
     Returns:
         The HTML document.
@@ -54,8 +56,9 @@ def page(
     program = "".join((package / name).read_text(encoding="utf-8") for name in SCRIPTS)
     links = "".join(f'<a href="#{escaped(part.id)}">{escaped(part.nav)}</a>' for part in parts if part.nav)
     body = "".join(map(part_html, parts))
+    reloads = f' data-reload="{reload}"' if reload else ""
     return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
+<html lang="en"{reloads}><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="generator" content="abreast"><title>{escaped(title)}</title>

@@ -17,6 +17,24 @@ toggle.addEventListener("click", () => {
 });
 systemIsDark.addEventListener("change", () => { if (!storedTheme()) setTheme(systemTheme()); });
 
+// The page of a sweep that runs loads itself again, unless the reader is in the middle of something.
+const RELOAD_KEY = "abreast-reload";
+const isBusy = () => document.hidden || getSelection().toString() !== ""
+  || document.querySelector("main details[open], [aria-expanded=true], textarea") !== null
+  || [...document.querySelectorAll("input[type=search], select")].some((field) => field.value !== "");
+const reloadEvery = (seconds) => {
+  const box = element("input", { type: "checkbox" });
+  const label = element("label", { class: "reload" });
+  label.append(box, ` The sweep is running: load this page again every ${seconds} s`);
+  document.querySelector("h1").after(label);
+  try { box.checked = sessionStorage.getItem(RELOAD_KEY) !== "off"; } catch { box.checked = true; }
+  box.addEventListener("change", () => {
+    try { sessionStorage.setItem(RELOAD_KEY, box.checked ? "on" : "off"); } catch { /* it lasts until the page is closed */ }
+  });
+  setInterval(() => { if (box.checked && !isBusy()) location.reload(); }, 1000 * seconds);
+};
+if (root.dataset.reload) reloadEvery(Number(root.dataset.reload));
+
 setTheme(storedTheme() || systemTheme());
 plots.forEach((plot) => observer.observe(plot));
 root.dataset.ready = "true";

@@ -1,0 +1,89 @@
+"""`abreast report --watch`: the report of a sweep while it runs, made again when its results change."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from abreast.errors import RunError
+from abreast.report.collect import run_directories
+from abreast.report.formatting import format_count
+from abreast.report.text import headline
+from abreast.report.write import Report
+from abreast.runs.files import METRICS, RESULT, STATUS
+from abreast.runtime.directory_lock import is_used
+
+PAUSE = 2.0  # seconds between two looks at the files
+SHARE = 5  # times as long as a report takes is the least time until the next one
+RELOAD = 5  # seconds after which the page loads itself again
+
+State = dict[str, tuple[int, int]]  # modification time and size of the files that change
+
+
+def watch(
+    directories: Sequence[Path],
+    make: Callable[[int | None], Report],
+    say: Callable[[str], None],
+    sleep: Callable[[float], object] = time.sleep,
+) -> Report:
+    """Make the report now and whenever results change, until nothing of the sweeps is under way.
+
+    Args:
+        directories: Directories of sweeps or of runs.
+        make: Makes the report; takes the seconds after which its page loads itself again, None for never.
+        say: Shows a line on each report.
+        sleep: Waits so many seconds.
+
+    Returns:
+        The last report.
+
+    Raises:
+        RunError: There is nothing to report, and nothing under way that could change that.
+    """
+    seen: State | None = None
+    report, said, took = None, "", 0.0
+    while True:
+        is_under_way = any(map(is_used, directories))  # before the files are read: what ends later is seen
+        state = files_state(directories)
+        if state != seen or not is_under_way:
+            begun = time.monotonic()
+            try:
+                report = make(RELOAD if is_under_way else None)
+                line = _line(report)
+            except RunError as error:
+                if not is_under_way:
+                    raise
+                line = str(error) if state else "no run has begun yet"
+            if report is not None and not is_under_way:
+                if not report.analysis.sweep.counts().get("running"):
+                    return report
+                report = make(RELOAD)  # a run that no sweep holds
+            if line != said:
+                say(line)
+            seen, said, took = state, line, time.monotonic() - begun
+        sleep(max(PAUSE, SHARE * took))
+
+
+def files_state(directories: Sequence[Path]) -> State:
+    """What tells whether results have changed, without reading them."""
+    state: State = {}
+    for directory in directories:
+        for run in run_directories(directory):
+            for name in (STATUS, RESULT, METRICS):
+                file = os.path.join(run, name)  # noqa: PTH118  (thousands of them)
+                try:
+                    facts = os.stat(file)  # noqa: PTH116
+                except OSError:
+                    continue
+                state[file] = (facts.st_mtime_ns, facts.st_size)
+    return state
+
+
+def _line(report: Report) -> str:
+    """How many runs there are, and the best group so far."""
+    sweep = report.analysis.sweep
+    counts = ", ".join(f"{count} {status}" for status, count in sweep.counts().items())
+    best = [headline(task, report.analysis) for task in report.analysis.tasks[:1]]
+    return f"{format_count(len(sweep.runs), 'run')}: {counts}. {' '.join(best)}"
