@@ -8,18 +8,23 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from abreast.runtime.matmul_precision import is_bf16, matmul_precision
 from abreast.stacking import shared_batches
 from abreast.stacking.build import Job
 from abreast.stacking.options import Options
+from abreast.stacking.parameters import StackedState
 from abreast.stacking.run import train_stack
+from abreast.stacking.sequential import StackedSequential
 from abreast.stacking.shared_batches import (
     WideProducts,
     by_lane,
     equal_neighbours,
     product,
     repeat_by_lane,
+    share_first_product,
     side_by_side,
     wide_products,
 )
@@ -125,3 +130,29 @@ def test_rows_are_gathered_once_a_seed(shared: bool, configs: Configs, tmp_path:
     if shared:  # forward and backward for two seeds, three lanes of 12 outputs each, in three steps
         products = [each for each in seen.products if 36 in each]  # the others label the data
         assert products == [(45, 20, 36), (45, 20, 36), (36, 45, 20), (36, 45, 20)] * 3
+
+
+def test_large_products_in_bf16_are_as_close_as_bf16_is() -> None:
+    lanes, groups = 3, [slice(0, 2), slice(2, 3)]
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 128, 100, generator=generator)
+    grad = torch.randn(lanes, 128, 128, generator=generator)
+    results = []
+    for value in (None, "bf16"):
+        torch.manual_seed(0)
+        nets = [nn.Sequential(nn.Linear(100, 128)) for _ in range(lanes)]
+        state = StackedState(nets)
+        net = StackedSequential(nets, state, [torch.Generator()] * lanes, (100,))
+        assert share_first_product(net, groups)
+        with torch.no_grad(), matmul_precision(value):  # type: ignore[arg-type]
+            out = net.forward(x).clone()
+            net.backward(grad.clone())
+        results.append([out, *state.gradients.values()])
+    for exact, coarse in zip(*results, strict=True):
+        difference = (coarse - exact).abs().max() / exact.abs().max()
+        assert difference < 0.01
+    with matmul_precision("bf16"):
+        is_coarse = is_bf16(x.device)
+    if is_coarse:
+        assert not torch.equal(*(result[0] for result in results))
+        assert torch.equal(results[1][1], results[1][1].bfloat16().float())  # gradients of the weights

@@ -10,6 +10,7 @@ import pytest
 from torch.optim import Adam
 
 from abreast.stacking import chunk_step, steppers
+from abreast.stacking.grouping import plan
 from abreast.stacking.slab_update import SlabUpdate
 from abreast.stacking.steppers import exact_width
 
@@ -74,6 +75,16 @@ def test_others_are_stepped_by_their_optimizers(
     for lane, plain in both(configs(("trainer.max_epochs=2", wide), *lanes)):
         check(lane, plain)
     assert {name for name, _ in seen} == {"OptimizerGroup"}
+
+
+def test_lanes_that_use_the_same_settings_are_neighbours(configs: Configs) -> None:
+    """A momentum or weight decay of 0 is another update; learning rates do not come between."""
+    rates = (0.1, 0.01, 0.03)
+    lanes = [(f"optim.lr={lr}", f"optim.momentum={m}") for lr in rates for m in (0.0, 0.9)]
+    sweep = configs(("optim=sgd",), *lanes)
+    (order,) = plan(sweep).stacks
+    assert [sweep[number]["optim"]["momentum"] for number in order] == [0.0] * 3 + [0.9] * 3
+    assert [sweep[number]["optim"]["lr"] for number in order] == sorted(rates) * 2
 
 
 def test_what_is_not_exact_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,15 @@ import torch
 MatmulPrecision = Literal["bf16", "tf32"]
 
 
+def is_bf16(device: torch.device) -> bool:
+    """Whether float32 products of the device multiply in bf16: they are asked to, and the CPU can."""
+    backends: Any = torch.backends  # mkldnn's settings have no type hints
+    if device.type != "cpu" or backends.mkldnn.matmul.fp32_precision != "bf16":
+        return False
+    can: Any = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)  # private; else no bf16 tensors
+    return can is not None and bool(can())
+
+
 @contextmanager
 def matmul_precision(value: MatmulPrecision | None) -> Iterator[None]:
     """Let float32 products multiply in `bf16` (oneDNN, on CPUs that can) or `tf32` (GPUs) inside; sums stay.

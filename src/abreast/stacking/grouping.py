@@ -167,8 +167,10 @@ def is_said_elementwise(config: Config) -> bool:
 
 
 def lane_key(config: Config) -> tuple[str, str]:
-    """What lanes are ordered by: the optimizer, then the loss."""
-    return optimizer_key(config), _text(config["loss"])
+    """What lanes are ordered by: what of the optimizer is in use, its settings, then the loss."""
+    optim = config["optim"]
+    unused = sorted(key for key, value in optim.items() if isinstance(value, (int, float)) and not value)
+    return _text([optim["_target_"], unused]) + optimizer_key(config), _text(config["loss"])
 
 
 def why_individual(config: Config) -> str | None:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from abreast.runtime.matmul_precision import is_bf16
 from abreast.stacking.grouping import split_key
 from abreast.stacking.lane import Lane
 from abreast.stacking.layers.dropout import StackedIdentity
 from abreast.stacking.layers.flatten import StackedFlatten
 from abreast.stacking.layers.linear import StackedLinear, rounds_differently
-from abreast.stacking.parameters import align
+from abreast.stacking.parameters import BufferPool, align
 from abreast.stacking.sequential import StackedSequential
+
+BF16_FROM = 1 << 20  # multiplications of a lane's product from which converting its factors pays off
 
 
 def batches_key(lane: Lane) -> tuple[str, int, int]:
@@ -98,17 +101,41 @@ class SharedLinear:
     """The first linear layer, for inputs `[G, B, in]` that the lanes of each of the G groups have in common.
 
     One product with all their weights, where it is bitwise equal to each lane's product alone; otherwise
-    batched products that read the same inputs for every lane.
+    batched products that read the same inputs for every lane. Where products multiply in bf16, large ones are
+    of bf16 copies: their results are rounded to bf16, too, and the inputs converted once for all lanes.
     """
 
     def __init__(self, layer: StackedLinear, groups: Sequence[slice]) -> None:
         self.layer = layer
         self.groups = groups
         self._x: Tensor
+        self._x16: Tensor | None = None
+        self._copies = BufferPool(most=8)
+
+    def _in_bf16(self, x: Tensor) -> bool:
+        _, outputs, inputs = self.layer.weight.shape
+        return x.shape[1] * outputs * inputs >= BF16_FROM and is_bf16(x.device)
+
+    def _forward_bf16(self, x: Tensor, out: Tensor) -> None:
+        self._x16 = x.bfloat16()
+        weight = self.layer.weight
+        weight16 = self._copies.dense(*weight.shape, like=self._x16).copy_(weight)
+        for shared, group in zip(self._x16, self.groups, strict=True):
+            product16 = torch.mm(shared, weight16[group].flatten(0, 1).t())
+            out[group] = by_lane(product16, group.stop - group.start)
+        if self.layer.bias is not None:
+            out += self.layer.bias[:, None]
+
+    def _backward_bf16(self, x16: Tensor, grad: Tensor) -> None:
+        weight_grad = self.layer.weight_grad
+        grad16 = self._copies.dense(*weight_grad.shape, like=x16)
+        for shared, group in zip(x16, self.groups, strict=True):
+            outputs = side_by_side(grad[group].bfloat16())
+            torch.mm(outputs.t(), shared, out=grad16[group].view(-1, shared.shape[1]))
+        weight_grad.copy_(grad16)
 
     def _wide(self, lanes: int, x: Tensor) -> WideProducts:
-        backends: Any = torch.backends  # mkldnn's settings have no type hints
-        if x.device.type != "cpu" or backends.mkldnn.matmul.fp32_precision == "bf16":
+        if x.device.type != "cpu" or is_bf16(x.device):
             return WideProducts(True, True)  # coarse products are equal within their rounding
         outputs, inputs = self.layer.weight.shape[1:]
         has_bias = self.layer.bias is not None
@@ -121,6 +148,9 @@ class SharedLinear:
         lanes, outputs, _ = weight.shape
         examples = x.shape[1]
         out = self.layer.outputs.aligned(lanes, examples, outputs, like=x)
+        if self._in_bf16(x):
+            self._forward_bf16(x, out)
+            return out
         for shared, group in zip(x, self.groups, strict=True):
             weights, biases = weight[group], None if bias is None else bias[group]
             count = len(weights)
@@ -144,6 +174,10 @@ class SharedLinear:
         grad = align(grad)
         if self.layer.bias_grad is not None:
             torch.sum(self.layer.lane_major(grad), 1, out=self.layer.bias_grad)
+        x16, self._x16 = self._x16, None
+        if x16 is not None:
+            self._backward_bf16(x16, grad)
+            return grad
         for shared, group in zip(x, self.groups, strict=True):
             into, outputs = weight_grad[group], grad[group]
             if self._wide(len(into), x).weight_grad:
