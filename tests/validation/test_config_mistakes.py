@@ -299,6 +299,13 @@ MISTAKES = {
     "hydra/launcher=basik": ["hydra/launcher=basik: no such option. ", "Did you mean hydra/launcher=basic?"],
     "hydra.job.nam=x": ["Could not override 'hydra.job.nam'.", "--cfg hydra shows"],
     # Sweeps: found before the first job starts
+    "-m hydra/sweeper=abreast_search seed=0,1 optim.lr=0.1,0.2": [
+        "seed=0,1: a search (hydra/sweeper=abreast_search) would choose the luckiest seed. Leave it out",
+    ],
+    "-m hydra/sweeper=abreast_search data.split_seed=interval(0,9) loss=mse,hinge": [
+        "data.split_seed=interval(0,9): a search",
+        "let a study tune and repeat",
+    ],
     "-m optim=sgd,adamm": ["optim=adamm: no such option. optim takes: ", "Did you mean optim=adam?"],
     # What Hydra itself takes without a word, or answers with a traceback
     "hydra.run.dir=": ["hydra.run.dir: is empty; write hydra.run.dir=DIR, or leave it out"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from abreast.validation.preflight import (
     task_part,
     values_of,
 )
+from abreast.validation.search_space import check_search_space
 
 
 class Preflight(Callback):
@@ -57,6 +59,7 @@ class Preflight(Callback):
             hydra.config_loader = SweepLoader(hydra.config_loader)  # type: ignore[assignment]
             leave_composing_to_launcher()
         try:
+            _told(check_search_space(config))
             _check_hydra(config, several=any(len(options) > 1 for options in values_of(config).values()))
             message = ""
             sweeper = config.hydra.runtime.choices.get("hydra/sweeper")
@@ -80,9 +83,14 @@ class Preflight(Callback):
 
 def _check_hydra(config: DictConfig, *, several: bool = False) -> None:
     """Raise ConfigError for values of `hydra.*` that cannot be used."""
-    problems = list(check_hydra(config.hydra, several=several))
-    if problems:
-        raise ConfigError("\n".join(problems))
+    _told(check_hydra(config.hydra, several=several))
+
+
+def _told(problems: Iterable[str]) -> None:
+    """Raise ConfigError with the problems, if there are any."""
+    text = "\n".join(problems)
+    if text:
+        raise ConfigError(text)
 
 
 def _shorten_directory(config: DictConfig) -> None:

@@ -47,7 +47,7 @@ def convert(kind: str, foreign: Sequence[ForeignRun], choices: Choices) -> Conve
     """
     names = Counter(name for run in foreign for name in run.results() if not NOT_RESULTS.fullmatch(name))
     if not names:
-        raise RunError(f"{foreign[0].path}: {kind} runs without any result. {_reasons(foreign)}".strip())
+        raise RunError(f"{foreign[0].path}: {kind} runs without any result{_reason(foreign)}")
     metric = _choose_metric(names, choices)
     mode = choices.mode or direction_of(metric)
     if mode is None:
@@ -76,10 +76,10 @@ def convert(kind: str, foreign: Sequence[ForeignRun], choices: Choices) -> Conve
     return Converted(runs, keys[metric], notes)
 
 
-def _reasons(foreign: Sequence[ForeignRun]) -> str:
-    return next(
-        (printable(run.reason) for run in foreign if run.reason), "Give the metric with --metric NAME"
-    )
+def _reason(foreign: Sequence[ForeignRun]) -> str:
+    """The end of the message: the first run's reason, or what to do."""
+    reasons = (f": {printable(run.reason)}" for run in foreign if run.reason)
+    return next(reasons, ". Give the metric with --metric NAME")
 
 
 def _choose_metric(names: Counter[str], choices: Choices) -> str:
