@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from hydra.utils import execution_whitelist
 
 from abreast.errors import ConfigError, DivergedError
 from abreast.learner.checkpoint import load
@@ -15,7 +16,7 @@ from abreast.runs.directory import RunDirectory
 from abreast.stacking.build import Job
 from abreast.stacking.run import train_stack
 from abreast.training.run import run
-from support.helpers import allowed
+from support.helpers import WHITELIST, allowed
 
 Configs = Callable[..., list[dict[str, Any]]]
 Both = Callable[..., list[tuple[Path, Path]]]
@@ -134,6 +135,37 @@ def test_a_criterion_that_raises_fails_its_lane_alone(
         check(tmp_path / f"lane{number}", tmp_path / f"alone{number}")
     statuses = [RunDirectory(tmp_path / f"{name}2").read_status() for name in ("lane", "alone")]
     assert [status["status"] for status in statuses] == ["failed", "failed"]
+
+
+class Breaking(torch.optim.SGD):
+    """An optimizer whose tenth step raises."""
+
+    calls = 0
+
+    def step(self, closure: Any = None) -> Any:
+        self.calls += 1
+        if self.calls == 10:
+            raise ArithmeticError("no inverse")
+        return super().step(closure)
+
+
+def test_an_optimizer_that_raises_fails_its_lane_alone(
+    configs: Configs, check: Check, tmp_path: Path
+) -> None:
+    jobs = configs(("optim=sgd",), ("seed=0",), ("seed=1",), ("seed=2",), ("seed=3", "optim=adam"))
+    jobs[1]["optim"] = {"_target_": f"{__name__}.Breaking", "_partial_": True, "lr": 0.1}
+    with execution_whitelist([*WHITELIST, f"{__name__}.*"]):
+        outcomes = train_stack([Job(cfg, tmp_path / f"lane{n}") for n, cfg in enumerate(jobs)])
+        with pytest.raises(ArithmeticError, match="no inverse"):
+            run(jobs[1], tmp_path / "alone1")
+        for number in (0, 2, 3):
+            run(jobs[number], tmp_path / f"alone{number}")
+    assert [str(outcome.error or "") for outcome in outcomes] == ["", "no inverse", "", ""]
+    statuses = [RunDirectory(tmp_path / f"{name}1").read_status() for name in ("lane", "alone")]
+    assert statuses[0]["status"] == statuses[1]["status"] == "failed"
+    assert statuses[0]["reason"] == statuses[1]["reason"] == "ArithmeticError: no inverse"
+    for number in (0, 2, 3):
+        check(tmp_path / f"lane{number}", tmp_path / f"alone{number}")
 
 
 @pytest.mark.parametrize("common", [(), ("model.norm=batch", "model.hidden=[16]"), ("model.dropout=0.2",)])

@@ -161,9 +161,9 @@ class Chunk:
         due = {steps for steps in set(before.values()) if learner.should_sample(steps + position, is_last)}
         return {number: steps + position for number, steps in before.items() if steps in due} if due else {}
 
-    def _fail_lanes(self) -> None:
-        """End the lanes whose losses have raised."""
-        for number, error in self.loss.errors.items():
+    def _fail_lanes(self, errors: Mapping[int, Exception]) -> None:
+        """End the lanes whose losses or optimizers have raised."""
+        for number, error in errors.items():
             if self.lanes[number].running:
                 self.lanes[number].fail(error)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, Protocol
@@ -23,6 +23,8 @@ from abreast.stacking.optimizers import OptimizerGroup
 from abreast.stacking.parameters import BufferPool, StackedState
 from abreast.stacking.shared_batches import repeat_by_lane
 from abreast.stacking.steppers import Stepper, steppers
+
+OnError = Callable[[Mapping[int, Exception]], None]
 
 
 class StepRecord(NamedTuple):
@@ -135,15 +137,13 @@ class ChunkStep:
             return None
         return plain_settings(group.optimizer for group in self.groups)
 
-    def take(
-        self, batch: MiniBatch, settings: object, on_error: Callable[[], None]
-    ) -> tuple[StepRecord, Tensor | None]:
+    def take(self, batch: MiniBatch, settings: object, on_error: OnError) -> tuple[StepRecord, Tensor | None]:
         """Train on a mini-batch.
 
         Args:
             batch: The mini-batch.
             settings: What `settings` gave for its block.
-            on_error: Called before the optimizers step, if losses have raised.
+            on_error: Takes what losses, before the optimizers step, and optimizers have raised, by lane.
 
         Returns:
             What the step leaves, and the norm of each lane's gradient `[K]` if it is sampled.
@@ -159,7 +159,7 @@ class ChunkStep:
         norms = rest.pop() if batch.is_sampled else None
         return StepRecord(rest, scores, targets), norms
 
-    def _step(self, batch: MiniBatch, on_error: Callable[[], None], positions: Tensor) -> list[Tensor]:
+    def _step(self, batch: MiniBatch, on_error: OnError, positions: Tensor) -> list[Tensor]:
         inputs, targets = batch.block.gather(positions, batch.number, self._gathered)
         x = self._normalize(inputs)
         if self.sharing is not None:
@@ -171,13 +171,23 @@ class ChunkStep:
         self._check_recorded(raised)
         self.net.backward(gradient)
         if self.loss.errors:
-            on_error()
+            on_error(self.loss.errors)
         norms = [self.state.gradient_norms()] if batch.is_sampled else []
         for parameters, config in self._clipped:
             clip(parameters, config)
         for stepper in self.steppers:
-            stepper.step()
+            self._update(stepper, on_error)
         return [scores, self.learners[0].loss.labels(targets), *saved, *norms]
+
+    def _update(self, stepper: Stepper, on_error: OnError) -> None:
+        """Step an optimizer; one that raises fails its lanes alone, and is stepped no more."""
+        try:
+            stepper.step()
+        except Exception as error:
+            if self.graphs.is_recording or not isinstance(stepper, OptimizerGroup):
+                raise
+            self.steppers = [other for other in self.steppers if other is not stepper]
+            on_error(dict.fromkeys(stepper.lanes, error))
 
     def _check_recorded(self, raised: int) -> None:
         """Raise RuntimeError if it was the recording that a loss did not bear; the lanes are not to blame."""
