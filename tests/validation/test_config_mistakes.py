@@ -314,6 +314,8 @@ MISTAKES = {
     "hydra.output_subdir=../x": ["hydra.output_subdir: ../x leads out of the directory", ".hydra, or null"],
     "hydra.searchpath=[/nope]": ["hydra.searchpath: /nope: there is no such directory or package"],
     "hydra.verbose=7": ["hydra.verbose=7: must be true, false, the name of a logger"],
+    "hydra.job.config_name=x": ["is what Hydra records, not what it does"],
+    "hydra.job.name=../x": ["hydra.job.name: '../x' names the log's file, too; write a name without folders"],
     "hydra.runtime.output_dir=x": ["is what Hydra records, not what it does", "hydra.run.dir=DIR"],
     "hydra.launcher.max_lane=3": ["Did you mean hydra.launcher.max_lanes?"],
     "-m seed=1,2 hydra.launcher.threads=0": ["hydra.launcher.threads: must be at least 1, got 0"],

@@ -31,6 +31,9 @@ def check_hydra(hydra: DictConfig, *, several: bool = False) -> Iterator[str]:
         if not str(node[group][name]).strip():
             yield f"hydra.{key}: is empty; write hydra.{key}=DIR, or leave it out"
     yield from _inside("hydra.output_subdir", node.get("output_subdir"), "such as .hydra, or null for none")
+    name = node["job"].get("name")
+    if isinstance(name, str) and "${" not in name and PurePath(name).name != name:
+        yield f"hydra.job.name: {name!r} names the log's file, too; write a name without folders"
     subdir = node["sweep"]["subdir"]
     yield from _inside("hydra.sweep.subdir", subdir, "such as ${hydra:job.num}")
     if several and str(subdir).strip() and "${" not in str(subdir):

@@ -12,6 +12,7 @@ RECORDS = (
     "hydra.job.num",
     "hydra.job.id",
     "hydra.job.override_dirname",
+    "hydra.job.config_name",
 )
 # Groups of which a run has one option; Hydra merges several, which none of them is made for.
 OF_ONE_OPTION = ("data", "model", "loss", "optim", "schedule", "trainer")
