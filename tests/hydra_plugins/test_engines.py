@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from abreast.errors import ConfigError, DivergedError, RunError
@@ -55,6 +57,24 @@ def test_a_sweep_under_one_of_hydras_launchers(launcher: str, sweep: Callable[..
     needs(module, launcher.partition("_")[0])
     done = sweep(*SIX[:-1], "seed=0,1", f"hydra/launcher={launcher}", *more)
     assert done.statuses() == ["finished"] * 2
+
+
+@pytest.mark.parametrize("name", [*ENGINES, *(f"hydra/launcher={launcher}" for launcher in LAUNCHERS)])
+def test_paths_are_the_callers_and_long_names_are_shortened(
+    name: str, sweep: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Wherever a run is trained: with Hydra's change of directory, and a name of 300 letters."""
+    module, more = LAUNCHERS[name.partition("=")[2]] if "=" in name else ENGINES[name]
+    needs(module, name.rpartition("=")[2].partition("_")[0])
+    labels = np.arange(60) % 3
+    np.savez(tmp_path / "here.npz", x=np.random.default_rng(0).normal(size=(60, 4)), y=labels)
+    launched = (name,) if "=" in name else (f"hydra.launcher.engine={name}", "hydra.launcher.workers=2")
+    hidden = f"model.hidden=[{','.join(str(10 + width % 7) for width in range(90))}]"
+    long = ("hydra.job.chdir=true", hidden, "hydra.sweep.subdir=${hydra.job.override_dirname}")
+    data = ("data=npz", "data.file=here.npz", "trainer.max_epochs=1", "seed=range(4)")
+    done = sweep(*data, *long, *launched, *more)
+    assert done.statuses() == ["finished"] * 4
+    assert all(len(run) < 256 for run in done.runs())
 
 
 def test_what_fails_in_an_engine_is_told_here(sweep: Callable[..., Any]) -> None:
