@@ -70,10 +70,14 @@ def test_every_lane_is_bitwise_that_of_executed_steps(
     assert sum(graph.replays for graph in recorded) >= 30
 
 
+def _has_ended(chunks: list[Chunk]) -> bool:
+    return any(not lane.running for chunk in chunks for lane in chunk.lanes)
+
+
 def test_a_lane_that_diverges_leaves_the_others_and_the_rest_is_recorded_again(
     recorded: list[RecordedGraph], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("abreast.stacking.module.pays_off", lambda ended, running, steps: ended > 0)
+    monkeypatch.setattr("abreast.stacking.module.compacting_pays_off", _has_ended)
     configs = [
         compose(*COMMON, "model.hidden=[16]", "loss=mse", "optim=sgd", f"optim.lr={rate}")
         for rate in ("0.1", "1e30", "0.2")

@@ -11,12 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from abreast.errors import ConfigError
 from abreast.runtime.directory_lock import share
 from hydra_plugins.abreast_launcher._hydra_jobs import HydraJobs
 from hydra_plugins.abreast_launcher._jobs import SweepJob
 from hydra_plugins.abreast_launcher._progress import reported
 from hydra_plugins.abreast_launcher.config import AbreastLauncherConf
 from hydra_plugins.abreast_launcher.engines.choose import LOCAL, choose_engine
+from hydra_plugins.abreast_launcher.engines.devices import choose_devices, train_on_devices
 from hydra_plugins.abreast_launcher.engines.work import WorkItem, count_gpus, divide
 
 if TYPE_CHECKING:
@@ -81,7 +83,8 @@ def train_stacks(
         for stack in stacks:
             check(list(settings.halving), settings.keep, [job.run_config or {} for job in stack])
     engine = choose_engine(settings.engine)
-    if settings.engine == LOCAL:
+    devices = _devices(settings)
+    if settings.engine == LOCAL and not devices:
         from hydra_plugins.abreast_launcher._waiting import WaitingJobs
 
         for stack in stacks:  # one by one: a stack begins when the one before has ended
@@ -90,7 +93,7 @@ def train_stacks(
             item = replace(_work_item(settings, jobs), waiting=waiting)
             yield TrainedStack(stack, jobs, next(engine([item], 1, {})), waiting.ended)
         return
-    workers = settings.workers or max(1, count_gpus() or (os.cpu_count() or 1))
+    workers = len(devices) or settings.workers or max(1, count_gpus() or (os.cpu_count() or 1))
     parts = list(stacks) if settings.halving else divide(stacks, workers)
     options = dict(settings.engine_options or {})
     if settings.engine == "submitit":
@@ -100,9 +103,23 @@ def train_stacks(
     for part in parts:
         jobs = [_job(job, hydra.begin(job)) for job in reported(part, "Created the directories of")]
         items.append(replace(_work_item(settings, jobs), sweep_dir=hydra.sweep_dir.absolute()))
-    log.info("%d parts of stacks go to %s", len(items), settings.engine)
-    for part, item, outcomes in zip(parts, items, engine(items, workers, options), strict=True):
+    log.info("%d parts of stacks go to %s", len(items), " and ".join(devices) or settings.engine)
+    results = train_on_devices(items, devices) if devices else engine(items, workers, options)
+    for part, item, outcomes in zip(parts, items, results, strict=True):
         yield TrainedStack(part, item.jobs, outcomes)
+
+
+def _devices(settings: AbreastLauncherConf) -> list[str]:
+    """The devices that are trained on side by side; none where this process trains on its own."""
+    if settings.devices == 1:
+        return []
+    if settings.engine != LOCAL:
+        raise ConfigError(
+            f"hydra.launcher.devices={settings.devices}: engine={settings.engine} takes "
+            "hydra.launcher.workers instead; leave one of them out"
+        )
+    devices = choose_devices(settings.devices, count_gpus())
+    return [] if settings.devices == "all" and len(devices) == 1 else devices
 
 
 def _job(job: SweepJob, directory: Path) -> Job:

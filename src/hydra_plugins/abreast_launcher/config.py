@@ -23,6 +23,8 @@ class AbreastLauncherConf:
         save_every: Seconds between two writings of the checkpoints, which are kept in memory meanwhile.
         halving: Epochs after which the worst lanes of a stack are dropped, such as [1,3,9]; null: never.
         keep: The share of the lanes that halving keeps.
+        devices: The GPUs of this machine to train on, a stack at a time on each: all, how many, or such as
+            [0,1]; `cpu` in a list is a process without a GPU.
         engine: What trains the stacks: none (this process), joblib, submitit or ray.
         workers: Processes of the engine; null: one for each GPU, or for each core.
         engine_options: The engine's options; see docs/scale.md.
@@ -37,6 +39,7 @@ class AbreastLauncherConf:
     save_every: float = 30.0
     halving: list[int] | None = None
     keep: float = 1 / 3
+    devices: Any = 1
     engine: str = "none"
     workers: int | None = None
     engine_options: Any = None

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from abreast.stacking.waiting import WaitingRuns
 
 T = TypeVar("T")
+_DEVICES: list[int] = []  # the GPU that this process trains on, once it has one
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ def train_in_worker(item: WorkItem) -> list[Outcome] | Exception:
     Returns:
         The outcomes, or the exception that stopped the stack as a whole; errors are such that can be pickled.
     """
-    if item.device is not None:
+    if item.device is not None and not _DEVICES:  # CUDA looks once: a process keeps its first one
+        _DEVICES.append(item.device)
         os.environ["CUDA_VISIBLE_DEVICES"] = str(item.device)
     sys.path.extend(entry for entry in item.path if entry not in sys.path)
     try:
