@@ -116,7 +116,7 @@ def hostile(folder: Path) -> Path:
 def test_text_of_strangers_stays_text(tmp_path: Path) -> None:
     report = write_report([hostile(tmp_path / "s")])
     page = report.page.read_text()
-    assert page.count("<script") == 3
+    assert page.count("<script") == 4
     assert "alert(1)" in page
     assert "<script>alert" not in page
     data = page.split('id="data">')[1].split("</script>")[0]

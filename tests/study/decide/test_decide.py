@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import signal
 import subprocess
@@ -81,7 +83,10 @@ def test_the_page_shows_the_interval_with_both_margins(worse: tuple[Path, Outcom
     page = (decision(worse[0])["folder"] / "report" / "report.html").read_text()
     assert "optim.lr=0.006 is worse than optim.lr=0.03 (margin 0.01)." in page
     data = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
-    traces = data["figures"]["waves-figure"]["traces"]
+    figures = json.loads(
+        gzip.decompress(base64.b64decode(page.partition('id="figures">')[2].partition("<")[0]))
+    )
+    traces = figures["waves-figure"]["traces"]
     assert [trace["y"] for trace in traces if trace["line"].get("dash") == "dash"] == [
         [0.01] * 2,
         [-0.01] * 2,

@@ -10,7 +10,7 @@ from abreast.statistics.dataset_ranks import DatasetRanks
 
 MOST_GROUPS = 40
 LABEL = 48  # characters
-GAP = 0.14  # between two bars, as a share of the axis of ranks
+GAP = 0.06  # between two bars, as a share of the axis of ranks
 
 
 def critical_difference(ranks: DatasetRanks[str, str]) -> Figure | None:
@@ -44,7 +44,7 @@ def _drawn(names: list[str], means: list[float], difference: float, alike: list[
         {
             "type": "scatter",
             "mode": "lines+text",
-            "text": ["", f"critical difference {difference:.2f}"],
+            "text": ["", f" critical difference {difference:.2f}"],
             "textposition": "middle right",
             "x": [1, six_digits(1 + difference)],
             "y": [-0.9, -0.9],

@@ -4,14 +4,18 @@ const drawn = new Set(); // the plots drawn so far; the others are drawn when th
 const isNarrow = () => narrow.matches;
 const config = { responsive: true, displaylogo: false, modeBarButtons: [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]] };
 
-// plotly.js, unpacked once; the page is there before it.
-const loadPlotly = async () => {
-  const packed = document.getElementById("plotly");
+// The text of a packed part of the page.
+const unpack = async (id) => {
+  const packed = document.getElementById(id);
   const bytes = Uint8Array.from(atob(packed.textContent), (character) => character.charCodeAt(0));
   packed.remove();
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const script = element("script", {}, await new Response(stream).text());
-  document.head.append(script);
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+};
+// The figures' numbers, and plotly.js, which draws them; the page is there before them.
+let figures = {};
+const loadPlotly = async () => {
+  figures = JSON.parse(await unpack("figures"));
+  document.head.append(element("script", {}, await unpack("plotly")));
 };
 const plotly = loadPlotly();
 plotly.catch((error) => {
@@ -22,7 +26,7 @@ plotly.catch((error) => {
 
 // A copy of the variant that the switches of a figure select.
 const selectedVariant = (plot) => {
-  const { traces, layouts, variants } = data.figures[plot.dataset.figure];
+  const { traces, layouts, variants } = figures[plot.dataset.figure];
   const inputs = plot.closest("figure").querySelectorAll("input:checked");
   const key = JSON.stringify([...inputs].map((input) => input.value));
   const variant = variants[key] || Object.values(variants)[0];

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import math
 from collections.abc import Sequence
@@ -71,7 +72,8 @@ def page(
 same directory contain the numbers.</p></section></noscript>
 {body}</main>
 <footer>{escaped(footer)}</footer>
-<script type="application/json" id="data">{_data(figures, tables)}</script>
+<script type="application/json" id="data">{_data(tables)}</script>
+<script type="text/plain" id="figures">{_packed(_figures(figures).encode())}</script>
 <script type="text/plain" id="plotly">{_plotly_js()}</script>
 <script>"use strict";(() => {{
 {program}}})();</script></body></html>
@@ -83,10 +85,19 @@ def _plotly_js() -> str:
     return base64.b64encode((files("abreast.report.html") / PLOTLY).read_bytes()).decode()
 
 
-def _data(figures: Sequence[Figure], tables: Sequence[Table]) -> str:
-    """What the script shows, as JSON that is safe inside a script element."""
+def _packed(content: bytes) -> str:
+    """Content that the script unpacks when the page is open, as base64; the same content gives the same."""
+    return base64.b64encode(gzip.compress(content, mtime=0)).decode()
+
+
+def _figures(figures: Sequence[Figure]) -> str:
+    """The figures as JSON."""
+    return _json({figure.id: _figure(figure) for figure in figures})
+
+
+def _data(tables: Sequence[Table]) -> str:
+    """The tables as JSON that is safe inside a script element."""
     content = {
-        "figures": {figure.id: _figure(figure) for figure in figures},
         "tables": {
             table.name: {
                 "caption": table.caption,
@@ -108,12 +119,15 @@ def _data(figures: Sequence[Figure], tables: Sequence[Table]) -> str:
             for table in tables
         },
     }
+    return _json(content).replace("<", "\\u003c")  # which alone could start something else there
+
+
+def _json(content: Any) -> str:
     try:
         text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except (ValueError, TypeError):  # of a value that no run can have, beyond the numbers of JSON
         text = json.dumps(_finite(content), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    # Only "<" could start something else in a script element; lone surrogates cannot be encoded as UTF-8.
-    return text.replace("<", "\\u003c").encode("utf-8", "replace").decode()
+    return text.encode("utf-8", "replace").decode()  # lone surrogates cannot be encoded
 
 
 def _figure(figure: Figure) -> dict[str, Any]:
