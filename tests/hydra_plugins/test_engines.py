@@ -57,6 +57,11 @@ def test_a_sweep_under_one_of_hydras_launchers(launcher: str, sweep: Callable[..
     needs(module, launcher.partition("_")[0])
     done = sweep(*SIX[:-1], "seed=0,1", f"hydra/launcher={launcher}", *more)
     assert done.statuses() == ["finished"] * 2
+    ours = sweep(*SIX[:-1], "seed=0,1", name="ours")
+    assert sorted(done.runs()) == sorted(ours.runs())  # the same names
+    last = [text.strip().splitlines()[-1] for text in (done.output, ours.output)]
+    assert [line.rpartition(" ")[0] for line in last] == ["To compare them: abreast report"] * 2
+    assert "pid=" not in done.output
 
 
 @pytest.mark.parametrize("name", [*ENGINES, *(f"hydra/launcher={launcher}" for launcher in LAUNCHERS)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -13,12 +14,14 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from abreast.cli.latest_directory import note_directory
+from abreast.runs.files import CONFIG
 from abreast.runtime.directory_lock import PATIENCE, InUseError, leave, use, uses
 from abreast.runtime.directory_name import shortened
 from abreast.validation.preflight import Stop
 
 ROOT = Path("runs")
 SUFFIX = "_sweep-"
+RAY = {"log_to_driver": False, "include_dashboard": False, "logging_level": logging.ERROR}
 
 
 class ResumableSweep(Callback):
@@ -30,6 +33,8 @@ class ResumableSweep(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Choose the directory, for the sweep and for every job that is composed later."""
+        if config.hydra.runtime.choices.get("hydra/launcher") == "ray":
+            _quiet_ray(config)
         if is_given(config):
             given = str(config.hydra.sweep.dir)
             short = str(shortened(given))
@@ -51,6 +56,9 @@ class ResumableSweep(Callback):
         is_begun = uses(folder)  # not where a mistake, or a plan, has ended the command before
         if is_begun and config.hydra.runtime.choices.get("hydra/launcher") != "abreast":  # it did so before
             _write_columns(folder)
+            runs = [path for path in folder.glob(f"*/{CONFIG}") if path.is_file()]
+            if config.hydra.runtime.choices.get("hydra/sweeper") == "basic" and len(runs) > 1:
+                print(f"To compare them: abreast report {folder}")
         leave(folder)
 
     def _use(self, folder: Path) -> None:
@@ -60,6 +68,18 @@ class ResumableSweep(Callback):
                 raise InUseError(folder)
         except (OSError, InUseError) as error:
             raise Stop(error) from error
+
+
+def _quiet_ray(config: DictConfig) -> None:
+    """Keep what Ray says, and what it puts before each line of a job, out of the terminal.
+
+    A job's lines are in its `train.log`.
+    """
+    init = OmegaConf.select(config, "hydra.launcher.ray.init")
+    if isinstance(init, DictConfig):
+        with read_write(config.hydra), open_dict(init):
+            for key, value in RAY.items():
+                init.setdefault(key, value)
 
 
 def _write_columns(folder: Path) -> None:
@@ -94,7 +114,7 @@ def command_id(config: DictConfig) -> str:
     if hydra.runtime.choices.get("hydra/sweeper") == "abreast_decide":
         params.pop("max_seeds", None)  # a larger budget goes on where the smaller one ended
     launcher = str(hydra.runtime.choices.get("hydra/launcher"))
-    if launcher != "abreast":  # which names runs in another way: each would be there twice
+    if launcher != "abreast":  # some name runs in another way: each would be there twice
         params["launcher"] = launcher
     folders = [source.path for source in hydra.runtime.config_sources if source.schema == "file"]
     text = json.dumps([hydra.job.config_name, asked, params, folders], sort_keys=True, default=str)

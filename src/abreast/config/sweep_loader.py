@@ -5,18 +5,24 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import filter_overrides
 from hydra.plugins.sweeper import Sweeper
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from abreast.config.run_config import run_config
+from abreast.config.run_id import run_ids
 from abreast.config.sweep_template import SweepTemplate, Value
-from abreast.runtime.directory_name import shortened
+from abreast.runtime.directory_name import run_directory_name, shortened
 
 SETS = re.compile(r"(?!hydra\.)([A-Za-z_]\w*(?:\.\w+)*)=")
+BY_NUMBER = "${hydra:job.num}"  # Hydra's own name of a job's directory
+NAMING_LAUNCHERS = ("abreast", "basic")  # ours names them itself, Hydra's own by number
 MOST_KEPT = 256  # configs, one for each choice of options
 MOST_VALUES = 4096  # overrides that were parsed
 
@@ -42,6 +48,27 @@ def shorten_override_dirname(config: DictConfig) -> None:
     if short != name and len(short) < len(name):
         with read_write(config.hydra), open_dict(config.hydra):
             config.hydra.job.override_dirname = short
+
+
+def name_directory(master: DictConfig, config: DictConfig, overrides: Sequence[str]) -> None:
+    """Name the job's directory as our launcher does, where another one would number it.
+
+    Args:
+        master: The sweep's config.
+        config: The job's, which is changed.
+        overrides: The job's overrides.
+    """
+    launcher = config.hydra.runtime.choices.get("hydra/launcher")
+    sweep: Any = OmegaConf.to_container(config.hydra.sweep, resolve=False)
+    if launcher in NAMING_LAUNCHERS or sweep["subdir"] != BY_NUMBER:
+        return
+    fixed = {*map(str, master.hydra.overrides.task)}
+    title = " ".join(item for item in filter_overrides(overrides) if item not in fixed)
+    with suppress(Exception):  # what is wrong with the job is said when it runs
+        task = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+        name = run_directory_name(title, run_ids(run_config(task, config.hydra))[0])
+        with read_write(config.hydra), open_dict(config.hydra):
+            config.hydra.sweep.subdir = name
 
 
 class SweepLoader:
@@ -75,6 +102,7 @@ class SweepLoader:
             config = None
         config = config or self._loader.load_sweep_config(master_config, sweep_overrides)
         shorten_override_dirname(config)
+        name_directory(master_config, config, sweep_overrides)
         return config
 
     def _from_common(self, master: DictConfig, overrides: Sequence[str]) -> DictConfig | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 MOST_BYTES = 255  # of a name, on the file systems of Linux, macOS and Windows
 SHORT = 64  # of a name, where the whole path is too long
 MOST_PATH_BYTES = 4096 - 256  # Linux's limit, less what a run writes below its directory
 DIGITS = 12
+MOST_CHARACTERS = 100  # of a run's name before its id
 
 
 def shortened(path: str | Path, most: int = MOST_BYTES) -> Path:
@@ -30,6 +32,20 @@ def shortened(path: str | Path, most: int = MOST_BYTES) -> Path:
     if len(os.fsencode(result.absolute())) > MOST_PATH_BYTES:
         result = Path(*(_short(name, SHORT, SHORT) for name in Path(path).parts))
     return result
+
+
+def run_directory_name(title: str, run_id: str) -> str:
+    """The name of a run's directory in a sweep.
+
+    Args:
+        title: The overrides in which the run differs from others of the sweep, with spaces between them.
+        run_id: The run's id.
+
+    >>> run_directory_name("loss=mse data.dir=/a/b", "0123456789")
+    'loss=mse,data.dir=_a_b_0123456789'
+    """
+    readable = re.sub(r"[^\w=.,+-]+", "_", title.replace(" ", ","))[:MOST_CHARACTERS].strip("_,.") or "run"
+    return f"{readable}_{run_id}"
 
 
 def _short(name: str, limit: int, most: int) -> str:

@@ -9,11 +9,9 @@ from typing import Any, cast
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, open_dict
 
-from abreast.config.sweep_loader import SweepLoader
+from abreast.config.sweep_loader import BY_NUMBER, SweepLoader
 from abreast.config.sweep_template import SweepTemplate, Value
 from abreast.config.types import Config
-
-BY_NUMBER = "${hydra:job.num}"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,14 +20,13 @@ from abreast.config.run_id import run_ids
 from abreast.config.types import Config
 from abreast.errors import RunError
 from abreast.runs.directory import RunDirectory
-from abreast.runtime.directory_name import shortened
+from abreast.runtime.directory_name import run_directory_name, shortened
 from hydra_plugins.abreast_launcher._composing import BY_NUMBER, Composer, PlainJob
 from hydra_plugins.abreast_launcher._progress import reported
 
 Position = tuple[int, int, bool]
 
 START: Position = (0, 0, False)
-MAX_NAME = 100  # characters of a directory's name before the run's id
 
 
 @dataclass
@@ -192,8 +190,7 @@ def _name_directory(job: SweepJob, ids: Sequence[str], listings: Listings) -> No
     if parent not in listings:
         listings[parent] = _by_id(parent)
     existing = next((listings[parent][id_] for id_ in ids if id_ in listings[parent]), None)
-    readable = re.sub(r"[^\w=.,+-]+", "_", job.title.replace(" ", ","))[:MAX_NAME].strip("_,.") or "run"
-    job.subdir = str(name.parent / (existing or f"{readable}_{job.id}"))
+    job.subdir = str(name.parent / (existing or run_directory_name(job.title, job.id)))
 
 
 def _by_id(folder: Path) -> dict[str, str]:

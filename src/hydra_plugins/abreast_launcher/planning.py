@@ -144,8 +144,9 @@ def plan_batch(composer: Composer, batch: Batch, first: int) -> PlannedBatch:
         if message is not None:
             result.invalid[message] = result.invalid.get(message, 0) + 1
     valid = [job for job in jobs if job.run_config is not None]
-    if stacks:
+    if launcher != "basic":
         identify(jobs)
+    if stacks:
         unique = list({job.id: job for job in reversed(valid)}.values())[::-1]
         result.repeated = len(valid) - len(unique)
         valid = unique
