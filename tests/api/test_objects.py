@@ -240,6 +240,16 @@ def test_data_and_arguments_are_swept_over(tmp_path: Path) -> None:
     assert len({run.config["data"]["arrays"] for run in sweep.runs}) == 2
 
 
+@pytest.mark.long
+def test_processes_of_an_engine_are_handed_the_objects(tmp_path: Path) -> None:
+    engine = {"hydra": {"launcher": {"engine": "joblib", "workers": 2}}}
+    sweep = abreast.sweep(
+        *FAST, model=lambda: sequential(), data=examples(), seed=range(4), **engine, dir=tmp_path / "sweep"
+    )
+    assert [run.status for run in sweep.runs] == ["finished"] * 4
+    assert all(run.result["execution"]["stacked"] for run in sweep.runs)
+
+
 def variants() -> dict[str, Any]:
     def plain() -> nn.Module:
         return nn.Linear(5, 3)

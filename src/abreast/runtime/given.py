@@ -30,6 +30,11 @@ def given_objects(objects: Mapping[tuple[Kind, str], Any]) -> Iterator[None]:
         _objects.update(before)
 
 
+def current_objects() -> dict[tuple[Kind, str], Any]:
+    """What can be looked up now, to hand it to another process."""
+    return dict(_objects)
+
+
 def given_object(kind: Kind, name: str) -> Any:
     """The object of that name.
 

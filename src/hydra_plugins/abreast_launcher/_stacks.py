@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from abreast.errors import ConfigError
 from abreast.runtime.directory_lock import share
+from abreast.runtime.given import current_objects
 from hydra_plugins.abreast_launcher._hydra_jobs import HydraJobs
 from hydra_plugins.abreast_launcher._jobs import SweepJob
 from hydra_plugins.abreast_launcher._progress import reported
@@ -102,7 +103,8 @@ def train_stacks(
     items = []
     for part in parts:
         jobs = [_job(job, hydra.begin(job)) for job in reported(part, "Created the directories of")]
-        items.append(replace(_work_item(settings, jobs), sweep_dir=hydra.sweep_dir.absolute()))
+        item = replace(_work_item(settings, jobs), objects=current_objects())
+        items.append(replace(item, sweep_dir=hydra.sweep_dir.absolute()))
     log.info("%d parts of stacks go to %s", len(items), " and ".join(devices) or settings.engine)
     results = train_on_devices(items, devices) if devices else engine(items, workers, options)
     for part, item, outcomes in zip(parts, items, results, strict=True):

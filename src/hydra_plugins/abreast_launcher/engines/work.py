@@ -7,13 +7,14 @@ import importlib
 import os
 import pickle
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from abreast.errors import RunError
 from abreast.runtime.directory_lock import as_worker
+from abreast.runtime.given import Kind, given_objects
 from abreast.runtime.output import guarded_output
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class WorkItem:
         device: The only GPU that the process may see; None for all.
         path: What the process adds to `sys.path`.
         sweep_dir: The directory of the sweep, which is used as long as the process works; None for none.
+        objects: The networks and data that were given in Python, which it may build.
         waiting: Gives the jobs in their order, and takes note of their ends; only within one process.
     """
 
@@ -47,6 +49,7 @@ class WorkItem:
     device: int | None = None
     path: tuple[str, ...] = ()
     sweep_dir: Path | None = None
+    objects: Mapping[tuple[Kind, str], Any] = field(default_factory=dict)
     waiting: WaitingRuns | None = None
 
 
@@ -79,7 +82,7 @@ def train_in_worker(item: WorkItem) -> list[Outcome] | Exception:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(item.device)
     sys.path.extend(entry for entry in item.path if entry not in sys.path)
     try:
-        with guarded_output(), as_worker(item.sweep_dir):
+        with guarded_output(), as_worker(item.sweep_dir), given_objects(item.objects):
             outcomes = train(item)
     except Exception as error:
         portable_error = portable(error)
