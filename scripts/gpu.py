@@ -71,6 +71,7 @@ def environment(device: str, site: Path) -> dict[str, str]:
     paths = [ROOT / "src", ROOT / "scripts"]
     path = [*map(str, paths), *filter(None, [os.environ.get("PYTHONPATH")]), str(site)]
     more = {"PYTHONPATH": os.pathsep.join(path), "ABREAST_GPU_TESTS": device, "COLUMNS": "200"}
+    more["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # JAX takes most of a card's memory otherwise
     return {**os.environ, **more}
 
 
@@ -130,7 +131,7 @@ def main() -> int:
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--parts", nargs="+", choices=[part.name for part in PARTS])
     parser.add_argument("--wheels", type=Path, default=gpu_wheels.FOLDER)
-    parser.add_argument("--out", type=Path, default=Path(os.environ.get("OUT", "gpu-results")))
+    parser.add_argument("--out", type=Path, default=Path("gpu-results"))
     parser.add_argument("--seconds", type=float, default=TOTAL_SECONDS, help="for everything")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)

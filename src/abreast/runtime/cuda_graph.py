@@ -40,8 +40,12 @@ class CudaGraph:
 
     def record(self, function: Callable[[], list[Tensor]]) -> list[Tensor]:
         """Record on a stream aside; RuntimeError if the function waits for the device."""
-        with torch.cuda.graph(self._graph):
-            return function()
+        stream = torch.cuda.current_stream()
+        try:
+            with torch.cuda.graph(self._graph):
+                return function()
+        finally:
+            torch.cuda.set_stream(stream)  # which a recording that fails does not restore
 
     def replay(self) -> None:
         """Launch all that was recorded."""
