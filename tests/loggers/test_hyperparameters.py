@@ -18,11 +18,13 @@ def test_a_row() -> None:
     assert row["schedule.scheduler.step_size"] == 5
     assert row["trainer.max_epochs"] == 10
     assert not [key for key in row if key.startswith("logger")]
-    targets = {key: value for key, value in row.items() if key.endswith("_target_")}
+    assert not [key for key in row if key.endswith("_target_")]
+    targets = {key: value for key, value in row.items() if key.startswith("target.")}
     assert targets == {
-        "loss.criterion._target_": "torch.nn.MSELoss",
-        "schedule.scheduler._target_": "torch.optim.lr_scheduler.StepLR",
+        "target.loss": "torch.nn.MSELoss",
+        "target.schedule": "torch.optim.lr_scheduler.StepLR",
     }
+    assert [key for key in sorted(row) if key in ("loss", "optim", "target.loss")][-1] == "target.loss"
     assert all(isinstance(value, (str, int, float, bool)) for value in row.values())
 
 

@@ -15,7 +15,10 @@ from abreast.loggers.tensorboard import FINAL, TensorBoard
 Row: TypeAlias = dict[str, str | int | float | bool]  # flat, by dotted key
 
 GROUPS = ("data", "model", "loss", "optim", "schedule", "trainer")
-CLASSES = (".criterion._target_", ".scheduler._target_")  # what an option's name does not say for certain
+# The classes that an option's name does not say for certain. TensorBoard puts columns in the order of their
+# names, and ticks the first five that differ: these come after loss, optim and optim.lr.
+CLASSES = {"loss.criterion._target_": "target.loss", "schedule.scheduler._target_": "target.schedule"}
+LEFT_OUT = frozenset({"data.task", "loss.tasks"})  # what the option's name says, as it does of other classes
 
 
 def hyperparameters(config: Mapping[str, Any]) -> Row:
@@ -27,8 +30,9 @@ def hyperparameters(config: Mapping[str, Any]) -> Row:
     names = config.get("names", {})
     row: Row = {group: names.get(group) or _name(config[group]) for group in GROUPS}
     for key, value in leaves(without_neutral(config, execution=False)).items():
-        if not key.endswith(("_target_", "_partial_")) or key.endswith(CLASSES):
-            row.setdefault(key, "null" if value is None else value)
+        is_left_out = key in LEFT_OUT or key.endswith(("_target_", "_partial_"))
+        if key in CLASSES or not is_left_out:
+            row.setdefault(CLASSES.get(key, key), "null" if value is None else value)
     return row
 
 

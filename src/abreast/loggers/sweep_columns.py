@@ -54,7 +54,7 @@ class SweepColumns:
     def add_row(self, row: Row) -> None:
         """Add the hyperparameters of a run."""
         for name, value in row.items():
-            group = name.partition(".")[0]
+            group = name.removeprefix("target.").partition(".")[0]
             follows = name != group and group in GROUPS and name != ALWAYS
             option = row.get(group) if follows else None
             self._values.setdefault(name, {}).setdefault(option, set()).add((type(value), value))
