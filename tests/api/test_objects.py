@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import signal
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import abreast
 from abreast.api.arrays import data_name, named_arrays
 from abreast.api.source_digest import network_name
 from abreast.data.arrays import source_of_arrays
-from abreast.errors import AbreastError, ConfigError, DataError, RunError
+from abreast.errors import AbreastError, ConfigError, DataError, RunError, StoppedError
 from api.conftest import SHORT
 
 FAST = (*SHORT, "optim.lr=0.03")
@@ -266,6 +267,7 @@ def variants() -> dict[str, Any]:
         "subclass": Other,
         "function": plain,
         "lambda": lambda: nn.Linear(5, 3),
+        "set": lambda out_features=3: nn.Linear(5, 3) if out_features in {3, 4} else nn.Linear(5, 4),
         "another lambda": lambda: nn.Linear(5, 4),
         "closure": scaled(1.0),
         "another closure": scaled(2.0),
@@ -317,6 +319,7 @@ WRONG: dict[str, tuple[dict[str, Any], type[AbreastError], str]] = {
     "objects": ({"data": (np.array([{}, {}]), [0, 1])}, DataError, "data: inputs: hold object"),
     "nan": ({"data": (np.full((40, 5, 2), np.nan), [0, 1] * 20)}, DataError, "are not finite"),
     "loss": ({"data": (examples()[0], examples()[0][:, 0])}, ConfigError, "but data.task=regression"),
+    "exit": ({"model": lambda: sys.exit(3)}, StoppedError, "asked the process to end (exit code 3)"),
     "devices": (
         {"trainer": {"devices": 2}},
         ConfigError,

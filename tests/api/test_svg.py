@@ -32,7 +32,15 @@ def test_lines_and_markers_stand_at_their_values() -> None:
 
 @pytest.mark.parametrize(
     ("x", "y"),
-    [([1], [2.0]), ([1, 2], [3.0, 3.0]), ([1, 2], [float("nan"), 1.0]), ([], []), ([1e-9], [1e12])],
+    [
+        ([1], [2.0]),
+        ([1, 2], [3.0, 3.0]),
+        ([1, 2], [float("nan"), 1.0]),
+        ([], []),
+        ([1e-9], [1e12]),
+        ([1, 2], [1e308, -1e308]),
+        ([1, 2], [0.0, 5e-324]),
+    ],
 )
 def test_few_or_equal_values_are_drawn_too(x: list[float], y: list[float]) -> None:
     ET.fromstring(svg(figure(x=x, y=y)))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from abreast.api.html import figure_html, paragraphs_html
 from abreast.runs.files import REPORT, REPORT_PAGE
+from abreast.runtime.printable import printable
 from abreast.study.decide.decision import Decision as Decided
 from abreast.study.decide.figures import seeds_figure, waves_figure
 from abreast.study.decide.page import decision_analysis
@@ -60,7 +61,7 @@ class Decision:
         return frame.set_index("seed")
 
     def __repr__(self) -> str:
-        return f"<abreast.Decision {self.directory}: {self.headline}>"
+        return printable(f"<abreast.Decision {self.directory}: {self.headline}>")
 
     def _repr_html_(self) -> str:
         analysis = decision_analysis(self._decided)

@@ -18,6 +18,7 @@ from abreast.report.formatting import format_number
 from abreast.runs.directory import RunDirectory
 from abreast.runs.state import readable_status
 from abreast.runtime.given import Kind
+from abreast.runtime.printable import printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,9 +80,11 @@ class Run:
     def scores(self) -> dict[str, float]:
         """The metrics of the tested weights by name (`test/accuracy`); none before the run is finished."""
         try:
-            return dict(self.result["metrics"])
-        except (RunError, KeyError):
+            metrics = self.result.get("metrics")
+        except RunError:
             return {}
+        values = metrics if isinstance(metrics, Mapping) else {}
+        return {str(name): value for name, value in values.items() if type(value) in (int, float)}
 
     @property
     def metrics(self) -> pd.DataFrame:
@@ -153,7 +156,7 @@ class Run:
     def __repr__(self) -> str:
         scores = {name: value for name, value in self.scores.items() if name.startswith("test/")}
         best = [f"{name} {format_number(scores[name])}" for name in _first(scores)]
-        return f"<abreast.Run {self.directory}: {', '.join([self.status, *best])}>"
+        return printable(f"<abreast.Run {self.directory}: {', '.join([self.status, *best])}>")
 
     def _repr_html_(self) -> str:
         scores = self.scores

@@ -77,6 +77,8 @@ def in_session(command: Callable[[], T], objects: Mapping[tuple[Kind, str], Any]
                 return command()
         except Interrupted as stop:
             stopped_by = stop.signum
+        except SystemExit as end:
+            raise StoppedError(f"the command has asked the process to end (exit code {end.code})") from None
         except AbreastError as error:
             cause = error.__cause__
             raise error.with_traceback(None) from cause if _is_of_user(cause) else None

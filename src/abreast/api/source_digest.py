@@ -68,7 +68,7 @@ class _Parts:
             stored = value.detach().cpu().contiguous().reshape(-1)
             yield stored.view(torch.uint8).numpy().tobytes()
         elif isinstance(value, np.ndarray):
-            yield from array_parts(value)
+            yield from self.of(value.tolist()) if value.dtype.hasobject else array_parts(value)
         elif isinstance(value, (list, tuple)):
             yield type(value).__name__.encode()
             for item in value:
@@ -165,8 +165,8 @@ def _compiled(code: CodeType) -> Iterator[str]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _compiled(constant)
-        else:
-            yield repr(constant)
+        else:  # the order of a set is another one in each process
+            yield repr(sorted(constant, key=repr) if isinstance(constant, frozenset) else constant)
 
 
 def _names(code: CodeType) -> list[str]:

@@ -86,8 +86,9 @@ def _linear(values: Sequence[float], given: Sequence[float] | None, start: float
     """An axis over the values, or over a given range, from one pixel to another."""
     finite = [float(value) for value in values if math.isfinite(value)] or [0.0, 1.0]
     low, high = map(float, given) if given else (min(finite), max(finite))
-    if low == high:
-        low, high = low - 0.5, high + 0.5
+    size = max(abs(low), abs(high))
+    if not max(1e-9 * size, 1e-300) < high - low < math.inf:  # as good as equal, or too far apart
+        low, high = low - max(0.5, 0.01 * size), low + max(0.5, 0.01 * size)
     if not given:
         low, high = low - 0.04 * (high - low), high + 0.04 * (high - low)
     exact = (high - low) / MOST_TICKS

@@ -113,7 +113,7 @@ class Sweep(Comparison):
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count} {status}" for status, count in self.analysis.sweep.counts().items())
-        return f"<abreast.Sweep {self.directory}: {counts}>"
+        return printable(f"<abreast.Sweep {self.directory}: {counts}>")
 
 
 class Report(Comparison):
@@ -129,7 +129,7 @@ class Report(Comparison):
         self.files = written.files
 
     def __repr__(self) -> str:
-        return f"<abreast.Report {self.page}: {printable(self.headline)}>"
+        return printable(f"<abreast.Report {self.page}: {self.headline}>")
 
 
 def _frame(table: CsvTable) -> pd.DataFrame:
