@@ -4,8 +4,15 @@
 calls them. Importing abreast imports nothing else; torch comes with the first call.
 """
 
-from __future__ import annotations
+import os
+import sys
 
+# `python -m abreast` puts the working directory first, where a stranger's `typing.py` would stand in for
+# Python's. While Python imports the package of its `-m`, this is what its arguments begin with.
+if getattr(sys, "argv", [])[:1] == ["-m"] and sys.path[:1] == [os.getcwd()]:  # noqa: PTH109  as `pathlib.py`
+    sys.path.append(sys.path.pop(0))
+
+# isort: split
 import importlib
 from typing import TYPE_CHECKING, Any
 

@@ -16,6 +16,11 @@ from support.references import References
 TINY = ("data=random", "data.size=100", "data.test_size=30", "model.hidden=[4]", "trainer=cpu", "logger=none")
 # Standard library, libraries that are installed, and ones that are imported only if they are there.
 SHADOWS = (
+    "__future__",
+    "enum",
+    "pathlib",
+    "re",
+    "typing",
     "yaml",
     "csv",
     "hydra",
