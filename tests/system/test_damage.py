@@ -38,6 +38,19 @@ def fuzz() -> ModuleType:
     return module
 
 
+def test_a_few_mutations(
+    fuzz: ModuleType, reference: References, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dozen, of a run that was trained in this process."""
+    whole = reference(compose(*fuzz.SMALL, "seed=3"))
+    monkeypatch.setattr(fuzz, "train", lambda folder: whole.copy_to(folder / "run"))
+    problems: list[str] = []
+    counts = fuzz.fuzz(tmp_path, 12, 7, problems.append)
+    assert not problems, "\n".join(problems)
+    assert {outcome for _, outcome in counts} == {"clear error", "said", "harmless"}
+    assert sum(counts.values()) == 6 * 12
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("seed", [0, 1])
 def test_no_traceback_and_nothing_silent(fuzz: ModuleType, seed: int, tmp_path: Path) -> None:
