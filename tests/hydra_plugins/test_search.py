@@ -1,4 +1,4 @@
-"""A search asks for a stack of trials at a time, and goes on where it was stopped."""
+"""A search asks for a trial when a lane is free, and goes on where it was stopped."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ SPACE = ("optim=sgd,adam", "optim.lr=tag(log,interval(0.001,1))")
 RUN = ("data=random", "data.size=200", "data.test_size=50", "trainer.max_epochs=1", "test=false")
 OURS = ("hydra/sweeper=abreast_search", "hydra.sweeper.batch=4")
 STACK = "Training 4 of 4 jobs side by side, in stacks of 4"
+ASKED = "Training 4 trials at a time, the next when a lane is free"
 
 
 def test_a_search_trains_abreast_and_goes_on(sweep: Callable[..., Any]) -> None:
     first = sweep(*RUN, *SPACE, *OURS, "hydra.sweeper.n_trials=8")
-    assert first.output.count(STACK) == 2
+    assert first.output.count(ASKED) == 1
     assert len(first.runs()) == 8
     more = sweep(*RUN, *SPACE, *OURS, "hydra.sweeper.n_trials=12")
     assert "8 of 12 trials are finished already" in more.output
-    assert more.output.count(STACK) == 1
+    assert more.output.count(ASKED) == 1
     assert more.statuses() == ["finished"] * 12
     # All twelve at once are the same twelve: suggestions follow from the seed and the trials before.
     whole = sweep(*RUN, *SPACE, *OURS, "hydra.sweeper.n_trials=12", name="whole")

@@ -48,6 +48,7 @@ def epochs(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
         return chunks
 
     monkeypatch.setattr(compaction, "REBUILD_STEPS", 0)
+    monkeypatch.setattr(compaction, "REFILL_STEPS", 0)
     monkeypatch.setattr("abreast.stacking.module.build_chunks", noted)
     return lanes
 
@@ -193,12 +194,12 @@ def positioned(job: Job) -> Job:
 def test_free_places_are_filled_when_that_pays_off() -> None:
     """Not at once where rebuilding all lanes costs more than the free places have cost."""
     lanes: Any = [SimpleNamespace(running=number > 0, batches=10) for number in range(4)]
-    refill = Refill(4, lambda ended, count: None)
-    cost = 4 * compaction.REBUILD_STEPS
+    refill = Refill(4, lambda ended, count, epochs: None)
+    cost = 4 * 4 * compaction.REFILL_STEPS
     due = [refill.is_due(lanes, epochs) for epochs in range(1, 2 * cost // 10 + 2)]
     first = due.index(True)
     assert 10 * first <= cost < 10 * (first + 1)
-    assert not Refill(3, lambda ended, count: None).is_due(lanes[1:], 1)
+    assert not Refill(3, lambda ended, count, epochs: None).is_due(lanes[1:], 1)
     idle: Any = [SimpleNamespace(running=False, batches=1)]
-    assert Refill(1, lambda ended, count: None).is_due(idle, 1)
-    assert not Refill(1, lambda ended, count: None, every=2).is_due(idle, 1)
+    assert Refill(1, lambda ended, count, epochs: None).is_due(idle, 1)
+    assert not Refill(1, lambda ended, count, epochs: None, every=2).is_due(idle, 1)

@@ -50,12 +50,14 @@ class Job:
         directory: Its run directory.
         title: What sets it apart from the other runs.
         position: Where it continues: epochs that are complete, and mini-batches of the next one.
+        joined: Epochs that its stack had trained when the run began.
     """
 
     cfg: Config
     directory: Path
     title: str = ""
     position: tuple[int, int] = (0, 0)
+    joined: int = 0
 
 
 @dataclass
@@ -91,7 +93,7 @@ def lanes_that_fit(memory_gib: float, cfg: Config) -> int:
     return max(1, int(memory_gib * 2**30 / lane))
 
 
-def lane_builder(jobs: Sequence[Job], count: int) -> LaneBuilder:
+def lane_builder(jobs: Sequence[Job], count: int, *, is_open: bool = False) -> LaneBuilder:
     """Prepare the process and the data for the lanes of a stack.
 
     Lanes of different splits have their own data modules, which share the rows.
@@ -99,13 +101,14 @@ def lane_builder(jobs: Sequence[Job], count: int) -> LaneBuilder:
     Args:
         jobs: The runs that are known to become lanes, now or later.
         count: The most lanes at a time.
+        is_open: Whether there may be others, perhaps of other splits.
     """
     cfg = jobs[0].cfg
     prepare_process()
     seed_everything(cfg["seed"])
     _, steps = build_step_config(cfg)
     lenient = next((job.cfg for job in jobs if ignore_index(job.cfg) is not None), cfg)
-    shared = len({split_key(job.cfg) for job in jobs}) > 1
+    shared = is_open or len({split_key(job.cfg) for job in jobs}) > 1
     return LaneBuilder(SplitData({**lenient, "seed": cfg["seed"]}, steps, shared=shared), count)
 
 

@@ -14,6 +14,8 @@ from abreast.stacking.shared_batches import batches_key
 
 REBUILD_STEPS = 12  # steps of a lane of a small network that rebuilding it may cost; 4 to 10, measured
 
+REFILL_STEPS = 2  # steps that a place of a small stack may be free, for each lane of it; 2.3, measured
+
 
 def pays_off(ended: int, running: int, steps: int) -> bool:
     """Whether rebuilding the chunks takes less time than training the ended lanes along with the others.
@@ -35,13 +37,16 @@ def compacting_pays_off(chunks: Sequence[Chunk]) -> bool:
 
 
 def refill_pays_off(idle: int, lanes: int) -> bool:
-    """Whether free lanes cost as much as rebuilding the chunks with new lanes in their places.
+    """Whether free places cost as much as rebuilding the chunks with new lanes in them.
+
+    Ended lanes leave anyway. What a free place costs is its share of what a step takes for any number of
+    lanes, so the more lanes there are, the less; and the more there are to rebuild.
 
     Args:
-        idle: Lane-steps that free lanes have cost, and will have by the end of the next epoch.
+        idle: Steps that free places have missed, and will have by the end of the next epoch.
         lanes: Lanes of the rebuilt chunks.
     """
-    return idle > lanes * REBUILD_STEPS
+    return idle > lanes * lanes * REFILL_STEPS
 
 
 def compact(chunks: Sequence[Chunk], layout: Layout) -> list[Chunk]:

@@ -47,6 +47,7 @@ class Lane:
         number: The lane's position in its chunk.
         data: Its data; lanes of one split have the same.
         share: The fraction of the time since it `began` that the run accounts for: one lane's.
+        joined: Epochs that the stack had trained when the lane joined it; 0 where that does not matter.
         batches: Mini-batches in its epoch.
         epoch: Epochs that are complete.
         state: `running`; `stopped` when all went well; `dropped` by successive halving; or `failed`.
@@ -68,6 +69,7 @@ class Lane:
     loggers: list[Logger]
     share: float = 1.0
     began: float = 0.0
+    joined: int = 0
 
     def __post_init__(self) -> None:
         self.callbacks = [callback for callback in self.callbacks if isinstance(callback, LANE_CALLBACKS)]

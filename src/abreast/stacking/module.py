@@ -208,8 +208,9 @@ class Stack(LanesModule):
 
     def _refill(self) -> bool:
         """Let waiting runs take the places of lanes that have ended; whether any did."""
-        refill = None if self.stop_signal is not None else self.refill
-        if refill is None or not refill.is_due(self.lanes, self.trainer.current_epoch + 1):
+        refill, epochs = self.refill, self.trainer.current_epoch + 1
+        is_stopped = self.stop_signal is not None and refill is not None and not refill.at_once
+        if refill is None or is_stopped or not refill.is_due(self.lanes, epochs):
             return False
         running, snapshots = self.running, dict[Lane, OptimizerSnapshot]()
 
@@ -222,7 +223,7 @@ class Stack(LanesModule):
                     lane.state = "stopped"
             self._begin(lanes)
 
-        self.lanes = refill(self.lanes, join)
+        self.lanes = refill(self.lanes, epochs, join)
         if self.running == running:
             return False
         snapshots |= {lane: lane.optimizer_snapshot() for lane in running}

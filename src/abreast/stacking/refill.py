@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from abreast.stacking.compaction import refill_pays_off
 from abreast.stacking.lane import Lane
 
-Successors = Callable[[Sequence[Lane], int], list[Lane] | None]
+Successors = Callable[[Sequence[Lane], int, int], list[Lane] | None]
 
 
 class Refill:
@@ -15,14 +15,17 @@ class Refill:
 
     Args:
         width: The most lanes of the stack.
-        successors: Finishes lanes that have ended, and gives at most so many new ones; None if no run waits.
+        successors: Finishes lanes that have ended, and gives at most so many new ones, after so many epochs;
+            None if no run waits.
         every: Epochs from one validation to the next: lanes join just after one.
+        at_once: Whether free places are filled in any case.
     """
 
-    def __init__(self, width: int, successors: Successors, every: int = 1) -> None:
+    def __init__(self, width: int, successors: Successors, every: int = 1, *, at_once: bool = False) -> None:
         self.width = width
         self.successors = successors
         self.every = every
+        self.at_once = at_once
         self._idle = 0  # lane-steps that free places have cost, and will have by the next epoch's end
 
     def is_due(self, lanes: Sequence[Lane], epochs: int) -> bool:
@@ -34,16 +37,21 @@ class Refill:
         """
         running = sum(lane.running for lane in lanes)
         self._idle += (self.width - running) * max(lane.batches for lane in lanes)
-        if epochs % self.every or not self._idle or (running and not refill_pays_off(self._idle, self.width)):
+        if epochs % self.every or not self._idle:
+            return False
+        if running and not self.at_once and not refill_pays_off(self._idle, self.width):
             return False
         self._idle = 0
         return True
 
-    def __call__(self, lanes: Sequence[Lane], join: Callable[[Sequence[Lane]], None]) -> list[Lane]:
+    def __call__(
+        self, lanes: Sequence[Lane], epochs: int, join: Callable[[Sequence[Lane]], None]
+    ) -> list[Lane]:
         """Fill free places.
 
         Args:
             lanes: The stack's lanes.
+            epochs: Epochs that the stack has trained.
             join: Begins the runs of new lanes, which may fail.
 
         Returns:
@@ -51,7 +59,8 @@ class Refill:
         """
         running = [lane for lane in lanes if lane.running]
         while len(running) < self.width:
-            joined = self.successors([lane for lane in lanes if not lane.running], self.width - len(running))
+            ended = [lane for lane in lanes if not lane.running]
+            joined = self.successors(ended, self.width - len(running), epochs)
             if joined is None:
                 break
             lanes = [*running, *joined]

@@ -65,7 +65,10 @@ def loops_of(lanes: Sequence[Lane]) -> LoopsState | None:
     if content is None:
         return None
     longest = max(lanes, key=lambda lane: lane.batches)  # whose steps the stack counts
-    epoch, batches = max(lane.epoch for lane in lanes), longest.learner.epoch_progress.batches_done
+    epoch, batches = (
+        max(lane.joined + lane.epoch for lane in lanes),
+        longest.learner.epoch_progress.batches_done,
+    )
     loops = with_steps(content["loops"], epoch * longest.batches + batches)
     set_position(
         loops,

@@ -65,7 +65,8 @@ def train_stack(
         Exception: What stops the stack as a whole.
     """
     options = options or Options()
-    width = min(len(jobs), options.max_lanes or len(jobs))
+    waiting = waiting or WaitingRuns(jobs)
+    width = options.max_lanes or len(jobs)
     if options.memory_gib is not None:
         width = min(width, lanes_that_fit(options.memory_gib, jobs[0].cfg))
     with (
@@ -73,7 +74,7 @@ def train_stack(
         one_thread(),
         matmul_precision(jobs[0].cfg.get("matmul_precision")),
     ):
-        supply = LaneSupply(jobs, waiting or WaitingRuns(jobs), largest_part(len(jobs), width))
+        supply = LaneSupply(jobs, waiting, width if waiting.is_open else largest_part(len(jobs), width))
         try:
             with device_asserts_told(), loggers_closed(supply.loggers):
                 while len(supply.waiting):
@@ -124,8 +125,8 @@ def _train(
     _probe(chunks[0], device)
     shortest = min(lane.batches for lane in untrained or trained)
 
-    def successors(ended: Sequence[Lane], count: int) -> list[Lane] | None:
-        joined = supply.successors(ended, count, shortest)
+    def successors(ended: Sequence[Lane], count: int, epochs: int) -> list[Lane] | None:
+        joined = supply.successors(ended, count, epochs, shortest)
         for lane in joined or ():
             lane.learner.to(device)
             lane.record = record(lane.cfg)
@@ -133,7 +134,8 @@ def _train(
 
     refill = None
     if not callbacks and trainer.max_steps == -1:
-        refill = Refill(supply.width, successors, trainer.check_val_every_n_epoch or 1)
+        every = trainer.check_val_every_n_epoch or 1
+        refill = Refill(supply.width, successors, every, at_once=supply.waiting.is_open)
     table = ProgressTable(supply.titles)
     with workers(layout.threads) as pool:
         stack = Stack(

@@ -44,19 +44,20 @@ class LaneSupply:
         self.loggers: list[Logger] = []
         self.titles: dict[str, str] = {}
         self._begun: dict[Path, Job] = {}  # and not ended
-        self._builder = lane_builder(jobs, width)
+        self._builder = lane_builder(jobs, width, is_open=waiting.is_open)
 
     def first(self) -> list[Lane]:
         """The lanes of a new stack."""
         self._builder.count = min(self.width, len(self.waiting))
         return self._lanes(self.waiting.take(self.width))
 
-    def successors(self, ended: Sequence[Lane], count: int, shortest: int) -> list[Lane] | None:
+    def successors(self, ended: Sequence[Lane], count: int, epochs: int, shortest: int) -> list[Lane] | None:
         """Finish lanes, and give at most `count` others in their places, which begin an epoch.
 
         Args:
             ended: Lanes that have ended.
             count: The most lanes to give.
+            epochs: Epochs that the stack has trained.
             shortest: Mini-batches that their epochs have at least.
 
         Returns:
@@ -72,7 +73,7 @@ class LaneSupply:
         self.end(ended)
         lanes: list[Lane] = []
         shorter: list[Job] = []
-        while jobs := self.waiting.take(count - len(lanes), (0, 0)):
+        while jobs := self.waiting.take(count - len(lanes), (0, 0), epochs):
             fit = [self._batches(job) >= shortest for job in jobs]
             shorter += [job for job, fits in zip(jobs, fit, strict=True) if not fits]
             lanes += self._lanes([job for job, fits in zip(jobs, fit, strict=True) if fits])
@@ -98,7 +99,7 @@ class LaneSupply:
             if lane is None:
                 self._end(job, outcome)
                 continue
-            lane.began = began
+            lane.began, lane.joined = began, job.joined
             self.loggers.extend(lane.loggers)
             self.titles[str(job.directory)] = job.title
             lanes.append(lane)

@@ -28,7 +28,12 @@ class WaitingRuns:
     """Runs that could be lanes of one stack, in the order in which they get one.
 
     Those that an earlier process has begun come first.
+
+    Attributes:
+        is_open: Whether more runs may come than are known.
     """
+
+    is_open = False
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self._by_phase: dict[Phase, deque[Job]] = {}
@@ -38,12 +43,22 @@ class WaitingRuns:
     def __len__(self) -> int:
         return sum(map(len, self._by_phase.values()))
 
-    def take(self, count: int, at: Phase | None = None) -> list[Job]:
-        """The next runs, at most `count`, of one phase; None for that of the first run."""
+    def take(self, count: int, at: Phase | None = None, epochs: int = 0) -> list[Job]:
+        """The next runs, at most `count`.
+
+        Args:
+            count: The most runs.
+            at: Their phase; None for that of the first run, in a new stack.
+            epochs: Epochs that the stack has trained.
+        """
         if at is None:
             at = next((at for at, jobs in self._by_phase.items() if jobs), (0, 0))
         jobs = self._by_phase.get(at, deque[Job]())
         return [jobs.popleft() for _ in range(min(count, len(jobs)))]
+
+    def put(self, job: Job) -> None:
+        """Let another run wait, after all others."""
+        self._by_phase.setdefault(phase(job), deque()).append(job)
 
     def put_back(self, job: Job) -> None:
         """Let a run that was taken wait again."""

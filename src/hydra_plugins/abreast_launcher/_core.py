@@ -43,8 +43,8 @@ def launch(
     composer = Composer(hydra.context.config_loader, hydra.config)
     jobs = compose(composer, job_overrides, initial_job_idx)
     try:
-        if _trains_runs(hydra.task):
-            _Sweep(settings, hydra, jobs).run()
+        if trains_runs(hydra.task):
+            Sweep(settings, hydra, jobs).run()
         else:
             log.info("Launching %d jobs one after the other", len(jobs))
             for job in jobs:
@@ -52,52 +52,57 @@ def launch(
     except (Interrupted, KeyboardInterrupt):
         log.info("Stopped. To resume %s, run the same command again", hydra.sweep_dir)
         raise
-    _report_failures(jobs)
+    report_failures(jobs)
     sweeper = OmegaConf.select(hydra.config, "hydra.runtime.choices.hydra/sweeper")
     if sweeper == "basic" and len(jobs) > 1:
-        if _trains_runs(hydra.task):
+        if trains_runs(hydra.task):
             print_best_groups(hydra.sweep_dir, len(jobs))
         log.info("To compare them: abreast report %s", hydra.sweep_dir)
     return [job.returned for job in jobs if job.returned is not None]
 
 
-def _trains_runs(task: TaskFunction) -> bool:
+def trains_runs(task: TaskFunction) -> bool:
     """Whether the task trains what its config says, and does nothing else."""
     while hasattr(task, "__wrapped__"):
         task = task.__wrapped__
     return getattr(task, "__module__", "") == "abreast.cli.task"
 
 
-class _Sweep:
+class Sweep:
     """The jobs of a sweep that are runs."""
 
     def __init__(self, settings: AbreastLauncherConf, hydra: HydraJobs, jobs: Sequence[SweepJob]) -> None:
         self.settings = settings
         self.hydra = hydra
         self.jobs = jobs
+        self._first_of_id: dict[str, SweepJob] = {}
 
-    def run(self) -> None:
-        """Run every job, a run that two jobs ask for only once."""
+    def prepare(self) -> list[SweepJob]:
+        """The jobs that are to be trained, a run that two jobs ask for only once; invalid ones are run."""
         checked: dict[str, list[str]] = {}
         precision = self.settings.matmul_precision
         invalid = [job for job in reported(self.jobs, "Checked") if not is_valid(job, precision, checked)]
         identify(self.jobs)
         for job in invalid:
             self.hydra.run(job)  # which says what is wrong, as for a single run
-        first_of_id: dict[str, SweepJob] = {}
         for job in self.jobs:
             if job.returned is None:
-                first_of_id.setdefault(job.id, job)
-        remaining = self._unfinished(list(first_of_id.values()))
+                self._first_of_id.setdefault(job.id, job)
+        remaining = self._unfinished(list(self._first_of_id.values()))
         if remaining:
             self._write_columns()
+        return remaining
+
+    def run(self) -> None:
+        """Run every job."""
+        remaining = self.prepare()
         for part, plan in self._plans(remaining):
             if self._must_stop():
                 break
             self._run_plan(part, plan)
         for job in self.jobs:
             if job.returned is None:
-                job.returned = first_of_id[job.id].returned or JobReturn(
+                job.returned = self._first_of_id[job.id].returned or JobReturn(
                     overrides=job.overrides,
                     status=JobStatus.FAILED,
                     _return_value=RunError("not started: another run failed (sweep.on_fail=stop)"),
@@ -234,7 +239,7 @@ class _Sweep:
         return individual
 
 
-def _report_failures(jobs: Sequence[SweepJob]) -> None:
+def report_failures(jobs: Sequence[SweepJob]) -> None:
     """Log every job that failed, with the reason."""
     lines = []
     for job in jobs:

@@ -47,6 +47,7 @@ class SweepJob:
         whole: Its composed config, with Hydra's part, where only Hydra can compose it.
         position: Where the training starts: the epoch, its mini-batches that are done, and whether the
             training was told to stop.
+        joined: Epochs that its stack had trained when a search asked for it.
     """
 
     number: int
@@ -61,6 +62,7 @@ class SweepJob:
     id: str = ""
     position: Position = START
     whole: DictConfig | None = None
+    joined: int = 0
 
     @property
     def name(self) -> str:

@@ -89,9 +89,9 @@ def train_stacks(
         from hydra_plugins.abreast_launcher._waiting import WaitingJobs
 
         for stack in stacks:  # one by one: a stack begins when the one before has ended
-            jobs = [_job(job, job.directory.path) for job in stack]
+            jobs = [stack_job(job, job.directory.path) for job in stack]
             waiting = WaitingJobs(jobs, stack, hydra, stops=stops)
-            item = replace(_work_item(settings, jobs), waiting=waiting)
+            item = replace(work_item(settings, jobs), waiting=waiting)
             yield TrainedStack(stack, jobs, next(engine([item], 1, {})), waiting.ended)
         return
     workers = len(devices) or settings.workers or max(1, count_gpus() or (os.cpu_count() or 1))
@@ -102,8 +102,8 @@ def train_stacks(
     share(hydra.sweep_dir)
     items = []
     for part in parts:
-        jobs = [_job(job, hydra.begin(job)) for job in reported(part, "Created the directories of")]
-        item = replace(_work_item(settings, jobs), objects=current_objects())
+        jobs = [stack_job(job, hydra.begin(job)) for job in reported(part, "Created the directories of")]
+        item = replace(work_item(settings, jobs), objects=current_objects())
         items.append(replace(item, sweep_dir=hydra.sweep_dir.absolute()))
     log.info("%d parts of stacks go to %s", len(items), " and ".join(devices) or settings.engine)
     results = train_on_devices(items, devices) if devices else engine(items, workers, options)
@@ -124,14 +124,16 @@ def _devices(settings: AbreastLauncherConf) -> list[str]:
     return [] if settings.devices == "all" and len(devices) == 1 else devices
 
 
-def _job(job: SweepJob, directory: Path) -> Job:
+def stack_job(job: SweepJob, directory: Path) -> Job:
+    """What a stack is told of a job."""
     importlib.import_module("abreast.runtime.fast_import")  # before Lightning
     from abreast.stacking.build import Job
 
     return Job(job.run_config or {}, directory.absolute(), job.title, job.position[:2])
 
 
-def _work_item(settings: AbreastLauncherConf, jobs: Sequence[Job]) -> WorkItem:
+def work_item(settings: AbreastLauncherConf, jobs: Sequence[Job]) -> WorkItem:
+    """The training of some jobs as a stack."""
     from abreast.stacking.options import Options
 
     options = Options(

@@ -38,12 +38,25 @@ class WaitingJobs(WaitingRuns):
     def __len__(self) -> int:
         return 0 if self.stops and self._failed else super().__len__()
 
-    def take(self, count: int, at: Phase | None = None) -> list[Job]:
+    def take(self, count: int, at: Phase | None = None, epochs: int = 0) -> list[Job]:
         """As the runs are taken, create their directories."""
-        jobs = super().take(count, at) if len(self) else []
+        jobs = super().take(count, at, epochs) if len(self) else []
         for job in reported(jobs, "Created the directories of"):
             self.hydra.begin(self._sweep_jobs[job.directory])
         return jobs
+
+    def sweep_job(self, job: Job) -> SweepJob:
+        """The job of a run."""
+        return self._sweep_jobs[job.directory]
+
+    def left(self) -> list[SweepJob]:
+        """The jobs that have not ended."""
+        return [job for directory, job in self._sweep_jobs.items() if directory not in self.ended]
+
+    def add(self, job: Job, sweep_job: SweepJob) -> None:
+        """Let another job wait."""
+        self._sweep_jobs[job.directory] = sweep_job
+        self.put(job)
 
     def end(self, job: Job, outcome: Outcome) -> None:
         """End the job, unless the run has to be trained individually."""

@@ -40,3 +40,25 @@ class AbreastLauncher(Launcher):
         assert self.config is not None
         hydra = HydraJobs(self.hydra_context, self.task_function, self.config)
         return _core.launch(self.settings, hydra, job_overrides, initial_job_idx)
+
+    def launch_asked(self, search: Any, width: int) -> bool:
+        """Train trials that a search asks for while others are trained, if the settings allow that.
+
+        Args:
+            search: Suggests the trials (`hydra_plugins.abreast_launcher._asked.Search`).
+            width: The most trials at a time.
+
+        Returns:
+            Whether they allow it; if not, nothing was done.
+        """
+        from hydra_plugins.abreast_launcher import _asked
+        from hydra_plugins.abreast_launcher._hydra_jobs import HydraJobs
+
+        assert self.hydra_context is not None
+        assert self.task_function is not None
+        assert self.config is not None
+        hydra = HydraJobs(self.hydra_context, self.task_function, self.config)
+        if not _asked.can_ask(self.settings, hydra):
+            return False
+        _asked.Trials(self.settings, hydra, search, width).run()
+        return True

@@ -1,1 +1,1 @@
-"""Hydra's sweeper that searches with Optuna a stack at a time: `hydra/sweeper=abreast_search`."""
+"""Hydra's sweeper that searches with Optuna, many trials side by side: `hydra/sweeper=abreast_search`."""

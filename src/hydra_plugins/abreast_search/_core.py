@@ -1,4 +1,4 @@
-"""Searches with Optuna, a batch of trials at a time; resumes where an earlier start of the search stopped."""
+"""Searches with Optuna, some trials at a time; resumes where an earlier start of the search stopped."""
 
 from __future__ import annotations
 
@@ -7,23 +7,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 
 from abreast.errors import ConfigError, RunError
 from abreast.metrics.objective import monitor
-from abreast.runs.directory import RunDirectory
 from abreast.runs.files import SWEEP
-from abreast.runs.job_directory import job_directory
+from hydra_plugins.abreast_launcher.launcher import AbreastLauncher
 from hydra_plugins.abreast_search.config import AbreastSearchConf
 
 try:
     import optuna
     from hydra_plugins.hydra_optuna_sweeper._impl import create_params_from_overrides
     from optuna.study import StudyDirection
-    from optuna.trial import FrozenTrial, TrialState
+    from optuna.trial import TrialState
+
+    from hydra_plugins.abreast_search._trials import OptunaTrials, Params
 except ImportError:
     raise ConfigError(
         "hydra/sweeper=abreast_search needs Optuna and its Hydra plugin: pip install 'abreast[search]'"
@@ -32,7 +31,6 @@ except ImportError:
 log = logging.getLogger(__name__)
 
 RESULTS = "optimization_results.yaml"
-Params = dict[str, Any]
 
 
 def search(
@@ -67,16 +65,16 @@ def search(
         raise ConfigError("nothing to search: give a key several values, or an interval(low, high)")
     study = _study(settings, config, folder)
     common = [*(f"{key}={value}" for key, value in fixed.items()), *more]
-    directories: dict[int, str] = {}  # by the trial's number
+    trials = OptunaTrials(study, settings, space, common)
     if study.trials:
-        log.info("%d of %d trials are finished already", _count(study), settings.n_trials)
-    while True:
-        # What a search that was stopped had begun comes first.
-        batch = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)) or _ask(study, settings, space)
-        if not batch:
-            break
-        _train(launcher, study, batch, common, directories)
-    return _report(study, folder, directories)
+        log.info("%d of %d trials are finished already", trials.count, settings.n_trials)
+    if not (isinstance(launcher, AbreastLauncher) and launcher.launch_asked(trials, settings.batch)):
+        while batch := trials.ask(settings.batch, 0):
+            overrides = [trial.overrides for trial in batch]
+            returns = launcher.launch(overrides, initial_job_idx=batch[0].number)
+            for trial, returned in zip(batch, returns, strict=True):
+                trials.tell(trial.number, returned)
+    return _report(trials, folder)
 
 
 def _study(settings: AbreastSearchConf, config: DictConfig, folder: Path) -> optuna.Study:
@@ -98,98 +96,8 @@ def _direction(config: DictConfig) -> StudyDirection:
     return StudyDirection.MAXIMIZE if is_maximized else StudyDirection.MINIMIZE
 
 
-def _count(study: optuna.Study) -> int:
-    """The number of trials that were trained: those that repeat another one are marked, and not counted."""
-    return sum("repeats" not in trial.user_attrs for trial in study.get_trials(deepcopy=False))
-
-
-def _ask(study: optuna.Study, settings: AbreastSearchConf, space: Params) -> list[FrozenTrial]:
-    """The next trials, with settings that were not tried before; fewer where the space holds no more."""
-    from hydra.utils import instantiate
-
-    trials = study.get_trials(deepcopy=False)
-    tried = {_key(trial.params): trial for trial in trials}
-    seed = int(np.random.SeedSequence([settings.seed, len(trials)]).generate_state(1)[0])
-    study.sampler = instantiate(settings.sampler, seed=seed, _convert_="all")
-    missing = min(settings.batch, settings.n_trials - _count(study))
-    batch: list[FrozenTrial] = []
-    for _ in range(missing * 20):
-        if len(batch) >= missing:
-            break
-        trial = study.ask(space)
-        frozen = study.get_trials(deepcopy=False)[trial.number]
-        known = tried.setdefault(_key(trial.params), frozen)
-        if known.number == trial.number:
-            batch.append(frozen)
-            continue
-        trial.set_user_attr("repeats", known.number)
-        _tell_again(study, trial, known)
-    if len(batch) < missing:
-        log.info("The search has nothing new to try after %d trials", _count(study))
-    return batch
-
-
-def _key(params: Params) -> str:
-    return repr(sorted(params.items()))
-
-
-def _tell_again(study: optuna.Study, trial: optuna.Trial, known: FrozenTrial) -> None:
-    """Give a repeated suggestion the value that it had before, if that is known."""
-    if known.state == TrialState.COMPLETE:
-        study.tell(trial, known.value)
-    else:
-        study.tell(trial, state=TrialState.FAIL)
-
-
-def _train(
-    launcher: Launcher,
-    study: optuna.Study,
-    batch: Sequence[FrozenTrial],
-    common: Sequence[str],
-    directories: dict[int, str],
-) -> None:
-    overrides = [[*(f"{key}={value}" for key, value in trial.params.items()), *common] for trial in batch]
-    returns = launcher.launch(overrides, initial_job_idx=batch[0].number)
-    for trial, returned in zip(batch, returns, strict=True):
-        value = _value(returned)
-        run = _directory(returned)
-        if run is not None:
-            directories[trial.number] = str(run.path)
-        if value is None:
-            study.tell(trial.number, state=TrialState.FAIL)
-        elif run is not None and _was_dropped(run):
-            _tell_dropped(study, trial, value, run)
-        else:
-            study.tell(trial.number, value)
-
-
-def _value(returned: JobReturn) -> float | None:
-    if returned.status != JobStatus.COMPLETED:
-        return None
-    value = float(returned.return_value)
-    return None if value != value else value
-
-
-def _directory(returned: JobReturn) -> RunDirectory | None:
-    directory = job_directory(returned)
-    return None if directory is None else RunDirectory(directory)
-
-
-def _was_dropped(run: RunDirectory) -> bool:
-    try:
-        return "dropped_at" in run.read_status()
-    except RunError:
-        return False
-
-
-def _tell_dropped(study: optuna.Study, trial: FrozenTrial, value: float, run: RunDirectory) -> None:
-    """Report a run that halving dropped as a pruned trial, with the value that it had then."""
-    live = optuna.Trial(study, trial._trial_id)
-    live.report(value, int(run.read_status()["dropped_at"]))
-    study.tell(trial.number, state=TrialState.PRUNED)
-
-
-def _report(study: optuna.Study, folder: Path, directories: dict[int, str]) -> Params:
+def _report(trials: OptunaTrials, folder: Path) -> Params:
+    study, directories = trials.study, trials.directories
     if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         raise RunError("no trial of the search has finished; the messages above say why")
     best = study.best_trial
@@ -197,7 +105,7 @@ def _report(study: optuna.Study, folder: Path, directories: dict[int, str]) -> P
         "name": "optuna",
         "best_evaluated_params": best.params,
         "best_evaluated_value": best.value,
-        "trials": _count(study),
+        "trials": trials.count,
     }
     if best.number in directories:
         results["best_run"] = directories[best.number]

@@ -14,7 +14,7 @@ class AbreastSearchConf:
 
     Attributes:
         n_trials: Runs in all, with those of an earlier start of the same search.
-        batch: Trials that Optuna suggests at once, to be trained side by side.
+        batch: Trials that are trained side by side; the next is asked for when one has ended.
         seed: Seed of the suggestions, which follow from it and from the trials before.
         sampler: Optuna's sampler, built with a seed.
         storage: Where Optuna keeps the trials; null: `search.db` in the sweep's directory.

@@ -9,7 +9,7 @@ from hydra_plugins.abreast_search.config import AbreastSearchConf
 
 
 class SearchSweeper(LaunchingSweeper):
-    """Asks Optuna for a batch of trials at a time; see `AbreastSearchConf` for the arguments."""
+    """Asks Optuna for trials as lanes are free; see `AbreastSearchConf` for the arguments."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__()
