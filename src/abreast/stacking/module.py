@@ -209,8 +209,7 @@ class Stack(LanesModule):
     def _refill(self) -> bool:
         """Let waiting runs take the places of lanes that have ended; whether any did."""
         refill, epochs = self.refill, self.trainer.current_epoch + 1
-        is_stopped = self.stop_signal is not None and refill is not None and not refill.at_once
-        if refill is None or is_stopped or not refill.is_due(self.lanes, epochs):
+        if refill is None or not refill.is_due(self.lanes, epochs, is_stopped=self.stop_signal is not None):
             return False
         running, snapshots = self.running, dict[Lane, OptimizerSnapshot]()
 

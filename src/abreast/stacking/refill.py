@@ -28,16 +28,17 @@ class Refill:
         self.at_once = at_once
         self._idle = 0  # lane-steps that free places have cost, and will have by the next epoch's end
 
-    def is_due(self, lanes: Sequence[Lane], epochs: int) -> bool:
+    def is_due(self, lanes: Sequence[Lane], epochs: int, *, is_stopped: bool = False) -> bool:
         """Whether free places are to be filled now; to be asked after each epoch.
 
         Args:
             lanes: The stack's lanes.
             epochs: Epochs that the stack has trained.
+            is_stopped: Whether the stack was told to stop.
         """
         running = sum(lane.running for lane in lanes)
         self._idle += (self.width - running) * max(lane.batches for lane in lanes)
-        if epochs % self.every or not self._idle:
+        if epochs % self.every or not self._idle or (is_stopped and not self.at_once):
             return False
         if running and not self.at_once and not refill_pays_off(self._idle, self.width):
             return False
