@@ -59,7 +59,8 @@ class Search(Protocol):
 
 def can_ask(settings: AbreastLauncherConf, hydra: HydraJobs) -> bool:
     """Whether trials can be asked for one by one: trained in this process, and not compared by halving."""
-    return settings.engine == LOCAL and settings.halving is None and trains_runs(hydra.task)
+    here = settings.engine == LOCAL and settings.devices == 1
+    return here and settings.halving is None and trains_runs(hydra.task)
 
 
 class AskedJobs(WaitingJobs):
