@@ -45,6 +45,7 @@ PACKAGES = {
     "logger=mlflow": ["mlflow"],
     "logger=many": ["wandb", "mlflow"],
 }
+IN_TEST_LONG = ("logger=wandb", "logger=mlflow", "logger=many")  # which installs their packages
 CHOICES = [
     f"{'+' * (group.name == 'study')}{group.name}={option}"  # a study is no part of every run
     for group in sorted(CONF.iterdir())
@@ -62,7 +63,10 @@ def problems(config: Any) -> Any:
     return []
 
 
-@pytest.mark.parametrize("choice", CHOICES)
+@pytest.mark.parametrize(
+    "choice",
+    [pytest.param(it, marks=[pytest.mark.long] * it.startswith(IN_TEST_LONG)) for it in CHOICES],
+)
 def test_every_option_is_sound(choice: Any) -> None:
     missing = [name for name in PACKAGES.get(choice, ()) if importlib.util.find_spec(name) is None]
     if missing:

@@ -31,6 +31,7 @@ from support.foreign import EPOCHS, SEEDS, WRITERS, plan
 from support.helpers import program_environment
 
 SAMPLES = sorted((Path(__file__).parent / "samples").glob("*.zip"))
+EXTRAS = ("mlflow", "wandb")  # `make test-long` installs them
 KINDS = ["lightning", "mlflow-database", "mlflow-files", "tensorboard", "wandb"]
 
 
@@ -78,14 +79,17 @@ def test_a_sample(kind: str, samples: Path) -> None:
     check(samples / kind)
 
 
-@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=[pytest.mark.long] * (WRITERS[kind][0] in EXTRAS)) for kind in WRITERS],
+)
 def test_what_the_library_writes_now(kind: str, tmp_path: Path) -> None:
     package = WRITERS[kind][0]
     if importlib.util.find_spec(package) is None:
         pytest.skip(f"{package} is not installed: it would write the files")
     folder = tmp_path / "runs"
     folder.mkdir()
-    if package in ("mlflow", "wandb"):  # they change their process, and warn
+    if package in EXTRAS:  # they change their process, and warn
         command = [sys.executable, "-m", "support.foreign", kind, str(folder)]
         outcome = run_command(command, tmp_path, **program_environment())
         assert outcome.code == 0, outcome.err
