@@ -94,7 +94,7 @@ def test_an_individual_run_is_logged(expected: tuple[Logged, Logged]) -> None:
         assert [step for step, _ in logged.history["val/loss"]] == [8, 17, 26]
         assert [step for step, _ in logged.history["final/test/loss"]] == [STEPS]
         assert logged.params.keys() >= {"seed", "loss", "optim.lr"}
-    assert {"best/best.ckpt", "last/last.ckpt"} & {*mlflow.artifacts}
+    assert {"best/best.ckpt", "last/last.ckpt"} <= {*mlflow.artifacts}
 
 
 def test_a_lane_is_logged_as_the_individual_run_is(
@@ -193,3 +193,14 @@ def test_a_killed_sweep_that_is_run_again_leaves_no_doubles(tmp_path: Path) -> N
     for name in whole:
         assert read_wandb(folder / name).content == read_wandb(tmp_path / "whole" / name).content
     assert len({it.id for it in (*killed.values(), *whole.values())}) == 6
+
+
+def test_processes_that_start_at_once_make_one_database(tmp_path: Path) -> None:
+    """Two workers of joblib; MLflow alone has one of them find a database that is half made."""
+    command = [sys.executable, str(ROOT / "train.py"), *TINY, "logger=mlflow", "-m", "seed=range(4)"]
+    command += ["hydra.launcher.engine=joblib", "hydra.launcher.workers=2", "hydra.sweep.dir=sweep"]
+    environment = program_environment(PYTHONWARNINGS="ignore")
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert {it.status for it in read_mlflow(f"sqlite:///{tmp_path / 'mlflow.db'}").values()} == {"FINISHED"}
+    assert len(read_mlflow(f"sqlite:///{tmp_path / 'mlflow.db'}")) == 4

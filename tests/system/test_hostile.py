@@ -236,11 +236,19 @@ def test_a_config_that_writes_elsewhere(name: str, stranger: Path, tmp_path: Pat
     assert not (tmp_path / "outside").exists()
 
 
-@pytest.mark.parametrize(("name", "word"), [("WandbLogger", "wandb"), ("MLFlowLogger", "mlflow")])
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("lightning.pytorch.loggers.WandbLogger", "wandb"),
+        ("lightning.pytorch.loggers.MLFlowLogger", "mlflow"),
+        ("abreast.loggers.Wandb", "wandb"),
+        ("abreast.loggers.MLflow", "mlflow"),
+    ],
+)
 def test_a_logger_that_sends_what_it_gets_needs_the_users_word(name: str, word: str, tmp_path: Path) -> None:
     """Where it is not installed `resume=` says so first: here its check alone."""
     config = compose(*TINY)
-    config["logger"]["mine"] = {"_target_": f"lightning.pytorch.loggers.{name}", "offline": False}
+    config["logger"]["mine"] = {"_target_": name, "offline": False}
     with pytest.raises(RunError, match=rf"logger\.mine: .*{name}.*trust=\[{word}\]"):
         check_output_paths(config, tmp_path)
     check_output_paths(config, tmp_path, [word])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import re
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lightning.fabric.loggers.logger import rank_zero_experiment
@@ -18,6 +22,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from abreast.loggers.run_logger import Ending
 from abreast.loggers.tracker import Row, Tracker
 from abreast.runs.tracker_id import tracker_id
+from abreast.runtime.directory_lock import locked
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
 TAG = "abreast.run"  # holds the run's id
 DIRECTORY = "abreast.directory"
 MOST_METRICS, MOST_PARAMS, MOST_CHARACTERS = 1000, 100, 250  # of a call, and of a parameter
+MAKING_SECONDS = 300.0  # for a database, at most
 STATUS: Mapping[Ending, str] = {
     "finished": "FINISHED",
     "dropped": "KILLED",
@@ -68,15 +74,17 @@ class MLflow(Tracker, MLFlowLogger):
         artifact_location: str | None = None,
     ) -> None:
         _prepare_mlflow()
-        super().__init__(
-            experiment_name=experiment_name,
-            tracking_uri=tracking_uri or os.environ.get("MLFLOW_TRACKING_URI"),
-            tags=tags,
-            save_dir=save_dir,
-            log_model=log_model,
-            prefix=prefix,
-            artifact_location=artifact_location,
-        )
+        uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
+        with _store_lock(uri):
+            super().__init__(
+                experiment_name=experiment_name,
+                tracking_uri=uri,
+                tags=tags,
+                save_dir=save_dir,
+                log_model=log_model,
+                prefix=prefix,
+                artifact_location=artifact_location,
+            )
         self._begin(run_dir)
         self._run_name = run_name or self.run_dir.absolute().name
         self._logged: dict[str, int] = {}  # the last step of each metric that an earlier process logged
@@ -183,6 +191,15 @@ def _parts(items: Iterable[Any], most: int) -> Iterator[list[Any]]:
     iterator = iter(items)
     while part := list(islice(iterator, most)):
         yield part
+
+
+def _store_lock(uri: str | None) -> AbstractContextManager[None]:
+    """Keep other processes of this machine out while a database is made: MLflow makes it in many steps."""
+    if uri is None or not uri.startswith("sqlite:"):
+        return nullcontext()
+    path = Path(uri.removeprefix("sqlite:///")).absolute()
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    return locked(Path(tempfile.gettempdir()) / f"abreast-mlflow-{digest}", MAKING_SECONDS)
 
 
 def _prepare_mlflow() -> None:
