@@ -143,6 +143,38 @@ def test_hydra_composes_what_is_common_once(hydra: ConfigLoader) -> None:
     assert counted.jobs == [["loss=mse"], ["loss=hinge"]]
 
 
+def test_options_of_several_groups_are_combined(hydra: ConfigLoader) -> None:
+    """Hydra composes the first combination and each option once, not their product; the jobs are Hydra's own."""
+    groups = {
+        "loss": ["mse", "hinge", "class_balanced"],
+        "optim": ["sgd", "adam", "sam"],
+        "data": ["digits", "random", "wine"],
+        "schedule": ["constant", "cosine"],
+    }
+    groups = {group: [name for name in names if name in options(group)] for group, names in groups.items()}
+    counted: Any = Counted(hydra)
+    config = master(hydra)
+    loader = SweepLoader(counted)
+    combinations = list(itertools.product(*groups.values()))
+    for number, names in enumerate(combinations):
+        job = [*(f"{group}={name}" for group, name in zip(groups, names, strict=True)), "seed=3"]
+        if number % 5 == 0:
+            check(hydra, loader, config, *job)
+        else:
+            loader.load_sweep_config(config, job)
+    assert len(combinations) >= 24
+    assert len(counted.jobs) == 1 + sum(len(names) - 1 for names in groups.values())
+
+
+def test_options_that_change_other_parts_are_left_to_hydra(hydra: ConfigLoader) -> None:
+    config = master(hydra)
+    loader = SweepLoader(hydra)
+    experiments = options("experiment")[:3]
+    for experiment, loss in itertools.product(experiments, ("mse", "hinge")):
+        check(hydra, loader, config, f"+experiment={experiment}", f"loss={loss}", "seed=1")
+        check(hydra, loader, config, f"experiment={experiment}", f"loss={loss}", "optim=sgd")
+
+
 def test_a_job_is_its_own(hydra: ConfigLoader) -> None:
     config = master(hydra)
     loader = SweepLoader(hydra)

@@ -6,7 +6,8 @@ import copy
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -15,6 +16,7 @@ from hydra.core.utils import filter_overrides
 from hydra.plugins.sweeper import Sweeper
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from abreast.config.combined_options import Choices, CombinedOptions, interpolates_defaults
 from abreast.config.run_config import run_config
 from abreast.config.run_id import run_ids
 from abreast.config.sweep_template import SweepTemplate, Value
@@ -23,7 +25,8 @@ from abreast.runtime.directory_name import run_directory_name, shortened
 SETS = re.compile(r"(?!hydra\.)([A-Za-z_]\w*(?:\.\w+)*)=")
 BY_NUMBER = "${hydra:job.num}"  # Hydra's own name of a job's directory
 NAMING_LAUNCHERS = ("abreast", "basic")  # ours names them itself, Hydra's own by number
-MOST_KEPT = 256  # configs, one for each choice of options
+OPTION = re.compile(r"(?!null$)[A-Za-z]\w*")
+MOST_KEPT = 512  # configs, one for each choice of options
 MOST_VALUES = 4096  # overrides that were parsed
 
 
@@ -84,6 +87,7 @@ class SweepLoader:
         self._kept: dict[tuple[str, ...], DictConfig] = {}
         self._templates: dict[int, tuple[DictConfig, SweepTemplate]] = {}  # by the config they are made of
         self._values: dict[str, tuple[str, Any] | None] = {}  # by the override
+        self._combinations: dict[tuple[str, ...], CombinedOptions] = {}  # by groups and other overrides
 
     def __getattr__(self, name: str) -> Any:
         if name == "_loader":  # not there yet while it is unpickled
@@ -177,11 +181,35 @@ class SweepLoader:
         of_sweep = map(str, OmegaConf.to_container(hydra.overrides.hydra, resolve=False) or ())
         key = (str(hydra.job.config_name), *of_sweep, "", *overrides)
         if key not in self._kept:
-            if len(self._kept) == MOST_KEPT:
+            config = self._combined(key[: -len(overrides)], master, overrides) if overrides else None
+            config = config or self._loader.load_sweep_config(master, overrides)
+            if len(self._kept) >= MOST_KEPT:
                 self._kept.clear()
                 self._templates.clear()
-            self._kept[key] = self._loader.load_sweep_config(master, overrides)
+            self._kept[key] = config
         return self._kept[key]
+
+    def _combined(
+        self, sweep: tuple[str, ...], master: DictConfig, overrides: list[str]
+    ) -> DictConfig | None:
+        """The config of several options, from those of one each; None where Hydra has to compose it."""
+        chosen = [override.split("=", 1) for override in overrides if self._chooses(override)]
+        choices = {group: option for group, option in chosen if OPTION.fullmatch(option)}
+        if len(choices) < 2 or len(choices) < len(chosen) or self._interpolates_defaults:
+            return None
+        others = [override for override in overrides if not self._chooses(override)]
+        kind = (*sweep, *choices, "", *others)
+        if kind not in self._combinations:
+            self._combinations[kind] = CombinedOptions(choices, partial(self._of_options, master, others))
+        return self._combinations[kind].config(choices)
+
+    def _of_options(self, master: DictConfig, others: list[str], choices: Choices) -> DictConfig:
+        return self._common(master, [*(f"{group}={option}" for group, option in choices.items()), *others])
+
+    @cached_property
+    def _interpolates_defaults(self) -> bool:
+        paths = [source.path for source in self._loader.get_sources() if source.scheme() == "file"]
+        return interpolates_defaults([Path(path) for path in paths])
 
 
 def _path(override: str) -> str:
