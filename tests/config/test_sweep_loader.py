@@ -144,7 +144,7 @@ def test_hydra_composes_what_is_common_once(hydra: ConfigLoader) -> None:
 
 
 def test_options_of_several_groups_are_combined(hydra: ConfigLoader) -> None:
-    """Hydra composes the first combination and each option once, not their product; the jobs are Hydra's own."""
+    """Hydra composes the first combination and each other option once; the jobs are Hydra's own."""
     groups = {
         "loss": ["mse", "hinge", "class_balanced"],
         "optim": ["sgd", "adam", "sam"],

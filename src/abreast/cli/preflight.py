@@ -15,6 +15,7 @@ from omegaconf import DictConfig, open_dict, read_write
 from abreast.config.sweep_loader import SweepLoader, leave_composing_to_launcher
 from abreast.errors import ConfigError
 from abreast.runtime.directory_name import shortened
+from abreast.runtime.job_progress import reported
 from abreast.runtime.patches import is_on
 from abreast.runtime.printable import printable
 from abreast.validation.hydra_node import check_hydra
@@ -72,7 +73,8 @@ class Preflight(Callback):
 
                 prepare_decision(config, GlobalHydra.instance().config_loader())
             else:
-                variants = list(jobs(config, values_of(config)))
+                values = values_of(config)
+                variants = list(reported(jobs(config, values), "Composed", "values"))
                 message = "" if any(is_sound(*variant) for variant in variants) else mistakes(variants)
         except Exception as error:
             raise Stop(error, overrides_of(config.hydra)) from error

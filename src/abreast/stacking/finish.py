@@ -42,7 +42,7 @@ def finish_lanes(lanes: Sequence[Lane], measure: Measure) -> None:
         lane.directory.write_status("finished")
 
     tested = [lane for lane in stopped if lane.state == "stopped"]
-    write_each(lambda lane: lane.guarded(finish, lane), tested)
+    write_each(lambda lane: lane.guarded(finish, lane), tested, "results")
 
 
 def measure_between_epochs(

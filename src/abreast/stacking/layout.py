@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import torch
 
+from abreast.runtime.job_progress import reported
 from abreast.stacking.network_size import NetworkSize
 
 T = TypeVar("T")
@@ -101,7 +102,14 @@ def for_each(action: Callable[[T], object], items: Sequence[T], pool: Executor |
         list(pool.map(action, items))
 
 
-def write_each(action: Callable[[T], object], items: Sequence[T]) -> None:
-    """Call an action that mostly waits for the disk on every item, several at once."""
+def write_each(action: Callable[[T], object], items: Sequence[T], noun: str = "files") -> None:
+    """Call an action that mostly waits for the disk on every item, several at once.
+
+    Args:
+        action: The action.
+        items: The items.
+        noun: What is written, for the progress.
+    """
     with ThreadPoolExecutor(WRITERS) as pool:
-        list(pool.map(action, items))
+        for _ in reported(pool.map(action, items), "Wrote", noun, len(items)):
+            pass

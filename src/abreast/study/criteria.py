@@ -12,6 +12,7 @@ from abreast.errors import ConfigError
 from abreast.metrics.objective import monitor, worst
 from abreast.metrics.registry import Mode, by_priority, direction, measured
 from abreast.metrics.requested import nodes
+from abreast.runtime.job_progress import reported
 from abreast.study.cells import Cell
 from abreast.study.overrides import key_of, override
 from abreast.study.protocol import SWEEPER, Protocol
@@ -65,7 +66,7 @@ def read_criteria(protocol: Protocol, config: DictConfig) -> Criteria:
     """
     cells_by_mistake: dict[str, list[str]] = {}
     criteria, resolved = [], []
-    for cell in protocol.cells:
+    for cell in reported(protocol.cells, "Checked", "cells"):
         variants = list(jobs(config, _swept_values(protocol, cell)))
         message = mistakes(variants)
         plain: Any = None if message else OmegaConf.to_container(variants[0][1], resolve=True)

@@ -16,11 +16,11 @@ from abreast.errors import AbreastError, Interrupted, RunError
 from abreast.report.sweep_end import print_best_groups
 from abreast.runs.replaced import clear
 from abreast.runtime.directory_lock import is_used
+from abreast.runtime.job_progress import reported
 from abreast.runtime.outside_cause import outside_cause
 from hydra_plugins.abreast_launcher._composing import Composer
 from hydra_plugins.abreast_launcher._hydra_jobs import HydraJobs
 from hydra_plugins.abreast_launcher._jobs import SweepJob, compose, failure_reason, identify, is_valid
-from hydra_plugins.abreast_launcher._progress import reported
 from hydra_plugins.abreast_launcher._stacks import TrainedStack, size_in_words, train_stacks
 from hydra_plugins.abreast_launcher.config import AbreastLauncherConf
 

@@ -21,8 +21,8 @@ from abreast.config.types import Config
 from abreast.errors import RunError
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.directory_name import run_directory_name, shortened
+from abreast.runtime.job_progress import reported
 from hydra_plugins.abreast_launcher._composing import BY_NUMBER, Composer, PlainJob
-from hydra_plugins.abreast_launcher._progress import reported
 
 Position = tuple[int, int, bool]
 

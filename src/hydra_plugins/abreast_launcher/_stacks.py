@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from abreast.errors import ConfigError
 from abreast.runtime.directory_lock import share
 from abreast.runtime.given import current_objects
+from abreast.runtime.job_progress import reported
 from hydra_plugins.abreast_launcher._hydra_jobs import HydraJobs
 from hydra_plugins.abreast_launcher._jobs import SweepJob
-from hydra_plugins.abreast_launcher._progress import reported
 from hydra_plugins.abreast_launcher.config import AbreastLauncherConf
 from hydra_plugins.abreast_launcher.engines.choose import LOCAL, choose_engine
 from hydra_plugins.abreast_launcher.engines.devices import choose_devices, train_on_devices

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from abreast.runtime.job_progress import reported
 from abreast.stacking.build import Job, Outcome
 from abreast.stacking.waiting import Phase, WaitingRuns
 from hydra_plugins.abreast_launcher._hydra_jobs import HydraJobs
 from hydra_plugins.abreast_launcher._jobs import SweepJob
-from hydra_plugins.abreast_launcher._progress import reported
 
 
 class WaitingJobs(WaitingRuns):
