@@ -17,6 +17,7 @@ import abreast
 from abreast.errors import AbreastError, ConfigError, DataError, DivergedError, RunError
 from api.conftest import SHORT
 from support.forks import run_forked
+from support.helpers import ROOT
 from support.whole_runs import files_of
 
 
@@ -186,6 +187,23 @@ def test_a_mistake_is_the_commands_line_as_an_exception(name: str) -> None:
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
     assert name == "diverged" or not Path("runs").exists()
+
+
+def test_runs_of_every_status_are_shown() -> None:
+    golden = ROOT / "tests" / "golden" / "format-1"
+    runs = {
+        name: abreast.load(golden / name) for name in ("finished", "interrupted", "diverged", "regression")
+    }
+    assert {name: len(run.metrics) for name, run in runs.items()} == {
+        "finished": 3,
+        "interrupted": 4,
+        "diverged": 0,
+        "regression": 3,
+    }
+    assert [run.status for run in runs.values()] == ["finished", "interrupted", "failed", "finished"]
+    for name, run in runs.items():
+        assert run.status in repr(run)
+        assert run._repr_html_().count("<img") == (name != "diverged")
 
 
 def test_a_run_that_is_there_is_kept(finished: abreast.Sweep) -> None:

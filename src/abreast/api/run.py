@@ -16,6 +16,7 @@ from abreast.metrics.registry import title
 from abreast.report.figures.base import layout, line_style, marker_symbol
 from abreast.report.formatting import format_number
 from abreast.runs.directory import RunDirectory
+from abreast.runs.files import METRICS
 from abreast.runs.state import readable_status
 from abreast.runtime.given import Kind
 from abreast.runtime.printable import printable
@@ -88,10 +89,10 @@ class Run:
 
     @property
     def metrics(self) -> pd.DataFrame:
-        """The metrics after each epoch, a row an epoch."""
+        """The metrics after each epoch, a row an epoch; empty before the first has ended."""
         import pandas as pd
 
-        rows = self._files.read_metrics()
+        rows = self._files.read_metrics() if (self.directory / METRICS).exists() else []
         if not rows:
             return pd.DataFrame()
         return pd.DataFrame(rows).astype({"epoch": int, "step": int}).set_index("epoch")
