@@ -22,7 +22,7 @@ ICON = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath "
     "fill='%230072B2' d='M2 13h3V7H2zM6.5 13h3V3h-3zM11 13h3V9h-3z'/%3E%3C/svg%3E"
 )
-# plotly.js with lines, markers, bars and heat maps: the version that the package plotly holds whole, made by
+# plotly.js with lines, markers, bars and heat maps: the version in the package plotly, made by
 #   npm pack plotly.js-cartesian-dist-min@VERSION
 #   gzip -n9 -c plotly-cartesian.min.js > plotly-cartesian.min.js.gz
 PLOTLY = "plotly-cartesian.min.js.gz"
