@@ -117,7 +117,7 @@ def command_id(config: DictConfig) -> str:
     if hydra.runtime.choices.get("hydra/sweeper") == "abreast_decide":
         params.pop("max_seeds", None)  # a larger budget goes on where the smaller one ended
     launcher = str(hydra.runtime.choices.get("hydra/launcher"))
-    if launcher != "abreast":  # some name runs in another way: each would be there twice
+    if launcher != "abreast":  # some number the runs: these would be there twice
         params["launcher"] = launcher
     folders = [source.path for source in hydra.runtime.config_sources if source.schema == "file"]
     text = json.dumps([hydra.job.config_name, asked, params, folders], sort_keys=True, default=str)

@@ -100,14 +100,14 @@ class Wandb(Tracker, WandbLogger):
     def _send(self, rows: Mapping[int, Row]) -> None:
         run = self.experiment
         prefix = f"{self._prefix}{self.LOGGER_JOIN_CHAR}" if self._prefix else ""
-        named = {
+        prefixed = {
             step: {STEP: step, **{f"{prefix}{name}": value for name, value in row.values.items()}}
             for step, row in rows.items()
             if step >= run.starting_step  # the first that a server does not have
         }
         if run.offline:
-            self._journal.append(named)
-        for step, values in named.items():
+            self._journal.append(prefixed)
+        for step, values in prefixed.items():
             run.log(values, step=step, commit=True)
 
     def _log_checkpoints(self, callback: ModelCheckpoint) -> None:

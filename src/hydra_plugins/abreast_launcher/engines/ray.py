@@ -72,7 +72,7 @@ class _Lines(io.TextIOBase):
         self._rest = ""
 
     def write(self, text: str) -> int:
-        *whole, self._rest = (self._rest + text).split("\n")
-        for line in whole:
+        *complete, self._rest = (self._rest + text).split("\n")
+        for line in complete:
             self._lines.put(f"{line}\n")
         return len(text)
