@@ -45,6 +45,11 @@ def test_links_that_lead_out(place: str, form: str, run: Path) -> None:
             link.symlink_to(link)
         case _:
             link.symlink_to(victim / "new")
+    if form == "to nothing":
+        link.write_text("lost")
+    elif form != "circle":
+        (link / "new").write_text("lost")
+    assert (victim / "new").exists() == (form != "circle")  # what is written through the link lands there
     with pytest.raises(RunError, match="link to elsewhere") as error:
         refuse_links_out(run)
     assert str(link) in str(error.value)
@@ -69,6 +74,9 @@ def test_output_folders(depth: str, run: Path) -> None:
     else:
         out.mkdir()
         (out / "figures").symlink_to(victim if "folder" in depth else victim / "file")
+    written = out / {"the folder": "", "a folder in it": "figures", "a file in it": "figures"}[depth]
+    (written / "file" if "folder" in depth else written).write_text("lost")
+    assert (victim / "file").read_text() == "lost"  # the attack itself works
     with pytest.raises(RunError, match="--to"):
         check_output_folder(out, run, "--to")
 
@@ -76,8 +84,13 @@ def test_output_folders(depth: str, run: Path) -> None:
 def test_a_link_in_place_of_the_partial_file(run: Path) -> None:
     """The name of the file that is moved over the old one can be guessed."""
     victim = run.parent / "victim" / "file"
+    partial = run / f".status.json.{os.getpid()}.part"
+    partial.symlink_to(victim)
+    partial.write_bytes(b"{}")
+    partial.rename(run / "status.json")
+    assert victim.read_text() == "{}"  # the attack itself works
     victim.write_text("dear")
-    (run / f".status.json.{os.getpid()}.part").symlink_to(victim)
+    partial.symlink_to(victim)
     write_atomically(run / "status.json", b"{}")
     assert victim.read_text() == "dear"
     assert (run / "status.json").read_bytes() == b"{}"
@@ -88,6 +101,10 @@ def test_clearing_removes_the_link_and_not_what_it_names(run: Path) -> None:
     (run.parent / "victim" / "last.ckpt").write_text("dear")
     (run / "checkpoints").rmdir()
     (run / "checkpoints").symlink_to(run.parent / "victim")
+    for file in (run / "checkpoints").iterdir():
+        file.unlink()
+    assert not [*(run.parent / "victim").iterdir()]  # the attack itself works
+    (run.parent / "victim" / "last.ckpt").write_text("dear")
     clear(run)
     assert (run.parent / "victim" / "last.ckpt").read_text() == "dear"
     assert not (run / "checkpoints").is_symlink()

@@ -138,6 +138,7 @@ def test_a_module_is_not_imported_to_decide() -> None:
 
 
 def test_a_class_that_loads_code(stranger: Path, tmp_path: Path) -> None:
+    """Without the package transformers it can only be refused; `torch.hub.load`, below, shows the kind."""
     change(
         stranger, model={"_target_": "torchmetrics.multimodal.CLIPScore", "model_name_or_path": str(tmp_path)}
     )

@@ -86,6 +86,8 @@ def test_class_names_that_control_the_terminal(
     content = checkpoint.load(file)
     content["abreast"]["classes"] = [ATTACK] * len(content["abreast"]["classes"])
     checkpoint.write(file, content)
+    print(checkpoint.load(file)["abreast"]["classes"][0])
+    assert "\x1b[2J" in capsys.readouterr().out  # the attack itself works
     rows = tmp_path / "a[" / "b]\x1b[2J.csv"  # its end reads "[/b]": a closing tag
     rows.parent.mkdir()
     width = int(content["abreast"]["in_shape"][0])
@@ -122,6 +124,10 @@ FORMULAS = ("=1+1", "@SUM(1)", "+1+1", "-1+1", "\t=1", "\r=1", " =1+1", "\uff1d1
 
 @pytest.mark.parametrize("text", FORMULAS, ids=ascii)
 def test_no_cell_is_a_formula(text: str, tmp_path: Path) -> None:
+    with (tmp_path / "plain.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerow([text])
+    with (tmp_path / "plain.csv").open(newline="", encoding="utf-8") as file:
+        assert next(csv.reader(file)) == [text]  # the attack itself works: csv writes what it is given
     CsvTable([text], [[text], [-1.5], ["-1.5"], [None]]).write(tmp_path / "x.csv")
     with (tmp_path / "x.csv").open(newline="", encoding="utf-8") as file:
         rows = [*csv.reader(file)]
