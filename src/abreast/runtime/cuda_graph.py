@@ -31,7 +31,7 @@ class Graph(Protocol):
 
 
 class CudaGraph:
-    """A `torch.cuda.CUDAGraph`, in a memory pool of its own."""
+    """A `torch.cuda.CUDAGraph`, in a separate memory pool."""
 
     device_type = "cuda"
 
@@ -136,11 +136,10 @@ class StepGraphs:
                 self.is_recording = True
                 outputs = graph.record(lambda: step(*static))
             except RuntimeError as error:
+                self.is_recording = False
                 self.refuse((str(error).strip().splitlines() or [type(error).__name__])[0])
-                self.is_recording = False
                 return step(*inputs)
-            finally:
-                self.is_recording = False
+            self.is_recording = False
             recorded = self._recorded[key] = _Recorded(graph, static, outputs)
         for old, new in zip(recorded.inputs, inputs, strict=True):
             old.copy_(new)
