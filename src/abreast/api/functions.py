@@ -38,7 +38,7 @@ def train(
     Args:
         overrides: As on the command line.
         dir: The run's directory; None for a new one below `runs/`.
-        config_dir: A folder with options of your own, as of `--config-dir`.
+        config_dir: A folder with further options, as of `--config-dir`.
         settings: Values by key.
 
     Returns:

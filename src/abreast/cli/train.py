@@ -43,7 +43,7 @@ def run_command(arguments: Namespace) -> Exception | None:
         arguments: Its flags and overrides, from `parse`.
 
     Returns:
-        What has broken the command and is no mistake of the user's; None where it ended well.
+        What has broken the command, if not a mistake of the user; None where it ended well.
 
     Raises:
         AbreastError: For a mistake.
