@@ -148,6 +148,7 @@ class SharedLinear:
         lanes, outputs, _ = weight.shape
         examples = x.shape[1]
         out = self.layer.outputs.aligned(lanes, examples, outputs, like=x)
+        self._x16 = None
         if self._in_bf16(x):
             self._forward_bf16(x, out)
             return out

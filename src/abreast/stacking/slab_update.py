@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from abreast.stacking.optimizer_state import ParameterSlice
 from abreast.stacking.parameters import StackedState, stacked_zeros
 from abreast.stacking.slab_formulas import Column, Flags, Tile
-from abreast.stacking.slab_rules import Rule, flags, rule_of, settings
+from abreast.stacking.slab_rules import SWITCHES, Rule, rule_of, settings
 
 TILE = 1 << 16  # values of a tile: five arrays of as many float32 stay in a core's second cache
 
@@ -92,7 +92,9 @@ class SlabUpdate:
             self.rule.update(tile, coefficients, self.on)
 
     def _have_flags(self) -> bool:
-        return all(flags(*member) == self.on for member in self.members)
+        """Whether momentum and weight decay are still in use, or not, as a schedule may change them."""
+        switches = [key for key in SWITCHES if key in self._columns]
+        return all(((self._columns[key] != 0) == self.on[key]).all() for key in switches)
 
     def _step_each(self) -> None:
         """Take one step of each optimizer by itself, then let the next be taken together."""
