@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from abreast.cli.report import main
 from abreast.errors import RunError
 from abreast.report import watch as module
 from abreast.report.watch import RELOAD, watch
@@ -94,3 +95,12 @@ def test_a_report_takes_a_share_of_the_time(tmp_path: Path, monkeypatch: pytest.
 def test_nothing_to_wait_for_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="contains no run"):
         watch([tmp_path], lambda reload: write_report([tmp_path], reload=reload), print)
+
+
+def test_a_missing_browser_is_said_before_the_sweep_is_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BROWSER_PATH", str(tmp_path / "none"))
+    monkeypatch.setattr("abreast.cli.report.watch", lambda *_: pytest.fail("it was watched"))
+    with pytest.raises(RunError, match="requires Chrome or Chromium"):
+        main([str(tmp_path), "--watch", "--figures"])

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from abreast.errors import ConfigError
 from abreast.metrics.margin import read_margin
+from abreast.report.figures.image_files import find_browser
 from abreast.report.markup import tables
 from abreast.report.readers.settings import Choices
 from abreast.report.terminal import print_analysis
@@ -95,6 +96,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             mode=args.mode,
         ),
     )
+    if args.figures:
+        find_browser()  # raises before a sweep is watched to its end
     report = None
     if args.watch:
         try:
