@@ -142,6 +142,9 @@ def test_finished_runs_are_not_planned_again(folder: Path) -> None:
     content = json.loads(done.out)
     assert (content["runs"], content["finished"], content["directory"]) == (2, 2, "sweep")
     assert files(folder) == before
+    other = run_forked(["plan", *sweep, "seed=0,1", "hydra/launcher=basic", "--json"], folder)
+    assert json.loads(other.out)["parts"][0]["reason"] == "hydra/launcher=basic trains no stacks"
+    assert files(folder) == before
     assert len([*(folder / "sweep").glob("*/config.yaml")]) == 2
     assert RunDirectory(next((folder / "sweep").glob("seed=0*"))).read_status()["status"] == "finished"
 
