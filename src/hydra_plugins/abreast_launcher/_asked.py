@@ -106,14 +106,19 @@ class AskedJobs(WaitingJobs):
     def take(self, count: int, at: Phase | None = None, epochs: int = 0) -> list[Job]:
         """The known jobs whose turn it is, and others that are asked for now."""
         epochs += self._earlier
-        missing = count - super().__len__() - len(self._later)
-        if missing > 0 and (at is not None or missing == count):
+        self._let_wait(epochs, at)
+        missing = count - super().__len__()
+        if missing > 0 and not self._later and (at is not None or missing == count):
             for job in self.ask(missing, epochs):
                 self.admit(job)
+            self._let_wait(epochs, at)
+        return super().take(count, at, epochs)
+
+    def _let_wait(self, epochs: int, at: Phase | None) -> None:
+        """Let jobs wait whose turn it is after so many epochs; until it was each one's, none is asked for."""
         for job in [job for job in self._later if _clock(job) <= epochs or at is None]:
             self._later.remove(job)
             self.add(_run(job), job)
-        return super().take(count, at, epochs)
 
     def admit(self, job: SweepJob) -> None:
         """Let a job wait for its turn if it can be a lane beside the others."""
