@@ -116,7 +116,8 @@ class AskedJobs(WaitingJobs):
 
     def _let_wait(self, epochs: int, at: Phase | None) -> None:
         """Let jobs wait whose turn it is after so many epochs; until it was each one's, none is asked for."""
-        for job in [job for job in self._later if _clock(job) <= epochs or at is None]:
+        begins = at is None and not super().__len__()  # a stack of those alone
+        for job in [job for job in self._later if begins or (at is not None and _clock(job) <= epochs)]:
             self._later.remove(job)
             self.add(_run(job), job)
 
