@@ -278,7 +278,7 @@ MISTAKES = {
     ],
     # The command line itself
     "evaluat": [
-        "evaluat: is neither key=value nor a command (decide, report, ls, show, compare, evaluate, "
+        "evaluat: is neither key=value nor a command (plan, decide, report, ls, show, compare, evaluate, "
         "predict, export, tag, rm, completion). "
         "Did you mean evaluate?"
     ],
