@@ -52,6 +52,8 @@ def ranking(task: Task, analysis: Analysis, options: FigureOptions) -> Figure | 
         "confidence interval (none for a single run). Whether two bars overlap does not decide significance: "
         "the differences below do."
     )
+    if analysis.selection:
+        caption += " The best group was chosen by its validation: another one can have the higher mean here."
     if any(group.collapsed for group in groups):
         caption += " Runs that ended at chance are counted at the left edge; no mean includes them."
     if len(with_runs) > len(groups):
@@ -81,6 +83,8 @@ def _in_order(groups: Sequence[Group], analysis: Analysis) -> Json:
     names = unique_names([safe_text(short_label(group, analysis), 48) for group in groups])
     rows = list(zip(groups, names, strict=True))
     data = [_means(rows, *mark) for mark in MARKS]
+    if analysis.selection:
+        data[0]["name"] += " by validation"
     low, high = _range(groups)
     dots = [
         (six_digits(value), name, str(seed)) for group, name in rows for seed, value in group.values.items()
