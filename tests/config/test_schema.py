@@ -65,7 +65,7 @@ def test_a_run_has_the_schemas_keys() -> None:
 
 @pytest.mark.parametrize("name", BATCH_SIZES)
 def test_each_data_set_has_the_loaders_keys(name: str) -> None:
-    assert set(options("data")) == set(BATCH_SIZES)
+    assert set(options("data")) == {*BATCH_SIZES, "given"}
     files = [f"data.{part}=x" for part in ("train_images", "train_labels", "test_images", "test_labels")]
     is_regression = name == "random_regression"
     more = ["loss=mse"] if is_regression else files if name == "idx" else []

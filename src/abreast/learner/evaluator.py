@@ -86,11 +86,11 @@ class Evaluator(LightningModule):
     def batch_loss(self, batch: Batch, metrics: StageMetrics | None) -> Tensor:
         """The mean loss of a mini-batch, a 0-d tensor; counted in `metrics`, unless None."""
         inputs, targets = batch
-        scores = self.forward(inputs)
-        loss: Tensor = self.loss(scores, targets)
+        scores, criterion = self.forward(inputs), self.loss
+        loss: Tensor = criterion(scores, targets)
         if metrics is not None:
-            labels = self.loss.labels(targets)
-            metrics.update(loss, self.loss.weight(targets), scores, labels)
+            labels = criterion.labels(targets) if criterion.mixed else targets
+            metrics.update(loss, criterion.weight(targets), scores, labels)
         return loss
 
     def _end_stage(self, stage: str, metrics: StageMetrics) -> None:

@@ -30,6 +30,7 @@ class Normalize(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.as_tensor(mean, dtype=torch.float32))
         self.register_buffer("scale", torch.as_tensor(1.0 / std, dtype=torch.float32))
+        self.projects = projection is not None
         self.register_buffer("components", None if projection is None else projection.components.float())
         self.register_buffer("offset", None if projection is None else projection.offset.float())
 
@@ -42,7 +43,8 @@ class Normalize(nn.Module):
         Returns:
             Floating-point values of the same shape; with a projection `[B, n]`.
         """
-        return self.project(self._normalized(inputs), inputs.ndim - 1)
+        values = self._normalized(inputs)
+        return self.project(values, inputs.ndim - 1) if self.projects else values
 
     def project(self, values: Tensor, dims: int) -> Tensor:
         """Project normalised values, whose last `dims` dimensions are an example's, if asked to."""

@@ -78,6 +78,7 @@ def holds_runs(directories: Sequence[Path]) -> bool:
     """
     return any(
         not path.exists()
+        or (path / SWEEP).exists()  # whose first run may have to be written yet
         or any((run / STATUS).exists() or (run / RESULT).exists() for run in run_directories(path))
         for path in directories
     )
