@@ -69,12 +69,19 @@ def train_stack(
     width = options.max_lanes or len(jobs)
     if options.memory_gib is not None:
         width = min(width, lanes_that_fit(options.memory_gib, jobs[0].cfg))
-    with (
-        existing_objects_frozen(),
-        one_thread(),
-        matmul_precision(jobs[0].cfg.get("matmul_precision")),
-    ):
-        supply = LaneSupply(jobs, waiting, width if waiting.is_open else largest_part(len(jobs), width))
+    with existing_objects_frozen():  # it collects at its end, without the variables of this call
+        return _outcomes(jobs, options, callbacks, waiting, width)
+
+
+def _outcomes(
+    jobs: Sequence[Job],
+    options: Options,
+    callbacks: Sequence[Callback],
+    waiting: WaitingRuns,
+    width: int,
+) -> list[Outcome]:
+    supply = LaneSupply(jobs, waiting, width if waiting.is_open else largest_part(len(jobs), width))
+    with one_thread(), matmul_precision(jobs[0].cfg.get("matmul_precision")):
         try:
             with device_asserts_told(), loggers_closed(supply.loggers):
                 while len(supply.waiting):
