@@ -173,6 +173,7 @@ def test_a_killed_sweep_that_is_run_again_leaves_no_doubles(tmp_path: Path) -> N
     command = [sys.executable, str(ROOT / "train.py"), *TINY, *EVERY_STEP[:2], "-m", "seed=0,1,2"]
     command += ["hydra.sweep.dir=sweep", "trainer.max_epochs=60", "hydra.launcher.save_every=0"]
     environment = program_environment(PYTHONWARNINGS="ignore")
+    environment.pop("WANDB_SERVICE", None)  # of this process's runs: it takes a while to notice the kill
     for name in ("whole", "killed"):
         (tmp_path / name).mkdir()
     folder = tmp_path / "killed"
