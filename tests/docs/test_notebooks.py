@@ -51,7 +51,7 @@ def words(output: dict[str, Any], folder: str = "") -> list[str]:
     return NUMBER.sub("#", text(output).replace(folder, "")).split()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_it_runs_and_shows_what_its_page_shows(path: Path, tmp_path: Path) -> None:
     pytest.importorskip("nbclient")

@@ -76,6 +76,7 @@ def test_hydras_own_optuna_sweeper(sweep: Callable[..., Any]) -> None:
     assert set(again.statuses()) == {"finished"}
 
 
+@pytest.mark.long
 def test_the_ranks_of_a_trial_have_its_settings(sweep: Callable[..., Any]) -> None:
     # Lightning's own launcher would ask Optuna again in every rank.
     more = ("trainer=ddp", "hydra.sweeper.n_trials=2", "hydra.sweeper.batch=2")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -63,28 +64,30 @@ CASES = {
 # Each case for two ranks; the cases where four are something else again also for four.
 FOUR = ("blocks", "single steps", "fewer rows than ranks", "one row", "one row of a regression", "batch norm")
 FOUR += ("class weights", "ignored labels and weights", "limits", "metrics")  # type: ignore[assignment]
-ALL = [(case, world) for case in CASES for world in (2, 4) if world == 2 or case in FOUR]
+ALL = [
+    *(pytest.param(case, 2) for case in CASES),
+    *(pytest.param(case, 4, marks=pytest.mark.long) for case in FOUR),
+]
+Trained = Callable[[int], Path]
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder `<world>/<case>` of run directories."""
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Gives the folder of the run directories `<case>` that one, two or four processes have trained."""
 
-    def train(folder: Path) -> None:
-        for world in (1, 2, 4):
-            cases = {
-                name: [*SMALL, *overrides]
-                for name, overrides in CASES.items()
-                if world == 1 or (name, world) in ALL
-            }
-            train_all(cases, folder / str(world), world)
+    def folder_of(world: int) -> Path:
+        def train(folder: Path) -> None:
+            names = FOUR if world == 4 else CASES
+            train_all({name: [*SMALL, *CASES[name]] for name in names}, folder, world)
 
-    return once(session_folder(tmp_path_factory, "ranks"), train)
+        return once(session_folder(tmp_path_factory, f"ranks-{world}"), train)
+
+    return folder_of
 
 
 @pytest.mark.parametrize(("case", "world"), ALL)
-def test_ranks_give_what_one_process_gives(case: str, world: int, trained: Path) -> None:
-    one, several = (RunDirectory(trained / str(count) / case) for count in (1, world))
+def test_ranks_give_what_one_process_gives(case: str, world: int, trained: Trained) -> None:
+    one, several = (RunDirectory(trained(count) / case) for count in (1, world))
     tolerance = 1e-9 if DOUBLE in CASES[case] else 1e-4
     for name in ("last.ckpt", "best.ckpt"):
         states = [load(run.checkpoints / name)["state_dict"] for run in (one, several)]
@@ -104,12 +107,14 @@ def test_ranks_give_what_one_process_gives(case: str, world: int, trained: Path)
         assert results[1][key] == results[0][key]
 
 
-@pytest.mark.parametrize("world", [2, 4])
+@pytest.mark.parametrize("world", [2, pytest.param(4, marks=pytest.mark.long)])
 @pytest.mark.parametrize("case", ["blocks", "single steps"])
-def test_the_losses_that_are_logged_are_of_the_whole_mini_batch(case: str, world: int, trained: Path) -> None:
+def test_the_losses_that_are_logged_are_of_the_whole_mini_batch(
+    case: str, world: int, trained: Trained
+) -> None:
     logged = []
     for count in (1, world):
-        with (trained / str(count) / case / "version_0" / "metrics.csv").open() as file:
+        with (trained(count) / case / "version_0" / "metrics.csv").open() as file:
             logged.append([float(row["step/loss"]) for row in csv.DictReader(file) if row["step/loss"]])
     assert len(logged[0]) == 12
     assert logged[1] == pytest.approx(logged[0], rel=1e-6)

@@ -48,6 +48,7 @@ def sizes(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
     return found
 
 
+@pytest.mark.long
 def test_every_optimizer_goes_on(configs: Configs, both: Both, check: Check, sizes: list[list[int]]) -> None:
     """Three lanes of each class and settings become two, and then one."""
     each = [

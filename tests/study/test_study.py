@@ -147,7 +147,7 @@ def test_the_same_command_again_trains_nothing(small: Any) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["tune", "repeat"])
+@pytest.mark.parametrize("stage", [pytest.param("tune", marks=pytest.mark.long), "repeat"])
 def test_an_interrupted_study_resumes_with_the_same_result(small: Any, tmp_path: Path, stage: str) -> None:
     _, found, _ = small
     process = subprocess.Popen(

@@ -88,7 +88,10 @@ def test_no_directory_is_chosen_twice(tmp_path: Path) -> None:
     assert len(chosen) == len(set(chosen)) == 120
 
 
-@pytest.mark.parametrize("other", ["seed=0,1", "seed=2,3"], ids=["the same", "another"])
+@pytest.mark.parametrize(
+    "other",
+    [pytest.param("seed=0,1", id="the same"), pytest.param("seed=2,3", id="another", marks=pytest.mark.long)],
+)
 def test_two_sweeps_at_once(other: str, tmp_path: Path) -> None:
     first = started(tmp_path, "-m", "seed=0,1")
     wait_for_sweeps(1, tmp_path, first)

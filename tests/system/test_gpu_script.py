@@ -37,6 +37,7 @@ def rehearse(folder: Path, *arguments: str) -> list[dict[str, Any]]:
     return rows
 
 
+@pytest.mark.long
 def test_a_rehearsal_measures_steps_and_their_share_of_the_roofline(tmp_path: Path) -> None:
     rows = rehearse(tmp_path, "--parts", "roofline", "steps")
     assert {row["peak"] for row in rows if "peak" in row} == {"copy", "float32", "tf32", "bf16"}

@@ -57,11 +57,12 @@ def rows(path: Path) -> list[dict[str, float]]:
     return [{**row, "seconds": 0.0} for row in RunDirectory(path).read_metrics()]
 
 
-def test_fifty_kills_of_a_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [10, pytest.param(50, marks=pytest.mark.long)])
+def test_kills_of_a_run(kills: int, tmp_path: Path) -> None:
     cfg = compose(*TINY, "trainer.max_epochs=20")
     folder = tmp_path / "killed"
     folder.mkdir()
-    assert killed(tmp_path, folder=str(folder), cfg=cfg, kills=50, longest=0.4).split()[-1] == "50"
+    assert killed(tmp_path, folder=str(folder), cfg=cfg, kills=kills, longest=0.4).split()[-1] == str(kills)
     with allowed():
         run(cfg, tmp_path / "whole")
     found = [path for path in folder.iterdir() if is_finished(path)]

@@ -96,12 +96,7 @@ def session(process: subprocess.Popen[bytes]) -> list[int]:
     [
         *(pytest.param(kind, signal.SIGTERM, id=f"{kind}-SIGTERM") for kind in STARTS),
         *(pytest.param(kind, signal.SIGINT, id=f"{kind}-Ctrl-C") for kind in STARTS),
-        *(
-            pytest.param(
-                kind, signal.SIGHUP, id=f"{kind}-SIGHUP", marks=() if kind == "ddp" else pytest.mark.long
-            )
-            for kind in STARTS
-        ),
+        *(pytest.param(kind, signal.SIGHUP, id=f"{kind}-SIGHUP", marks=pytest.mark.long) for kind in STARTS),
     ],
 )
 def test_a_signal_saves_and_stops(

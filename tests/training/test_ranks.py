@@ -26,7 +26,7 @@ def train(folder: Path, *overrides: str) -> Outcome:
 SMALL = ("data=random", "data.size=400", "data.test_size=50", "data.batch_size=32", "trainer.max_epochs=2")
 
 
-@pytest.mark.parametrize("steps", ["1", "50"])
+@pytest.mark.parametrize("steps", [pytest.param("1", marks=pytest.mark.long), "50"])
 def test_two_processes_give_what_one_gives(steps: str, tmp_path: Path) -> None:
     # 360 rows are trained on: 11 batches of 32, and one of 8.
     more = (*SMALL, f"steps_per_execution={steps}", "optim=momentum")
