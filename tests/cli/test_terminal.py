@@ -6,11 +6,13 @@ import sys
 from pathlib import Path
 
 from support.command_line import ROOT
+from support.patches import needs_patch
 from support.terminal import run_in_terminal
 
 TRAIN = [sys.executable, str(ROOT / "train.py"), "data=random", "data.size=300", "logger=none", "trainer=cpu"]
 
 
+@needs_patch("log_handlers")  # of Lightning's own lines
 def test_a_sweep_in_40_columns(tmp_path: Path) -> None:
     shown = run_in_terminal(
         [*TRAIN, "-m", "loss=mse,hinge", "seed=0,1", "trainer.max_epochs=2", "hydra.sweep.dir=s"],
@@ -28,6 +30,7 @@ def test_a_sweep_in_40_columns(tmp_path: Path) -> None:
     assert lines[-1] == "To compare them: abreast report s"
 
 
+@needs_patch("log_handlers")  # of Lightning's own lines
 def test_a_run_in_80_columns_shows_accuracy_first_and_keeps_its_bar(tmp_path: Path) -> None:
     shown = run_in_terminal([*TRAIN, "trainer.max_epochs=2", "hydra.run.dir=r"], tmp_path, 80)
     assert shown.code == 0, shown.raw
