@@ -86,13 +86,30 @@ def sgd(tile: Tile, c: Mapping[str, Tensor], on: Flags) -> None:
     tile.weight.addcmul_(grad, c["-lr"])
 
 
-def adam_coefficients(s: Columns, step: Column) -> dict[str, Column]:
-    """The factors in `adam`."""
+def _moment_coefficients(s: Columns) -> dict[str, Column]:
+    """The factors that Adam, AdamW and NAdam share."""
     return {
         **{key: s[key] for key in ("beta2", "eps", "weight_decay")},
         "kept": 1 - s["lr"] * s["weight_decay"],
         "new1": 1 - s["beta1"],
         "new2": 1 - s["beta2"],
+    }
+
+
+def _moments(tile: Tile, c: Mapping[str, Tensor], on: Flags) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradient, after either kind of weight decay; its mean with it; the mean square without it."""
+    if on["decoupled_weight_decay"] and on["weight_decay"]:
+        tile.weight.mul_(c["kept"])
+        grad = tile.grad
+    else:
+        grad = _with_decay(tile, c, on)
+    return grad, tile.state["exp_avg"].lerp_(grad, c["new1"]), tile.state["exp_avg_sq"]
+
+
+def adam_coefficients(s: Columns, step: Column) -> dict[str, Column]:
+    """The factors in `adam`."""
+    return {
+        **_moment_coefficients(s),
         "root": np.sqrt(1 - power(s["beta2"], step)),
         "-size": -(s["lr"] / (1 - power(s["beta1"], step))),
     }
@@ -100,13 +117,8 @@ def adam_coefficients(s: Columns, step: Column) -> dict[str, Column]:
 
 def adam(tile: Tile, c: Mapping[str, Tensor], on: Flags) -> None:
     """Adam and AdamW."""
-    grad = tile.grad
-    if on["decoupled_weight_decay"] and on["weight_decay"]:
-        tile.weight.mul_(c["kept"])
-    elif on["weight_decay"]:
-        grad = _with_decay(tile, c, on)
-    mean, square, scratch = tile.state["exp_avg"], tile.state["exp_avg_sq"], tile.scratch[0]
-    mean.lerp_(grad, c["new1"])
+    grad, mean, square = _moments(tile, c, on)
+    scratch = tile.scratch[0]
     if tile.is_remainder:
         torch.mul(grad, c["new2"], out=scratch).mul_(grad)
         torch.addcmul(scratch, square, c["beta2"], out=square)
@@ -124,11 +136,8 @@ def nadam_coefficients(s: Columns, step: Column) -> dict[str, Column]:
     )
     product = (s["mu_product"].astype(np.float32) * now.astype(np.float32)).astype(np.float64)
     return {
-        **{key: s[key] for key in ("beta2", "eps", "weight_decay")},
+        **_moment_coefficients(s),
         "mu_product": product,
-        "kept": 1 - s["lr"] * s["weight_decay"],
-        "new1": 1 - s["beta1"],
-        "new2": 1 - s["beta2"],
         "correction": 1 - power(s["beta2"], step),
         "-grad": -s["lr"] * (1 - now) / (1 - product),
         "-mean": -s["lr"] * following / (1 - product * following),
@@ -137,13 +146,8 @@ def nadam_coefficients(s: Columns, step: Column) -> dict[str, Column]:
 
 def nadam(tile: Tile, c: Mapping[str, Tensor], on: Flags) -> None:
     """NAdam."""
-    grad = tile.grad
-    if on["decoupled_weight_decay"] and on["weight_decay"]:
-        tile.weight.mul_(c["kept"])
-    elif on["weight_decay"]:
-        grad = _with_decay(tile, c, on)
-    mean, square, scratch = tile.state["exp_avg"], tile.state["exp_avg_sq"], tile.scratch[0]
-    mean.lerp_(grad, c["new1"])
+    grad, mean, square = _moments(tile, c, on)
+    scratch = tile.scratch[0]
     _add_squares(square, grad, c["beta2"], c["new2"], scratch)
     root = torch.div(square, c["correction"], out=scratch).sqrt_().add_(c["eps"])
     _add_quotient(tile.weight, c["-grad"], grad, root, tile.scratch[1])
