@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lightning.fabric.loggers.logger import rank_zero_experiment
-from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import MLFlowLogger
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -162,9 +161,6 @@ class MLflow(Tracker, MLFlowLogger):
             new = (Param(name, text) for name, text in texts.items() if name not in kept)
             for part in _parts(new, MOST_PARAMS):
                 client.log_batch(self._run_id, params=part)
-
-    def _log_checkpoints(self, callback: ModelCheckpoint) -> None:
-        self._scan_and_log_checkpoints(callback)
 
     def _close(self, ending: Ending) -> None:
         if self._initialized:

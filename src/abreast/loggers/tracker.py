@@ -34,6 +34,7 @@ class Tracker(RunLogger):
 
     run_dir: Path
     _log_model: Any
+    _scan_and_log_checkpoints: Any  # Lightning's loggers of trackers have it
 
     def _begin(self, run_dir: str) -> None:
         self.run_dir = Path(run_dir)
@@ -46,10 +47,6 @@ class Tracker(RunLogger):
     @abstractmethod
     def _send(self, rows: Mapping[int, Row]) -> None:
         """Send rows in the order of their steps."""
-
-    @abstractmethod
-    def _log_checkpoints(self, callback: ModelCheckpoint) -> None:
-        """Send the checkpoint files of a callback."""
 
     @abstractmethod
     def _close(self, ending: Ending) -> None:
@@ -95,7 +92,7 @@ class Tracker(RunLogger):
         self.flush()
         if ending == "finished":
             for callback in self._saving.values():
-                self._log_checkpoints(callback)
+                self._scan_and_log_checkpoints(callback)
         self._is_closed = True
         self._close(ending)
 

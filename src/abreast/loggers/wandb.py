@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lightning.fabric.loggers.logger import rank_zero_experiment
-from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import WandbLogger
 
 from abreast.loggers.row_journal import RowJournal
@@ -109,9 +108,6 @@ class Wandb(Tracker, WandbLogger):
             self._journal.append(prefixed)
         for step, values in prefixed.items():
             run.log(values, step=step, commit=True)
-
-    def _log_checkpoints(self, callback: ModelCheckpoint) -> None:
-        self._scan_and_log_checkpoints(callback)
 
     def _close(self, ending: Ending) -> None:
         if self._experiment is not None:
