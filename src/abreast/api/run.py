@@ -12,7 +12,7 @@ from abreast.api.html import escaped, table_html
 from abreast.api.svg import image_html
 from abreast.config.types import Config, Json
 from abreast.errors import RunError
-from abreast.metrics.registry import title
+from abreast.metrics.registry import STAGES, title
 from abreast.report.figures.base import layout, line_style, marker_symbol
 from abreast.report.formatting import format_number
 from abreast.runs.directory import RunDirectory
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from abreast.learner.evaluator import Evaluator
-
-STAGES = ("train", "val", "test")
 
 
 class Run:

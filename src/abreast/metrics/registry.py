@@ -18,6 +18,7 @@ from abreast.metrics.table import Task as Task
 Stage = Literal["train", "val", "test"]
 
 STAGES: tuple[Stage, ...] = ("train", "val", "test")
+STAGE_TITLES = {"train": "training", "val": "validation", "test": "test"}  # in sentences
 
 _BY_NAME = {metric.name: metric for metric in METRICS}
 _DECLARED: dict[str, Metric] = {}

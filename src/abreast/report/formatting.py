@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from abreast.metrics.registry import title
+from abreast.metrics.registry import STAGE_TITLES, title
 from abreast.report.groups import Group
 from abreast.statistics.comparison import Comparison, Test, Verdict
 from abreast.statistics.summary import Summary
 
-STAGES = {"test": "test", "val": "validation", "train": "training"}
 ROUNDING = 1e-6  # differences below are of rounding: metrics are kept in seven digits
 TESTS: dict[Test, str] = {
     "paired t": "paired t test",
@@ -39,7 +38,7 @@ def metric_title(key: str) -> str:
     stage, _, name = key.partition("/")
     name, _, class_name = name.partition("/")
     of_class = f" of class {class_name}" if class_name else ""
-    return f"{STAGES.get(stage, stage)} {title(f'{stage}/{name}')}{of_class}"
+    return f"{STAGE_TITLES.get(stage, stage)} {title(f'{stage}/{name}')}{of_class}"
 
 
 def format_number(value: float | None) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from abreast.metrics.registry import STAGE_TITLES
 from abreast.report.example_text import example_sentences
 from abreast.report.formatting import (
-    STAGES,
     format_difference,
     format_duration,
     format_interval,
@@ -126,7 +126,7 @@ def _collapse(group: Group, task: Task) -> str:
     where = f" in {group.label}," if len(task.groups) > 1 else ""
     line = f"Collapsed:{where} {which} ended at chance"
     if chance is not None:
-        limit = f"{STAGES[chance.stage]} accuracy of at most {format_number(chance.limit)}"
+        limit = f"{STAGE_TITLES[chance.stage]} accuracy of at most {format_number(chance.limit)}"
         line += f" ({limit}, which guessing reaches)"
     if runs > 1 and share.collapsed_low is not None and share.collapsed_high is not None:
         line += f"; the share has the 95% interval {share.collapsed_low:.0%} to {share.collapsed_high:.0%}"

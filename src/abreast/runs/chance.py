@@ -10,8 +10,6 @@ from typing import Any, Literal, TypeGuard
 
 SURELY_ABOVE = math.log(1000) / 2  # Hoeffding (1963): P(share of hits > chance + sqrt(this / n)) < 1 / 1000
 
-EXAMPLES = {"test": "test", "val": "validation"}  # how the stages are called in sentences
-
 
 @dataclass(frozen=True)
 class Chance:

@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from abreast.config.types import Json
-from abreast.metrics.registry import METRICS, STAGES, declared, title
-from abreast.runs.chance import EXAMPLES, at_chance, chance_of, judged_stage
+from abreast.metrics.registry import METRICS, STAGE_TITLES, STAGES, declared, title
+from abreast.runs.chance import at_chance, chance_of, judged_stage
 from abreast.runs.diagnosis import fitted_level, likely_cause
 from abreast.runtime.console import console as standard_console
 from abreast.runtime.printable import printable
@@ -64,12 +64,12 @@ def chance_warnings(
         metric = f"{stage}/r2"
     else:
         return []
-    value = f"{EXAMPLES[stage]} {title(metric)} {result['metrics'][metric]:.4f}"
+    value = f"{STAGE_TITLES[stage]} {title(metric)} {result['metrics'][metric]:.4f}"
     if metric.endswith("/r2") or chance is None:
         finding = f"{value} is no better than predicting the mean of the targets."
         return [f"{finding} {likely_cause(settings, curve)}"]
     finding = (
-        f"{value} is at chance: with {chance.examples} {EXAMPLES[stage]} examples, guessing reaches up to "
-        f"{chance.limit:.4f}."
+        f"{value} is at chance: with {chance.examples} {STAGE_TITLES[stage]} examples, guessing "
+        f"reaches up to {chance.limit:.4f}."
     )
     return [f"{finding} {likely_cause(settings, curve, fitted=fitted_level(chance))}"]
