@@ -18,6 +18,7 @@ from abreast.stacking.build import Job
 from abreast.stacking.compaction import REBUILD_STEPS, pays_off
 from abreast.stacking.module import Stack
 from abreast.stacking.run import train_stack
+from support.endings import DIVERGES, LATER, SOON
 from support.helpers import allowed
 from support.optimizers import STACKED
 
@@ -25,10 +26,6 @@ Configs = Callable[..., list[dict[str, Any]]]
 Both = Callable[..., list[tuple[Path, Path]]]
 Check = Callable[[Path, Path], None]
 
-STOPS = ("callbacks=early_stopping", "callbacks.early_stopping.min_delta=10")
-SOON = (*STOPS, "callbacks.early_stopping.patience=1")  # after the second epoch
-LATER = (*STOPS, "callbacks.early_stopping.patience=2")
-DIVERGES = ("loss=mse", "optim=sgd", "optim.lr=1e6")  # in the first epoch
 LONGER = ("trainer.max_epochs=5",)
 
 

@@ -21,6 +21,7 @@ from abreast.stacking.chunk import Chunk
 from abreast.stacking.options import Options
 from abreast.stacking.refill import Refill
 from abreast.stacking.run import train_stack
+from support.endings import DIVERGES, SOON
 from support.helpers import allowed
 from support.optimizers import STACKED
 from support.references import References
@@ -29,10 +30,6 @@ Configs = Callable[..., list[dict[str, Any]]]
 Both = Callable[..., list[tuple[Path, Path]]]
 Check = Callable[[Path, Path], None]
 
-STOPS = ("callbacks=early_stopping", "callbacks.early_stopping.min_delta=10")
-SOON = (*STOPS, "callbacks.early_stopping.patience=1")  # after the second epoch
-LATER = (*STOPS, "callbacks.early_stopping.patience=2")
-DIVERGES = ("loss=mse", "optim=sgd", "optim.lr=1e6")  # in the first epoch
 LONGER = ("trainer.max_epochs=4",)
 
 
