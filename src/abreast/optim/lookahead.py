@@ -8,13 +8,13 @@ from typing import Annotated, Any
 import torch
 from annotated_types import Ge, Le
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from abreast.config.types import State
 from abreast.optim.by_name import base_optimizer
+from abreast.optim.wrapper import OptimizerWrapper
 
 
-class Lookahead(Optimizer):
+class Lookahead(OptimizerWrapper):
     """Every k steps of the base optimizer, ``s <- s + alpha (w - s)`` and ``w <- s``.
 
     The slow weights s start as the weights w. The base optimizer keeps its state.
@@ -44,29 +44,21 @@ class Lookahead(Optimizer):
         params = list(params)
         self.k = k
         self.alpha = alpha
-        self.base = base_optimizer(params, base, {"lr": lr, **settings})
-        super().__init__([{"params": params}], {})
-        self.param_groups = self.base.param_groups
+        super().__init__(params, base_optimizer(params, base, {"lr": lr, **settings}))
         self._steps = 0  # since the slow weights' last
         self._slow: list[Tensor] = []
-
-    def _parameters(self) -> list[nn.Parameter]:
-        return [p for group in self.param_groups for p in group["params"]]
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:  # type: ignore[override]
         """One step of the base optimizer, and perhaps one of the slow weights; returns the closure's loss."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = self.evaluate(closure)
         if not self._slow:
-            self._slow = [p.detach().clone() for p in self._parameters()]
+            self._slow = [p.detach().clone() for p in self._parameters]
         self.base.step()
         self._steps += 1
         if self._steps == self.k:
             self._steps = 0
-            for slow, parameter in zip(self._slow, self._parameters(), strict=True):
+            for slow, parameter in zip(self._slow, self._parameters, strict=True):
                 slow.add_((parameter - slow) * self.alpha)
                 parameter.copy_(slow)
         return loss
@@ -77,8 +69,6 @@ class Lookahead(Optimizer):
 
     def load_state_dict(self, state_dict: State) -> None:
         """Load what `state_dict` returned."""
-        self.base.load_state_dict(state_dict["base"])
-        self.param_groups = self.base.param_groups
-        pairs = zip(state_dict["slow"], self._parameters(), strict=False)
-        self._slow = [slow.detach().to(p.device, p.dtype, copy=True) for slow, p in pairs]
+        self.load_base(state_dict["base"])
+        self._slow = self.beside_parameters(state_dict["slow"])
         self._steps = state_dict["steps"]

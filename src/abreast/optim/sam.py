@@ -8,13 +8,13 @@ from typing import Annotated, Any
 import torch
 from annotated_types import Ge
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from abreast.config.types import State
 from abreast.optim.by_name import base_optimizer
+from abreast.optim.wrapper import OptimizerWrapper
 
 
-class SAM(Optimizer):
+class SAM(OptimizerWrapper):
     """Step by the gradient at ``w + e``, ``e = rho g / |g|``: near the worst weights of a neighbourhood.
 
     g is the gradient at the weights w, |g| its norm over all parameters; adaptive: ``e = rho w^2 g / |w g|``.
@@ -43,11 +43,9 @@ class SAM(Optimizer):
         **settings: Any,
     ) -> None:
         params = list(params)
+        super().__init__(params, base_optimizer(params, base, {"lr": lr, **settings}))
         self.rho = rho
         self.adaptive = adaptive
-        self.base = base_optimizer(params, base, {"lr": lr, **settings})
-        super().__init__([{"params": params}], {})
-        self.param_groups = self.base.param_groups
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor]) -> Tensor:  # type: ignore[override]
@@ -74,5 +72,4 @@ class SAM(Optimizer):
 
     def load_state_dict(self, state_dict: State) -> None:
         """Load what `state_dict` returned."""
-        self.base.load_state_dict(state_dict)
-        self.param_groups = self.base.param_groups
+        self.load_base(state_dict)

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from abreast.config.types import State
+from abreast.optim.wrapper import OptimizerWrapper
 
 
-class WeightAverage(Optimizer):
+class WeightAverage(OptimizerWrapper):
     """Step another optimizer, and average the weights a after each of its steps: ``a <- d a + (1 - d) w``.
 
     With n steps done before, ``d = min(decay, (1 + n) / (10 + n))``, so that a short training's average does
@@ -32,11 +33,8 @@ class WeightAverage(Optimizer):
         decay: float,
     ) -> None:
         params = list(params)
-        self.base = make_optimizer(params)
+        super().__init__(params, make_optimizer(params))
         self.decay = decay
-        super().__init__([{"params": params}], {})
-        self.param_groups = self.base.param_groups
-        self._parameters = params
         self._others: list[Tensor] = []  # the weights that the network does not hold
         self._is_averaged = False  # whether it holds the averages
         self._steps = 0
@@ -44,10 +42,7 @@ class WeightAverage(Optimizer):
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:  # type: ignore[override]
         """One step of the optimizer and of the average; returns the closure's loss."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = self.evaluate(closure)
         if not self._others:
             self._others = [p.detach().clone() for p in self._parameters]
         self.base.step()
@@ -89,9 +84,7 @@ class WeightAverage(Optimizer):
 
     def load_state_dict(self, state_dict: State) -> None:
         """Load what `state_dict` returned."""
-        self.base.load_state_dict(state_dict["base"])
-        self.param_groups = self.base.param_groups
-        pairs = zip(state_dict["others"], self._parameters, strict=False)
-        self._others = [other.detach().to(p.device, p.dtype, copy=True) for other, p in pairs]
+        self.load_base(state_dict["base"])
+        self._others = self.beside_parameters(state_dict["others"])
         self._is_averaged = state_dict["is_averaged"]
         self._steps = state_dict["steps"]
