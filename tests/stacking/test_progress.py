@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from abreast.stacking.lane import LaneState
 from abreast.stacking.progress import ProgressTable
 
 
@@ -30,20 +32,24 @@ def stack(*values: float, failed: int = 0) -> Any:
     return SimpleNamespace(lanes=lanes, max_epochs=4)
 
 
+NONE: Mapping[str, LaneState] = {}
 TITLES = {"/sweep/1": "optim.lr=0.1", "/sweep/2": "optim.lr=0.2"}
 
 
-def table_of(width: int = 80, *, live: bool = False) -> tuple[ProgressTable, io.StringIO]:
+def table_of(
+    width: int = 80, *, live: bool = False, waiting: int = 0, ends: Mapping[str, LaneState] = NONE
+) -> tuple[ProgressTable, io.StringIO]:
     out = io.StringIO()
+    others = SimpleNamespace(count_waiting=waiting, ends=ends)
     console = Console(file=out, width=width, force_terminal=live, highlight=False, color_system=None)
-    return ProgressTable(TITLES, console), out
+    return ProgressTable(TITLES, others, console), out
 
 
 def test_the_best_lane_comes_first_and_a_failed_one_not_at_all() -> None:
     table, _ = table_of()
     progress = stack(0.1, 0.5, 0.3, failed=1)
     table.on_epoch_end(progress)
-    assert [best.value for _, best in table.ranked(progress.lanes)] == [0.3, 0.5]
+    assert [best.value for _, best, _ in table.ranked(progress.lanes)] == [0.3, 0.5]
 
 
 def test_the_best_is_that_of_all_epochs() -> None:
@@ -52,7 +58,7 @@ def test_the_best_is_that_of_all_epochs() -> None:
         progress = stack(0.9, value)
         progress.lanes[1].epoch = epoch - 1
         table.on_epoch_end(progress)
-    ((_, best), _) = table.ranked(progress.lanes)
+    ((_, best, _), _) = table.ranked(progress.lanes)
     assert (best.value, best.epoch) == (0.2, 2)
     assert "best val/loss 0.2000 (optim.lr=0.1)" in out.getvalue().splitlines()[-1]
 
@@ -98,3 +104,67 @@ def test_a_live_table_in_a_terminal(width: int, monkeypatch: pytest.MonkeyPatch)
     assert ("2 of 3 lanes" in lines[0]) == (width == 80)
     assert lines[1] == "best val/loss"
     assert lines[2].split() == ["0.3000", *(["epoch", "2"] if width == 80 else []), "optim.lr=0.2"]
+
+
+MANY: Mapping[str, LaneState] = {
+    f"/earlier/{number}": "stopped" if number else "failed" for number in range(12)
+}
+
+
+def test_runs_that_wait_and_runs_that_have_left_are_counted() -> None:
+    table, out = table_of(waiting=100, ends=MANY)
+    table.on_epoch_end(stack(*(0.1 for _ in range(17)), failed=1))
+    (line,) = out.getvalue().splitlines()
+    assert line.startswith("13 of 129 done (2 failed), 16 training, 100 waiting  ")
+    table, out = table_of(ends=MANY)
+    table.on_epoch_end(stack(0.1, 0.2))
+    assert "12 of 14 done (1 failed), 2 training  " in out.getvalue()
+
+
+def test_the_best_so_far_may_have_left_unless_it_failed() -> None:
+    ends: dict[str, LaneState] = {}
+    table, out = table_of(ends=ends)
+    first, then = stack(0.9, 0.1, 0.2), stack(0.9, 0.5)
+    table.on_epoch_end(first)
+    ends["/sweep/1"], ends["/sweep/2"] = "stopped", "dropped"
+    then.lanes[1].directory.path = Path("/sweep/3")
+    table.on_epoch_end(then)
+    assert "best val/loss 0.1000 (optim.lr=0.1)" in out.getvalue().splitlines()[-1]
+    assert [state for _, _, state in table.ranked(then.lanes)] == ["stopped", "dropped", "running", "running"]
+    ends["/sweep/1"] = "failed"
+    table.on_epoch_end(then)
+    assert "best val/loss 0.2000 (optim.lr=0.2)" in out.getvalue().splitlines()[-1]
+
+
+def test_time_left_follows_what_was_trained_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the steps of lanes before they were resumed; but those of lanes that have left."""
+    now = [0.0]
+    monkeypatch.setattr("abreast.stacking.progress.time.perf_counter", lambda: now[0])
+    table, out = table_of(waiting=3)
+    progress = stack(0.1, 0.2)
+    table.on_begin(progress.lanes)  # with 50 of 100 steps each
+    for lane in progress.lanes:
+        lane.steps += 10
+    now[0] = 2.0
+    table.on_epoch_end(progress)  # 20 steps in 2 s; 80 of the lanes and 300 are left
+    assert "  38 s left  " in out.getvalue()
+    assert "  10 lane-steps/s" in out.getvalue()
+    progress.lanes = progress.lanes[:1]
+    progress.lanes[0].steps += 10
+    now[0] = 3.0
+    table.on_epoch_end(progress)
+    assert "  33 s left  " in out.getvalue().splitlines()[-1]  # 330 by 30 in 3 s
+
+
+@pytest.mark.parametrize("width", [80, 40])
+def test_a_refilled_stack_fits_in_a_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    table, out = table_of(width, live=True, waiting=100, ends=MANY)
+    table.on_epoch_end(stack(*(0.1 for _ in range(16))))
+    table.close()
+    lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line) for line in out.getvalue().splitlines()]
+    assert max(map(len, lines)) <= width
+    assert lines[0].startswith("12 of 128 done (1 failed)")
+    assert (", 16 training, 100 waiting  " in lines[0]) == (width == 80)
+    assert "s left" in lines[0]

@@ -1,4 +1,4 @@
-"""The end of lanes: their chosen weights are measured, and their results are written."""
+"""The end of a lane's epochs, and of its training: the chosen weights are measured, the results written."""
 
 from __future__ import annotations
 
@@ -16,6 +16,15 @@ log = logging.getLogger(__name__)
 ANNOUNCED = 32  # runs whose test and results take long enough to be announced
 
 Measure = Callable[[Sequence[Lane], Stage], object]
+
+
+def end_epoch(lane: Lane) -> None:
+    """End a lane's epoch in the order of an individual run, and its training if it is time."""
+    lane.call("on_train_epoch_end", monitoring=False)
+    lane.learner.on_train_epoch_end()
+    lane.call("on_train_epoch_end", monitoring=True)
+    if lane.trainer.should_stop or lane.epoch + 1 == lane.trainer.max_epochs:
+        lane.stop()
 
 
 def finish_lanes(lanes: Sequence[Lane], measure: Measure) -> None:

@@ -17,12 +17,13 @@ from abreast.learner.lightning_loops import LoopsState, loops_state, step_progre
 from abreast.runs.files import LAST
 from abreast.stacking.chunk import Chunk
 from abreast.stacking.compaction import build_chunks, compact, compacting_pays_off
+from abreast.stacking.finish import end_epoch
 from abreast.stacking.lane import Lane
 from abreast.stacking.lanes_module import LanesModule
 from abreast.stacking.layout import Layout, for_each, write_each
 from abreast.stacking.loader import StackBlock, StackLoader
 from abreast.stacking.optimizer_state import OptimizerSnapshot
-from abreast.stacking.progress import ProgressTable, StackProgress
+from abreast.stacking.progress import ProgressTable
 from abreast.stacking.refill import Refill
 from abreast.stacking.resume import is_trained, load_checkpoints
 
@@ -44,6 +45,7 @@ class Stack(LanesModule):
         refill: Lets waiting runs take the places of lanes that have ended; None where none wait.
 
     Attributes:
+        max_epochs: The epochs of each lane; -1 for no limit.
         epoch_progress: The stack's position within the epoch.
         stop_signal: The signal that asks the training to stop at the end of the block, or None.
     """
@@ -67,6 +69,7 @@ class Stack(LanesModule):
         self.save_every = save_every
         self.table = table
         self.refill = refill
+        self.max_epochs: int | None = None
         self.epoch_progress = EpochProgress()
         self.stop_signal: int | None = None
         self._loops: LoopsState | None = None
@@ -79,9 +82,9 @@ class Stack(LanesModule):
 
     def attach(self, trainer: Trainer) -> None:
         """Show the Trainer to the lanes, which end at its limit of epochs each by its own count."""
-        self._max_epochs, trainer.fit_loop.max_epochs = trainer.max_epochs, -1
+        self.max_epochs, trainer.fit_loop.max_epochs = trainer.max_epochs, -1
         for lane in self.lanes:
-            lane.attach(trainer, self._max_epochs, self.loops)
+            lane.attach(trainer, self.max_epochs, self.loops)
 
     def loops(self) -> LoopsState:
         """The state of the Trainer's loops, as Lightning saves it; the same for all lanes at one moment."""
@@ -108,6 +111,8 @@ class Stack(LanesModule):
         self.epoch_progress.batches_done = max(resumed, default=0)  # shorter lanes may have fewer
 
     def _begin(self, lanes: Sequence[Lane]) -> None:
+        if self.table is not None:
+            self.table.on_begin(lanes)
         for lane in lanes:
             if lane.running:
                 lane.guarded(lane.begin)
@@ -147,7 +152,7 @@ class Stack(LanesModule):
             progress.increment_ready()
             progress.increment_completed()
         if self.table is not None:
-            self.table.on_block_end(StackProgress(self.lanes, self._max_epochs))
+            self.table.on_block_end(self)
 
     def on_train_batch_end(self, outputs: object, batch: object, batch_idx: int) -> None:
         """At the epoch's last block: record the lanes' metrics."""
@@ -186,9 +191,9 @@ class Stack(LanesModule):
         """End the epoch for every lane in the order of an individual run, and its training if it is time."""
         self._loops = None
         if self.table is not None:
-            self.table.on_epoch_end(StackProgress(self.lanes, self._max_epochs))
+            self.table.on_epoch_end(self)
         for lane in self.running:
-            lane.guarded(self._end_epoch, lane)
+            lane.guarded(end_epoch, lane)
         for lane in self.running:
             lane.epoch += 1
             lane.learner.epoch_progress.batches_done = 0
@@ -198,13 +203,6 @@ class Stack(LanesModule):
             self.compact()
         if not self.running:
             self.trainer.should_stop = True
-
-    def _end_epoch(self, lane: Lane) -> None:
-        lane.call("on_train_epoch_end", monitoring=False)
-        lane.learner.on_train_epoch_end()
-        lane.call("on_train_epoch_end", monitoring=True)
-        if lane.trainer.should_stop or lane.epoch + 1 == lane.trainer.max_epochs:
-            lane.stop()
 
     def _refill(self) -> bool:
         """Let waiting runs take the places of lanes that have ended; whether any did."""
@@ -217,7 +215,7 @@ class Stack(LanesModule):
             snapshots.update(load_checkpoints(lanes))
             self.move_data(lanes)
             for lane in lanes:
-                lane.attach(self.trainer, self._max_epochs, self.loops)
+                lane.attach(self.trainer, self.max_epochs, self.loops)
                 if is_trained(lane):
                     lane.state = "stopped"
             self._begin(lanes)

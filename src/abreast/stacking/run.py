@@ -81,13 +81,14 @@ def _outcomes(
     width: int,
 ) -> list[Outcome]:
     supply = LaneSupply(jobs, waiting, width if waiting.is_open else largest_part(len(jobs), width))
+    table = ProgressTable(supply.titles, supply)
     with one_thread(), matmul_precision(jobs[0].cfg.get("matmul_precision")):
         try:
             with device_asserts_told(), loggers_closed(supply.loggers):
                 while len(supply.waiting):
                     lanes = supply.first()
                     if lanes:
-                        _train(lanes, supply, options, callbacks)
+                        _train(lanes, supply, options, callbacks, table)
         except NotStackableError as reason:
             supply.give_up(reason)
         except BaseException as error:
@@ -97,7 +98,11 @@ def _outcomes(
 
 
 def _train(
-    lanes: Sequence[Lane], supply: LaneSupply, options: Options, callbacks: Sequence[Callback]
+    lanes: Sequence[Lane],
+    supply: LaneSupply,
+    options: Options,
+    callbacks: Sequence[Callback],
+    table: ProgressTable,
 ) -> None:
     """Train lanes as a stack, with those that take their places, and finish them."""
     preemption = StackPreemptionCheckpoint(max(WITHIN, options.save_every))
@@ -143,7 +148,6 @@ def _train(
     if not callbacks and trainer.max_steps == -1:
         every = trainer.check_val_every_n_epoch or 1
         refill = Refill(supply.width, successors, every, at_once=supply.waiting.is_open)
-    table = ProgressTable(supply.titles)
     with workers(layout.threads) as pool:
         stack = Stack(
             lanes,

@@ -16,7 +16,7 @@ from abreast.metrics.objective import objective, worst
 from abreast.runs.directory import RunDirectory
 from abreast.stacking.build import Job, NotStackableError, Outcome, lane_builder
 from abreast.stacking.finish import finish_lanes, measure_between_epochs
-from abreast.stacking.lane import Lane
+from abreast.stacking.lane import Lane, LaneState
 from abreast.stacking.layout import write_each
 from abreast.stacking.waiting import WaitingRuns
 
@@ -35,6 +35,8 @@ class LaneSupply:
         outcomes: How runs ended, by their directory.
         loggers: The loggers of lanes that have not ended.
         titles: What sets each lane apart, by its directory.
+        ends: How runs ended that are no lanes any more, by their directory; without those that have to be
+            trained individually.
     """
 
     def __init__(self, jobs: Sequence[Job], waiting: WaitingRuns, width: int) -> None:
@@ -43,8 +45,14 @@ class LaneSupply:
         self.outcomes: dict[Path, Outcome] = {}
         self.loggers: list[Logger] = []
         self.titles: dict[str, str] = {}
+        self.ends: dict[str, LaneState] = {}
         self._begun: dict[Path, Job] = {}  # and not ended
         self._builder = lane_builder(jobs, width, is_open=waiting.is_open)
+
+    @property
+    def count_waiting(self) -> int:
+        """How many runs wait."""
+        return len(self.waiting)
 
     def first(self) -> list[Lane]:
         """The lanes of a new stack."""
@@ -102,6 +110,7 @@ class LaneSupply:
             lane.began, lane.joined = began, job.joined
             self.loggers.extend(lane.loggers)
             self.titles[str(job.directory)] = job.title
+            self.ends.pop(str(job.directory), None)
             lanes.append(lane)
         return lanes
 
@@ -127,10 +136,13 @@ class LaneSupply:
             elif isinstance(lane.error, DivergedError):
                 outcome.value = worst(lane.cfg)
             self._end(self._begun[lane.directory.path], outcome)
+            self.ends[str(lane.directory.path)] = lane.state
 
     def _end(self, job: Job, outcome: Outcome) -> None:
         del self._begun[job.directory]
         self.outcomes[job.directory] = outcome
+        if outcome.error is not None:
+            self.ends[str(job.directory)] = "failed"
         self.waiting.end(job, outcome)
 
     def give_up(self, reason: NotStackableError) -> None:
