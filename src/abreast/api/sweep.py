@@ -16,7 +16,6 @@ from abreast.report.figures.base import FigureOptions
 from abreast.report.figures.curves import learning_curves
 from abreast.report.figures.ranking import ranking
 from abreast.report.groups import Analysis
-from abreast.report.study_choice import read_study_choice
 from abreast.report.tables import CsvTable, runs_table, summary_table
 from abreast.report.text import headline
 from abreast.report.write import analyse_runs
@@ -109,7 +108,7 @@ class Sweep(Comparison):
     @cached_property
     def analysis(self) -> Analysis:  # type: ignore[override]
         """The runs as they are when this is first asked for."""
-        return analyse_runs([self.directory], [read_study_choice(self.directory)], None, None)
+        return analyse_runs([self.directory])
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count} {status}" for status, count in self.analysis.sweep.counts().items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Sequence
 
+from abreast.config.types import Json
 from abreast.errors import RunError
 from abreast.metrics.margin import read_margin
 from abreast.metrics.registry import bounds, by_priority, direction
@@ -155,11 +156,21 @@ def _order(group: Group, higher_is_better: bool) -> tuple[bool, int, float]:
 
 
 def _examples(groups: Sequence[Group], metric: str, splits: Splits) -> int | None:
-    """Of how many answers a value is a share, where the metric is one and this is the same in all blocks."""
+    runs = [run for group in groups for run in group.runs if metric in run.metrics]
+    return answers([run.result for run in runs], metric, splits)
+
+
+def answers(results: Sequence[Json], metric: str, splits: Splits) -> int | None:
+    """Of how many answers a value is a share, where the metric is one and this is the same in all blocks.
+
+    Args:
+        results: The contents of the runs' result.json.
+        metric: The metric.
+        splits: The splits of the runs, whose seeds are averaged.
+    """
     if metric != "test/accuracy":
         return None
-    chances = [chance_of(run.result) for group in groups for run in group.runs if metric in run.metrics]
-    sizes = {chance.examples if chance else None for chance in chances}
+    sizes = {chance.examples if chance else None for chance in map(chance_of, results)}
     examples = sizes.pop() if len(sizes) == 1 else None
     return None if examples is None else examples * (splits.seeds if splits.count > 1 else 1)
 

@@ -19,12 +19,11 @@ from abreast.report.html.contents import page_contents, render
 from abreast.report.markup import write_tables
 from abreast.report.readers.foreign_sweep import collect_foreign
 from abreast.report.readers.settings import Choices
-from abreast.report.study_choice import StudyChoice, compare_with_references, read_study_choice
+from abreast.report.study_choice import compare_as_studied, read_study_choice, study_runs
 from abreast.report.tables import runs_table, summary_table
 from abreast.runs.atomic import write_atomically
 from abreast.runs.files import DECISION, REPORT, REPORT_PAGE, REPORT_RUNS, REPORT_SUMMARY
 from abreast.runs.links import check_output_folder
-from abreast.runs.looks import looks_notes, read_looks
 
 REPEAT = "repeat"  # a study's folder of its repeats, whose report is not the study's own
 
@@ -83,22 +82,17 @@ def write_report(
     for directory in directories:
         _refuse_decision(directory)
     first = Path(directories[0])
-    studies = [read_study_choice(directory) for directory in directories]
-    study = studies[0] if len(studies) == 1 else None
     others = None
     if not holds_runs(directories):
         others = collect_foreign(directories, replace(choices or Choices(), metric=metric))
     if others is None:
-        analysis = analyse_runs(directories, studies, metric, margin)
+        analysis = analyse_runs(directories, metric, margin)
     else:
         sweep, metric, notes = others
         analysis = analyse(sweep, metric, margin)
         analysis.notes += notes
         first = first if first.is_dir() else first.parent
-    if study is not None:
-        compare_with_references(analysis, study.references)
-        analysis.notes += looks_notes(read_looks(first))
-    folder = out or (first if studies[0] is None else first / REPEAT) / REPORT
+    folder = out or (first / REPEAT if read_study_choice(first) else first) / REPORT
     if out is None:
         check_output_folder(folder, first, "--out")
     datasets = over_datasets(analysis)
@@ -132,20 +126,22 @@ def _refuse_decision(directory: Path) -> None:
 
 
 def analyse_runs(
-    directories: Sequence[Path],
-    studies: Sequence[StudyChoice | None],
-    metric: str | None,
-    margin: float | None,
+    directories: Sequence[Path], metric: str | None = None, margin: float | None = None
 ) -> Analysis:
-    """Analyse the runs below directories, of studies their repeats: tuning runs have other seeds, no test."""
-    if len(studies) == 1 and studies[0] is not None:
-        metric = metric or studies[0].metric
-        margin = studies[0].margin if margin is None and metric == studies[0].metric else margin
-    paths = [
-        path
-        for directory, study in zip(directories, studies, strict=True)
-        for path in ([directory] if study is None else study.repeats)
-    ]
-    analysis = analyse(collect(paths), metric, margin)
+    """Analyse the runs below directories; of a study as it decided itself: its repeats, by its reference.
+
+    Args:
+        directories: Directories of sweeps, studies or runs, or what holds some of them.
+        metric: The metric that groups are compared by; by default the studies', else the usual one.
+        margin: The difference up to which groups are equivalent; by default the studies'.
+
+    Raises:
+        RunError: If there are no runs, or no run has the metric.
+        ConfigError: If the margin is not one of this metric.
+    """
+    runs = study_runs(directories)
+    metric = metric or runs.metric
+    analysis = analyse(collect(runs.paths), metric, runs.margin(metric) if margin is None else margin)
     analysis.sweep.directories = tuple(directories)  # they hold the commands
+    compare_as_studied(analysis, runs)
     return analysis

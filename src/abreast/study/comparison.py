@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from abreast.metrics.registry import bounds
-from abreast.report.analysis import is_task
+from abreast.report.analysis import answers, is_task
 from abreast.report.splits import Splits, splits_of_repeats
 from abreast.statistics.comparison import ALPHA, Comparison, SeedValues
 from abreast.statistics.holm import holm
@@ -30,13 +30,13 @@ class CellComparison:
         summaries: Mean and interval of each cell's test score.
         rankings: For each cell the ranking of all cells with its data.
         warnings: Cells that are worse than a cell they contain.
-        splits: The splits that the repeats were trained on, whose means are compared.
+        splits: For each cell the splits that the repeats were trained on, whose means are compared.
     """
 
     summaries: tuple[Summary, ...]
     rankings: tuple[Ranking, ...]
     warnings: tuple[str, ...] = ()
-    splits: Splits = field(default_factory=Splits)
+    splits: tuple[Splits, ...] = ()
 
 
 def compare_cells(
@@ -53,10 +53,44 @@ def compare_cells(
         repeats: For each cell the outcomes of its repeats.
         margin: The difference up to which cells are equivalent.
     """
+    cells = [choice.cell for choice in choices]
+    members: dict[tuple[str, ...], list[int]] = {}
+    for index, cell in enumerate(cells):
+        members.setdefault(task_of(cell), []).append(index)
+    rankings: dict[str, Ranking] = {}
+    splits: dict[str, Splits] = {}
+    scores: dict[str, SeedValues] = {}
+    for indices in members.values():
+        measured = {
+            cells[index].name: [outcome for outcome in repeats[index] if outcome.score is not None]
+            for index in indices
+        }
+        ranking, pooled, of_task = _compare([choices[index] for index in indices], criteria, measured, margin)
+        scores |= pooled
+        rankings |= dict.fromkeys(measured, ranking)
+        splits |= dict.fromkeys(measured, of_task)
+    return CellComparison(
+        tuple(
+            rankings[cell.name].summaries.get(cell.name)
+            or summarise(scores[cell.name].values(), overlap=splits[cell.name].overlap)
+            for cell in cells
+        ),
+        tuple(rankings[cell.name] for cell in cells),
+        tuple(_tuning_failures(cells, criteria, scores, splits)),
+        tuple(splits[cell.name] for cell in cells),
+    )
+
+
+def _compare(
+    choices: Sequence[Choice],
+    criteria: Criteria,
+    measured: Mapping[str, Sequence[Outcome]],
+    margin: float | None,
+) -> tuple[Ranking, dict[str, SeedValues], Splits]:
+    """Rank the cells of one task by the repeats that have a score; their scores by block, and the blocks."""
     higher_is_better = criteria.mode == "max"
-    names = [choice.cell.name for choice in choices]
-    measured = [outcome for outcomes in repeats for outcome in outcomes if outcome.score is not None]
-    splits = _splits(measured, criteria.metric)
+    runs = [outcome for outcomes in measured.values() for outcome in outcomes]
+    splits = _splits(runs, criteria.metric)
     scores, collapsed = (
         {
             name: splits.pooled(
@@ -66,7 +100,7 @@ def compare_cells(
                     if outcome.score is not None and outcome.is_collapsed is is_collapsed
                 }
             )
-            for name, outcomes in zip(names, repeats, strict=True)
+            for name, outcomes in measured.items()
         }
         for is_collapsed in (False, True)
     )
@@ -75,30 +109,17 @@ def compare_cells(
     for choice in choices:
         score = choice.best.mean(validation) if choice.best and scores[choice.cell.name] else None
         tuned[choice.cell.name] = {} if score is None else {0: score}
-    cells = [choice.cell for choice in choices]
-    rankings: dict[tuple[str, ...], Ranking] = {}
-    for task in dict.fromkeys(map(task_of, cells)):
-        compared = [cell.name for cell in cells if task_of(cell) == task]
-        reference = best_of({name: tuned[name] for name in compared}, higher_is_better=higher_is_better)
-        rankings[task] = compare(
-            {name: scores[name] for name in compared},
-            higher_is_better=higher_is_better,
-            reference=reference,
-            margin=margin,
-            bounds=bounds(criteria.metric),
-            collapsed={name: collapsed[name] for name in compared},
-            overlap=splits.overlap,
-        )
-    return CellComparison(
-        tuple(
-            rankings[task_of(cell)].summaries.get(cell.name)
-            or summarise(scores[cell.name].values(), overlap=splits.overlap)
-            for cell in cells
-        ),
-        tuple(rankings[task_of(cell)] for cell in cells),
-        tuple(_tuning_failures(cells, criteria, scores, splits.overlap)),
-        splits,
+    ranking = compare(
+        scores,
+        higher_is_better=higher_is_better,
+        reference=best_of(tuned, higher_is_better=higher_is_better),
+        margin=margin,
+        bounds=bounds(criteria.metric),
+        collapsed=collapsed,
+        examples=answers([run.sizes for run in runs], criteria.metric, splits),
+        overlap=splits.overlap,
     )
+    return ranking, dict(scores), splits
 
 
 def _repeat(outcome: Outcome) -> Hashable:
@@ -118,14 +139,14 @@ def task_of(cell: Cell) -> tuple[str, ...]:
 
 
 def _tuning_failures(
-    cells: Sequence[Cell], criteria: Criteria, scores: Mapping[str, SeedValues], overlap: float
+    cells: Sequence[Cell], criteria: Criteria, scores: Mapping[str, SeedValues], splits: Mapping[str, Splits]
 ) -> Iterator[str]:
     """A warning for each cell that is significantly worse than a cell whose space it contains."""
     pairs = [
         (cells[outer].name, cells[inner].name) for outer, inner in containing_pairs(cells, criteria.cells)
     ]
     compared = [
-        _pair(scores, outer, inner, criteria.mode, overlap)
+        _pair(scores, outer, inner, criteria.mode, splits[inner].overlap)
         for outer, inner in pairs
         if scores[outer] and scores[inner]
     ]

@@ -53,7 +53,9 @@ def study_analysis(result: StudyResult) -> Analysis:
         collect(_run_directories(result, "repeat")), result.criteria.metric, result.protocol.margin
     )
     analysis.sweep.directories = (result.directory,)  # it holds the study's command
-    compare_with_references(analysis, _references(result))
+    references = _references(result)
+    for task in analysis.tasks:
+        compare_with_references(task, analysis, references)
     analysis.notes += looks_notes(read_looks(result.directory))
     return analysis
 

@@ -28,7 +28,7 @@ class Outcome:
         metrics: All final metrics of the run.
         is_collapsed: Whether its tested network did no better than guessing.
         repeat: Which repeat the run is: its seed, with its split where there are several; None in tuning.
-        sizes: What its result records of the data: `examples` and `data`.
+        sizes: What its result records of the data: `examples`, `data` and `classes`.
     """
 
     directory: Path
@@ -110,7 +110,7 @@ def read_outcome(directory: Path, seed: int, metric: str) -> Outcome:
     value = metrics.get(metric)
     if not isinstance(value, int | float) or not math.isfinite(value):
         return Outcome(directory, seed, None, f"{metric} is {value}")
-    sizes: Json = {key: result[key] for key in ("examples", "data") if key in result}
+    sizes: Json = {key: result[key] for key in ("examples", "data", "classes") if key in result}
     return Outcome(directory, seed, float(value), "", metrics, at_chance(result), sizes=sizes)
 
 

@@ -14,6 +14,7 @@ from abreast.report.formatting import format_difference_interval, format_mean, f
 from abreast.report.groups import Analysis
 from abreast.runs.looks import count_looks, looks_notes, read_looks
 from abreast.runtime.printable import printable
+from abreast.study.comparison import task_of
 from abreast.study.datasets import study_datasets
 from abreast.study.results import StudyResult
 from abreast.study.selection import format_setting_pairs
@@ -37,8 +38,8 @@ def print_result(result: StudyResult, analysis: Analysis, page: Path) -> None:
         "error rate of 5% holds for all comparisons with it together; docs/statistics.md has the method.",
         soft_wrap=True,
     )
-    for line in result.comparison.splits.sentences() if result.comparison else ():
-        console.print(line, soft_wrap=True, markup=False)
+    for line in _split_sentences(result):
+        console.print(Text(printable(line)), soft_wrap=True)
     for task in analysis.tasks:
         for line in example_sentences(task, analysis):
             console.print(Text(printable(line)), soft_wrap=True)
@@ -59,6 +60,17 @@ def print_result(result: StudyResult, analysis: Analysis, page: Path) -> None:
 def format_seeds(seeds: tuple[int, ...]) -> str:
     """Write `seed 0` or `seeds 101, 102`."""
     return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+
+
+def _split_sentences(result: StudyResult) -> list[str]:
+    """How splits were pooled, for each data set where that differs."""
+    if result.comparison is None:
+        return []
+    pairs = zip(result.choices, result.comparison.splits, strict=True)
+    by_task = {" ".join(task_of(choice.cell)): splits.sentences() for choice, splits in pairs}
+    several = len({tuple(lines) for lines in by_task.values()}) > 1
+    lines = [f"{task}: {line}" if several else line for task, lines in by_task.items() for line in lines]
+    return [*dict.fromkeys(lines)]
 
 
 def _table(result: StudyResult) -> Table:
@@ -93,7 +105,7 @@ def _test_cells(result: StudyResult, index: int) -> tuple[str, str, str]:
     verdict = (
         "reference"
         if name == ranking.winner
-        else format_verdict(ranking.verdict(name), result.comparison.splits.unit)
+        else format_verdict(ranking.verdict(name), result.comparison.splits[index].unit)
     )
     comparison = ranking.comparisons.get(name)
     lines = [verdict, format_difference_interval(comparison) if comparison else ""]
