@@ -118,11 +118,12 @@ assert "torch._dynamo.eval_frame" in sys.modules
     assert done.returncode == 0, done.stderr
 
 
-def test_what_a_sweep_imports_first_does_without_it(tmp_path: Path) -> None:
+def test_what_a_sweep_imports_first_and_last_does_without_it(tmp_path: Path) -> None:
     """It writes TensorBoard's columns before it trains: the loggers import Lightning."""
     code = (
-        "import sys; import abreast.loggers.sweep_columns\n"
-        "print({'lightning', 'torchvision', 'torch._dynamo.eval_frame'} & sys.modules.keys())"
+        "import sys; import abreast.loggers.sweep_columns; import abreast.report.sweep_end\n"
+        "slow = {'torchvision', 'torch._dynamo.eval_frame', 'scipy.stats', 'statsmodels', 'pandas'}\n"
+        "print(({'lightning'} | slow) & sys.modules.keys())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert done.stdout.strip() == "{'lightning'}", done.stderr

@@ -7,8 +7,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from abreast.statistics.collapse import chance_limit, is_collapsed, share_interval
+from abreast.statistics.collapse import FALSE_ALARM, chance_limit, is_collapsed, share_interval
 
 
 @pytest.mark.parametrize(("chance", "examples"), [(0.1, 360), (0.5, 30), (0.25, 60), (0.9, 50)])
@@ -25,6 +26,13 @@ def test_the_limit_is_the_smallest_number_of_hits_that_guessing_rarely_exceeds(
     assert chance_limit(chance, examples) == pytest.approx(hits / examples)
     assert is_collapsed(hits / examples, chance, examples)
     assert not is_collapsed((hits + 1) / examples, chance, examples)
+
+
+def test_the_limit_is_that_of_scipy_also_at_ties() -> None:
+    for examples in (1, 3, 17, 360, 10_000):
+        for chance in (1e-6, 0.1, 0.5, 0.9, 1 - 1e-6):
+            expected = stats.binom.isf(FALSE_ALARM, examples, chance) / examples
+            assert chance_limit(chance, examples) == expected, (examples, chance)
 
 
 def test_guesses_are_nearly_always_recognised() -> None:

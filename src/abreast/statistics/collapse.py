@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from scipy import stats
+from scipy import special
 
 FALSE_ALARM = 1e-3  # probability that a run at chance is not recognised as one
 
@@ -43,7 +43,12 @@ def chance_limit(chance: float, examples: int) -> float:
         raise ValueError(f"{chance=} must be between 0 and 1: the share of the largest class")
     if examples < 1:
         raise ValueError(f"{examples=} must be at least 1: the number of test examples")
-    return float(stats.binom.isf(FALSE_ALARM, examples, chance)) / examples
+    hits = max(0, math.ceil(special.bdtrik(1 - FALSE_ALARM, examples, chance)))
+    if hits and special.bdtrc(hits - 1, examples, chance) <= FALSE_ALARM:
+        hits -= 1
+    elif special.bdtrc(hits, examples, chance) > FALSE_ALARM:  # by a rounding error of the inverse
+        hits += 1
+    return hits / examples
 
 
 def share_interval(count: int, n: int, level: float = 0.95) -> tuple[float, float]:
@@ -60,6 +65,8 @@ def share_interval(count: int, n: int, level: float = 0.95) -> tuple[float, floa
     >>> [round(end, 4) for end in share_interval(2, 5)]
     [0.0527, 0.8534]
     """
+    from scipy import stats  # late: its import takes half a second, which the end of a sweep does without
+
     interval = stats.binomtest(count, n).proportion_ci(level, method="exact")
     return float(interval.low), float(interval.high)
 
@@ -77,4 +84,6 @@ def is_share_higher(counts: tuple[int, int], others: tuple[int, int], alpha: flo
     >>> is_share_higher((4, 1), (0, 5)), is_share_higher((2, 3), (0, 5))
     (True, False)
     """
+    from scipy import stats
+
     return bool(counts[0]) and float(stats.fisher_exact([counts, others], "greater").pvalue) <= alpha

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from abreast.statistics.contrast import Contrasts
 from abreast.statistics.maximum import Family, survival
@@ -126,7 +126,7 @@ def read_comparison(
     limit = float(fitted.critical[0, index])
     t = abs(difference) / error
     significant = bool(fitted.significant[0, index])
-    p = float(2 * stats.t.sf(t, df))
+    p = float(2 * special.stdtr(df, -t))
     p_adjusted = p if fitted.groups == 2 else max(p, _corrected(t, p, df, fitted, question))
     # Tables are interpolated: the p-value must not contradict the interval by a rounding error.
     p_adjusted = min(p_adjusted, question.alpha) if significant else max(p_adjusted, _above(question.alpha))
@@ -174,7 +174,7 @@ def equivalence(difference: float, error: float, df: float, groups: int, questio
     inside = (question.margin - abs(difference)) / error
     family = question.family
     if groups == 2:
-        return float(stats.t.sf(inside, df))
+        return float(special.stdtr(df, -inside))
     one_sided: Family = "pairs" if family == "pairs" else "reference, one-sided"
     return float(survival(inside, groups, df, one_sided)) if inside > 0 else 1.0
 

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from abreast.statistics.comparison import ALPHA
 from abreast.statistics.holm import holm
@@ -83,6 +83,8 @@ def rank_over_datasets(
     Raises:
         ValueError: If there are fewer than two groups or data sets, or a group has no score on a data set.
     """
+    from scipy.stats import rankdata  # late: its import takes half a second, and most reports do without
+
     names, datasets = list(scores), list(higher_is_better)
     if len(names) < 2 or len(datasets) < 2:
         raise ValueError(f"ranks take two groups and two data sets, not {len(names)} and {len(datasets)}")
@@ -92,7 +94,7 @@ def rank_over_datasets(
     table = np.array([[scores[name][data] for data in datasets] for name in names], dtype=float)
     signs = np.array([-1.0 if higher_is_better[data] else 1.0 for data in datasets])
     rounded = np.vectorize(lambda value: float(f"{value:.{DIGITS}g}"))(table) * signs
-    ranks: NDArray[np.float64] = stats.rankdata(rounded, axis=0)
+    ranks: NDArray[np.float64] = rankdata(rounded, axis=0)
     order = np.argsort(ranks.mean(axis=1), kind="stable")
     ranks = ranks[order]
     groups = tuple(names[index] for index in order)
@@ -100,7 +102,7 @@ def rank_over_datasets(
     if len(datasets) < FEWEST:
         return DatasetRanks(groups, tuple(datasets), ranks, statistic, f)
     k, n = ranks.shape
-    p = float(stats.f.sf(f, k - 1, (k - 1) * (n - 1)))
+    p = float(special.fdtrc(k - 1, (k - 1) * (n - 1), f))
     difference = critical_difference(k, n)
     return DatasetRanks(groups, tuple(datasets), ranks, statistic, f, p, difference, holm_against_best(ranks))
 
@@ -148,12 +150,14 @@ def holm_against_best(ranks: NDArray[np.float64]) -> tuple[float, ...]:
     means = ranks.mean(axis=1)
     first, second = np.triu_indices(k, 1)
     z: NDArray[Any] = (means[second] - means[first]) / _standard_error(k, n)
-    corrected = holm([float(value) for value in 2 * stats.norm.sf(np.abs(z))])
+    corrected = holm([float(value) for value in 2 * special.ndtr(-np.abs(z))])
     return (1.0, *corrected[: k - 1])
 
 
 @cache
 def _quantile(groups: int, alpha: float) -> float:
+    from scipy import stats
+
     return float(stats.studentized_range.ppf(1 - alpha, groups, np.inf))
 
 

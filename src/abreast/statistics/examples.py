@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 Outcomes = NDArray[Any]  # [runs, examples], bool (correct or not) or floating (losses)
 
@@ -192,9 +192,9 @@ def _total(of_seeds: float | None, runs: int, of_examples: float, examples: int)
 
 def _move(of_examples: float) -> float:
     """Between two test sets, each of which contributes its own variance."""
-    return float(stats.norm.ppf((1 + LEVEL) / 2)) * math.sqrt(2 * of_examples)
+    return float(special.ndtri((1 + LEVEL) / 2)) * math.sqrt(2 * of_examples)
 
 
 @cache
 def _quantile(degrees_of_freedom: int) -> float:
-    return float(stats.t.ppf((1 + LEVEL) / 2, degrees_of_freedom))
+    return float(special.stdtrit(degrees_of_freedom, (1 + LEVEL) / 2))

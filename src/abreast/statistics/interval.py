@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from abreast.statistics.maximum import critical
 from abreast.statistics.variance import least_variance, moderated
@@ -52,7 +52,7 @@ def intervals(
     variance, _ = moderated(variance, np.maximum(n - 1.0, 0.0), known)
     error = np.sqrt(variance * (1 / np.maximum(n, 1) + overlap))
     df = np.maximum(n - 1, 1)
-    plain = stats.t.isf((1 - level) / 2, df)
+    plain = -special.stdtrit(df, (1 - level) / 2)
     better, worse = plain * error, plain * error
     if winner is not None:
         rows = np.arange(len(values))

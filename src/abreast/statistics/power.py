@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from scipy import special, stats
+from scipy import special
 
 from abreast.statistics.maximum import Family, critical
 
@@ -26,7 +26,7 @@ def detectable_ratio(critical_value: float, df: float, power: float = POWER) -> 
     2.8
     """
     ratio = float(special.nctdtrinc(df, 1 - power, critical_value))
-    rough = critical_value + float(stats.norm.ppf(power))
+    rough = critical_value + float(special.ndtri(power))
     return ratio if math.isfinite(ratio) and 0.2 * rough < ratio < 5 * rough else rough
 
 
