@@ -48,7 +48,7 @@ def chance_limit(chance: float, examples: int) -> float:
         hits -= 1
     elif special.bdtrc(hits, examples, chance) > FALSE_ALARM:  # by a rounding error of the inverse
         hits += 1
-    return hits / examples
+    return float(hits / examples)
 
 
 def share_interval(count: int, n: int, level: float = 0.95) -> tuple[float, float]:
