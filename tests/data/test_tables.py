@@ -263,6 +263,37 @@ def test_a_test_table_has_its_own_places(write: Write) -> None:
         table(path, "species", path.with_name("nowhere.csv"))
 
 
+LOOK_ALIKES = {  # texts of the classes -> how many classes, and the line
+    "case": (
+        ["Yes", "no", "yes"],
+        3,
+        "'Yes' (10 rows) and 'yes' (10 rows) look alike and are different classes",
+    ),
+    "Unicode form": (["é", "b", "e\u0301"], 3, "(10 rows) and '\\xe9' (10 rows)"),
+    "no-break space": (["a b", "a\u00a0b", "c"], 3, "look alike"),
+    "invisible": (["ab", "a\u200bb", "c"], 3, "look alike"),
+    "full width": (["A1", "\uff211", "c"], 3, "look alike"),
+    "one number": (["1", "1.0", "2"], 2, "'1' and '1.0' are one class, as they are one number"),
+    "leading zeros": (["7", "007", "8"], 2, "'007' and '7' are one class"),
+    "numbers beside a text": (["1", "1.0", "x"], 3, "'1' (10 rows) and '1.0' (10 rows) look alike"),
+    "blanks around": (["yes", " yes", "no"], 2, ""),  # which no reader of tables keeps
+    "none": (["a", "b", "ab"], 3, ""),
+}
+
+
+@pytest.mark.parametrize("name", LOOK_ALIKES)
+def test_classes_that_look_alike(name: str, write: Write, caplog: pytest.LogCaptureFixture) -> None:
+    texts, count, line = LOOK_ALIKES[name]
+    rows = [[str(n * n % 17), "pq"[n % 2], texts[n % len(texts)]] for n in range(30)]
+    assert len(table(write(text_of([["n", "c", "y"], *rows])), "y").classes) == count
+    assert [line in record.getMessage() for record in caplog.records] == ([True] if line else [])
+    caplog.clear()
+    as_input = [[n, target, c] for n, c, target in rows]
+    columns = table(write(text_of([["n", "y", "t"], *as_input])), "t", categorical=["y"]).columns
+    assert len(columns[1].categories) == (3 if name != "blanks around" else 2)
+    assert len(caplog.records) == (len(columns[1].categories) == 3 and name != "none")
+
+
 @pytest.mark.parametrize("broken", [7, [7], [{"name": 1}], [{"name": "a", "kind": "x", "offset": 0.0}]])
 def test_columns_of_a_broken_checkpoint(broken: Any) -> None:
     with pytest.raises(DataError):

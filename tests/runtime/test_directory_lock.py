@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from abreast.runs.files import SWEEP
+from abreast.runs.in_use import sweep_in_use
 from abreast.runtime.directory_lock import (
     InUseError,
     as_worker,
@@ -26,12 +28,14 @@ from abreast.runtime.directory_lock import (
 )
 from support.helpers import program_environment
 
-HOLDS = """
+SETUP = """
 import resource, sys
 from pathlib import Path
-from abreast.runtime.directory_lock import is_used, use
-resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+from abreast.runtime.directory_lock import is_used, lock, use
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[2]),) * 2)
 sweep = Path(sys.argv[1])
+"""
+HOLDS = f"""{SETUP}
 assert use(sweep)
 assert not any(is_used(lane) for lane in sweep.iterdir())
 print("holds", flush=True)
@@ -40,10 +44,10 @@ sys.stdin.readline()
 
 
 @contextmanager
-def held_elsewhere(sweep: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process, which may open 64 files, holds the directory and has looked at each inside."""
+def held_elsewhere(sweep: Path, files: int = 64) -> Iterator[subprocess.Popen[str]]:
+    """Another process, which may open so many files, holds the directory and has looked at each inside."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLDS, str(sweep)],
+        [sys.executable, "-c", HOLDS, str(sweep), str(files)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -69,6 +73,26 @@ def test_another_process_with_many_lanes_and_its_end_by_force(tmp_path: Path) ->
         process.kill()
         process.wait()
         assert not is_used(tmp_path)
+
+
+@pytest.mark.long
+def test_ten_thousand_lanes(tmp_path: Path) -> None:
+    """A lock for each lane needs as many open files; a sweep's own lock keeps out who resumes any of them."""
+    lanes = [tmp_path / f"lane {number}" for number in range(10_000)]
+    for lane in lanes:
+        lane.mkdir()
+    (tmp_path / SWEEP).touch()
+    each = f"{SETUP}held = [lock(lane) for lane in sweep.iterdir()]"
+    refused = subprocess.run(
+        [sys.executable, "-c", each, str(tmp_path), "1024"], capture_output=True, text=True
+    )
+    assert "Too many open files" in refused.stderr  # what would be without
+    with held_elsewhere(tmp_path, 1024) as process:
+        assert is_used(tmp_path)
+        assert all(sweep_in_use(lane) == tmp_path for lane in lanes[::400])
+        process.kill()
+        process.wait()
+        assert not any(sweep_in_use(lane) for lane in lanes)
 
 
 def test_using_again_in_this_process(tmp_path: Path) -> None:

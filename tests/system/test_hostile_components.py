@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import socket
 import subprocess
 import sys
@@ -137,14 +139,47 @@ def test_a_module_is_not_imported_to_decide() -> None:
         trusted_targets(config)
 
 
-def test_a_class_that_loads_code(stranger: Path, tmp_path: Path) -> None:
-    """Without the package transformers it can only be refused; `torch.hub.load`, below, shows the kind."""
-    change(
-        stranger, model={"_target_": "torchmetrics.multimodal.CLIPScore", "model_name_or_path": str(tmp_path)}
-    )
-    for command in (lambda: evaluate(stranger), lambda: resume([f"resume={stranger}"])):
-        with pytest.raises(AbreastError, match=r"torchmetrics\.multimodal\.CLIPScore"):
-            command()
+CLIP_SCORE = "torchmetrics.multimodal.clip_score.CLIPScore"
+LOADS_CODE = """
+import json, sys
+import hydra.utils
+from hydra.utils import execution_whitelist
+with execution_whitelist(["torchmetrics.*", "torch.hub.load"]):
+    try:
+        hydra.utils.instantiate(json.loads(sys.argv[1]))
+    except Exception as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("form", ["a callable", "a folder"])
+def test_a_class_that_loads_code(form: str, stranger: Path, tmp_path: Path) -> None:
+    """CLIPScore calls an argument that is a function, and runs the code of a folder."""
+    folder, mark = tmp_path / "jinaai", tmp_path / "mark"
+    folder.mkdir()
+    for name in ("hubconf.py", "evil.py"):
+        (folder / name).write_text(f"open({str(mark)!r}, 'w').close()\ndef x(): pass\n")
+    (folder / "config.json").write_text('{"auto_map": {"AutoConfig": "evil.X"}}')
+    node: dict[str, Any] = {
+        "_target_": "torchmetrics.multimodal.CLIPScore",
+        "model_name_or_path": str(folder),
+    }
+    if form == "a callable":
+        load = {"_target_": "torch.hub.load", "_partial_": True, "repo_or_dir": str(folder), "model": "x"}
+        node["model_name_or_path"] = {**load, "source": "local"}
+    else:
+        pytest.importorskip("transformers", reason="torchmetrics reads folders by the package transformers")
+    environment = {**os.environ, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"}
+    attack = [sys.executable, "-c", LOADS_CODE, json.dumps(node)]
+    done = subprocess.run(attack, env=environment, capture_output=True, text=True)
+    assert mark.exists(), done.stdout + done.stderr  # the attack itself works
+    mark.unlink()
+    for parts in ({"model": node}, {"metrics": {"stranger": {**node, "mode": "max"}}}):
+        change(stranger, **parts)
+        for command in (lambda: evaluate(stranger), lambda: resume([f"resume={stranger}"])):
+            with pytest.raises(AbreastError, match=r"CLIPScore: not run|torch\.hub\.load"):
+                command()
+    assert not mark.exists()
 
 
 def test_ranks_may_build_what_their_parent_may(stranger: Path, tmp_path: Path) -> None:

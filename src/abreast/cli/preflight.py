@@ -12,6 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, open_dict, read_write
 
+from abreast.build.data_fit import FitCheck
 from abreast.config.sweep_loader import SweepLoader, leave_composing_to_launcher
 from abreast.errors import ConfigError
 from abreast.runtime.directory_name import shortened
@@ -21,7 +22,6 @@ from abreast.runtime.printable import printable
 from abreast.validation.hydra_node import check_hydra
 from abreast.validation.preflight import (
     Stop,
-    check,
     is_sound,
     jobs,
     mistakes,
@@ -44,7 +44,7 @@ class Preflight(Callback):
             )
         try:
             _check_hydra(config)
-            check(task_part(config), config.hydra)
+            FitCheck()(task_part(config), config.hydra)
             _shorten_directory(config)
         except Exception as error:
             raise Stop(error, overrides_of(config.hydra)) from error
@@ -75,7 +75,9 @@ class Preflight(Callback):
             else:
                 values = values_of(config)
                 variants = list(reported(jobs(config, values), "Composed", "values"))
-                message = "" if any(is_sound(*variant) for variant in variants) else mistakes(variants)
+                fits = FitCheck()
+                sound = any(is_sound(*variant, fits) for variant in variants)
+                message = "" if sound else mistakes(variants, fits)
         except Exception as error:
             raise Stop(error, overrides_of(config.hydra)) from error
         if message:

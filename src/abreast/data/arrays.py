@@ -15,6 +15,7 @@ from torch import Tensor
 from abreast.data.columns import Column, numbers
 from abreast.data.drawn_source import drawn_source
 from abreast.data.files import expand
+from abreast.data.look_alikes import warn_of_look_alikes
 from abreast.data.source import Source, Split
 from abreast.data.split import stratified_split
 from abreast.errors import DataError
@@ -187,6 +188,8 @@ def _labels(path: str, name: str, array: Array) -> tuple[tuple[str, ...], Tensor
             "targets "
             "write data.task=regression loss=mse"
         )
+    if labels.dtype.kind == "U":
+        warn_of_look_alikes(f"{path}, {name}", "classes", values.tolist(), labels.tolist())
     return tuple(map(str, values)), torch.from_numpy(indices.astype(np.int64))
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from abreast.data.drawn_source import drawn_source
 from abreast.data.files import expand
+from abreast.data.look_alikes import warn_of_look_alikes
 from abreast.data.picture import Fit, read_picture
 from abreast.data.source import Source, Split
 from abreast.data.split import stratified_split
@@ -47,16 +48,10 @@ def images(
     Raises:
         DataError: A folder is missing or empty, or a file is not an image; the message names it.
     """
-    root = expand(dir)
-    if not root.is_dir():
-        raise DataError(f"{root}: no such folder. Name one with a folder for each class: data.dir=...")
-    has_test = (root / "train").is_dir() and (root / "test").is_dir()
-    train = _files(root / "train" if has_test else root)
+    root, train = expand(dir), class_folders(dir)
+    has_test = _has_test(root)
     classes = tuple(train)
-    if len(classes) < 2:
-        raise DataError(
-            f"{root}: has the classes {listed(classes) or '(none)'}; at least two folders are needed"
-        )
+    warn_of_look_alikes(str(root), "classes", classes)
     first = [files[0] for files in train.values()]
     depth = channels or (1 if all(map(_is_grey, first)) else 3)
     inputs, targets = _read(train, classes, depth, size, fit, background)
@@ -69,6 +64,23 @@ def images(
             Split(inputs, targets), Split(*_read(test, classes, depth, size, fit, background)), classes
         )
     return drawn_source(inputs, targets, stratified_split(targets, test_fraction, seed=0), classes)
+
+
+def class_folders(dir: str | Path) -> dict[str, list[Path]]:
+    """The training files of each class, of which none is opened. Raises DataError as `images`."""
+    root = expand(dir)
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder. Name one with a folder for each class: data.dir=...")
+    classes = _files(root / "train" if _has_test(root) else root)
+    if len(classes) < 2:
+        raise DataError(
+            f"{root}: has the classes {listed(classes) or '(none)'}; at least two folders are needed"
+        )
+    return classes
+
+
+def _has_test(root: Path) -> bool:
+    return (root / "train").is_dir() and (root / "test").is_dir()
 
 
 def _files(root: Path) -> dict[str, list[Path]]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from abreast.data.columns import Column
 from abreast.data.csv_file import RawTable
+from abreast.data.look_alikes import warn_of_look_alikes
 from abreast.errors import DataError
 
 _USUAL = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?")
@@ -127,6 +128,7 @@ def _category(table: RawTable, name: str, known: Sequence[str], reading: Reading
             f"{known[0]!r}. Leave it out (data.drop=[{_quoted(name)}]), or allow more categories "
             f"(data.max_categories={len(categories)})"
         )
+    warn_of_look_alikes(f"{table.path}, column {name!r}", "categories", categories, known)
     return Column(name, "category", tuple(categories))
 
 

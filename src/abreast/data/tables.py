@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,15 +16,19 @@ from abreast.data.csv_file import RawTable, read_csv
 from abreast.data.drawn_source import drawn_source
 from abreast.data.files import expand
 from abreast.data.group_split import group_split
+from abreast.data.look_alikes import warn_of_look_alikes
 from abreast.data.parquet_file import is_parquet, read_parquet
 from abreast.data.source import Source, Split
 from abreast.data.split import stratified_split
 from abreast.data.table_inputs import inputs_of, targets_of
 from abreast.data.table_schema import MISSING, Reading, inferred
 from abreast.errors import ConfigError, DataError
+from abreast.runtime.printable import printable
 from abreast.suggestions import did_you_mean, listed
 
 MOST_CLASSES = 1000
+
+log = logging.getLogger(__name__)
 
 
 def table(
@@ -80,6 +85,7 @@ def table(
     label, group_name = str(target), None if group is None else str(group)
     names = _input_names(train, label, group_name, columns, drop, reading.categorical)
     classes = _classes(train, label, reading) if task == "classification" else ()
+    warn_of_look_alikes(f"{train.path}, column {label!r}", "classes", classes, train.column(label))
     known = known_columns()
     described = known or tuple(inferred(train, name, reading, chosen=columns is not None) for name in names)
     inputs = inputs_of(train, described, reading)
@@ -145,7 +151,7 @@ def _classes(raw: RawTable, target: str, reading: Reading) -> tuple[str, ...]:
     numbers = {text: reading.number(text) for text in labels}
     are_numbers = all(value is not None for value in numbers.values())
     if are_numbers:  # 1 and 1.0 are one class
-        labels = {*{numbers[text]: text for text in sorted(labels, reverse=True)}.values()}
+        labels = _one_for_each_number(raw, target, numbers)
     if len(labels) < 2:
         only = f"only the class {min(labels)!r}" if labels else "no class"
         raise DataError(f"{raw.path}, column {target!r}: has {only}; a classification needs two or more")
@@ -160,6 +166,21 @@ def _classes(raw: RawTable, target: str, reading: Reading) -> tuple[str, ...]:
     return tuple(
         sorted(labels, key=lambda text: (numbers[text] or 0.0, text) if are_numbers else (0.0, text))
     )
+
+
+def _one_for_each_number(raw: RawTable, target: str, numbers: Mapping[str, float | None]) -> set[str]:
+    """The first text of each number; a line names the others."""
+    texts_of: dict[float | None, list[str]] = {}
+    for text in sorted(numbers):
+        texts_of.setdefault(numbers[text], []).append(text)
+    same = [" and ".join(map(repr, texts)) for texts in texts_of.values() if len(texts) > 1]
+    if same:
+        log.warning(
+            printable(
+                f"{raw.path}, column {target!r}: {listed(same[:5])} are one class, as they are one number"
+            )
+        )
+    return {texts[0] for texts in texts_of.values()}
 
 
 def _check_counts(raw: RawTable, target: str, classes: tuple[str, ...], targets: Tensor) -> None:

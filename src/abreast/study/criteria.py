@@ -8,6 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from abreast.build.data_fit import FitCheck
 from abreast.errors import ConfigError
 from abreast.metrics.objective import monitor, worst
 from abreast.metrics.registry import Mode, by_priority, direction, measured
@@ -66,9 +67,10 @@ def read_criteria(protocol: Protocol, config: DictConfig) -> Criteria:
     """
     cells_by_mistake: dict[str, list[str]] = {}
     criteria, resolved = [], []
+    fits = FitCheck()
     for cell in reported(protocol.cells, "Checked", "cells"):
         variants = list(jobs(config, _swept_values(protocol, cell)))
-        message = mistakes(variants)
+        message = mistakes(variants, fits)
         plain: Any = None if message else OmegaConf.to_container(variants[0][1], resolve=True)
         lines = message.split("\n") if message else list(_unsuitable(plain, cell))
         for line in lines:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from abreast.config.types import Config
-from abreast.errors import ConfigError
+from abreast.errors import ConfigError, DataError
 from abreast.validation.accelerator import check_accelerator
 from abreast.validation.validate import validate
 
@@ -40,7 +40,7 @@ def check(config: DictConfig, hydra: Any) -> None:
     """Validate a run's configuration, given Hydra's own node for the choices and the directories."""
     choices = cast("Config", OmegaConf.to_container(hydra.runtime.choices))
     validate(config, choices, config_folders(cast("Config", OmegaConf.to_container(hydra.runtime))))
-    if _trains_here(hydra):
+    if trains_here(hydra):
         problems = list(check_accelerator(config))
         if problems:
             raise ConfigError("\n".join(problems))
@@ -51,7 +51,7 @@ def config_folders(runtime: Mapping[str, Any]) -> list[Path]:
     return [Path(source["path"]) for source in runtime["config_sources"] if source["schema"] == "file"]
 
 
-def _trains_here(hydra: Any) -> bool:
+def trains_here(hydra: Any) -> bool:
     """Whether the run is trained on this machine, as far as it can be told: engines may use others."""
     if hydra.mode != RunMode.MULTIRUN:
         return True
@@ -59,22 +59,25 @@ def _trains_here(hydra: Any) -> bool:
     return is_local and hydra.launcher.get("engine", "none") in ("none", "joblib")
 
 
-def is_sound(label: str, config: DictConfig, hydra: Any) -> bool:
+Check = Callable[[DictConfig, Any], None]
+
+
+def is_sound(label: str, config: DictConfig, hydra: Any, checking: Check = check) -> bool:
     """Whether a job has no mistake."""
     try:
-        check(config, hydra)
-    except ConfigError:
+        checking(config, hydra)
+    except (ConfigError, DataError):
         return False
     return True
 
 
-def mistakes(variants: Sequence[tuple[str, DictConfig, Any]]) -> str:
+def mistakes(variants: Sequence[tuple[str, DictConfig, Any]], checking: Check = check) -> str:
     """A line for each mistake in the jobs, after the value that causes it if not all jobs have it."""
     lines: dict[str, list[str]] = {}
     for label, part, hydra in variants:
         try:
-            check(part, hydra)
-        except ConfigError as error:  # noqa: PERF203
+            checking(part, hydra)
+        except (ConfigError, DataError) as error:  # noqa: PERF203
             for line in str(error).split("\n"):
                 lines.setdefault(line, []).append(label)
     said = [f"{at[0]}: {line}" if at[0] and len(at) < len(variants) else line for line, at in lines.items()]

@@ -11,6 +11,7 @@ from typing import Any, cast
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
+from abreast.build.data_fit import FitCheck
 from abreast.config.run_config import run_config
 from abreast.config.run_id import run_id
 from abreast.errors import ConfigError
@@ -173,7 +174,7 @@ def _check(config: DictConfig, settings: tuple[str, str], fixed: Sequence[str], 
     values = {key_of(line): [line] for line in fixed}
     values |= {key_of(settings[0]): list(settings), "seed": ["seed=0"], "test": ["test=true"]}
     variants = list(jobs(config, values))
-    message = mistakes(variants)
+    message = mistakes(variants, FitCheck())
     if message:
         raise ConfigError(message)
     plain: list[Any] = [run_config(part, hydra) for _, part, hydra in variants]
