@@ -92,6 +92,24 @@ def test_a_report_takes_a_share_of_the_time(tmp_path: Path, monkeypatch: pytest.
     assert story.pauses == [5 * 7.0]
 
 
+def test_runs_of_others_are_watched_until_it_is_stopped(tmp_path: Path) -> None:
+    table = tmp_path / "results.csv"
+    table.write_text("optimizer,seed,acc\nadam,0,0.9\nadam,1,0.91\n")
+    lines: list[str] = []
+
+    def more(_: float) -> None:
+        if len(lines) == 3:
+            raise KeyboardInterrupt
+        with table.open("a") as file:
+            file.write(f"sgd,{len(lines)},0.8\n")
+
+    with pytest.raises(KeyboardInterrupt):
+        watch([table], lambda reload: write_report([table], reload=reload), lines.append, more)
+    assert [line.partition(":")[0] for line in lines] == ["2 runs", "3 runs", "4 runs"]
+    assert ["Watching until Ctrl-C" in line for line in lines] == [True, False, False]
+    assert "data-reload=" in (tmp_path / "report" / "report.html").read_text().partition("<head>")[0]
+
+
 def test_nothing_to_wait_for_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="contains no run"):
         watch([tmp_path], lambda reload: write_report([tmp_path], reload=reload), print)

@@ -24,13 +24,14 @@ _BY_NAME = {metric.name: metric for metric in METRICS}
 _DECLARED: dict[str, Metric] = {}
 
 
-def declare(name: str, mode: Mode, tasks: tuple[Task, ...] = TASKS) -> Metric:
+def declare(name: str, mode: Mode, tasks: tuple[Task, ...] = TASKS, *, title: str | None = None) -> Metric:
     """Make a metric known that only a configuration names, for the rest of this process.
 
     Args:
         name: As in `val/<name>`.
         mode: Which way is better.
         tasks: Where it is defined.
+        title: What readers see; None for its name.
 
     Returns:
         The metric; that of the registry if it has one of this name.
@@ -40,8 +41,9 @@ def declare(name: str, mode: Mode, tasks: tuple[Task, ...] = TASKS) -> Metric:
     """
     if name not in _BY_NAME:
         worst = -math.inf if mode == "max" else math.inf
+        title = title or name
         _DECLARED[name] = Metric(
-            name, tasks, mode, name, name[:17], worst, -worst, -7, on_request=True, is_declared=True
+            name, tasks, mode, title, title[:17], worst, -worst, -7, on_request=True, is_declared=True
         )
     return _BY_NAME.get(name) or _DECLARED[name]
 

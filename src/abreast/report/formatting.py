@@ -41,21 +41,28 @@ def metric_title(key: str) -> str:
     return f"{STAGE_TITLES.get(stage, stage)} {title(f'{stage}/{name}')}{of_class}"
 
 
-def format_number(value: float | None) -> str:
-    """Write a number with four decimals, or three significant digits if it is very large or small.
+def format_number(value: float | None, like: float | None = None) -> str:
+    """Write a number with four decimals, a large one with fewer, an extreme one with three digits.
 
-    >>> [format_number(value) for value in (0.97215, 12345.0, None)]
-    ['0.9721', '1.23e+04', '—']
+    Args:
+        value: The number.
+        like: A larger number that it is shown beside, whose decimals it gets.
+
+    >>> [format_number(value) for value in (0.97215, 84.2041, 12345.0, 1.5e8, None)]
+    ['0.9721', '84.20', '12345', '1.5e+08', '—']
+    >>> format_number(0.40412, like=84.2)
+    '0.40'
     """
     if value is None:
         return "—"
-    if value == 0 or 1e-4 <= abs(value) < 1e4:
-        return f"{value:.4f}"
+    size = max(abs(value), abs(like or 0.0))
+    if value == 0 or 1e-4 <= abs(value) < 1e7:
+        return f"{value:.{4 if size < 10 else 2 if size < 1000 else 1 if size < 1e4 else 0}f}"
     return f"{value:.3g}"
 
 
-def format_difference(value: float | None) -> str:
-    """Write a difference with its sign, in as many digits as `format_number`.
+def format_difference(value: float | None, like: float | None = None) -> str:
+    """Write a difference with its sign, in as many digits as `format_number` gives it beside `like`.
 
     >>> format_difference(-0.0021), format_difference(0.5), format_difference(-6.67e-8)
     ('-0.0021', '+0.5000', '0.0000')
@@ -64,20 +71,22 @@ def format_difference(value: float | None) -> str:
         return "—"
     if abs(value) < ROUNDING:
         return format_number(0.0)
-    return f"{'-' if value < 0 else '+'}{format_number(abs(value))}"
+    return f"{'-' if value < 0 else '+'}{format_number(abs(value), like)}"
 
 
 def format_difference_ends(comparison: Comparison) -> str:
     """Write the simultaneous interval of a difference, `-0.0344 to -0.0076`; nothing without one."""
     if comparison.low is None or comparison.high is None:
         return ""
-    return f"{format_difference(comparison.low)} to {format_difference(comparison.high)}"
+    widest = max(abs(comparison.low), abs(comparison.high))
+    return f"{format_difference(comparison.low, widest)} to {format_difference(comparison.high, widest)}"
 
 
 def format_difference_interval(comparison: Comparison) -> str:
     """Write `-0.0210 (-0.0344 to -0.0076)`: a difference with its simultaneous interval, if there is one."""
     ends = format_difference_ends(comparison)
-    return format_difference(comparison.difference) + (f" ({ends})" if ends else "")
+    widest = max((abs(end) for end in (comparison.low, comparison.high) if end is not None), default=None)
+    return format_difference(comparison.difference, widest) + (f" ({ends})" if ends else "")
 
 
 def format_p_value(p: float | None) -> str:
@@ -119,14 +128,14 @@ def format_half(half: float, value: float) -> str:
     >>> format_half(0.00402, 0.97), format_half(3e-9, 0.97), format_half(0.0, 0.97), format_half(3e-9, 5e-8)
     ('0.0040', '< 0.0001', '< 0.0001', '3e-09')
     """
-    return "< 0.0001" if half < 5e-5 and abs(value) >= 1e-3 else format_number(half)
+    return "< 0.0001" if half < 5e-5 and abs(value) >= 1e-3 else format_number(half, value)
 
 
 def format_interval(summary: Summary) -> str:
     """Write `0.9681 to 0.9761`, or a dash without an interval."""
     if summary.low is None:
         return "—"
-    return f"{format_number(summary.low)} to {format_number(summary.high)}"
+    return f"{format_number(summary.low, summary.mean)} to {format_number(summary.high, summary.mean)}"
 
 
 def format_count(count: int, noun: str) -> str:

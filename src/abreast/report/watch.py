@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from abreast.errors import RunError
-from abreast.report.collect import run_directories
+from abreast.report.collect import holds_runs, run_directories
 from abreast.report.formatting import format_count
 from abreast.report.text import headline
 from abreast.report.write import Report
-from abreast.runs.files import METRICS, RESULT, STATUS
+from abreast.runs.files import METRICS, REPORT, RESULT, STATUS
 from abreast.runtime.directory_lock import is_used
 
 PAUSE = 2.0  # seconds between two looks at the files
 SHARE = 5  # times as long as a report takes is the least time until the next one
 RELOAD = 5  # seconds after which the page loads itself again
+MOST_FILES = 100_000  # of others, that are looked at
 
 State = dict[str, tuple[int, int]]  # modification time and size of the files that change
 
@@ -30,8 +32,10 @@ def watch(
 ) -> Report:
     """Make the report now and whenever results change, until nothing of the sweeps is under way.
 
+    Files of runs that others trained do not say when these end: they are watched until Ctrl-C.
+
     Args:
-        directories: Directories of sweeps or of runs.
+        directories: Directories of sweeps or of runs, or what holds the runs of others.
         make: Makes the report; takes the seconds after which its page loads itself again, None for never.
         say: Shows a line on each report.
         sleep: Waits so many seconds.
@@ -44,16 +48,18 @@ def watch(
     """
     seen: State | None = None
     report, said, took = None, "", 0.0
+    is_foreign = not any(map(is_used, directories)) and not holds_runs(directories)
     while True:
-        is_under_way = any(map(is_used, directories))  # before the files are read: what ends later is seen
-        state = files_state(directories)
+        # Before the files are read: what ends later is seen.
+        is_under_way = is_foreign or any(map(is_used, directories))
+        state = (foreign_state if is_foreign else files_state)(directories)
         if state != seen or not is_under_way:
             begun = time.monotonic()
             try:
                 report = make(RELOAD if is_under_way else None)
                 line = _line(report)
             except RunError as error:
-                if not is_under_way:
+                if not is_under_way or (is_foreign and report is None):
                     raise
                 line = str(error) if state else "no run has begun yet"
             if report is not None and not is_under_way:
@@ -61,7 +67,7 @@ def watch(
                     return report
                 report = make(RELOAD)  # a run that no sweep holds
             if line != said:
-                say(line)
+                say(line if said or not is_foreign else f"{line} Watching until Ctrl-C")
             seen, said, took = state, line, time.monotonic() - begun
         sleep(max(PAUSE, SHARE * took))
 
@@ -78,6 +84,18 @@ def files_state(directories: Sequence[Path]) -> State:
                 except OSError:
                     continue
                 state[file] = (facts.st_mtime_ns, facts.st_size)
+    return state
+
+
+def foreign_state(paths: Sequence[Path]) -> State:
+    """As `files_state`, of every file that runs of others may be in."""
+    state: State = {}
+    for path in paths:
+        for file in [path] if path.is_file() else path.rglob("*"):
+            if len(state) < MOST_FILES and REPORT not in file.parts:
+                with suppress(OSError):  # it may be gone again
+                    facts = file.stat()
+                    state[str(file)] = (facts.st_mtime_ns, facts.st_size)
     return state
 
 

@@ -20,9 +20,10 @@ import yaml
 from abreast.cli.report import main
 from abreast.errors import AbreastError, RunError
 from abreast.report.readers import wire
-from abreast.report.readers.csv_files import read_csv, settings_of_name
+from abreast.report.readers.csv_files import read_csv
 from abreast.report.readers.foreign_sweep import collect_foreign
 from abreast.report.readers.metric_names import direction_of, split_stage
+from abreast.report.readers.run_names import settings_of_name
 from abreast.report.readers.settings import Choices
 from abreast.report.run import Run
 from abreast.report.write import write_report
@@ -142,7 +143,7 @@ def test_without_a_seed_rows_are_independent_repeats(tmp_path: Path) -> None:
 
 def test_percentages_are_not_held_to_the_range_of_shares(tmp_path: Path) -> None:
     report = write_report([write_table(tmp_path / "r.csv", percent=True)])
-    assert report.analysis.metric == "test/acc_raw"
+    assert report.analysis.metric == "test/acc_percent"
     group = report.analysis.tasks[0].groups[0]
     assert group.summary.mean == pytest.approx(81, abs=1)
     assert report.analysis.higher_is_better

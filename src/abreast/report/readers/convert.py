@@ -20,8 +20,13 @@ from abreast.report.settings import RunSettings
 from abreast.runtime.printable import printable
 from abreast.suggestions import did_you_mean, listed
 
-DATA = ("data", "dataset", "data_set", "dataset_name", "task_name")  # results on several are not compared
+# Results on several of these are not compared.
+DATA = (
+    *("data", "dataset", "data_set", "dataset_name", "task", "task_name", "benchmark", "game", "domain"),
+    *("env", "env_id", "env_name", "environment"),
+)
 MOST_SHOWN = 6
+PERCENT = "_percent"  # after the name of a share that is given as a percentage
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ def convert(kind: str, foreign: Sequence[ForeignRun], choices: Choices) -> Conve
         wanted = mode if name == metric else direction_of(name)
         known = lookup(base)
         if known is None or known.is_declared:
-            declare(base, wanted or "min")
+            declare(base, wanted or "min", title=_title(base))
         elif name == metric and known.mode != mode:
             keys[name] = f"{key}_{mode}"
             declare(f"{base}_{mode}", mode)
@@ -117,6 +122,14 @@ def _stage(name: str, names: Mapping[str, int]) -> tuple[str, str]:
     return stage, base
 
 
+def _title(base: str) -> str:
+    """`accuracy (%)` for `acc_percent`, `Error Rate` for `Error_Rate`."""
+    name = base.removesuffix(PERCENT)
+    known = lookup(ALIASES.get(name.lower(), name.lower()))
+    text = name.replace("_", " ") if known is None or known.is_declared else known.title
+    return f"{text} (%)" if base != name else text
+
+
 def _key(name: str, names: Mapping[str, int], foreign: Sequence[ForeignRun]) -> str:
     """`test/accuracy` for `test_acc`."""
     stage, base = _stage(name, names)
@@ -127,7 +140,8 @@ def _key(name: str, names: Mapping[str, int], foreign: Sequence[ForeignRun]) -> 
         values = [run.results()[name] for run in foreign if name in run.results()]
         if all(low <= value <= high for value in values):
             return f"{stage}/{alias}"
-        base = f"{base}_raw"  # a percentage, which has not the range of the metric
+        is_percent = (low, high) == (0, 1) and all(0 <= value <= 100 for value in values)
+        base += PERCENT if is_percent else "_raw"  # not in the range of the metric
     return f"{stage}/{re.sub(r'[^A-Za-z0-9_.@+-]', '_', base)[:60]}"
 
 

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from abreast.config.identity import Scalar
 from abreast.errors import RunError
-from abreast.report.readers.foreign_run import ForeignRun, as_number, as_scalar, flat
+from abreast.report.readers.csv_rows import runs_of_rows
+from abreast.report.readers.csv_shapes import row_a_run
+from abreast.report.readers.csv_table import INDEX, Row, read_rows
+from abreast.report.readers.foreign_run import ForeignRun, as_number, flat
 from abreast.report.readers.hparams import read_hparams
-from abreast.report.readers.metric_names import is_measured, is_metric
+from abreast.report.readers.metric_names import NOT_RESULTS, is_metric, split_stage
+from abreast.report.readers.run_names import settings_of_name
 from abreast.runs.files import REPORT
-from abreast.runs.small_file import read_text
 
-MOST_ROWS, MOST_COLUMNS, MOST_FILES = 1_000_000, 2_000, 10_000
-EPOCHS = ("epoch", "step", "iteration", "global_step")
+MOST_FILES = 10_000
+EPOCHS = ("epoch", "step", "iteration", "global_step", "timestep", "timesteps", "total_timesteps", "env_step")
 FOLD = re.compile(r"split(\d{1,4})_test_(\w+)")
-_PAIR = re.compile(r"([A-Za-z][\w.]*?)=([^\s_,/]+)")
-_BEFORE_PAIR = re.compile(r"[_/,\s](?=[A-Za-z][\w.]*?=)")
-_SEED = re.compile(r"(?:^|[\s_\-./])(seed|rng)[_\-]?(\d+)", re.IGNORECASE)
-
-Row = dict[str, str]
 
 
 def read_csv(path: Path, metric: str | None = None) -> list[ForeignRun]:
@@ -34,37 +28,32 @@ def read_csv(path: Path, metric: str | None = None) -> list[ForeignRun]:
         path: The file.
         metric: A column that is a result, whatever its name.
     """
-    rows = read_rows(path)
-    columns = list(rows[0])
-    if any(FOLD.fullmatch(column) for column in columns):
-        return _cross_validation(path, rows)
-    epoch = next((column for column in columns if column.lower() in EPOCHS), None)
-    if epoch is not None:
-        settings = [
-            c for c in columns if not is_metric(c) and c.lower() not in EPOCHS and not _varies(rows, c)
-        ]
-        return _curves(path, rows, settings)
-    results = [column for column in columns if column == metric or _is_result(rows, column)]
-    runs = []
-    for number, row in enumerate(rows, 1):
-        run = ForeignRun(path, f"{path.name} row {number}")
-        run.settings = {column: as_scalar(row[column]) for column in row if column not in results}
-        run.final = {name: n for name in results if (n := as_number(row[name])) is not None}
-        if not all(map(math.isfinite, run.final.values())) or len(run.final) == 0:
-            run.status, run.reason = "failed", "its row has no finite result"
-        runs.append(run)
-    return runs
+    table = read_rows(path)
+    if any(FOLD.fullmatch(column) for column in table[0]):
+        return _cross_validation(path, table)
+    rows = row_a_run(table, metric)
+    is_history, has_epochs = _is_history(rows), any(column.lower() in EPOCHS for column in rows[0])
+    for row in rows:
+        row.pop(INDEX, None)
+    settings = [
+        c
+        for c in rows[0]
+        if not is_metric(c) and c.lower() not in EPOCHS and not _varies(rows, c) and c != metric
+    ]
+    # A row for each epoch, not for each run with the epoch that it has reached.
+    groups = {tuple(row[column] for column in settings) for row in rows}
+    is_curve = has_epochs and (len(rows) == 1 or len(groups) < len(rows))
+    return _curves(path, rows, settings) if is_history or is_curve else runs_of_rows(path, rows, metric)
 
 
-def _is_result(rows: Sequence[Row], column: str) -> bool:
-    """Whether a column of numbers is a result: by its name, or as most runs have other fractions there."""
-    values = [row[column] for row in rows if row[column].strip()]
-    numbers = [as_number(value) for value in values]
-    if not values or any(number is None for number in numbers) or "seed" in column.lower():
-        return False
-    fractions = [number for number in numbers if number is not None and not float(number).is_integer()]
-    is_other_everywhere = len(rows) > 3 and min(2 * len({*values}), 2 * len(fractions)) > len(rows)
-    return is_metric(column) or is_measured(column) or is_other_everywhere
+def _is_history(rows: Sequence[Row]) -> bool:
+    """Whether a table is the history of a training that pandas wrote: `loss` and `val_loss` by epoch."""
+    columns = [column for column in rows[0] if column != INDEX]
+    validated = {base for stage, base in map(split_stage, columns) if stage == "val"}
+    is_by_epoch = [row.get(INDEX) for row in rows] == [str(number) for number in range(len(rows))]
+    results = [column for column in columns if is_metric(column)]
+    others = [column for column in columns if column not in results and not NOT_RESULTS.fullmatch(column)]
+    return len(rows) > 1 and is_by_epoch and not others and any(base in results for base in validated)
 
 
 def read_csv_folder(folder: Path, metric: str | None = None) -> list[ForeignRun]:
@@ -91,55 +80,6 @@ def _named(runs: list[ForeignRun], path: Path, folder: Path) -> list[ForeignRun]
         run.name = str(parts) if len(runs) == 1 else f"{parts} {run.name}"
         run.settings = {**(settings_of_name(str(parts)) if given is None else given), **run.settings}
     return runs
-
-
-def settings_of_name(name: str) -> dict[str, Scalar]:
-    """The settings that a name tells: `lr=0.1_seed=3`, `adam_seed3`; what is left of it is `run`.
-
-    >>> settings_of_name("adam_lr=0.1_seed3")
-    {'run': 'adam', 'lr': 0.1, 'seed': 3}
-    """
-    spaced = _BEFORE_PAIR.sub(" ", name)
-    settings = {key: as_scalar(value) for key, value in _PAIR.findall(spaced)}
-    rest = _PAIR.sub(" ", spaced)
-    for key, value in _SEED.findall(rest):
-        settings[key.lower()] = int(value[:15])
-    rest = re.sub(r"version_\d+|[\s/_,\-]+", " ", _SEED.sub(" ", rest)).strip()
-    return {**({"run": rest} if rest else {}), **settings}
-
-
-def read_rows(path: Path) -> list[Row]:
-    """The rows of a CSV or TSV file by column.
-
-    Raises:
-        RunError: It is not one, or too large; the message names the file and the line.
-    """
-    text = read_text(path).removeprefix("\ufeff")
-    head = text[: text.find("\n") + 1] or text
-    delimiter = max(",;\t", key=head.count)
-    rows: list[Row] = []
-    try:
-        reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
-        columns = [column.strip() for column in next(reader, [])]
-        if len(columns) > MOST_COLUMNS or len({*columns}) < len(columns):
-            raise RunError(f"{path}: line 1: the columns must have different names, at most {MOST_COLUMNS}")
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            if len(cells) != len(columns):
-                raise RunError(
-                    f"{path}: line {reader.line_num}: {len(cells)} cells in a table of {len(columns)} columns"
-                )
-            rows.append(dict(zip(columns, cells, strict=True)))
-            if len(rows) > MOST_ROWS:
-                raise RunError(f"{path}: more than {MOST_ROWS} rows")
-    except csv.Error as error:
-        raise RunError(f"{path}: not a CSV file ({error})") from None
-    if not rows:
-        raise RunError(f"{path}: holds no rows below its header")
-    for row in rows:
-        row.pop("", None)  # the index that pandas writes
-    return rows
 
 
 def _varies(rows: Sequence[Row], column: str) -> bool:

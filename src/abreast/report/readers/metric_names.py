@@ -41,6 +41,8 @@ NOT_RESULTS = re.compile(
     re.IGNORECASE,
 )
 
+_UNIT = re.compile(r"\s*(\([^()]{1,12}\)|\[[^\[\]]{1,12}\]|%)\s*$")  # `accuracy (%)`, `time [s]`
+
 
 def _words(name: str) -> list[str]:
     parted = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
@@ -53,6 +55,7 @@ def split_stage(name: str) -> tuple[str, str]:
     >>> split_stage("val_acc"), split_stage("Loss/train"), split_stage("accuracy")
     (('val', 'acc'), ('train', 'Loss'), ('', 'accuracy'))
     """
+    name = _UNIT.sub("", name) or name
     parts = [part for part in re.split(r"[/._\-\s]+", name) if part]
     if len(parts) > 1 and parts[0].lower() in PREFIXES:
         parts, name = parts[1:], "_".join(parts[1:])
@@ -83,11 +86,13 @@ def direction_of(name: str) -> Mode | None:
 
 def is_measured(name: str) -> bool:
     """Whether a name is that of a time or a count that was measured; not that of a learning rate."""
+    name = _UNIT.sub("", name)
     return NOT_RESULTS.fullmatch(name) is not None and "lr" not in _words(name) and "rate" not in _words(name)
 
 
 def is_metric(name: str) -> bool:
     """Whether a name is that of a result."""
+    name = _UNIT.sub("", name)
     if NOT_RESULTS.fullmatch(name):
         return False
     return direction_of(name) is not None and not name.lower().startswith(("param", "loss_fn"))

@@ -17,11 +17,19 @@ SEEDS = (
     *("seed", "random_seed", "random_state", "rng_seed", "manual_seed", "global_seed"),
     *("seed_everything", "rng"),
 )
+# What repeats are counted by. Each is the seed only where its numbers come again under other settings: else
+# it numbers the runs.
+REPEATS = (
+    *("rep", "repeat", "repetition", "replicate", "replication", "run", "run_number", "trial", "trial_id"),
+    *("run_id", "run_idx", "rep_id", "restart", "init", "split", "split_id", "seed_id", "seed_idx"),
+)
 NEITHER = re.compile(
-    r"(.*[_./])?(run_?id|run_?name|uuid|timestamp|date|host(name)?|user|log_?dir|output_?dir|save_?dir|"
-    r"checkpoint_?(dir|path)|device|num_workers|_wandb.*)",
+    r"(.*[_./])?(run_?id|run_?name|uuid|guid|timestamp|date(time)?(_.*)?|created(_at)?|updated|host(name)?|"
+    r"user(name)?|log_?dir|output_?dir|save_?dir|checkpoint_?(dir|path)|device|num_workers|comments?|notes?|"
+    r"remarks?|tags|sweep|git_?(hash|commit|sha)|commit|_wandb.*)",
     re.IGNORECASE,
 )
+_ID = re.compile(r"(id|idx|index|number|no|nr|#|job|job_?id|experiment_?id|exp_?id)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,21 @@ def seed_key(foreign: Sequence[ForeignRun], choices: Choices) -> str | None:
             )
         if varied or alike:
             return (varied or alike)[0]
+    for name in REPEATS:
+        for key in keys:
+            if re.sub(r"[\s\-]+", "_", by_name[key]) == name and _counts_repeats(foreign, key):
+                return key
     return None
+
+
+def _counts_repeats(foreign: Sequence[ForeignRun], key: str) -> bool:
+    """Whether whole numbers come again under other settings, or count all runs of the only setting."""
+    values = [run.settings.get(key) for run in foreign]
+    if not all(type(value) is int for value in values) or len({*values}) < 2:
+        return False
+    others = [name for name in settings_keys(foreign, key, Choices()) if name.lower() not in REPEATS]
+    groups = {tuple(run.settings.get(name) for name in others) for run in foreign}
+    return len({*values}) < len(values) or len(groups) == 1
 
 
 def settings_keys(foreign: Sequence[ForeignRun], seed: str | None, choices: Choices) -> list[str]:
@@ -72,7 +94,20 @@ def settings_keys(foreign: Sequence[ForeignRun], seed: str | None, choices: Choi
             raise RunError(f"--settings {missing[0]}: no run has this setting. Available: "
                            f"{listed([printable(key) for key in keys][:30])}")  # fmt: skip
         return list(choices.settings)
-    return [key for key in keys if not NEITHER.fullmatch(key)]
+    return [key for key in keys if not NEITHER.fullmatch(key) and not _is_id(foreign, key, keys)]
+
+
+def _is_id(foreign: Sequence[ForeignRun], key: str, keys: Sequence[str]) -> bool:
+    """Whether a setting only tells runs apart: another one for each, while other settings recur."""
+    values = [run.settings.get(key) for run in foreign]
+    if len({*values}) < len(values) or len(values) < 3:
+        return False
+    is_number = all(type(value) is int for value in values)
+    last = re.split(r"[./]", key.lower())[-1]
+    if not (_ID.fullmatch(last) or last in REPEATS if is_number else all(type(v) is str for v in values)):
+        return False
+    recurring = ({run.settings.get(other) for run in foreign} for other in keys if other != key)
+    return any(1 < len(seen) < len(values) for seen in recurring)
 
 
 def seed_numbers(foreign: Sequence[ForeignRun], seed: str | None) -> dict[Scalar, int]:
