@@ -13,7 +13,7 @@ import torch
 from abreast.build import step_graphs
 from abreast.learner.checkpoint import load
 from abreast.runs.directory import RunDirectory
-from abreast.stacking import layout
+from abreast.stacking import chunk_step, layout, steppers
 from abreast.stacking.build import Job, Outcome
 from abreast.stacking.chunk import Chunk
 from abreast.stacking.grouping import plan
@@ -29,8 +29,9 @@ Configs = list[dict[str, Any]]
 
 @pytest.fixture
 def recorded(monkeypatch: pytest.MonkeyPatch) -> list[RecordedGraph]:
-    """Lets stacks be recorded; gives the graphs."""
+    """Lets stacks be recorded; gives the graphs. Steps that are executed are those of the same device."""
     monkeypatch.setattr(step_graphs, "CudaGraph", RecordedGraph)
+    monkeypatch.setattr(chunk_step, "steppers", steppers.device_steppers)
     RecordedGraph.made.clear()
     return RecordedGraph.made
 
@@ -59,7 +60,14 @@ def left(folder: Path) -> dict[str, Any]:
     return results
 
 
-@pytest.mark.parametrize("overrides", [("model.norm=batch",), ("trainer.gradient_clip_val=0.3",)])
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("model.norm=batch", "optim=adam", "optim.amsgrad=true"),  # by their optimizers
+        ("trainer.gradient_clip_val=0.3",),
+        ("optim=adagrad", "schedule=cosine"),
+    ],
+)
 def test_every_lane_is_bitwise_that_of_executed_steps(
     overrides: tuple[str, ...], recorded: list[RecordedGraph], tmp_path: Path
 ) -> None:
@@ -97,8 +105,8 @@ def test_a_lane_that_diverges_leaves_the_others_and_the_rest_is_recorded_again(
     ("overrides", "reason"),
     [
         (("model.dropout=0.1",), "dropout draws from a generator of each lane"),
-        (("schedule=cosine",), "schedule.interval=step changes the lanes' learning rates"),
-        (("optim=adagrad",), "Adagrad may count its steps"),
+        (("optim=adamax", "schedule=cosine"), "schedule.interval=step changes the lanes' learning rates"),
+        (("optim=muon",), "MuonAdamW may count its steps"),
     ],
 )
 def test_what_is_not_recorded_says_why(

@@ -16,7 +16,7 @@ from abreast.stacking.optimizer_state import ParameterSlice, cloned
 from abreast.stacking.parameters import StackedState
 from abreast.stacking.slab_rules import flags
 from abreast.stacking.slab_update import SlabUpdate
-from abreast.stacking.steppers import exact_width
+from abreast.stacking.update_check import exact_width
 from support.helpers import same
 
 LANES = 4
@@ -107,6 +107,11 @@ class Pair:
         self.update = SlabUpdate(on, self.lanes, self.state, width)
 
     def step(self, *, spoiled: int | None = None) -> None:
+        self.step_alone(spoiled)
+        self.update.step()
+
+    def step_alone(self, spoiled: int | None) -> None:
+        """Draw gradients, and step the optimizers of their own; those of a lane may be spoiled."""
         for lane, net in enumerate(self.others):
             for parameter, gradients in zip(net, self.state.gradients.values(), strict=True):
                 noise = torch.randn(parameter.shape, generator=self.generator)
@@ -116,7 +121,6 @@ class Pair:
                 gradients[lane] = parameter.grad
         for optimizer in self.alone:
             optimizer.step()
-        self.update.step()
 
     def check(self, lanes: Sequence[int] = range(LANES)) -> None:
         for lane in lanes:

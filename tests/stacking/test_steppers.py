@@ -12,7 +12,7 @@ from torch.optim import Adam
 from abreast.stacking import chunk_step, steppers
 from abreast.stacking.grouping import plan
 from abreast.stacking.slab_update import SlabUpdate
-from abreast.stacking.steppers import exact_width
+from abreast.stacking.update_check import exact_width
 
 Configs = Callable[..., list[dict[str, Any]]]
 Both = Callable[..., list[tuple[Path, Path]]]

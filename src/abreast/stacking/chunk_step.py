@@ -17,12 +17,13 @@ from abreast.learner.module import Learner
 from abreast.optim.capturable import plain_settings, prepare_recording, why_not_recorded
 from abreast.runtime.cuda_graph import StepGraphs
 from abreast.stacking.custom_losses import CustomLosses
+from abreast.stacking.device_update import DeviceUpdate
 from abreast.stacking.loader import StackBlock
 from abreast.stacking.losses import StackedLoss
 from abreast.stacking.optimizers import OptimizerGroup
 from abreast.stacking.parameters import BufferPool, StackedState
 from abreast.stacking.shared_batches import repeat_by_lane
-from abreast.stacking.steppers import Stepper, steppers
+from abreast.stacking.steppers import Stepper, device_steppers, steppers
 
 OnError = Callable[[Mapping[int, Exception]], None]
 
@@ -107,22 +108,30 @@ class ChunkStep:
         Args:
             configs: The lanes' configurations.
         """
-        optimizers = [group.optimizer for group in self.groups]
+        device = self._mean.device
+        is_on_device = device.type != "cpu" or graphs_unless(None, configs[0]).is_on(device)
+        if is_on_device:
+            self.steppers = device_steppers(self.groups, self.state)
+        individual = [stepper for stepper in self.steppers if isinstance(stepper, OptimizerGroup)]
+        optimizers = [group.optimizer for group in individual]
         lanes = zip(configs, self.learners, strict=True)
         reasons = (
-            self._why_not(),
+            self._why_not(individual),
             *(why_not_recorded(optimizer) for optimizer in optimizers),
             *(why_no_graphs(cfg, learner.step_config) for cfg, learner in lanes),
         )
         self.graphs = graphs_unless(next(filter(None, reasons), None), configs[0])
-        is_recorded = self.graphs.is_on(self._mean.device)
-        prepare_recording(optimizers, is_recorded)
-        if not is_recorded:  # one update for several optimizers counts its steps on the host
+        prepare_recording(optimizers, self.graphs.is_on(device))
+        if not is_on_device:
             self.steppers = steppers(self.groups, self.state)
 
-    def _why_not(self) -> str | None:
-        """Why a stack's steps cannot be recorded, though those of an individual run may be."""
-        schedules = [learner.schedule for learner in self.learners]
+    def _why_not(self, individual: Sequence[OptimizerGroup]) -> str | None:
+        """Why a stack's steps cannot be recorded, though those of an individual run may be.
+
+        Args:
+            individual: The optimizers that take their own steps.
+        """
+        schedules = [group.schedule for group in individual]
         if any(schedule is not None and schedule.interval == "step" for schedule in schedules):
             return "schedule.interval=step changes the lanes' learning rates with every step"
         if any(isinstance(layer, nn.modules.dropout._DropoutNd) for layer in self.learners[0].net.modules()):
@@ -135,7 +144,8 @@ class ChunkStep:
         """The plain numbers of the optimizers, which change between blocks alone where steps are recorded."""
         if not self.graphs.is_on(self._mean.device):
             return None
-        return plain_settings(group.optimizer for group in self.groups)
+        steppers = self.steppers
+        return plain_settings(group.optimizer for group in steppers if isinstance(group, OptimizerGroup))
 
     def take(self, batch: MiniBatch, settings: object, on_error: OnError) -> tuple[StepRecord, Tensor | None]:
         """Train on a mini-batch.
@@ -149,9 +159,13 @@ class ChunkStep:
             What the step leaves, and the norm of each lane's gradient `[K]` if it is sampled.
         """
         step = partial(self._step, batch, on_error)
+        updates = [stepper for stepper in self.steppers if isinstance(stepper, DeviceUpdate)]
+        for update in updates:
+            update.prepare()
         if self.graphs.is_on(batch.positions.device):
             rows = batch.block.rows
-            kind = (batch.is_sampled, rows.inputs.data_ptr(), rows.targets.data_ptr())
+            flags = [tuple(update.on.items()) for update in updates]
+            kind = (batch.is_sampled, rows.inputs.data_ptr(), rows.targets.data_ptr(), *flags)
             results = self.graphs.run(kind, settings, [batch.positions], step)
         else:
             results = step(batch.positions)
@@ -172,12 +186,21 @@ class ChunkStep:
         self.net.backward(gradient)
         if self.loss.errors:
             on_error(self.loss.errors)
+        self._freeze(saved)
         norms = [self.state.gradient_norms()] if batch.is_sampled else []
         for parameters, config in self._clipped:
             clip(parameters, config)
         for stepper in self.steppers:
             self._update(stepper, on_error)
         return [scores, self.learners[0].loss.labels(targets), *saved, *norms]
+
+    def _freeze(self, saved: list[Tensor]) -> None:
+        """On a device, for which nothing waits: a lane whose loss is not finite is updated no more."""
+        updates = [stepper for stepper in self.steppers if isinstance(stepper, DeviceUpdate)]
+        if updates:
+            (losses,) = self.loss.values([saved])
+            for update in updates:
+                update.freeze(losses.isfinite())
 
     def _update(self, stepper: Stepper, on_error: OnError) -> None:
         """Step an optimizer; one that raises fails its lanes alone, and is stepped no more."""

@@ -68,7 +68,7 @@ def _add_quotient(weight: Tensor, factor: Tensor, one: Tensor, other: Tensor, sc
 def sgd_coefficients(s: Columns, step: Column) -> dict[str, Column]:
     """The factors in `sgd`."""
     used = {key: s[key] for key in ("momentum", "weight_decay")}
-    return {**used, "-lr": -s["lr"], "new": 1 - s["dampening"]}
+    return {**used, "-lr": -s["lr"], "new": np.where(step == 1, 1.0, 1 - s["dampening"])}
 
 
 def sgd(tile: Tile, c: Mapping[str, Tensor], on: Flags) -> None:
