@@ -169,7 +169,8 @@ def _cell(count: int, total: int, side: int) -> Pixels:
     ImageDraw.Draw(mask).text((side / 2, side / 2), text, fill=255, font=_font(), anchor="mm")
     covered = np.asarray(mask, np.float32) / 255
     shade, ink = 255 * (1 - share**0.5), 255 if share > 0.25 else 0
-    return np.round(shade + (ink - shade) * covered).astype(np.uint8)
+    cell: Pixels = np.round(shade + (ink - shade) * covered).astype(np.uint8)
+    return cell
 
 
 @lru_cache(maxsize=4096)

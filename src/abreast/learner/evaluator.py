@@ -119,9 +119,10 @@ class Evaluator(LightningModule):
         self.values.update({name: value for name, value in values.items() if math.isfinite(value)})
         if confusion is not None:
             self.confusion = confusion.tolist()
-            for name, row, hits in zip(self.classes, confusion, confusion.diagonal(), strict=True):
-                if row.sum() > 0:
-                    self.values[f"{stage}/accuracy/{name}"] = _rounded(hits / row.sum())
+            shares = (confusion.diagonal() / confusion.sum(1)).tolist()  # nan for a class without examples
+            of_class = zip(self.classes, map(_shortest, shares), strict=True)
+            known = {name: share for name, share in of_class if math.isfinite(share)}
+            self.values |= {f"{stage}/accuracy/{name}": share for name, share in known.items()}
 
     def validation_step(self, batch: Batch | Block, batch_idx: int) -> None:
         """Measure validation examples."""
@@ -143,5 +144,9 @@ class Evaluator(LightningModule):
 
 
 def _rounded(value: Tensor) -> float:
+    return _shortest(value.item())
+
+
+def _shortest(value: float) -> float:
     """The shortest decimal that float32 can tell apart: 0.9833333, not 0.9833333492279053."""
-    return float(f"{value.item():.7g}")
+    return float(f"{value:.7g}")

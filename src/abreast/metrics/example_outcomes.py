@@ -36,6 +36,10 @@ class OutcomeCollector:
         else:
             values = (scores - targets).square().flatten(1).mean(1).float()
             counted = torch.ones_like(values, dtype=torch.bool)
+        self.add(values, counted)
+
+    def add(self, values: Tensor, counted: Tensor) -> None:
+        """Add the values of the next examples `[N]`, and which of them count, bool `[N]`."""
         self._held.append((values, counted))
 
     def close(self) -> None:

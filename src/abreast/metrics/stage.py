@@ -24,13 +24,13 @@ from abreast.metrics.worst_examples import WorstExamples
 
 ROWS_HELD = 1 << 16  # examples kept before they are folded into the metrics
 SUMS = ("losses", "weights")
+ECE_BINS = 15  # Guo et al. 2017, arXiv 1706.04599
 
 Options: TypeAlias = dict[str, Any]  # what torchmetrics' multiclass metrics take; empty for regression
 # How each metric of the registry but the loss is made.
 FACTORIES: dict[str, Callable[[Options], Metric]] = {
     "accuracy": lambda options: MulticlassAccuracy(average="micro", **options),
-    # 15 bins: Guo et al. 2017, arXiv 1706.04599
-    "ece": lambda options: MulticlassCalibrationError(n_bins=15, **options),
+    "ece": lambda options: MulticlassCalibrationError(n_bins=ECE_BINS, **options),
     "mae": lambda options: MeanAbsoluteError(),
     "r2": lambda options: R2Score(),
 }

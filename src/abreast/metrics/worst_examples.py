@@ -8,6 +8,21 @@ from torch import Tensor
 PASSED_OVER = 2.0  # in place of a probability
 
 
+def of_true_class(probabilities: Tensor, targets: Tensor, ignore_index: int | None = None) -> Tensor:
+    """The probabilities of the true classes `[..., N]`; `PASSED_OVER` for what is no label, or ignored.
+
+    Args:
+        probabilities: `[..., N, C]`.
+        targets: Labels `[..., N]`.
+        ignore_index: A label whose examples do not count.
+    """
+    labels = targets.clamp(0, probabilities.shape[-1] - 1)
+    passed_over = labels != targets
+    if ignore_index is not None:
+        passed_over |= targets == ignore_index
+    return probabilities.gather(-1, labels[..., None])[..., 0].masked_fill(passed_over, PASSED_OVER)
+
+
 class WorstExamples:
     """The probability of the true class of each tested example, collected from the scores of the test.
 
@@ -27,12 +42,11 @@ class WorstExamples:
     def take(self, scores: Tensor, targets: Tensor) -> None:
         """Add scores `[N, C]` and labels `[N]` of the next examples; only labels of classes count."""
         probabilities = scores.softmax(1)
-        labels = targets.clamp(0, scores.shape[1] - 1)
-        passed_over = labels != targets
-        if self.ignore_index is not None:
-            passed_over |= targets == self.ignore_index
-        of_true = probabilities.gather(1, labels[:, None])[:, 0].masked_fill(passed_over, PASSED_OVER)
         confidences, predictions = probabilities.max(1)
+        self.add(of_true_class(probabilities, targets, self.ignore_index), predictions, confidences)
+
+    def add(self, of_true: Tensor, predictions: Tensor, confidences: Tensor) -> None:
+        """Add the next examples, `[N]` each: as `of_true_class`, predictions, their probabilities."""
         self._held.append((of_true, predictions, confidences))
 
     def close(self) -> None:

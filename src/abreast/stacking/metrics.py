@@ -13,8 +13,10 @@ from abreast.losses import Loss
 from abreast.metrics.batched import BatchedMetric
 from abreast.metrics.request import SCORES
 from abreast.metrics.stage import ROWS_HELD, StageMetrics
+from abreast.stacking.tested_classes import TestedClasses
 
 COUNTED = {"loss", "accuracy"}  # what is counted for all lanes at once
+TESTED = {*COUNTED, "ece"}  # and in a test
 _Batch: TypeAlias = tuple[Tensor, Tensor, Tensor]  # losses [K], scores [K, B, C], targets [K, B]
 
 
@@ -38,12 +40,15 @@ class StackMetrics:
         self.stage_metrics = stage_metrics
         first = stage_metrics[0]
         usual = {metric.name for metric in first.measured} - first.requested.keys()
-        self.counts_here = not first.full and usual == COUNTED
+        self._ignored = [loss.ignore_index if loss.ignores else None for loss in losses]
+        self._tested: TestedClasses | None = None
+        if first.full and usual == TESTED and not mixed and self._ignored == [None] * len(losses):
+            self._tested = TestedClasses(stage_metrics)
+        self.counts_here = self._tested is not None or (not first.full and usual == COUNTED)
         prototypes = {name: request.prototype for name, request in first.requested.items()}
         self._batched = {name: m for name, m in prototypes.items() if isinstance(m, BatchedMetric)}
         self._by_lane = [name for name in prototypes if name not in self._batched]
         self._states: dict[str, dict[str, Tensor]] = {}  # of `_batched`: [K, ...] each
-        self._ignored = [loss.ignore_index if loss.ignores else None for loss in losses]
         self._held: list[_Batch] = []
         self._examples = 0
         self._sums: list[Tensor] = []  # [K] each: weighted losses, weights, hits, examples that count
@@ -78,6 +83,8 @@ class StackMetrics:
             targets.new_full(targets.shape[:1], targets.shape[1]) if counted is None else counted.sum(1),
         ]
         self._sums = [old + new for old, new in zip(self._sums, sums, strict=True)] if self._sums else sums
+        if self._tested is not None:
+            self._tested.take(scores, targets, hits)
         if self._batched or self._by_lane:
             self._measure_requested(scores, targets, counted)
 
@@ -188,6 +195,9 @@ class StackMetrics:
         accuracies = torch.where(counted == 0, 0.0, hits / torch.where(counted == 0, 1.0, counted))
         by_lane = zip((loss_sums / weight_sums).unbind(), accuracies.unbind(), strict=True)
         values = [{"loss": loss, "accuracy": accuracy} for loss, accuracy in by_lane]
+        if self._tested is not None:
+            for lane, error, confusion in zip(values, *self._tested.compute(), strict=True):
+                lane |= {"ece": error, "confusion": confusion}
         states, self._states = self._states, {}
         for name in self.stage_metrics[0].requested:
             if name in self._batched:
