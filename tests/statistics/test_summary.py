@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from scipy import stats
 
 from abreast.statistics.summary import summarise
 
@@ -18,8 +19,51 @@ def test_summary_of_the_sleep_data() -> None:
     assert found.n == 10
     assert found.mean == pytest.approx(0.75)
     assert found.sd == pytest.approx(1.78901, abs=1e-5)
-    assert found.half == pytest.approx(2.262157 * 1.78901 / math.sqrt(10), abs=1e-5)
-    assert found.low == pytest.approx(found.mean - found.half)
+    error = 1.78901 / math.sqrt(10)
+    assert found.low == pytest.approx(0.75 - 2.262157 * error, abs=1e-5)
+    # The longer tail is above: there Hall's transformation of t, as it is printed, has Student's quantile.
+    assert found.high is not None
+    assert hall((0.75 - found.high) / error, list(DRUG_1.values())) == pytest.approx(-2.262157, abs=1e-4)
+
+
+def hall(t: float, values: list[float]) -> float:
+    """Hall (1992), J. R. Stat. Soc. B 54, 221-228: the transformed t statistic of skewed values."""
+    n, g = len(values), float(stats.skew(values))
+    return t + g * t**2 / (3 * math.sqrt(n)) + g**2 * t**3 / (27 * n) + g / (6 * math.sqrt(n))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(
+    "values", [[1.0, 2.0, 4.0, 9.0], [1.0, 1.1, 1.2, 1.3, 9.0], [0, 0.01, 0.02, 0.013, 0.007, 0.003, 1.0]]
+)
+def test_the_interval_is_the_wider_of_student_and_hall(values: list[float], sign: int) -> None:
+    values = [sign * value for value in values]
+    found, n = summarise(values), len(values)
+    assert found.mean is not None
+    assert found.sd is not None
+    assert found.low is not None
+    assert found.high is not None
+    quantile, error = stats.t.ppf(0.975, n - 1), found.sd / math.sqrt(n)
+    for end in (found.low, found.high):
+        of_student = abs(found.mean - end) / error
+        of_hall = abs(hall((found.mean - end) / error, values))
+        assert of_student >= quantile - 1e-9
+        assert min(abs(of_student - quantile), abs(of_hall - quantile)) < 1e-9
+    assert (found.high - found.mean > found.mean - found.low) == (sign == 1)
+
+
+def test_of_three_values_an_end_is_at_most_half_as_far_again() -> None:
+    found = summarise([0.0, 0.0, 1.0])
+    assert found.mean is not None
+    assert found.low is not None
+    assert found.high is not None
+    assert found.high - found.mean == pytest.approx(1.5 * (found.mean - found.low))
+
+
+def test_values_that_cannot_be_squared_are_those_of_collapsed_runs() -> None:
+    found = summarise([1.0, 2.0, 4.0, 1e200, -1e155, math.inf, math.nan])
+    assert (found.n, found.collapsed) == (3, 4)
+    assert found.low == summarise([1.0, 2.0, 4.0]).low
 
 
 @pytest.mark.parametrize(

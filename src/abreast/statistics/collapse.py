@@ -7,6 +7,12 @@ import math
 from scipy import special
 
 FALSE_ALARM = 1e-3  # probability that a run at chance is not recognised as one
+MOST = 1e150  # the square of a larger value is infinite
+
+
+def is_usable(value: float) -> bool:
+    """Tell whether a value can be averaged: it is finite and at most `MOST`; else its run collapsed."""
+    return abs(value) <= MOST
 
 
 def is_collapsed(value: float, chance: float, examples: int) -> bool:

@@ -33,8 +33,9 @@ class Contrasts:
         df: Degrees of freedom of the error.
         critical: Ratio of difference and error above which a difference is significant.
         blocked: Whether what common blocks share was taken out.
-        shared: How much of the errors is that of the reference, from 0 to 1 (half of it or more), shape
-            (data sets,). Comparisons with a reference that has hardly any error are independent.
+        shared: How far critical values lie between those of independent comparisons (0) and Dunnett's (1),
+            shape (data sets,). Comparisons with a reference that has hardly any error are independent; with
+            one that has half of it they correlate by 0.5. Between, critical values fall by the square.
         tested: Whether a test is possible: two values at least in the group and in the reference.
         groups: Number of groups that the critical values count.
     """
@@ -126,8 +127,10 @@ def contrasts(
     groups = max(2, int(enough.sum(1).max()))
     own_parts = np.stack(own, axis=1)
     mine = own_parts[rows, reference][:, None]
-    share = np.where(tested, 1.0, 0.0) * mine / np.maximum(own_parts + mine, 1e-300)
-    shared = np.minimum(1.0, 2 * share.sum(1) / np.maximum(tested.sum(1), 1))
+    # Comparisons i and j correlate by the root of the product of the reference's shares of their variances.
+    root = np.where(tested, np.sqrt(mine / np.maximum(own_parts + mine, 1e-300)), 0.0)
+    correlation = (root.sum(1) / np.maximum(tested.sum(1), 1)) ** 2
+    shared = np.minimum(1.0, 2 * correlation) ** 2
     limits = critical(groups, result["df"], family, alpha)
     if family != "pairs":
         apart = independent_critical(groups, result["df"], alpha)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from abreast.statistics.collapse import is_share_higher
+from abreast.statistics.collapse import is_share_higher, is_usable
 from abreast.statistics.comparison import (
     ALPHA,
     NOT_WORSE,
@@ -83,8 +83,8 @@ def compare(
     """Compare every group with the reference, with one error rate for all claims (docs/statistics.md).
 
     Args:
-        groups: The values to test, by group and block, without the collapsed runs. A value that is not finite
-            counts as that of a collapsed run.
+        groups: The values to test, by group and block, without the collapsed runs. One that is not finite, or
+            beyond `MOST`, counts as that of a collapsed run.
         higher_is_better: Direction of the metric.
         selection: The validation metric by group and block. The reference is the group with the best mean in
             it, so that the values which are tested did not choose it. Without it (or where it is empty) the
@@ -163,7 +163,7 @@ def _apart(
     lost: dict[K, SeedValues] = {name: dict(values) for name, values in collapsed.items() if values}
     kept: dict[K, SeedValues] = {}
     for name, values in groups.items():
-        fallen = {block: value for block, value in values.items() if not np.isfinite(value)}
+        fallen = {block: value for block, value in values.items() if not is_usable(value)}
         kept[name] = {block: value for block, value in values.items() if block not in fallen}
         if fallen:
             lost[name] = {**lost.get(name, {}), **fallen}

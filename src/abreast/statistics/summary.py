@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from abreast.statistics.collapse import share_interval
+from abreast.statistics.collapse import is_usable, share_interval
 from abreast.statistics.interval import Bounds, intervals
 from abreast.statistics.variance import grid_step
 
@@ -42,7 +42,8 @@ class Summary:
     def half(self) -> float | None:
         """The distance from the mean to the farther end of its interval.
 
-        Ends differ where the metric's range cuts one off, and for a winner that the data chose.
+        Ends differ where values are skewed, where the metric's range cuts one off, and for a winner that the
+        data chose.
         """
         if self.mean is None or self.low is None or self.high is None:
             return None
@@ -58,13 +59,13 @@ def summarise(
     examples: int | None = None,
     overlap: float = 0.0,
 ) -> Summary:
-    """Compute the mean, the sample standard deviation and Student's t interval of the mean.
+    """Compute the mean, the sample standard deviation and the interval of the mean.
 
     The interval is that of `abreast.statistics.interval.intervals` for a single group.
 
     Args:
-        values: The sample, in the unit of the metric, without the collapsed runs; a value that is not finite
-            counts as that of a collapsed run.
+        values: The sample, in the unit of the metric, without the collapsed runs; a value that is not finite,
+            or beyond `MOST`, counts as that of a collapsed run.
         level: Confidence level of the interval, in (0, 1).
         bounds: The lowest and the highest value that the metric can have.
         collapsed: Number of runs that collapsed; their values are not in the sample.
@@ -80,8 +81,9 @@ def summarise(
     True
     """
     sample = np.array(list(values), dtype=float)
-    collapsed += int((~np.isfinite(sample)).sum())
-    sample = sample[np.isfinite(sample)]
+    usable = np.array([is_usable(value) for value in sample], dtype=bool)
+    collapsed += int((~usable).sum())
+    sample = sample[usable]
     n = len(sample)
     share = share_interval(collapsed, n + collapsed, level) if collapsed else (None, None)
     if n == 0:
