@@ -7,12 +7,13 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from abreast.config.run_config import run_config
+from abreast.config.run_config import finished_config, run_config
 from abreast.config.types import Config
 from abreast.errors import ConfigError
 from abreast.metrics.requested import nodes
 from abreast.validation.known_data import class_count
 from abreast.validation.preflight import check, trains_here
+from abreast.validation.variants import Checked, Variant
 
 
 class FitCheck:
@@ -23,6 +24,7 @@ class FitCheck:
     """
 
     def __init__(self) -> None:
+        self._checked: Checked = {}
         self._sizes: dict[str, tuple[int, int]] = {}  # by data: classes and outputs
         self._problems: dict[str, ConfigError | None] = {}  # by sizes, loss and metrics
 
@@ -36,6 +38,12 @@ class FitCheck:
         check(config, hydra)
         if trains_here(hydra):  # else the data may be elsewhere
             self.check_plain(run_config(config, hydra))
+
+    def check_variant(self, variant: Variant) -> None:
+        """As for a run, for a job that shows a value of a sweep."""
+        variant.check(self._checked)
+        if trains_here(variant.hydra):
+            self.check_plain(finished_config(variant.resolved, variant.choices))
 
     def check_plain(self, plain: Config) -> None:
         """Check what depends on the number of classes. Raises as above."""

@@ -20,16 +20,9 @@ from abreast.runtime.job_progress import reported
 from abreast.runtime.patches import is_on
 from abreast.runtime.printable import printable
 from abreast.validation.hydra_node import check_hydra
-from abreast.validation.preflight import (
-    Stop,
-    is_sound,
-    jobs,
-    mistakes,
-    overrides_of,
-    task_part,
-    values_of,
-)
+from abreast.validation.preflight import Stop, overrides_of, task_part, values_of
 from abreast.validation.search_space import check_search_space
+from abreast.validation.variants import is_sound, mistakes, variants
 
 
 class Preflight(Callback):
@@ -74,10 +67,10 @@ class Preflight(Callback):
                 prepare_decision(config, GlobalHydra.instance().config_loader())
             else:
                 values = values_of(config)
-                variants = list(reported(jobs(config, values), "Composed", "values"))
+                shown = list(reported(variants(config, values), "Composed", "values"))
                 fits = FitCheck()
-                sound = any(is_sound(*variant, fits) for variant in variants)
-                message = "" if sound else mistakes(variants, fits)
+                sound = any(is_sound(variant, fits.check_variant) for variant in shown)
+                message = "" if sound else mistakes(shown, fits.check_variant)
         except Exception as error:
             raise Stop(error, overrides_of(config.hydra)) from error
         if message:

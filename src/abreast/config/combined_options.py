@@ -32,14 +32,25 @@ class CombinedOptions:
         self._is_own: dict[tuple[str, str], bool] = {}  # by group and option
         self._others: dict[str, Any] = {}  # of the first combination, what is not a group's own
 
-    def config(self, choices: Choices) -> DictConfig | None:
-        """The config of a combination; None where Hydra has to compose it.
+    def changed(self, choices: Choices) -> Choices | None:
+        """The options that a combination changes in the first one; None where Hydra has to compose it.
 
         Args:
             choices: Options of the same groups as those of the first combination.
         """
         changed = {group: option for group, option in choices.items() if self.first[group] != option}
         if len(changed) < 2 or not all(self._changes_own(*item) for item in changed.items()):
+            return None
+        return changed
+
+    def config(self, choices: Choices) -> DictConfig | None:
+        """The config of a combination; None where Hydra has to compose it.
+
+        Args:
+            choices: Options of the same groups as those of the first combination.
+        """
+        changed = self.changed(choices)
+        if changed is None:
             return None
         config = copy.deepcopy(self._compose(self.first))
         with flag_override(config, ["struct", "readonly"], False):

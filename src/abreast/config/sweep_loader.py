@@ -5,28 +5,23 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.utils import filter_overrides
 from hydra.plugins.sweeper import Sweeper
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf
 
 from abreast.config.combined_options import Choices, CombinedOptions, interpolates_defaults
-from abreast.config.run_config import run_config
-from abreast.config.run_id import run_ids
+from abreast.config.job_names import name_directory, shorten_override_dirname
 from abreast.config.sweep_template import SweepTemplate, Value
-from abreast.runtime.directory_name import run_directory_name, shortened
 
 SETS = re.compile(r"(?!hydra\.)([A-Za-z_]\w*(?:\.\w+)*)=")
-BY_NUMBER = "${hydra:job.num}"  # Hydra's own name of a job's directory
-NAMING_LAUNCHERS = ("abreast", "basic")  # ours names them itself, Hydra's own by number
 OPTION = re.compile(r"(?!null$)[A-Za-z]\w*")
 MOST_KEPT = 512  # configs, one for each choice of options
+MOST_TEMPLATES = 8192  # for each choice of options, with most of their content in common
 MOST_VALUES = 4096  # overrides that were parsed
 
 
@@ -44,36 +39,6 @@ def leave_composing_to_launcher() -> None:
     Sweeper.validate_batch_is_legal = validate_batch_is_legal  # type: ignore[method-assign]
 
 
-def shorten_override_dirname(config: DictConfig) -> None:
-    """Make `hydra.job.override_dirname` fit into a directory's name, with more before or after it."""
-    name = str(config.hydra.job.override_dirname)
-    short = str(shortened(name, most=200)) if name else name
-    if short != name and len(short) < len(name):
-        with read_write(config.hydra), open_dict(config.hydra):
-            config.hydra.job.override_dirname = short
-
-
-def name_directory(master: DictConfig, config: DictConfig, overrides: Sequence[str]) -> None:
-    """Name the job's directory as our launcher does, where another one would number it.
-
-    Args:
-        master: The sweep's config.
-        config: The job's, which is changed.
-        overrides: The job's overrides.
-    """
-    launcher = config.hydra.runtime.choices.get("hydra/launcher")
-    sweep: Any = OmegaConf.to_container(config.hydra.sweep, resolve=False)
-    if launcher in NAMING_LAUNCHERS or sweep["subdir"] != BY_NUMBER:
-        return
-    fixed = {*map(str, master.hydra.overrides.task)}
-    title = " ".join(item for item in filter_overrides(overrides) if item not in fixed)
-    with suppress(Exception):  # what is wrong with the job is said when it runs
-        task = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-        name = run_directory_name(title, run_ids(run_config(task, config.hydra))[0])
-        with read_write(config.hydra), open_dict(config.hydra):
-            config.hydra.sweep.subdir = name
-
-
 class SweepLoader:
     """Hydra's loader, with the jobs of a sweep in a tenth of the time and just as Hydra makes them.
 
@@ -85,7 +50,7 @@ class SweepLoader:
     def __init__(self, loader: ConfigLoader) -> None:
         self._loader = loader
         self._kept: dict[tuple[str, ...], DictConfig] = {}
-        self._templates: dict[int, tuple[DictConfig, SweepTemplate]] = {}  # by the config they are made of
+        self._templates: dict[tuple[str, ...], SweepTemplate] = {}  # as the configs
         self._values: dict[str, tuple[str, Any] | None] = {}  # by the override
         self._combinations: dict[tuple[str, ...], CombinedOptions] = {}  # by groups and other overrides
 
@@ -133,10 +98,7 @@ class SweepLoader:
             divided = self._divide(master, overrides)
             if divided is None:
                 return None
-            config = self._common(master, divided[0])
-            if id(config) not in self._templates:
-                self._templates[id(config)] = config, SweepTemplate(config)
-            template = self._templates[id(config)][1]
+            template = self._template(master, divided[0])
             values = template.convert(dict(divided[1]))
         except Exception:
             return None
@@ -177,39 +139,73 @@ class SweepLoader:
         return match is not None and match[1] in self._groups and "{" not in override
 
     def _common(self, master: DictConfig, overrides: list[str]) -> DictConfig:
-        hydra = master.hydra
-        of_sweep = map(str, OmegaConf.to_container(hydra.overrides.hydra, resolve=False) or ())
-        key = (str(hydra.job.config_name), *of_sweep, "", *overrides)
+        key = _key(master, overrides)
         if key not in self._kept:
-            config = self._combined(key[: -len(overrides)], master, overrides) if overrides else None
+            combination = self._combination(master, overrides)
+            config = combination and combination[0].config(combination[1])
             config = config or self._loader.load_sweep_config(master, overrides)
             if len(self._kept) >= MOST_KEPT:
                 self._kept.clear()
-                self._templates.clear()
             self._kept[key] = config
         return self._kept[key]
 
-    def _combined(
-        self, sweep: tuple[str, ...], master: DictConfig, overrides: list[str]
-    ) -> DictConfig | None:
-        """The config of several options, from those of one each; None where Hydra has to compose it."""
+    def _template(self, master: DictConfig, overrides: list[str]) -> SweepTemplate:
+        key = _key(master, overrides)
+        if key not in self._templates:
+            template = self._combined(master, overrides) or SweepTemplate(self._common(master, overrides))
+            if len(self._templates) >= MOST_TEMPLATES:
+                self._templates.clear()
+            self._templates[key] = template
+        return self._templates[key]
+
+    def _combined(self, master: DictConfig, overrides: list[str]) -> SweepTemplate | None:
+        """The template of several options, from those of one each; None where Hydra has to compose it."""
+        combination = self._combination(master, overrides)
+        if combination is None:
+            return None
+        options, choices = combination
+        changed = options.changed(choices)
+        if changed is None:
+            return None
+        others = [override for override in overrides if not self._chooses(override)]
+        first, *parts = (
+            self._template(master, _written({**options.first, **choice}, others))
+            for choice in ({}, *({group: option} for group, option in changed.items()))
+        )
+        return first.combined(dict(zip(changed, parts, strict=True)))
+
+    def _combination(
+        self, master: DictConfig, overrides: list[str]
+    ) -> tuple[CombinedOptions, dict[str, str]] | None:
+        """The options that overrides choose, and the combinations of such; None where there are none."""
         chosen = [override.split("=", 1) for override in overrides if self._chooses(override)]
         choices = {group: option for group, option in chosen if OPTION.fullmatch(option)}
         if len(choices) < 2 or len(choices) < len(chosen) or self._interpolates_defaults:
             return None
         others = [override for override in overrides if not self._chooses(override)]
-        kind = (*sweep, *choices, "", *others)
+        kind = (*_key(master, []), *choices, "", *others)
         if kind not in self._combinations:
             self._combinations[kind] = CombinedOptions(choices, partial(self._of_options, master, others))
-        return self._combinations[kind].config(choices)
+        return self._combinations[kind], choices
 
     def _of_options(self, master: DictConfig, others: list[str], choices: Choices) -> DictConfig:
-        return self._common(master, [*(f"{group}={option}" for group, option in choices.items()), *others])
+        return self._common(master, _written(choices, others))
 
     @cached_property
     def _interpolates_defaults(self) -> bool:
         paths = [source.path for source in self._loader.get_sources() if source.scheme() == "file"]
         return interpolates_defaults([Path(path) for path in paths])
+
+
+def _key(master: DictConfig, overrides: Sequence[str]) -> tuple[str, ...]:
+    """What the config of a sweep with these overrides depends on."""
+    hydra = master.hydra
+    of_sweep = map(str, OmegaConf.to_container(hydra.overrides.hydra, resolve=False) or ())
+    return (str(hydra.job.config_name), *of_sweep, "", *overrides)
+
+
+def _written(options: Choices, others: Sequence[str]) -> list[str]:
+    return [*(f"{group}={option}" for group, option in options.items()), *others]
 
 
 def _path(override: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,6 +33,25 @@ class SweepTemplate:
         self.is_plain = not _interpolates(tree)
         self._scratch: DictConfig = OmegaConf.masked_copy(config, [str(key) for key in tree])
         self._converted: dict[str, Value] = {}  # by key and value
+        self._parts: Mapping[str, SweepTemplate] = {}  # whose types hold for a group's keys
+
+    def combined(self, options: Mapping[str, SweepTemplate]) -> SweepTemplate:
+        """The template of several options, from those of one each.
+
+        Args:
+            options: By group, the template in which another option of that group is chosen, which changes
+                nothing but the group's part.
+        """
+        other = copy.copy(self)
+        other._parts = options
+        other.task = {
+            key: options[key].task[key] if key in options else part for key, part in self.task.items()
+        }
+        runtime = self.hydra["runtime"]
+        chosen = {group: part.hydra["runtime"]["choices"][group] for group, part in options.items()}
+        other.hydra = {**self.hydra, "runtime": {**runtime, "choices": {**runtime["choices"], **chosen}}}
+        other.is_plain = not _interpolates(other.task)
+        return other
 
     def convert(self, values: Mapping[str, object]) -> dict[str, Value] | None:
         """The values as the keys' types make them; None where a job needs Hydra to compose it.
@@ -39,31 +59,39 @@ class SweepTemplate:
         Raises:
             Exception: As Hydra does, for a key that does not exist, or a value that does not fit its type.
         """
-        converted = {}
+        if not self.is_plain:
+            return None
+        converted: dict[str, Value] = {}
         for key, value in values.items():
+            template = self._parts.get(key.partition(".")[0], self)
             text = f"{key}={value!r}"
-            if text not in self._converted:
-                if not self.is_plain or not _is_simple(value) or not self._is_leaf(key):
-                    return None
-                OmegaConf.update(self._scratch, key, value, merge=True)
-                result: Any = OmegaConf.select(self._scratch, key)
-                if OmegaConf.is_list(result):
-                    result = OmegaConf.to_container(result)
-                if not _is_simple(result):
-                    return None
-                self._converted[text] = result
-            converted[key] = self._converted[text]
+            if text not in template._converted and not template._convert(key, value, text):
+                return None
+            converted[key] = template._converted[text]
         return converted
+
+    def _convert(self, key: str, value: object, text: str) -> bool:
+        """Keep a key's converted value by its text; False where a job needs Hydra to compose it."""
+        if not _is_simple(value) or not self._is_leaf(key):
+            return False
+        OmegaConf.update(self._scratch, key, value, merge=True)
+        result: Any = OmegaConf.select(self._scratch, key)
+        if OmegaConf.is_list(result):
+            result = OmegaConf.to_container(result)
+        if not _is_simple(result):
+            return False
+        self._converted[text] = result
+        return True
 
     def job(self, values: Mapping[str, Value]) -> Config:
         """A copy of the run's part with the converted values."""
-        task: Config = _copied(self.task)
+        task: Config = copied(self.task)
         for key, value in values.items():
             *path, name = key.split(".")
             node = task
             for part in path:
                 node = node[part]
-            node[name] = _copied(value)
+            node[name] = copied(value)
         return task
 
     def _is_leaf(self, key: str) -> bool:
@@ -91,8 +119,8 @@ def _interpolates(node: object) -> bool:
     return isinstance(node, str) and "${" in node
 
 
-def _copied(node: Any) -> Any:
+def copied(node: Any) -> Any:
     """A copy of nested mappings and lists; of plain data, in a tenth of `copy.deepcopy`'s time."""
     if isinstance(node, dict):
-        return {key: _copied(value) if type(value) in (dict, list) else value for key, value in node.items()}
-    return [_copied(value) for value in node] if isinstance(node, list) else node
+        return {key: copied(value) if type(value) in (dict, list) else value for key, value in node.items()}
+    return [copied(value) for value in node] if isinstance(node, list) else node

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from abreast.build.data_fit import FitCheck
 from abreast.errors import ConfigError
@@ -19,7 +19,7 @@ from abreast.study.overrides import key_of, override
 from abreast.study.protocol import SWEEPER, Protocol
 from abreast.study.space import Values, contains_space
 from abreast.suggestions import did_you_mean, listed
-from abreast.validation.preflight import jobs, mistakes
+from abreast.validation.variants import mistakes, variants
 
 _ABSENT = object()
 
@@ -69,9 +69,9 @@ def read_criteria(protocol: Protocol, config: DictConfig) -> Criteria:
     criteria, resolved = [], []
     fits = FitCheck()
     for cell in reported(protocol.cells, "Checked", "cells"):
-        variants = list(jobs(config, _swept_values(protocol, cell)))
-        message = mistakes(variants, fits)
-        plain: Any = None if message else OmegaConf.to_container(variants[0][1], resolve=True)
+        shown = list(variants(config, _swept_values(protocol, cell)))
+        message = mistakes(shown, fits.check_variant)
+        plain: Any = None if message else shown[0].resolved
         lines = message.split("\n") if message else list(_unsuitable(plain, cell))
         for line in lines:
             cells_by_mistake.setdefault(line, []).append(cell.name)
@@ -79,8 +79,7 @@ def read_criteria(protocol: Protocol, config: DictConfig) -> Criteria:
             monitored = monitor(plain)
             assert monitored is not None
             metric, mode = monitored
-            written: Any = OmegaConf.to_container(variants[0][1])
-            criteria.append(Criterion(written, metric, mode, worst(plain)))
+            criteria.append(Criterion(shown[0].written, metric, mode, worst(plain)))
             resolved.append(plain)
     if cells_by_mistake:
         count = len(protocol.cells)

@@ -1,9 +1,8 @@
-"""Checks a composed run, or every value of a sweep, before any directory is made."""
+"""Checks a composed run before any directory is made."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,13 +12,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from abreast.config.types import Config
-from abreast.errors import ConfigError, DataError
+from abreast.errors import ConfigError
 from abreast.validation.accelerator import check_accelerator
-from abreast.validation.validate import validate
+from abreast.validation.validate import validate, validate_values
 
 LOCAL_LAUNCHERS = ("hydra._internal.core_plugins.", "hydra_plugins.abreast_launcher.")
-MOST_VALUES = 200
-MOST_MESSAGES = 10
 
 
 class Stop(BaseException):
@@ -40,6 +37,23 @@ def check(config: DictConfig, hydra: Any) -> None:
     """Validate a run's configuration, given Hydra's own node for the choices and the directories."""
     choices = cast("Config", OmegaConf.to_container(hydra.runtime.choices))
     validate(config, choices, config_folders(cast("Config", OmegaConf.to_container(hydra.runtime))))
+    _check_device(config, hydra)
+
+
+def check_plain(values: Config, hydra: Config, checked: dict[str, list[str]]) -> None:
+    """As `check`, for plain values without interpolations.
+
+    Args:
+        values: The run's configuration.
+        hydra: Hydra's part.
+        checked: The messages for parts that have been checked; new ones are added.
+    """
+    runtime = hydra["runtime"]
+    validate_values(values, runtime["choices"], config_folders(runtime), checked)
+    _check_device(values, hydra)
+
+
+def _check_device(config: DictConfig | Config, hydra: Any) -> None:
     if trains_here(hydra):
         problems = list(check_accelerator(config))
         if problems:
@@ -53,36 +67,11 @@ def config_folders(runtime: Mapping[str, Any]) -> list[Path]:
 
 def trains_here(hydra: Any) -> bool:
     """Whether the run is trained on this machine, as far as it can be told: engines may use others."""
-    if hydra.mode != RunMode.MULTIRUN:
+    if hydra["mode"] not in (RunMode.MULTIRUN, RunMode.MULTIRUN.name):
         return True
-    is_local = str(hydra.launcher.get("_target_")).startswith(LOCAL_LAUNCHERS)
-    return is_local and hydra.launcher.get("engine", "none") in ("none", "joblib")
-
-
-Check = Callable[[DictConfig, Any], None]
-
-
-def is_sound(label: str, config: DictConfig, hydra: Any, checking: Check = check) -> bool:
-    """Whether a job has no mistake."""
-    try:
-        checking(config, hydra)
-    except (ConfigError, DataError):
-        return False
-    return True
-
-
-def mistakes(variants: Sequence[tuple[str, DictConfig, Any]], checking: Check = check) -> str:
-    """A line for each mistake in the jobs, after the value that causes it if not all jobs have it."""
-    lines: dict[str, list[str]] = {}
-    for label, part, hydra in variants:
-        try:
-            checking(part, hydra)
-        except (ConfigError, DataError) as error:  # noqa: PERF203
-            for line in str(error).split("\n"):
-                lines.setdefault(line, []).append(label)
-    said = [f"{at[0]}: {line}" if at[0] and len(at) < len(variants) else line for line, at in lines.items()]
-    more = [f"... and {len(said) - MOST_MESSAGES} more"] if len(said) > MOST_MESSAGES else []
-    return "\n".join(said[:MOST_MESSAGES] + more)
+    launcher = hydra["launcher"]
+    is_local = str(launcher.get("_target_")).startswith(LOCAL_LAUNCHERS)
+    return is_local and launcher.get("engine", "none") in ("none", "joblib")
 
 
 def values_of(config: DictConfig) -> dict[str, list[str]]:
@@ -105,41 +94,6 @@ def values_of(config: DictConfig) -> dict[str, list[str]]:
         elif not override.is_sweep_override():
             values[key] = [str(override.input_line)]
     return {key: options for key, options in values.items() if options}
-
-
-def jobs(config: DictConfig, values: dict[str, list[str]]) -> Iterator[tuple[str, DictConfig, Any]]:
-    """The first job of a sweep over `values` (overrides by key), then those with one other value.
-
-    Of n * m * ... jobs, n + m + ... show every value.
-
-    Yields:
-        The values in which a job differs from the first, its configuration, and Hydra's.
-
-    Raises:
-        Stop: for overrides that cannot be composed.
-    """
-    first = {key: options[0] for key, options in values.items()}
-    base = _composed(config, list(first.values()))
-    part = task_part(base)
-    yield " ".join(first[key] for key, options in values.items() if len(options) > 1), part, base.hydra
-    changes = [(key, option) for key, options in values.items() for option in options[1:]]
-    for key, option in changes[:MOST_VALUES]:
-        override = OverridesParser.create().parse_overrides([option])[0]
-        before = OmegaConf.select(part, override.key_or_group, throw_on_resolution_failure=False)
-        if before is None or isinstance(before, DictConfig):
-            job = _composed(config, list({**first, key: option}.values()))
-            yield option, task_part(job), job.hydra
-        else:  # one value: composing would take several times as long
-            other = copy.deepcopy(part)
-            OmegaConf.update(other, override.key_or_group, override.value(), merge=False)
-            yield option, other, base.hydra
-
-
-def _composed(config: DictConfig, overrides: list[str]) -> DictConfig:
-    try:
-        return GlobalHydra.instance().config_loader().load_sweep_config(config, overrides)
-    except Exception as error:
-        raise Stop(error, overrides) from error
 
 
 def task_part(config: DictConfig) -> DictConfig:

@@ -9,7 +9,8 @@ from typing import Any, cast
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, open_dict
 
-from abreast.config.sweep_loader import BY_NUMBER, SweepLoader
+from abreast.config.job_names import BY_NUMBER
+from abreast.config.sweep_loader import SweepLoader
 from abreast.config.sweep_template import SweepTemplate, Value
 from abreast.config.types import Config
 
@@ -30,6 +31,11 @@ class PlainJob:
     def task(self) -> Config:
         """The run's part of its config; a new copy each time."""
         return self.template.job(self.values)
+
+    def directory(self, number: int) -> tuple[str, str]:
+        """The directory of the sweep, and the name of the job's, before it is named after the run."""
+        sweep = self.template.hydra["sweep"]
+        return sweep["dir"], sweep["subdir"].replace(BY_NUMBER, str(number))
 
 
 class Composer:
@@ -64,9 +70,9 @@ class Composer:
 
 
 def _has_plain_directory(template: SweepTemplate) -> bool:
-    """Whether the job's directory is known without Hydra: a fixed name, or the job's number."""
+    """Whether the job's directory is known without Hydra: fixed names, but for the job's number."""
     sweep = cast("dict[str, Any]", template.hydra["sweep"])
     folder, name = sweep["dir"], sweep["subdir"]
-    if not isinstance(folder, str) or "${" in folder:
+    if not isinstance(folder, str) or not isinstance(name, str):
         return False
-    return name == BY_NUMBER or (isinstance(name, str) and "${" not in name)
+    return "${" not in folder and "${" not in name.replace(BY_NUMBER, "")

@@ -22,7 +22,7 @@ from abreast.errors import RunError
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.directory_name import run_directory_name, shortened
 from abreast.runtime.job_progress import reported
-from hydra_plugins.abreast_launcher._composing import BY_NUMBER, Composer, PlainJob
+from hydra_plugins.abreast_launcher._composing import Composer, PlainJob
 
 Position = tuple[int, int, bool]
 
@@ -94,9 +94,7 @@ def compose(composer: Composer, overrides: Sequence[Sequence[str]], first: int) 
     for number, job_overrides in enumerate(reported(overrides, "Composed"), start=first):
         plain, config = composer.plain(job_overrides), None
         if plain is not None:
-            sweep = plain.template.hydra["sweep"]
-            folder, name = sweep["dir"], sweep["subdir"]
-            name = str(number) if name == BY_NUMBER else name
+            folder, name = plain.directory(number)
         else:
             config = composer.whole(job_overrides, number)
             with hydra_config(config):
@@ -135,12 +133,11 @@ def why_invalid(job: SweepJob, matmul_precision: str | None, checked: Checked) -
 
 
 def _checked_plain(plain: PlainJob, checked: Checked) -> Config:
-    from abreast.validation.preflight import config_folders
-    from abreast.validation.validate import validate_values
+    from abreast.validation.preflight import check_plain
 
-    task, runtime = plain.task, plain.template.hydra["runtime"]
-    validate_values(task, runtime["choices"], config_folders(runtime), checked)
-    return finished_config(task, runtime["choices"])
+    task, hydra = plain.task, plain.template.hydra
+    check_plain(task, hydra, checked)
+    return finished_config(task, hydra["runtime"]["choices"])
 
 
 def _checked_whole(config: DictConfig) -> Config:

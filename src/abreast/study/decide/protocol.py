@@ -6,13 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, cast
+from typing import cast
 
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
 from abreast.build.data_fit import FitCheck
-from abreast.config.run_config import run_config
+from abreast.config.run_config import finished_config
 from abreast.config.run_id import run_id
 from abreast.errors import ConfigError
 from abreast.metrics.margin import read_margin
@@ -22,7 +22,8 @@ from abreast.study.criteria import choose_test_metric
 from abreast.study.overrides import CommandLine, key_of, override, parse_command_line
 from abreast.study.protocol import METRICS, asks_for_metrics
 from abreast.suggestions import did_you_mean, listed
-from abreast.validation.preflight import jobs, mistakes, overrides_of
+from abreast.validation.preflight import overrides_of
+from abreast.validation.variants import mistakes, variants
 
 SWEEPER = "hydra.sweeper"
 KEYS = ("margin", "max_seeds", "first_seed", "metric")
@@ -173,11 +174,11 @@ def _check(config: DictConfig, settings: tuple[str, str], fixed: Sequence[str], 
     """Compose and check the two settings, and return the metric that they are compared by."""
     values = {key_of(line): [line] for line in fixed}
     values |= {key_of(settings[0]): list(settings), "seed": ["seed=0"], "test": ["test=true"]}
-    variants = list(jobs(config, values))
-    message = mistakes(variants, FitCheck())
+    shown = list(variants(config, values))
+    message = mistakes(shown, FitCheck().check_variant)
     if message:
         raise ConfigError(message)
-    plain: list[Any] = [run_config(part, hydra) for _, part, hydra in variants]
+    plain = [finished_config(variant.resolved, variant.choices) for variant in shown]
     if run_id(plain[0]) == run_id(plain[1]):
         raise ConfigError(
             f"{settings[0]} and {settings[1]} are the same settings: their runs would be identical"
