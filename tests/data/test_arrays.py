@@ -58,6 +58,18 @@ def test_numbers_are_columns(tmp_path: Path) -> None:
     assert regression.train.targets.shape == (32, 2)
 
 
+def test_validation_arrays_are_left_out_with_a_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    parts = {
+        f"{name}_{part}": array
+        for part in ("train", "val", "test")
+        for name, array in (("x", NUMBERS), ("y", LABELS))
+    }
+    assert len(npz(saved(tmp_path, **parts)).train) == 40
+    assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
+        "x_val is left out; rows to validate on are drawn from training rows"
+    ]
+
+
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "names": ({"a": NUMBERS, "b": LABELS}, r"my\.npz: holds a, b; expected are x_train"),
     "objects": ({"x": np.array([{}] * 40), "y": LABELS}, r"my\.npz: not an \.npz file of plain arrays"),
@@ -67,6 +79,27 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "decimals": ({"x": NUMBERS, "y": NUMBERS[:, 0]}, r"row 0 of y: .* is not a class.*data\.task=regression"),
     "many": ({"x": NUMBERS, "y": np.arange(40)}, r"y has 40 different values in 40 rows"),
     "one hot": ({"x": NUMBERS, "y": np.eye(40)}, r"expected a class for each row, \[N\]"),
+    "infinite class": (
+        {"x": NUMBERS, "y": np.where(LABELS > 1, np.inf, 0.0)},
+        r"row 2 of y: inf is not a cl",
+    ),
+    "huge class": (
+        {"x": NUMBERS, "y": np.where(LABELS > 1, 1e300, 0.0)},
+        r"row 2 of y: 1e\+300 is not a class",
+    ),
+    "a class of one row": ({"x": NUMBERS, "y": np.r_[7, LABELS[1:]]}, r"the class '7' has one row alone"),
+    "out of range": (
+        {"x": NUMBERS * 1e300, "y": LABELS},
+        r"row 0 of x: .*e\+299 is out of the range of float32",
+    ),
+    "too close": (
+        {"x": np.c_[NUMBERS, 2.0**53 + 2 * np.arange(40)], "y": LABELS},
+        r"column 3 of x: its numbers differ by 23.1 around 9.01e\+15, which float32 does not tell apart",
+    ),
+    "a single number": (
+        {"x": np.array(1.0), "y": LABELS},
+        r"x holds float64 of shape \[\], expected numbers",
+    ),
     "unknown": (
         {"x_train": NUMBERS, "y_train": LABELS, "x_test": NUMBERS[:2], "y_test": np.array([0, 9])},
         r"row 1 of y_test: '9' is not one of the training classes: 0, 1, 2, 3",
@@ -89,6 +122,10 @@ def test_broken_files(tmp_path: Path) -> None:
         path.write_bytes(broken)
         with pytest.raises(DataError, match=r"my\.npz: not an \.npz file"):
             npz(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x.npy", b"no array")
+    with pytest.raises(DataError, match=r"not an \.npz file of plain arrays \(x is none\)"):
+        npz(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("x.npy", bytes(99))
         archive.filelist[0].file_size = 1 << 40  # what a bomb of zeros would say

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bz2
+import lzma
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -103,6 +105,30 @@ READ: dict[str, tuple[str | bytes, dict[str, Any], list[tuple[str, str]], tuple[
 }
 
 REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
+    "decimal commas between commas, not R's names of rows": (
+        "p,y\n" + "".join(f"{n % 4},5,{'ab'[n % 2]}\n" for n in range(ROWS)),
+        {},
+        r"row 2: has 3 values, but there are 2 columns\. Is a value with ',' not in quotes",
+    ),
+    "utf-16 without a mark": (
+        PLAIN.encode("utf-16-le"),
+        {},
+        r"row 1: is not text\. If it is UTF-16 .*utf-16-le",
+    ),
+    "bzip2": (bz2.compress(PLAIN.encode()), {}, r"is compressed by bzip2\. Save the table as"),
+    "xz": (lzma.compress(PLAIN.encode()), {}, r"is compressed by xz\."),
+    "a database": (b"SQLite format 3\0" + bytes(84), {}, r"is a database\."),
+    "a page's table": ("<table><tr><td>p</td></tr></table>", {}, r"is HTML, XML or JSON"),
+    "a target out of range": (
+        text_of(["p", "q", "y"], lambda n: [*values(n)[:2], "1e300"]),
+        {"task": "regression"},
+        r"row 2, column 'y': 1e300 is out of the range of float32",
+    ),
+    "more inputs than memory": (
+        text_of(["p", "q", "y"], lambda n: [f"{n} {'x' * 9}", *values(n)[1:]]),
+        {"categorical": ["p"]},
+        r"40 rows of 41 inputs are .* not held in memory\. Leave out columns; 'p' has 40 inputs",
+    ),
     "decimal commas": (
         text_of(["p", "q", "y"], lambda n: [f"{n},5", *values(n)[1:]], ";"),
         {},
@@ -209,13 +235,25 @@ def test_read(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_refused(name: str, tmp_path: Path) -> None:
+def test_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content, options, message = REFUSED[name]
+    if name == "more inputs than memory":
+        monkeypatch.setattr("abreast.data.table_inputs.MOST_BYTES", 6000)
     path = written(tmp_path, content)
     with pytest.raises(DataError, match=message) as error:
         table(path, "y", **options)
     assert str(error.value).startswith(str(path))
     assert "\n" not in str(error.value)
+
+
+def test_utf_32(tmp_path: Path) -> None:
+    assert len(table(written(tmp_path, PLAIN.encode("utf-32")), "y").pool) == ROWS
+
+
+@pytest.mark.parametrize("encoding", ["undefined", "utf\0", "rot13", "zlib", "x" * 9999])
+def test_codecs_that_are_no_encodings(encoding: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"data\.encoding=.* is unknown; usual ones are utf-8"):
+        table(written(tmp_path, PLAIN), "y", encoding=encoding)
 
 
 def test_a_test_table_may_write_its_classes_otherwise(tmp_path: Path) -> None:

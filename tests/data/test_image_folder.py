@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,6 +59,30 @@ def test_grey_images_and_a_test_folder(folder: Path) -> None:
     assert source.official_test
     assert source.train.inputs.shape == (6, 1, 4, 4)
     assert source.test.inputs[:, 0, 0, 0].tolist() == [30, 31, 32, 220, 221, 222]
+
+
+@pytest.mark.parametrize(
+    "names", [("train", "val"), ("Train", "Test"), ("seg_train", "seg_test"), ("training", "testing")]
+)
+def test_parts_are_not_classes(names: tuple[str, ...], folder: Path) -> None:
+    for name in names:
+        shutil.copytree(folder, folder.parent / "parts" / name)
+    with pytest.raises(
+        DataError, match=rf"has the folders .*{names[0]}.*, which are parts of the data and not"
+    ):
+        images(folder.parent / "parts")
+
+
+def test_folders_that_only_sound_like_parts(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    shutil.copytree(folder / "red", folder / "train")  # the vehicle
+    (folder / "__MACOSX" / "red").mkdir(parents=True)
+    assert images(folder, size=4).classes == ("blue", "red", "train")
+    for part in ("train", "val", "test"):
+        shutil.copytree(folder, folder.parent / "parts" / part)
+    assert len(images(folder.parent / "parts", size=4).train) == 60
+    assert [record.getMessage().rpartition("parts/")[2] for record in caplog.records] == [
+        "val: is left out; images to validate on are drawn from train"
+    ]
 
 
 def test_trained_tested_and_predicted(

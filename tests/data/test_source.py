@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from abreast.data.columns import numbers
 from abreast.data.source import Source, Split, check_labels
 from abreast.errors import DataError
 
@@ -77,6 +78,15 @@ def test_check_labels_counts_every_label_outside() -> None:
         check_labels(labels, 3, "val", ignore_index=-100)
     check_labels(torch.tensor([0, 2, -100]), 3, "val", ignore_index=-100)
     check_labels(torch.empty(0, dtype=torch.int64), 3, "val")
+
+
+@pytest.mark.parametrize("name", ["\udcff", "a\ud800b"])
+def test_names_that_are_not_text(name: str) -> None:
+    """Of a folder whose name is not UTF-8: a run with it would fail at its end, in writing its results."""
+    with pytest.raises(DataError, match=r"the name '.*ud\w{3}.*' of a class or column is not text"):
+        Source(GOOD, GOOD, ("a", "b", name))
+    with pytest.raises(DataError, match="is not text"):
+        Source(GOOD, GOOD, ("a", "b", "c"), columns=numbers([name]))
 
 
 def test_sources_compare_without_an_ambiguous_tensor() -> None:

@@ -234,7 +234,7 @@ MISTAKES: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "an open quote": ('a,species\n1,"x\n2,y\n', {}, r"row 2: is not a row of a table"),
     "large": (changed(3, 0, "1e40"), {}, r"row 4, column 'sepal length \(cm\)': 1e40 is out of the range"),
     "delimiter": (PLAIN, {"delimiter": ";;"}, r"data\.delimiter=';;': must be one character"),
-    "encoding": (PLAIN, {"encoding": "utf-9"}, r"data\.encoding=utf-9: is unknown"),
+    "encoding": (PLAIN, {"encoding": "utf-9"}, r"data\.encoding='utf-9': is unknown"),
     "nothing left": (PLAIN, {"columns": [], "drop": HEADER[:4]}, r"no column is left as an input"),
 }
 

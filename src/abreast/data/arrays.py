@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch import Tensor
 from abreast.data.columns import Column, numbers
 from abreast.data.drawn_source import drawn_source
 from abreast.data.files import expand
+from abreast.data.float32 import float32
 from abreast.data.look_alikes import warn_of_look_alikes
 from abreast.data.source import Source, Split
 from abreast.data.split import stratified_split
@@ -27,6 +29,8 @@ MOST_RATIO = 200  # of the unpacked size to the file's, beyond a gibibyte
 MOST_CLASSES = 1 << 16
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+log = logging.getLogger(__name__)
 
 
 def npz(
@@ -74,7 +78,10 @@ def source_of_arrays(
     """
     train = _pair(path, arrays, "train")
     test = _pair(path, arrays, "test") if train is not None else None
-    val = _pair(path, arrays, "val") if validates and test is not None else None
+    val = _pair(path, arrays, "val") if test is not None else None
+    if val is not None and not validates:
+        log.warning("%s: %s is left out; rows to validate on are drawn from training rows", path, val[0][0])
+        val = None
     if train is None or test is None:
         train, test = _pair(path, arrays, ""), None
     if train is None:
@@ -120,7 +127,7 @@ def _read(path: Path) -> dict[str, Array]:
         if unpacked > max(1 << 30, MOST_RATIO * path.stat().st_size):
             raise DataError(f"{path}: would unpack to {unpacked >> 30} GiB, far more than it is; not read")
         with np.load(path, allow_pickle=False) as content:
-            return {name: content[name] for name in content.files}
+            arrays = {name: content[name] for name in content.files}
     except (
         zipfile.BadZipFile,
         OSError,
@@ -132,6 +139,10 @@ def _read(path: Path) -> dict[str, Array]:
     ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path}: not an .npz file of plain arrays ({reason})") from None
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):  # NumPy gives the bytes of other files
+            raise DataError(f"{path}: not an .npz file of plain arrays ({name} is none)")
+    return arrays
 
 
 def _joined(path: str, split: Split, other: Split) -> Split:
@@ -161,7 +172,7 @@ def _pair(path: str, arrays: Mapping[str, Array], part: str) -> Pair | None:
 
 
 def _inputs(path: str, name: str, array: Array) -> Tensor:
-    if array.dtype.kind not in "biuf" or not array.size:
+    if array.dtype.kind not in "biuf" or not array.size or not array.ndim:
         raise DataError(f"{path}: {name} holds {array.dtype} of shape {list(array.shape)}, expected numbers")
     if array.ndim == 1:
         array = array[:, None]
@@ -172,7 +183,7 @@ def _inputs(path: str, name: str, array: Array) -> Tensor:
     if array.ndim == 4 and array.shape[1] not in (1, 3, 4) and array.shape[3] in (1, 3, 4):
         array = array.transpose(0, 3, 1, 2)
     if array.dtype != np.uint8:
-        array = array.astype(np.float32)
+        array = float32(path, name, array)
     native = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="), copy=False))
     return torch.from_numpy(native.copy())
 
@@ -214,7 +225,7 @@ def _flat(path: str, name: str, array: Array) -> Array:
             "each row, [N]"
         )
     if labels.dtype.kind == "f":
-        wrong = np.flatnonzero(labels != np.floor(labels))
+        wrong = np.flatnonzero(~(np.abs(labels) < 2**53) | (labels != np.floor(labels)))
         if len(wrong):
             raise DataError(
                 f"{path}, row {wrong[0]} of {name}: {labels[wrong[0]]} is not a class. For numbers as "
@@ -232,4 +243,4 @@ def _values(path: str, name: str, array: Array) -> Tensor:
             f"{path}: {name} holds {array.dtype} of shape {list(array.shape)}, expected numbers, [N] "
             "or [N, D]"
         )
-    return torch.from_numpy(values.astype(np.float32))
+    return torch.from_numpy(float32(path, name, values))

@@ -18,13 +18,24 @@ from abreast.errors import DataError
 DELIMITERS = (",", ";", "\t", "|")
 MOST_BYTES = 1 << 33  # of text, in memory
 _GZIP_MAGIC = b"\x1f\x8b"
-_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins as UTF-16 does
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 _DECLARED = re.compile(r'"?sep=(.)"?[,;\t|]*\r?\n')
-_MARKUP = re.compile(r"\s*(<(!doctype|html|\?xml)|\{\s*\"|\[\s*[\[{])", re.IGNORECASE)
+_MARKUP = re.compile(r"\s*(<(!doctype|!--|html|head|body|table|\?xml)|\{\s*\"|\[\s*[\[{])", re.IGNORECASE)
 _FOREIGN = {
     b"PK\x03\x04": "a zip archive or spreadsheet",
     b"\xd0\xcf\x11\xe0": "a spreadsheet",
     b"%PDF": "a PDF",
+    b"BZh": "compressed by bzip2",
+    b"\xfd7zXZ\0": "compressed by xz",
+    b"\x28\xb5\x2f\xfd": "compressed by zstd",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"SQLite format 3\0": "a database",
 }
 
 
@@ -76,6 +87,7 @@ def read_csv(
     names: tuple[str, ...] = ()
     rows: list[list[str]] = []
     numbers: list[int] = []
+    is_unnamed = False  # the names of the rows, which R makes all different
     for number, row in _records(path, text, separator):
         if not any(row) or (declared and number == 1):
             continue
@@ -85,7 +97,8 @@ def read_csv(
                 continue
         if len(row) == len(names) + 1 and not rows and header:
             # A separator ends each row, or R has left out the name of its row names.
-            names = ("", *names) if row[-1] else (*names, "")
+            is_unnamed = bool(row[-1])
+            names = ("", *names) if is_unnamed else (*names, "")
         if len(row) != len(names):
             raise DataError(f"{path}, row {number}: {_misfit(row, names, separator)}")
         rows.append(row)
@@ -95,6 +108,8 @@ def read_csv(
             f"{path}: holds no row{' below its header' if names else ''}. Give a table with data."
         )
     columns = [(name, values) for name, values in zip(names, zip(*rows, strict=True), strict=True)]
+    if names[0] == "" and len({*columns[0][1]}) < len(rows) and is_unnamed:
+        raise DataError(f"{path}, row {numbers[0]}: {_misfit(rows[0], names[1:], separator)}")
     columns = [(name, values) for name, values in columns if name or any(values)]
     names = tuple(name for name, _ in columns)
     if names.count("") > 1:
@@ -142,10 +157,6 @@ def _decoded(path: Path, content: bytes, encoding: str | None) -> str:
     marked = next((name for bom, name in _BOMS if content.startswith(bom)), None)
     try:
         text = content.decode(marked or encoding or "utf-8")
-    except LookupError:
-        raise DataError(
-            f"data.encoding={encoding}: is unknown; usual ones are utf-8, latin-1, cp1252"
-        ) from None
     except UnicodeDecodeError as error:
         row = content[: error.start].count(b"\n") + 1
         raise DataError(
@@ -153,11 +164,17 @@ def _decoded(path: Path, content: bytes, encoding: str | None) -> str:
             f"{error.encoding}. "
             "Name the file's encoding: data.encoding=latin-1, or cp1252, ..."
         ) from None
+    except (LookupError, ValueError):  # codecs that are no encodings raise others
+        raise DataError(
+            f"data.encoding={encoding!r}: is unknown; usual ones are utf-8, latin-1, cp1252"
+        ) from None
     text = text.lstrip("\ufeff")
     if _MARKUP.match(text):
         raise DataError(f"{path}: is HTML, XML or JSON, not a table. Save the table as CSV or Parquet.")
     if "\0" in text:
-        raise DataError(f"{path}, row {text[: text.index(chr(0))].count(chr(10)) + 1}: is not text.")
+        row = text[: text.index("\0")].count("\n") + 1
+        hint = " If it is UTF-16 without a mark: data.encoding=utf-16-le, or utf-16-be" if row == 1 else ""
+        raise DataError(f"{path}, row {row}: is not text.{hint}")
     return text
 
 

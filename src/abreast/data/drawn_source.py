@@ -7,6 +7,7 @@ from torch import Tensor
 
 from abreast.data.columns import Column
 from abreast.data.source import Source, Split
+from abreast.errors import DataError
 
 
 def drawn_source(
@@ -26,8 +27,18 @@ def drawn_source(
         classes: The names of the classes; () for a regression.
         columns: What the inputs of a table are, as of `Source`.
         groups: A group for every row, `[N]`; rows of one group are in the same part of the data.
+
+    Raises:
+        DataError: A class has one row alone.
     """
     train, test = rows
+    if classes and groups is None:
+        for name, count in zip(classes, targets.bincount(minlength=len(classes)).tolist(), strict=True):
+            if count == 1:
+                raise DataError(
+                    f"the class {name!r} has one row alone, which cannot be in the training and the "
+                    "test rows. Leave it out, or give test rows of your own"
+                )
     return Source(
         Split(inputs[train], targets[train]),
         Split(inputs[test], targets[test]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,8 +22,11 @@ from abreast.data.split import stratified_split
 from abreast.errors import DataError
 from abreast.suggestions import listed
 
+PART = re.compile(r"(?i)(?<![^\W_])(train|training|val|valid|validation|dev|test|testing)(?![^\W_])")
 LEFT_OUT = ("thumbs.db", "desktop.ini")  # what file managers leave behind
 GREY = ("1", "L", "I;16", "I;16B", "LA")
+
+log = logging.getLogger(__name__)
 
 
 def images(
@@ -51,6 +56,9 @@ def images(
     root, train = expand(dir), class_folders(dir)
     has_test = _has_test(root)
     classes = tuple(train)
+    left_out = [part for part in _parts(root) if has_test and part not in ("train", "test")]
+    if left_out:
+        log.warning("%s: is left out; images to validate on are drawn from train", root / left_out[0])
     warn_of_look_alikes(str(root), "classes", classes)
     first = [files[0] for files in train.values()]
     depth = channels or (1 if all(map(_is_grey, first)) else 3)
@@ -71,12 +79,27 @@ def class_folders(dir: str | Path) -> dict[str, list[Path]]:
     root = expand(dir)
     if not root.is_dir():
         raise DataError(f"{root}: no such folder. Name one with a folder for each class: data.dir=...")
+    parts = _parts(root)
+    if not _has_test(root) and len(parts) > 1:
+        raise DataError(
+            f"{root}: has the folders {listed(parts)}, which are parts of the data and not classes. "
+            "Call them train and test, or give the one to draw test images from: data.dir=FOLDER"
+        )
     classes = _files(root / "train" if _has_test(root) else root)
     if len(classes) < 2:
         raise DataError(
             f"{root}: has the classes {listed(classes) or '(none)'}; at least two folders are needed"
         )
     return classes
+
+
+def _parts(root: Path) -> list[str]:
+    """The folders that hold folders and are called as a part of the data is."""
+    return sorted(
+        path.name
+        for path in root.iterdir()
+        if PART.search(path.name) and path.is_dir() and any(inner.is_dir() for inner in path.iterdir())
+    )
 
 
 def _has_test(root: Path) -> bool:
@@ -87,7 +110,7 @@ def _files(root: Path) -> dict[str, list[Path]]:
     """The files of each class, in the order of their names."""
     classes: dict[str, list[Path]] = {}
     for folder in sorted(root.iterdir()):
-        if not folder.is_dir() or folder.name.startswith("."):
+        if not folder.is_dir() or folder.name.startswith(".") or folder.name == "__MACOSX":
             continue
         files = sorted(
             path

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from abreast.data.csv_file import RawTable
+from abreast.data.csv_file import MOST_BYTES, RawTable
 from abreast.errors import ConfigError, DataError
 
 MAGIC = b"PAR1"
+ROWS = 1024  # that are read at a time
+BYTES = 64  # of a value as text
 
 
 def is_parquet(path: Path) -> bool:
@@ -28,13 +31,13 @@ def read_parquet(path: Path) -> RawTable:
         DataError: The file is broken, or a column holds lists or other nested values.
     """
     try:
-        from pyarrow import ArrowException, parquet, types
+        from pyarrow import ArrowException, types
     except ImportError:
         raise ConfigError(
             f"{path}: Parquet requires pyarrow: pip install 'abreast[tables]', or use CSV"
         ) from None
     try:
-        table = parquet.ParquetFile(path).read()
+        table = _read(path)
     except (ArrowException, OSError, MemoryError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path}: is not a Parquet file that can be read ({reason}).") from None
@@ -50,6 +53,22 @@ def read_parquet(path: Path) -> RawTable:
     values = [list(_texts(column.to_pylist())) for column in table.columns]
     names = tuple("" if name == "__index_level_0__" else name for name in names)  # pandas' index
     return RawTable(path, names, values, range(1, table.num_rows + 1))
+
+
+def _read(path: Path) -> Any:
+    """The table, of limited size: a file of a few bytes may stand for any number of rows."""
+    from pyarrow import Table, parquet
+
+    file = parquet.ParquetFile(path)
+    cells, size, batches = file.metadata.num_rows * max(1, file.metadata.num_columns), 0, []
+    for batch in file.iter_batches(batch_size=ROWS):
+        size += batch.nbytes
+        if max(size, cells * BYTES) > MOST_BYTES:
+            raise DataError(
+                f"{path}: is larger than {MOST_BYTES >> 30} GiB of text, which is not read into memory."
+            )
+        batches.append(batch)
+    return Table.from_batches(batches, file.schema_arrow)
 
 
 def _texts(values: Iterable[object]) -> Iterable[str]:

@@ -160,6 +160,9 @@ class Source:
     def __post_init__(self) -> None:
         if len({*self.classes}) < len(self.classes):
             raise DataError(f"classes {list(self.classes)} hold a name twice: give each class its own.")
+        for name in (*self.classes, *(column.name for column in self.columns)):
+            if name.encode(errors="ignore").decode() != name:  # of a file name that is not UTF-8
+                raise DataError(f"the name {name!r} of a class or column is not text: rename it in UTF-8.")
         for name, split in (("train", self.train), ("test", self.test)):
             _check_inputs(split, name, self.columns)
             if self.classes:

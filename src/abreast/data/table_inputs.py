@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from abreast.data.columns import Column
-from abreast.data.csv_file import RawTable
+from abreast.data.csv_file import MOST_BYTES, RawTable
 from abreast.data.table_schema import BOOLEANS, Reading
 from abreast.errors import DataError
 from abreast.suggestions import did_you_mean
@@ -32,6 +32,13 @@ def inputs_of(table: RawTable, columns: Sequence[Column], reading: Reading) -> T
         if column.name not in table.names:
             near = did_you_mean(column.name, table.names)
             raise DataError(f"{table.path}: column {column.name!r} is missing{near}")
+    width = sum(column.width for column in columns)
+    if len(table) * width * 4 > MOST_BYTES:
+        most = max(columns, key=lambda column: column.width)
+        raise DataError(
+            f"{table.path}: {len(table)} rows of {width} inputs are {len(table) * width >> 28} GiB, which "
+            f"is not held in memory. Leave out columns; {most.name!r} has {most.width} inputs"
+        )
     parts = [_encoded(table, column, reading) for column in columns]
     return torch.from_numpy(np.concatenate(parts, 1))
 
@@ -71,6 +78,8 @@ def targets_of(table: RawTable, name: str, classes: Sequence[str], reading: Read
     targets: list[float] = []
     for row, text in enumerate(texts):
         value = index.get(text, index.get(reading.number(text))) if classes else reading.number(text)
+        if value is not None and not abs(value) < 1e30:
+            raise DataError(f"{table.at(row, name)}: {text} is out of the range of float32. Rescale it.")
         if value is None or text in reading.missing:
             if text in reading.missing:
                 what = "the target is missing. Fill it in, or remove the row"
