@@ -35,8 +35,6 @@ LR, BETAS, EPS = 1e-3, (0.9, 0.999), 1e-8
 
 def abreast(net: str, lanes: int, precision: str, device: str, folder: Path) -> Prepared:
     """Ours: the steps of a stack, as its Trainer's blocks take them."""
-    if precision == "bf16":
-        raise ValueError("stacks have float32 and tf32")
     configs = gpu_data.configs(net, lanes, folder, device, "steps_per_execution=50")
     setting = Setting(net, device, folder)
     prepare_process()

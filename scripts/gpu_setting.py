@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from abreast.build.components import build_net
 from abreast.build.data import build_data
 from abreast.data.datamodule import DataModule
 from abreast.data.loader import epoch_order
+from abreast.runtime.matmul_precision import matmul_precision
 
 WHITELIST = ["abreast.*", "torch.*", "lightning.*"]
 STEPS = 40 if torch.cuda.is_available() else 4  # of a timed call
@@ -43,13 +44,15 @@ class Prepared:
 
 @contextmanager
 def precision(name: str) -> Iterator[None]:
-    """float32, tf32 (products of float32 only) or bf16 (autocast) inside."""
+    """float32, tf32 (products of float32 only) or bf16 (autocast; in stacks of linear layers' products)."""
     backends: Any = torch.backends  # these settings have no type hints
     matmul, conv = backends.cuda.matmul, backends.cudnn.conv
     before = matmul.fp32_precision, conv.fp32_precision
+    asked = matmul_precision("bf16") if name == "bf16" else nullcontext()
     matmul.fp32_precision = conv.fp32_precision = "tf32" if name == "tf32" else "ieee"
     try:
-        yield
+        with asked:
+            yield
     finally:
         matmul.fp32_precision, conv.fp32_precision = before
 

@@ -56,7 +56,7 @@ class RunKeys:
     )
     matmul_precision: Literal["bf16", "tf32"] | None = field(
         default=None,
-        metadata={"help": "of float32 products: bf16 on CPUs that have it, tf32 on GPUs; null: full"},
+        metadata={"help": "of float32 products: bf16 (CPUs that have it; stacks on GPUs), tf32 (GPUs)"},
     )
     cuda_graph: bool | Literal["auto"] = field(
         default="auto",

@@ -12,10 +12,12 @@ MatmulPrecision = Literal["bf16", "tf32"]
 
 
 def is_bf16(device: torch.device) -> bool:
-    """Whether float32 products of the device multiply in bf16: they are asked to, and the CPU can."""
+    """Whether float32 products of the device multiply in bf16: they are asked to, and the device can."""
     backends: Any = torch.backends  # mkldnn's settings have no type hints
-    if device.type != "cpu" or backends.mkldnn.matmul.fp32_precision != "bf16":
+    if backends.mkldnn.matmul.fp32_precision != "bf16":
         return False
+    if device.type != "cpu":  # where the setting is heeded by a stack's linear layers alone
+        return device.type == "cuda" and torch.cuda.is_bf16_supported()
     can: Any = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)  # private; else no bf16 tensors
     return can is not None and bool(can())
 

@@ -55,6 +55,7 @@ class StackedSequential:
                 needs_input_grad=False,
                 input_is_kept=False,
                 output_escapes=True,
+                on_device=is_on_device(state),
             ),
         )
         self.first_trained = chain.first_trained
@@ -73,6 +74,11 @@ class StackedSequential:
         """Fill the state's gradients, given that of the scores, which is overwritten."""
         for layer in reversed(self.layers[self.first_trained :]):
             grad = layer.backward(grad)
+
+
+def is_on_device(state: StackedState) -> bool:
+    """Whether the lanes are on another device than the CPU."""
+    return any(parameter.device.type != "cpu" for parameter in state.parameters.values())
 
 
 def _check_tensors(named_layers: Sequence[tuple[str, nn.Module]], state: StackedState) -> None:

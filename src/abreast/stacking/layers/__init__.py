@@ -8,6 +8,7 @@ not registered are batched by `torch.func.vmap`.
 from torch import nn
 
 from abreast.models import Residual
+from abreast.stacking.layers import device_forms  # noqa: F401  fills DEVICE_FORMS
 from abreast.stacking.layers.activations import (
     StackedActivation,
     StackedExactActivation,

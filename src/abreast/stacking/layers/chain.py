@@ -6,7 +6,13 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from abreast.stacking.layers.layer import STACKED_LAYERS, LayerContext, StackedLayer, UnsupportedLayerError
+from abreast.stacking.layers.layer import (
+    DEVICE_FORMS,
+    STACKED_LAYERS,
+    LayerContext,
+    StackedLayer,
+    UnsupportedLayerError,
+)
 
 
 class Chain:
@@ -43,11 +49,12 @@ class Chain:
                 needs_input_grad=context.needs_input_grad or position > self.first_trained,
                 input_is_kept=input_is_kept,
                 output_escapes=escapes[position],
+                on_device=context.on_device,
             )
             kind = STACKED_LAYERS[type(layer)]
             if kind.parameters_used is not None and not inner.parameters.keys() <= kind.parameters_used:
                 raise UnsupportedLayerError(f"layer {name} has parameters that {type(layer).__name__} lacks")
-            stacked = kind(layer, inner)
+            stacked = (DEVICE_FORMS.get(kind, kind) if context.on_device else kind)(layer, inner)
             self.layers.append(stacked)
             self.out_shape = stacked.out_shape
             if inner.parameters:

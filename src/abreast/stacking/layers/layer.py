@@ -28,6 +28,7 @@ class LayerContext:
         needs_input_grad: False where nothing before the layer has parameters.
         input_is_kept: Whether an earlier layer still reads the input in its backward pass.
         output_escapes: Whether the output may be the network's, which is kept after the step.
+        on_device: Whether another device than the CPU computes it.
     """
 
     parameters: Mapping[str, nn.Parameter]
@@ -38,6 +39,7 @@ class LayerContext:
     needs_input_grad: bool
     input_is_kept: bool
     output_escapes: bool
+    on_device: bool = False
 
 
 class StackedLayer(ABC):
@@ -80,6 +82,7 @@ class StackedLayer(ABC):
 
 
 STACKED_LAYERS: dict[type[nn.Module], type[StackedLayer]] = {}
+DEVICE_FORMS: dict[type[StackedLayer], type[StackedLayer]] = {}  # which take their places not on the CPU
 
 
 def register(*layers: type[nn.Module]) -> Callable[[type[StackedLayer]], type[StackedLayer]]:
