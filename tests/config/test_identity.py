@@ -45,6 +45,23 @@ def test_settings_that_differ(key: str, value: Any) -> None:
     assert identity(_changed(key, value)).settings != identity(compose("trainer=cpu")).settings
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("/here/x.csv", "/there/x.csv"),
+        (["/here/a.csv", "/here/b.csv"], ["/there/a.csv", "/there/b.csv"]),
+        ({"train": "/here/a", "test": "/here/b"}, {"train": "/there/a", "test": "/there/b"}),
+    ],
+)
+def test_where_data_lie_is_no_setting(one: Any, other: Any) -> None:
+    """The digest of the data tells whether they differ; a value beside the paths is a setting."""
+    assert identity(_changed("data.files", one)).settings == identity(_changed("data.files", other)).settings
+    assert identity(_changed("data.files", one)).paths != identity(_changed("data.files", other)).paths
+    mixed = [[*part, 3] if isinstance(part, list) else {"rows": 3, "file": part} for part in (one, other)]
+    mine, others = (identity(_changed("data.files", value)).settings for value in mixed)
+    assert mine != others
+
+
 def test_another_device_is_the_same_run_of_another_id() -> None:
     cpu, auto = compose("trainer=cpu"), compose()
     assert run_id(cpu) != run_id(auto)

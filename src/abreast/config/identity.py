@@ -58,7 +58,10 @@ def identity(config: Mapping[str, Any]) -> Identity:
 
 
 def is_data_path(name: str, value: object) -> bool:
-    """Whether a key of the data holds the path of a file or a folder."""
+    """Whether a key of the data holds the path of a file or a folder, or nothing but such paths."""
+    if isinstance(value, (list, Mapping)) and value:
+        inner = value.values() if isinstance(value, Mapping) else value
+        return all(is_data_path(name, item) for item in inner)
     return isinstance(value, str) and (name in PATHS or Path(value).is_absolute())
 
 
