@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -25,8 +27,10 @@ HOSTILE = (
     "http://example.org www.example.org",
     "?` !` << >> '' \" ^ ~",
     "line\nbreak\x1b[2J\u202e",
+    "na\u00efve \u00fc \u00df \u2013 \u20ac \u00b5 \u03bb=1 \u0394 \u2265 \u2192",
 )
-COMMANDS = r"\\(?:text(?:backslash|asciitilde|asciicircum|less|greater|bar|quotedbl|emdash)|ldots)\{\}"
+COMMANDS = r"\\(?:text(?:backslash|asciitilde|asciicircum|less|greater|bar|emdash)|ldots)\{\}"
+DOCUMENT = r"\documentclass{article}\usepackage{booktabs}\begin{document}\input{table}\end{document}"
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +70,8 @@ def test_markdown_shows_the_names(analysis: Analysis) -> None:
 def test_latex_has_no_command_of_a_name(analysis: Analysis) -> None:
     for name in HOSTILE:
         rest = re.sub(COMMANDS, "", latex(name))
-        rest = re.sub(r"\\[{}$&#%_]|\{[\[\]*?!'`]\}|-\{\}-", "", rest)
+        rest = re.sub(r"\\[{}$&#%_]|\{(?:[\[\]*?!'`]|'')\}|-\{\}-", "", rest)
+        rest = re.sub(r"\$\\(?:lambda|Delta|geq|to|pm)\$", "", rest)
         assert not re.search(r"[\\{}$&#%_^~<>|\"\n]|--", rest), (name, rest)
     text = latex_table(analysis.tasks[0], analysis)
     body = text[text.index(r"\midrule") : text.index(r"\bottomrule")].splitlines()[1:]
@@ -77,6 +82,24 @@ def test_latex_has_no_command_of_a_name(analysis: Analysis) -> None:
         assert len(re.findall(r"(?<!\\)&", line)) == len(re.findall(r"(?<!\\)&", head))
         assert not line.startswith(("[", "*"))  # which would belong to the line break before it
     assert re.search(r"\$-0\.0\d+\$", text)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="requires pdflatex, which compiles the table")
+def test_pdflatex_compiles_the_table(analysis: Analysis, tmp_path: Path) -> None:
+    (task,) = analysis.tasks
+    (tmp_path / "table.tex").write_text(latex_table(task, analysis))
+    (tmp_path / "paper.tex").write_text(DOCUMENT)
+    command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "paper.tex"]
+    outcome = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert outcome.returncode == 0, outcome.stdout[-2000:]
+
+
+def test_other_alphabets_ask_for_another_engine(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        write_run(tmp_path / f"{seed}", config(seed=seed, model__name="\u65e5\u672c"), test=0.9)
+    table = tables(analyse(collect([tmp_path])), "latex")
+    assert ("xelatex or lualatex" in table.splitlines()[0]) == ("\u65e5" in table)
 
 
 def test_the_command_writes_and_prints_them(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:

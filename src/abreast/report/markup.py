@@ -27,6 +27,13 @@ Format = Literal["markdown", "latex"]
 
 # What means something in Markdown: marks, links, HTML, GitHub's names and formulas.
 _MARKDOWN = re.compile(r"[\\`*_{}\[\]|~$#@]|(?<=:)//|(?<=www)\.")
+GREEK = (
+    *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu"),
+    *("nu", "xi", "", "pi", "rho", "varsigma", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"),
+)
+CAPITALS = ("gamma", "delta", "theta", "lambda", "xi", "pi", "sigma", "upsilon", "phi", "psi", "omega")
+# What pdflatex sets without packages: Latin letters, and punctuation.
+_PDFLATEX = re.compile("[\\x00-\\u017f\\u2010-\\u2026\\u20ac\\u2122]*")
 _LATEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -41,7 +48,7 @@ _LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': "{''}",  # \\textquotedbl is not in LaTeX's first encoding
     "'": "{'}",
     "`": "{`}",
     "[": "{[}",  # at the start of a row it would be an argument of the line break before it
@@ -52,6 +59,24 @@ _LATEX = {
     "±": r"$\pm$",
     "—": r"\textemdash{}",
     "…": r"\ldots{}",
+    chr(0xFFFD): "{?}",  # of `printable`
+    **{
+        chr(code): f"${command}$"
+        for code, command in (
+            (0x2264, r"\leq"),
+            (0x2265, r"\geq"),
+            (0x2260, r"\neq"),
+            (0x2248, r"\approx"),
+            (0x2192, r"\to"),
+            (0x2190, r"\leftarrow"),
+            (0x2212, "-"),
+            (0x221E, r"\infty"),
+            (0x221A, r"\surd"),
+            (0x2208, r"\in"),
+        )
+    },
+    **{chr(0x3B1 + index): rf"$\{name}$" for index, name in enumerate(GREEK) if name},
+    **{chr(0x391 + index): rf"$\{name.title()}$" for index, name in enumerate(GREEK) if name in CAPITALS},
 }
 _TEXT = str.maketrans(_LATEX)
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w.])")
@@ -90,8 +115,12 @@ def latex_table(task: Task, analysis: Analysis) -> str:
     columns = "l" * settings + "r" * (len(heads) - settings - 1) + "l"
     label = f"{task.label}. " if task.label else ""
     body = [" & ".join(map(_latex_cell, row)) + r" \\" for row in rows]
+    others = (
+        [] if _PDFLATEX.fullmatch("".join(body)) else ["% Compile with xelatex or lualatex, for its letters."]
+    )
     return "\n".join(
         [
+            *others,
             r"\begin{table}",
             r"\centering",
             rf"\caption{{{latex(label + _note(task, analysis))}}}",
