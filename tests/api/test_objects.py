@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import signal
 import sys
+import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -241,12 +242,41 @@ def test_data_and_arguments_are_swept_over(tmp_path: Path) -> None:
     assert len({run.config["data"]["arrays"] for run in sweep.runs}) == 2
 
 
+def locked() -> Any:
+    guard = threading.Lock()
+
+    def network(in_features: int, out_features: int) -> nn.Module:
+        with guard:
+            return nn.Linear(in_features, out_features)
+
+    return network
+
+
+@pytest.mark.parametrize(
+    ("model", "launcher", "message"),
+    [
+        (locked(), "hydra.launcher.engine=joblib", "network-.* cannot be handed to another process"),
+        (locked(), "hydra.launcher.devices=[cpu,cpu]", "network-.* cannot be handed to another process"),
+        (Net, "hydra/launcher=joblib", "JoblibLauncher does not hand a network or data given in Python"),
+        (Net, "hydra/launcher=submitit_local", "LocalLauncher does not hand a network or data"),
+    ],
+)
+def test_what_does_not_reach_other_processes_is_said_first(
+    model: Any, launcher: str, message: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "sweep"
+    with pytest.raises(ConfigError, match=message) as caught:
+        abreast.sweep(*FAST, launcher, model=model, data=examples(), seed=range(2), dir=folder)
+    assert len(str(caught.value).splitlines()) == 1
+    assert not folder.exists()
+
+
 @pytest.mark.long
-def test_processes_of_an_engine_are_handed_the_objects(tmp_path: Path) -> None:
-    engine = {"hydra": {"launcher": {"engine": "joblib", "workers": 2}}}
-    sweep = abreast.sweep(
-        *FAST, model=lambda: sequential(), data=examples(), seed=range(4), **engine, dir=tmp_path / "sweep"
-    )
+@pytest.mark.parametrize("launcher", ["engine=joblib", "engine=submitit", "devices=[cpu,cpu]"])
+def test_processes_of_an_engine_are_handed_the_objects(launcher: str, tmp_path: Path) -> None:
+    engine = f"hydra.launcher.{launcher}"
+    network, folder = (lambda: sequential()), tmp_path / "sweep"
+    sweep = abreast.sweep(*FAST, engine, model=network, data=examples(), seed=range(4), dir=folder)
     assert [run.status for run in sweep.runs] == ["finished"] * 4
     assert all(run.result["execution"]["stacked"] for run in sweep.runs)
 

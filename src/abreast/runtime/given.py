@@ -5,11 +5,13 @@ A configuration holds the name of such an object, with a digest of it; whoever b
 
 from __future__ import annotations
 
+import importlib
+import pickle
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from abreast.errors import RunError
+from abreast.errors import ConfigError, RunError
 from abreast.suggestions import listed
 
 Kind = Literal["model", "data"]
@@ -30,9 +32,50 @@ def given_objects(objects: Mapping[tuple[Kind, str], Any]) -> Iterator[None]:
         _objects.update(before)
 
 
-def current_objects() -> dict[tuple[Kind, str], Any]:
-    """What can be looked up now, to hand it to another process."""
-    return dict(_objects)
+def has_objects() -> bool:
+    """Whether anything was given."""
+    return bool(_objects)
+
+
+def packed_objects() -> bytes:
+    """What can be looked up now, to hand it to another process, which `unpack` it; empty for nothing.
+
+    Raises:
+        ConfigError: An object cannot be pickled. The message names it.
+    """
+    if not _objects:
+        return b""
+    for (kind, name), value in _objects.items():
+        _try_pickling(kind, name, value)
+    content: bytes = _pickler().dumps(_objects)
+    return content
+
+
+def _try_pickling(kind: Kind, name: str, value: Any) -> None:
+    try:
+        _pickler().dumps(value)
+    except Exception as error:  # its own methods may raise anything
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ConfigError(
+            f"{kind}: {name} cannot be handed to another process ({reason}). Train in this one: "
+            "hydra.launcher.engine=none hydra.launcher.devices=1"
+        ) from None
+
+
+def unpack(content: bytes) -> dict[tuple[Kind, str], Any]:
+    """The objects of `packed_objects`, of the same command."""
+    objects: dict[tuple[Kind, str], Any] = pickle.loads(content) if content else {}
+    return objects
+
+
+def _pickler() -> Any:
+    """cloudpickle, which takes classes and functions of a notebook or script; joblib brings its own."""
+    for name in ("cloudpickle", "joblib.externals.cloudpickle"):
+        try:
+            return importlib.import_module(name)
+        except ImportError:  # noqa: PERF203
+            continue
+    return pickle
 
 
 def given_object(kind: Kind, name: str) -> Any:

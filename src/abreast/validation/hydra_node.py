@@ -9,10 +9,13 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from abreast.config.types import Config
+from abreast.errors import ConfigError
+from abreast.runtime.given import has_objects, packed_objects
 from abreast.validation.ranges import out_of_range
 from abreast.validation.values import check_values
 
 DIRECTORIES = ("run.dir", "sweep.dir", "sweep.subdir")
+HYDRAS_LAUNCHER = "hydra._internal.core_plugins."  # in this process
 OUR_LAUNCHER = "hydra_plugins.abreast_launcher."
 
 
@@ -43,6 +46,8 @@ def check_hydra(hydra: DictConfig, *, several: bool = False) -> Iterator[str]:
         )
     yield from _sweeper(node.get("sweeper") or {})
     yield from _launcher(node.get("launcher") or {})
+    if several and has_objects():
+        yield from _hand_over(node.get("launcher") or {})
 
 
 def _inside(key: str, value: Any, example: str) -> Iterator[str]:
@@ -70,3 +75,18 @@ def _launcher(launcher: Mapping[str, Any]) -> Iterator[str]:
         yield f"hydra.launcher.engine_options: {options!r} is not keys with values; see docs/scale.md"
     if halving is not None and (not halving or sorted({*halving}) != halving or halving[0] < 1):
         yield f"hydra.launcher.halving={halving}: must be epochs in rising order, from 1 on"
+
+
+def _hand_over(launcher: Mapping[str, Any]) -> Iterator[str]:
+    """A message where a network or data given in Python do not reach the processes of a sweep."""
+    target = str(launcher.get("_target_"))
+    if not target.startswith((OUR_LAUNCHER, HYDRAS_LAUNCHER)):
+        yield (
+            f"hydra/launcher: {target.rpartition('.')[2]} does not hand a network or data given in Python to "
+            "its processes; leave it out and write hydra.launcher.engine=joblib, submitit or ray"
+        )
+    elif launcher.get("engine", "none") != "none" or launcher.get("devices", 1) != 1:
+        try:
+            packed_objects()
+        except ConfigError as error:
+            yield str(error)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from abreast.errors import ConfigError
 from abreast.runtime.directory_lock import share
-from abreast.runtime.given import current_objects
+from abreast.runtime.given import packed_objects
 from abreast.runtime.job_progress import reported
 from hydra_plugins.abreast_launcher._hydra_jobs import HydraJobs
 from hydra_plugins.abreast_launcher._jobs import SweepJob
@@ -99,11 +99,12 @@ def train_stacks(
     options = dict(settings.engine_options or {})
     if settings.engine == "submitit":
         options.setdefault("folder", str(hydra.sweep_dir / ".submitit" / "%j"))
+    objects = packed_objects()
     share(hydra.sweep_dir)
     items = []
     for part in parts:
         jobs = [stack_job(job, hydra.begin(job)) for job in reported(part, "Created the directories of")]
-        item = replace(work_item(settings, jobs), objects=current_objects())
+        item = replace(work_item(settings, jobs), objects=objects)
         items.append(replace(item, sweep_dir=hydra.sweep_dir.absolute()))
     log.info("%d parts of stacks go to %s", len(items), " and ".join(devices) or settings.engine)
     results = train_on_devices(items, devices) if devices else engine(items, workers, options)

@@ -7,14 +7,14 @@ import importlib
 import os
 import pickle
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from abreast.errors import RunError
 from abreast.runtime.directory_lock import as_worker
-from abreast.runtime.given import Kind, given_objects
+from abreast.runtime.given import given_objects, unpack
 from abreast.runtime.output import guarded_output
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ class WorkItem:
         device: The only GPU that the process may see; None for all.
         path: What the process adds to `sys.path`.
         sweep_dir: The directory of the sweep, which is used as long as the process works; None for none.
-        objects: The networks and data that were given in Python, which it may build.
+        objects: The networks and data that were given in Python, which it may build, packed: their modules
+            may lie in `path`.
         waiting: Gives the jobs in their order, and takes note of their ends; only within one process.
     """
 
@@ -49,7 +50,7 @@ class WorkItem:
     device: int | None = None
     path: tuple[str, ...] = ()
     sweep_dir: Path | None = None
-    objects: Mapping[tuple[Kind, str], Any] = field(default_factory=dict)
+    objects: bytes = b""
     waiting: WaitingRuns | None = None
 
 
@@ -82,7 +83,7 @@ def train_in_worker(item: WorkItem) -> list[Outcome] | Exception:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(item.device)
     sys.path.extend(entry for entry in item.path if entry not in sys.path)
     try:
-        with guarded_output(), as_worker(item.sweep_dir), given_objects(item.objects):
+        with guarded_output(), as_worker(item.sweep_dir), given_objects(unpack(item.objects)):
             outcomes = train(item)
     except Exception as error:
         portable_error = portable(error)
