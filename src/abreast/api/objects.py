@@ -117,8 +117,8 @@ def _given(kind: Kind, value: Any) -> dict[str, Any]:
     ]
     if unused:
         warnings.warn(
-            f"{kind_of.__name__}: its forward is trained, with what loss= and optim= say; its "
-            f"{' and '.join(unused)} {'is' if len(unused) == 1 else 'are'} not called (docs/python.md says why)",
+            f"{kind_of.__name__}: its forward is trained, with what loss= and optim= say; not called: "
+            f"{', '.join(unused)} (docs/python.md says why)",
             stacklevel=5,
         )
     return {network_name(value): value}
