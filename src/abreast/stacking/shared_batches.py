@@ -17,6 +17,7 @@ from abreast.stacking.layers.dropout import StackedIdentity
 from abreast.stacking.layers.flatten import StackedFlatten
 from abreast.stacking.layers.linear import StackedLinear, rounds_differently
 from abreast.stacking.parameters import BufferPool, align
+from abreast.stacking.products import block_size, multiply
 from abreast.stacking.sequential import StackedSequential
 
 BF16_FROM = 1 << 20  # multiplications of a lane's product from which converting its factors pays off
@@ -100,9 +101,10 @@ def by_lane(values: Tensor, lanes: int) -> Tensor:
 class SharedLinear:
     """The first linear layer, for inputs `[G, B, in]` that the lanes of each of the G groups have in common.
 
-    One product with all their weights, where it is bitwise equal to each lane's product alone; otherwise
-    batched products that read the same inputs for every lane. Where products multiply in bf16, large ones are
-    of bf16 copies: their results are rounded to bf16, too, and the inputs converted once for all lanes.
+    OneDNN's product for each lane where that is faster; else one product with all their weights, where it is
+    bitwise equal to each lane's product alone; otherwise batched products that read the same inputs for every
+    lane. Where products multiply in bf16, large ones are of bf16 copies: their results are rounded to bf16,
+    too, and the inputs converted once for all lanes.
     """
 
     def __init__(self, layer: StackedLinear, groups: Sequence[slice]) -> None:
@@ -152,10 +154,14 @@ class SharedLinear:
         if self._in_bf16(x):
             self._forward_bf16(x, out)
             return out
+        size = block_size(x[0], weight[0], has_bias=bias is not None)
         for shared, group in zip(x, self.groups, strict=True):
             weights, biases = weight[group], None if bias is None else bias[group]
             count = len(weights)
-            if self._wide(count, x).output:
+            if size is not None:
+                for lane in range(group.start, group.stop):
+                    multiply(shared, weight[lane], None if bias is None else bias[lane], size, out[lane])
+            elif self._wide(count, x).output:
                 flat = None if biases is None else biases.flatten()
                 out[group] = by_lane(product(shared, weights.flatten(0, 1), flat), count)
             elif rounds_differently(weight, examples):
@@ -179,9 +185,13 @@ class SharedLinear:
         if x16 is not None:
             self._backward_bf16(x16, grad)
             return grad
+        size = block_size(grad[0].t(), x[0].t())
         for shared, group in zip(x, self.groups, strict=True):
             into, outputs = weight_grad[group], grad[group]
-            if self._wide(len(into), x).weight_grad:
+            if size is not None:
+                for lane in range(group.start, group.stop):
+                    multiply(grad[lane].t(), shared.t(), None, size, weight_grad[lane])
+            elif self._wide(len(into), x).weight_grad:
                 torch.mm(side_by_side(outputs).t(), shared, out=into.view(-1, shared.shape[1]))
             elif rounds_differently(self.layer.weight, x.shape[1]):
                 for lane in range(group.start, group.stop):

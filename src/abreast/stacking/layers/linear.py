@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from abreast.stacking.layers.layer import LayerContext, StackedLayer, UnsupportedLayerError
 from abreast.stacking.parameters import ALIGNED_FLOATS, BufferPool, align
+from abreast.stacking.products import block_size, multiply
 
 # Multiplications of a matrix product below which torch.bmm takes another path, which rounds differently.
 BMM_CUTOFF = 400
@@ -57,7 +58,11 @@ class StackedLinear(StackedLayer):
             lanes, examples, self.weight.shape[1], like=x, batch_major=self.batch_major
         )
         weight_t = self.weight.transpose(1, 2)
-        if rounds_differently(self.weight, examples):
+        size = block_size(x[0], self.weight[0], has_bias=self.bias is not None)
+        if size is not None:
+            for k in range(lanes):
+                multiply(x[k], self.weight[k], None if self.bias is None else self.bias[k], size, out[k])
+        elif rounds_differently(self.weight, examples):
             for k in range(lanes):
                 if self.bias is None:
                     torch.mm(x[k], weight_t[k], out=out[k])
@@ -78,7 +83,11 @@ class StackedLinear(StackedLayer):
             torch.sum(self.lane_major(grad), 1, out=self.bias_grad)
         lane_by_lane = rounds_differently(weight, grad.shape[1])
         lanes = range(len(grad))
-        if lane_by_lane:
+        size = block_size(grad[0].t(), x[0].t())
+        if size is not None:
+            for k in lanes:
+                multiply(grad[k].t(), x[k].t(), None, size, self.weight_grad[k])
+        elif lane_by_lane:
             for k in lanes:
                 torch.mm(grad[k].t(), x[k], out=self.weight_grad[k])
         else:
@@ -86,7 +95,11 @@ class StackedLinear(StackedLayer):
         if not self.needs_input_grad:
             return grad
         grad_input = self._input_grads.aligned(*x.shape, like=x, batch_major=x.stride(1) > x.stride(0))
-        if lane_by_lane:
+        size = block_size(grad[0], weight[0].t())
+        if size is not None:
+            for k in lanes:
+                multiply(grad[k], weight[k].t(), None, size, grad_input[k])
+        elif lane_by_lane:
             for k in lanes:
                 torch.mm(grad[k], weight[k], out=grad_input[k])
         else:
