@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import torch
@@ -26,7 +26,8 @@ TIMED = 5  # times that each is timed
 def _one_dnn() -> Callable[..., Tensor] | None:
     """OneDNN's `x @ weight.T`, which torch's compiler calls; None where torch does not have it."""
     function: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None)  # private
-    return function if torch.backends.mkldnn.is_available() else None
+    backends: Any = torch.backends  # mkldnn's functions have no type hints
+    return function if backends.mkldnn.is_available() else None
 
 
 def multiply(left: Tensor, right: Tensor, bias: Tensor | None, size: int, out: Tensor) -> None:
@@ -96,19 +97,17 @@ def _tried(
             torch.addmm(bias, left, right.t(), out=expected)
 
     usual()
-    for size in sorted(
-        {terms, max(1, terms // 2), *(block for block in BLOCKS if block < terms)}, reverse=True
-    ):
+    sizes = {terms, max(1, terms // 2), *(block for block in BLOCKS if block < terms)}
+    for size in sorted(sizes, reverse=True):
         try:
             multiply(left, right, bias, size, out)
         except RuntimeError:  # oneDNN has no such product on this CPU
             return None
         if out.equal(expected):
-            mine, torchs = [], []
-            for _ in range(TIMED):
-                torchs.append(_seconds(usual))
-                mine.append(_seconds(lambda size=size: multiply(left, right, bias, size, out)))
-            return size if min(mine) < FASTER * min(torchs) else None
+            blockwise = partial(multiply, left, right, bias, size, out)
+            seconds = [(_seconds(usual), _seconds(blockwise)) for _ in range(TIMED)]
+            before, now = (min(times) for times in zip(*seconds, strict=True))
+            return size if now < FASTER * before else None
     return None
 
 
