@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 from abreast.report.dataset_text import rank_sentences
-from abreast.statistics.summary import Summary
 from abreast.study.cells import Cell
 from abreast.study.datasets import study_datasets
+from abreast.study.selection import Outcome
+
+DIGESTS = {"numbers": "digits"}  # another name for the same content
 
 
 def result(scores: dict[tuple[str, ...], float | None]) -> Any:
@@ -17,15 +20,27 @@ def result(scores: dict[tuple[str, ...], float | None]) -> Any:
     for loss, data, *more in scores:
         name = ", ".join((loss, data, *more))
         cells.append(Cell(name, {"loss": loss, "data": data}, (f"loss={loss}", f"data={data}", *more), {}))
-    summaries = tuple(
-        Summary(5, score) if score is not None else Summary(0, None) for score in scores.values()
-    )
+    outcomes = [
+        (Outcome(Path(), 0, score, sizes={"data": {"digest": DIGESTS.get(data, data)}}),)
+        for (_, data, *_), score in scores.items()
+    ]
     found = SimpleNamespace(
         choices=[SimpleNamespace(cell=cell) for cell in cells],
-        comparison=SimpleNamespace(summaries=summaries),
+        repeats=outcomes,
         criteria=SimpleNamespace(metric="test/accuracy"),
     )
     return cast("Any", found)
+
+
+def test_options_with_the_same_content_are_one_data_set() -> None:
+    scores: dict[tuple[str, ...], float | None] = {
+        (loss, data): score
+        for loss, score in (("mse", 0.9), ("hinge", 0.8))
+        for data in ("digits", "mnist", "numbers")
+    }
+    found = study_datasets(result(scores))
+    assert found is not None
+    assert found.names == ("digits", "mnist")
 
 
 def test_cells_that_differ_in_their_data_alone_are_one_group() -> None:

@@ -10,6 +10,7 @@ from abreast.metrics.registry import direction
 from abreast.report.analysis import DEFAULT_METRICS
 from abreast.report.figures.base import unique_names
 from abreast.report.groups import Analysis, Group, Task
+from abreast.report.identities import data_digest
 from abreast.report.settings import settings_label
 from abreast.statistics.dataset_ranks import DatasetRanks, rank_over_datasets
 from abreast.statistics.summary import summarise
@@ -58,8 +59,12 @@ def over_datasets(analysis: Analysis) -> Datasets | None:
     """
     name = _without_data(analysis)
     tasks: dict[str, list[Task]] = {}
+    first: dict[str, str] = {}  # options with the same content are one data set
     for task in analysis.tasks:
-        tasks.setdefault(_dataset(task, analysis), []).append(task)
+        label = _dataset(task, analysis)
+        digests = (data_digest(run.result) for group in task.groups for run in group.runs)
+        data = first.setdefault(next(filter(None, digests), label), label)
+        tasks.setdefault(data, []).append(task)
     metrics = {data: _metric(of_data, analysis) for data, of_data in tasks.items()}
     scores: Scores = {}
     for data, of_data in tasks.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
 from abreast.config.identity import FOLD, SPLIT_SEED, Scalar
+from abreast.config.types import Json
 from abreast.report.columns import Distinct, shown_settings
 from abreast.report.run import Run, block_of
 from abreast.report.settings import RunSettings
@@ -25,7 +26,11 @@ def identify(runs: Sequence[Run]) -> tuple[str, ...]:
         The columns that are shown.
     """
     known = [(run, run.identified) for run in runs if run.identified is not None]
-    digests = _filled(known, _digest, lambda settings: (settings.identity.data, settings.identity.paths))
+    digests = _filled(
+        known,
+        lambda run: data_digest(run.result),
+        lambda settings: (settings.identity.data, settings.identity.paths),
+    )
     sources = _filled(known, _sources, lambda settings: settings.identity.settings)
     keys: dict[int, tuple[Hashable, ...]] = {}
     for run, settings in known:
@@ -85,8 +90,9 @@ def _filled(
     return {id(run): only.get(like) if value is None else value for run, like, value in pairs}
 
 
-def _digest(run: Run) -> Hashable:
-    data = run.result.get("data")
+def data_digest(result: Json) -> str | None:
+    """The digest of the data that a run was trained on, from its result.json; None where it has none."""
+    data = result.get("data")
     digest = data.get("digest") if isinstance(data, Mapping) else None
     return digest if isinstance(digest, str) else None
 

@@ -42,7 +42,8 @@ def print_result(result: StudyResult, analysis: Analysis, page: Path) -> None:
         console.print(Text(printable(line)), soft_wrap=True)
     for task in analysis.tasks:
         for line in example_sentences(task, analysis):
-            console.print(Text(printable(line)), soft_wrap=True)
+            where = f"{task.label}: " if len(analysis.tasks) > 1 else ""
+            console.print(Text(printable(f"{where}{line}")), soft_wrap=True)
     datasets = study_datasets(result)
     if datasets is not None:
         console.print("\n[bold]Ranks over data sets[/bold]")
