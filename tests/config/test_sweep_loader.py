@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import pickle
 import random
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from hydra.core.utils import setup_globals
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from abreast.cli.sweep_directory import set_directory
 from abreast.config.sweep_loader import SweepLoader
 from support.helpers import CONF, options
 
@@ -60,11 +62,39 @@ def check(hydra: ConfigLoader, loader: SweepLoader, config: DictConfig, *overrid
         assert found == expected
         return
     assert everything(found) == everything(expected)
+    _compare_plain(loader, config, everything(expected), *overrides)
     for flag in ("struct", "readonly"):
         for node in ("hydra", "hydra.job", "optim", "model"):
             flags = [OmegaConf.select(each, node)._get_flag(flag) for each in (found, expected)]
             assert flags[0] == flags[1]
         assert found._get_flag(flag) == expected._get_flag(flag)
+
+
+def check_plain(hydra: ConfigLoader, loader: SweepLoader, config: DictConfig, *overrides: str) -> bool:
+    """Compare the job as plain data with Hydra's, texts and order too; False where it is left to Hydra."""
+    expected = hydra.load_sweep_config(config, list(overrides))
+    return _compare_plain(loader, config, everything(expected), *overrides)
+
+
+def _compare_plain(
+    loader: SweepLoader, config: DictConfig, expected: tuple[Any, Any], *overrides: str
+) -> bool:
+    job = loader.plain_job(config, list(overrides))
+    if job is None:
+        return False
+    written, resolved = expected
+    of_hydra = written.pop("hydra")
+    assert json.dumps(job.written) == json.dumps(written)
+    assert json.dumps(job.task) == json.dumps(resolved)
+    for part in ("sweep", "overrides", "runtime", "job"):
+        for name, value in of_hydra[part].items():
+            if (part, name) not in OF_JOB:
+                assert job.hydra[part][name] == value, f"{part}.{name}"
+    return True
+
+
+# What the launcher writes itself, for each job.
+OF_JOB = (("overrides", "task"), ("job", "override_dirname"))
 
 
 def _composed(loader: Any, config: DictConfig, *overrides: str) -> DictConfig | str:
@@ -123,6 +153,72 @@ def test_every_kind_of_override(hydra: ConfigLoader, first: tuple[str, ...], eve
     loader = SweepLoader(hydra)
     for job in JOBS[::every]:
         check(hydra, loader, config, *first[:1], *job)
+
+
+PLAIN = [  # and so without Hydra for each job
+    ["schedule=one_cycle", "optim=adam", "optim.lr=0.02", "schedule.scheduler.pct_start=0.2"],
+    ["schedule=one_cycle", "optim.lr=1e-3"],
+    ["data=wine", "seed=1"],
+    ["data=breast_cancer", "loss=mse", "optim=sgd", "optim.lr=0.1"],
+    ["data=breast_cancer", "loss=hinge", "optim=adam", "hydra.sweep.subdir=tune/${hydra:job.num}"],
+    ["hydra.sweep.subdir='a b/${hydra:job.num}'", "seed=3"],
+    ["monitor=val/loss", "optim.lr='0.10'", "data.val_fraction=.5", "model.hidden=[8, 4]", "checkpoint=null"],
+]
+OF_HYDRA = [
+    ["optim.lr=???"],
+    ["optim.lr=${data.val_fraction}"],
+    ["schedule=one_cycle", "schedule.scheduler.max_lr=3"],
+    ["hydra.sweep.subdir=${now:%Y}", "hydra.job.name=x"],
+    ["data={name: wine}"],
+]
+
+
+def test_what_is_composed_as_plain_data(hydra: ConfigLoader) -> None:
+    """Values, lists, interpolations, options of several groups, and where a study keeps its runs."""
+    config = master(hydra)
+    loader = SweepLoader(hydra)
+    for job in [*PLAIN, *reversed(PLAIN)]:
+        assert check_plain(hydra, loader, config, *job), job
+    for job in OF_HYDRA:
+        assert loader.plain_job(config, job) is None or check_plain(hydra, loader, config, *job), job
+    assert not check_plain(hydra, loader, config, *OF_HYDRA[0])
+
+
+def test_interpolations_follow_the_values_of_each_job(hydra: ConfigLoader) -> None:
+    """Also through others, within lists, from a group's own part and from elsewhere; `hydra:` is Hydra's."""
+    added = [
+        "+data.own=${.batch_size}",
+        "+data.chain=${.other}",
+        "+data.other=${optim.lr}",
+        "+data.list=[1,'${...seed}','${seed}']",
+        "+optim.text='a ${.lr} and ${seed}'",
+        "+model.selected='${oc.select:data.batch_size,7}'",
+    ]
+    config = master(hydra)
+    loader = SweepLoader(hydra)
+    for lr, size, seed in itertools.product((0.1, 1e-3), (16, 64), (0, 5)):
+        values = [f"optim.lr={lr}", f"data.batch_size={size}", f"seed={seed}"]
+        assert check_plain(hydra, loader, config, *added, *values)
+    assert check_plain(hydra, loader, config, *added)
+    for text in ("${hydra:job.num}", "${now:%Y}", "${optim}"):
+        assert loader.plain_job(config, [f"+data.other='{text}'", "seed=1"]) is None
+
+
+def test_what_was_composed_before_the_directory_was_chosen_is_used(hydra: ConfigLoader) -> None:
+    counted: Any = Counted(hydra)
+    config = master(hydra)
+    loader = SweepLoader(counted)
+    jobs = [
+        [f"loss={loss}", f"data={data}", "seed=1"] for loss in ("mse", "hinge") for data in ("wine", "digits")
+    ]
+    for job in jobs:
+        assert loader.plain_job(config, job) is not None
+    composed = len(counted.jobs)
+    set_directory(config, "a directory")
+    for job in jobs:
+        assert check_plain(hydra, loader, config, *job)
+        assert check_plain(hydra, loader, config, *job, "hydra.sweep.subdir=x_${hydra:job.num}")
+    assert len(counted.jobs) == composed == 3
 
 
 def test_any_mixture_in_any_order(hydra: ConfigLoader) -> None:

@@ -16,9 +16,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from abreast.config.combined_options import Choices, CombinedOptions, interpolates_defaults
 from abreast.config.job_names import name_directory, shorten_override_dirname
-from abreast.config.sweep_template import SweepTemplate, Value
+from abreast.config.sweep_overrides import before, key_of, meet, of_sweep, path_of, written
+from abreast.config.sweep_template import PlainJob, SweepTemplate
 
 SETS = re.compile(r"(?!hydra\.)([A-Za-z_]\w*(?:\.\w+)*)=")
+SUBDIR = "hydra.sweep.subdir="
 OPTION = re.compile(r"(?!null$)[A-Za-z]\w*")
 MOST_KEPT = 512  # configs, one for each choice of options
 MOST_TEMPLATES = 8192  # for each choice of options, with most of their content in common
@@ -82,15 +84,13 @@ class SweepLoader:
         config = copy.deepcopy(self._common(master, others))
         for key, value in values:
             OmegaConf.update(config, key, value, merge=True)
-        task = [override for override in overrides if not _path(override).startswith(("hydra.", "hydra/"))]
+        task = [override for override in overrides if not path_of(override).startswith(("hydra.", "hydra/"))]
         config.hydra.overrides.task = task
         OmegaConf.copy_cache(from_config=master, to_config=config)
         return config
 
-    def from_template(
-        self, master: DictConfig, overrides: Sequence[str]
-    ) -> tuple[SweepTemplate, dict[str, Value]] | None:
-        """What the job shares with others, and its own values; None where Hydra has to compose it.
+    def plain_job(self, master: DictConfig, overrides: Sequence[str]) -> PlainJob | None:
+        """The job as plain data; None where Hydra has to compose it.
 
         Hydra also says what is wrong with overrides that are a mistake: for these it is None, too.
         """
@@ -98,11 +98,9 @@ class SweepLoader:
             divided = self._divide(master, overrides)
             if divided is None:
                 return None
-            template = self._template(master, divided[0])
-            values = template.convert(dict(divided[1]))
+            return self._template(master, divided[0]).plain_job(dict(divided[1]))
         except Exception:
             return None
-        return None if values is None else (template, values)
 
     def _divide(
         self, master: DictConfig, overrides: Sequence[str]
@@ -112,8 +110,8 @@ class SweepLoader:
             return None  # where there may be more groups
         texts = [override for override in overrides if self._sets(override)]  # the last of a key wins
         others = [override for override in overrides if not self._sets(override)]
-        paths = [_path(override) for override in others if not self._chooses(override)]
-        if any(_meet(path, key) for path in paths for key in map(self._sets, texts)):
+        paths = [path_of(override) for override in others if not self._chooses(override)]
+        if any(meet(path, key) for path in paths for key in map(self._sets, texts)):
             return None  # their order counts
         values = [self._parsed(text) for text in texts]
         return None if any(value is None for value in values) else (others, [v for v in values if v])
@@ -139,9 +137,9 @@ class SweepLoader:
         return match is not None and match[1] in self._groups and "{" not in override
 
     def _common(self, master: DictConfig, overrides: list[str]) -> DictConfig:
-        key = _key(master, overrides)
+        key = key_of(of_sweep(master), overrides)
         if key not in self._kept:
-            combination = self._combination(master, overrides)
+            combination = self._combination(master, overrides, of_sweep(master))
             config = combination and combination[0].config(combination[1])
             config = config or self._loader.load_sweep_config(master, overrides)
             if len(self._kept) >= MOST_KEPT:
@@ -150,17 +148,42 @@ class SweepLoader:
         return self._kept[key]
 
     def _template(self, master: DictConfig, overrides: list[str]) -> SweepTemplate:
-        key = _key(master, overrides)
+        key = key_of(of_sweep(master), overrides)
         if key not in self._templates:
-            template = self._combined(master, overrides) or SweepTemplate(self._common(master, overrides))
+            template = (
+                self._in_directory(master, overrides)
+                or self._earlier(master, overrides)
+                or self._combined(master, overrides)
+                or SweepTemplate(self._common(master, overrides))
+            )
             if len(self._templates) >= MOST_TEMPLATES:
                 self._templates.clear()
             self._templates[key] = template
         return self._templates[key]
 
+    def _in_directory(self, master: DictConfig, overrides: list[str]) -> SweepTemplate | None:
+        """The template of jobs that Hydra's part of the config tells where to be kept, and nothing else."""
+        of_hydra = [text for text in overrides if path_of(text).startswith(("hydra.", "hydra/"))]
+        if len(of_hydra) != 1 or not of_hydra[0].startswith(SUBDIR):
+            return None
+        override = OverridesParser.create().parse_overrides(of_hydra)[0]
+        name = override.value()
+        if override.is_sweep_override() or not isinstance(name, str):
+            return None
+        others = [text for text in overrides if text != of_hydra[0]]
+        return self._template(master, others).in_directory(name, of_hydra[0])
+
+    def _earlier(self, master: DictConfig, overrides: list[str]) -> SweepTemplate | None:
+        """The template that was made before the sweep's directory was chosen, in that directory."""
+        earlier = self._templates.get(key_of(before(master), overrides))
+        if earlier is None or any(path_of(text).startswith(("hydra.", "hydra/")) for text in overrides):
+            return None
+        hydra: Any = OmegaConf.to_container(master.hydra, resolve=False)
+        return earlier.in_sweep(hydra["sweep"]["dir"], hydra["overrides"]["hydra"])
+
     def _combined(self, master: DictConfig, overrides: list[str]) -> SweepTemplate | None:
         """The template of several options, from those of one each; None where Hydra has to compose it."""
-        combination = self._combination(master, overrides)
+        combination = self._combination(master, overrides, before(master))
         if combination is None:
             return None
         options, choices = combination
@@ -169,13 +192,13 @@ class SweepLoader:
             return None
         others = [override for override in overrides if not self._chooses(override)]
         first, *parts = (
-            self._template(master, _written({**options.first, **choice}, others))
+            self._template(master, written({**options.first, **choice}, others))
             for choice in ({}, *({group: option} for group, option in changed.items()))
         )
         return first.combined(dict(zip(changed, parts, strict=True)))
 
     def _combination(
-        self, master: DictConfig, overrides: list[str]
+        self, master: DictConfig, overrides: list[str], sweep: tuple[str, ...]
     ) -> tuple[CombinedOptions, dict[str, str]] | None:
         """The options that overrides choose, and the combinations of such; None where there are none."""
         chosen = [override.split("=", 1) for override in overrides if self._chooses(override)]
@@ -183,35 +206,15 @@ class SweepLoader:
         if len(choices) < 2 or len(choices) < len(chosen) or self._interpolates_defaults:
             return None
         others = [override for override in overrides if not self._chooses(override)]
-        kind = (*_key(master, []), *choices, "", *others)
+        kind = (*key_of(sweep, []), *choices, "", *others)
         if kind not in self._combinations:
             self._combinations[kind] = CombinedOptions(choices, partial(self._of_options, master, others))
         return self._combinations[kind], choices
 
     def _of_options(self, master: DictConfig, others: list[str], choices: Choices) -> DictConfig:
-        return self._common(master, _written(choices, others))
+        return self._common(master, written(choices, others))
 
     @cached_property
     def _interpolates_defaults(self) -> bool:
         paths = [source.path for source in self._loader.get_sources() if source.scheme() == "file"]
         return interpolates_defaults([Path(path) for path in paths])
-
-
-def _key(master: DictConfig, overrides: Sequence[str]) -> tuple[str, ...]:
-    """What the config of a sweep with these overrides depends on."""
-    hydra = master.hydra
-    of_sweep = map(str, OmegaConf.to_container(hydra.overrides.hydra, resolve=False) or ())
-    return (str(hydra.job.config_name), *of_sweep, "", *overrides)
-
-
-def _written(options: Choices, others: Sequence[str]) -> list[str]:
-    return [*(f"{group}={option}" for group, option in options.items()), *others]
-
-
-def _path(override: str) -> str:
-    return override.partition("=")[0].lstrip("+~")
-
-
-def _meet(one: str, other: str) -> bool:
-    """Whether one of two keys is the other or holds it."""
-    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")

@@ -13,8 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from abreast.config.sweep_loader import SweepLoader
-from abreast.config.sweep_template import copied
-from abreast.config.types import Config
+from abreast.config.sweep_template import PlainJob
 from abreast.errors import ConfigError, DataError
 from abreast.validation.preflight import Stop, check, check_plain, task_part
 
@@ -30,24 +29,24 @@ class Variant:
 
     Attributes:
         label: The values in which it differs from the first job.
-        task: The run's part of its configuration, plain data where nothing in it has to be resolved.
+        task: The run's part of its configuration, as plain data where Hydra need not compose it.
         hydra: Hydra's part.
     """
 
     label: str
-    task: DictConfig | Config
+    task: DictConfig | PlainJob
     hydra: Any
 
     @property
     def written(self) -> Any:
         """The run's part as plain data, with interpolations as they are written."""
-        return OmegaConf.to_container(self.task) if isinstance(self.task, DictConfig) else self.task
+        return OmegaConf.to_container(self.task) if isinstance(self.task, DictConfig) else self.task.written
 
     @property
     def resolved(self) -> Any:
-        """The run's part as plain data, new each time."""
+        """The run's part as plain data; new each time."""
         task = self.task
-        return OmegaConf.to_container(task, resolve=True) if isinstance(task, DictConfig) else copied(task)
+        return OmegaConf.to_container(task, resolve=True) if isinstance(task, DictConfig) else task.task
 
     @property
     def choices(self) -> Mapping[str, Any]:
@@ -67,7 +66,7 @@ class Variant:
         if isinstance(self.task, DictConfig):
             check(self.task, self.hydra)
         else:
-            check_plain(self.task, self.hydra, checked)
+            check_plain(self.task.task, self.hydra, checked)
 
 
 Check = Callable[[Variant], None]
@@ -123,8 +122,8 @@ def variants(config: DictConfig, values: Mapping[str, list[str]]) -> Iterator[Va
 
 def _plain(loader: Any, config: DictConfig, label: str, overrides: list[str]) -> Variant | None:
     """The variant as plain data; None where Hydra has to compose it."""
-    parts = loader.from_template(config, overrides) if isinstance(loader, SweepLoader) else None
-    return None if parts is None else Variant(label, parts[0].job(parts[1]), parts[0].hydra)
+    job = loader.plain_job(config, overrides) if isinstance(loader, SweepLoader) else None
+    return None if job is None else Variant(label, job, job.hydra)
 
 
 def _whole(loader: ConfigLoader, config: DictConfig, label: str, overrides: list[str]) -> Variant:

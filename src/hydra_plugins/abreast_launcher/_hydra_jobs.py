@@ -86,7 +86,7 @@ class HydraJobs:
     def begin(self, job: SweepJob) -> Path:
         """Create the job's directory with Hydra's files; `end` must follow."""
         if job.plain is not None and self._needs_no_hydra(job.plain.template):
-            return self._begin_plain(job, job.plain.task, job.plain.template.hydra)
+            return self._begin_plain(job, job.plain.written, job.plain.hydra)
         callbacks: Any = _WithoutJobEnd(self.context.callbacks)
         job.returned = run_job(
             hydra_context=dataclasses.replace(self.context, callbacks=callbacks),

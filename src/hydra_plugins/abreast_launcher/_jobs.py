@@ -17,12 +17,13 @@ from omegaconf import DictConfig, OmegaConf, read_write
 from abreast.config.identity import is_data_path
 from abreast.config.run_config import finished_config, run_config
 from abreast.config.run_id import run_ids
+from abreast.config.sweep_template import PlainJob
 from abreast.config.types import Config
 from abreast.errors import RunError
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.directory_name import run_directory_name, shortened
 from abreast.runtime.job_progress import reported
-from hydra_plugins.abreast_launcher._composing import Composer, PlainJob
+from hydra_plugins.abreast_launcher._composing import Composer, plain_directory
 
 Position = tuple[int, int, bool]
 
@@ -94,7 +95,7 @@ def compose(composer: Composer, overrides: Sequence[Sequence[str]], first: int) 
     for number, job_overrides in enumerate(reported(overrides, "Composed"), start=first):
         plain, config = composer.plain(job_overrides), None
         if plain is not None:
-            folder, name = plain.directory(number)
+            folder, name = plain_directory(plain, number)
         else:
             config = composer.whole(job_overrides, number)
             with hydra_config(config):
@@ -135,7 +136,7 @@ def why_invalid(job: SweepJob, matmul_precision: str | None, checked: Checked) -
 def _checked_plain(plain: PlainJob, checked: Checked) -> Config:
     from abreast.validation.preflight import check_plain
 
-    task, hydra = plain.task, plain.template.hydra
+    task, hydra = plain.task, plain.hydra
     check_plain(task, hydra, checked)
     return finished_config(task, hydra["runtime"]["choices"])
 
