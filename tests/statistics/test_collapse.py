@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -9,7 +10,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from abreast.statistics.collapse import FALSE_ALARM, chance_limit, is_collapsed, share_interval
+from abreast.statistics.collapse import (
+    FALSE_ALARM,
+    chance_limit,
+    is_collapsed,
+    is_share_higher,
+    share_interval,
+)
 
 
 @pytest.mark.parametrize(("chance", "examples"), [(0.1, 360), (0.5, 30), (0.25, 60), (0.9, 50)])
@@ -56,3 +63,11 @@ def test_the_interval_of_a_share() -> None:
     assert share_interval(5, 5) == pytest.approx((0.025**0.2, 1.0))
     # 2 of 5: 0.0527 and 0.8534 in any table of exact binomial limits.
     assert share_interval(2, 5) == pytest.approx((0.0527, 0.8534), abs=5e-5)
+
+
+def test_the_exact_test_is_that_of_scipy() -> None:
+    tables = [t for t in itertools.product(range(6), repeat=4) if sum(t[:2]) and sum(t[2:])]
+    for a, b, c, d in tables:
+        p = stats.fisher_exact([(a, b), (c, d)], "greater").pvalue
+        if abs(p - 0.05) > 1e-12:
+            assert is_share_higher((a, b), (c, d)) == (bool(a) and p < 0.05), (a, b, c, d)

@@ -6,7 +6,8 @@ metrics are bitwise identical whatever they hold. `tests/config/test_neutral_key
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from abreast.config.types import Config
@@ -51,8 +52,8 @@ def without_neutral(config: Mapping[str, Any], *, execution: bool = True) -> Con
         config: A run's resolved configuration.
         execution: Whether to keep `EXECUTION_KEYS`.
     """
-    neutral = NEUTRAL_KEYS.keys() if execution else NEUTRAL_KEYS.keys() | EXECUTION_KEYS.keys()
-    kept = _without(config, "", neutral)
+    keys = (*NEUTRAL_KEYS, *([] if execution else EXECUTION_KEYS))
+    kept = _without(config, _nested(keys))
     callbacks = config.get("callbacks")
     if isinstance(callbacks, Mapping):
         kept["callbacks"] = {name: node for name, node in callbacks.items() if not is_observer(node)}
@@ -64,12 +65,23 @@ def is_observer(callback: object) -> bool:
     return isinstance(callback, Mapping) and callback.get("_target_") in OBSERVERS
 
 
-def _without(node: Mapping[str, Any], prefix: str, neutral: Collection[str]) -> Config:
+@cache
+def _nested(keys: tuple[str, ...]) -> Mapping[str, Any]:
+    """Dotted keys as nested dictionaries; None for a key that is left out."""
+    tree: dict[str, Any] = {}
+    for key in keys:
+        *above, last = key.split(".")
+        node = tree
+        for name in above:
+            node = node.setdefault(name, {})
+        node[last] = None
+    return tree
+
+
+def _without(node: Mapping[str, Any], left_out: Mapping[str, Any]) -> Config:
     kept: Config = {}
     for name, value in node.items():
-        key = f"{prefix}{name}"
-        if key not in neutral:
-            has_neutral = any(below.startswith(f"{key}.") for below in neutral)
-            is_nested = has_neutral and isinstance(value, Mapping)
-            kept[name] = _without(value, f"{key}.", neutral) if is_nested else value
+        below = left_out.get(name, {})
+        if below is not None:
+            kept[name] = _without(value, below) if below and isinstance(value, Mapping) else value
     return kept

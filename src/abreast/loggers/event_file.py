@@ -11,6 +11,7 @@ import time
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -69,15 +70,11 @@ class EventFile:
     def add_scalars(self, values: Mapping[str, float], step: int) -> None:
         """Add an event for each value, in the bytes that protobuf would give, in a tenth of the time."""
         head = b"\x09" + struct.pack("<d", time.time()) + (b"\x10" + _varint(step) if step else b"")
-        for tag, value in values.items():
-            name = tag.encode()
-            content = b"\x0a" + _varint(len(name)) + name + b"\x15" + _float(value)
-            summary = b"\x0a" + _varint(len(content)) + content
-            self._add(head + b"\x2a" + _varint(len(summary)) + summary)
+        self._add(*[head + _before_value(tag) + _float(value) for tag, value in values.items()])
 
-    def _add(self, event: bytes) -> None:
-        self._events.append(event)
-        self._size += len(event)
+    def _add(self, *events: bytes) -> None:
+        self._events += events
+        self._size += sum(map(len, events))
         if self._size > MOST_KEPT or time.monotonic() - self._flushed > FLUSH_EVERY:
             self.flush()
 
@@ -130,6 +127,15 @@ def as_records(events: Sequence[bytes]) -> bytes:
         records += head + struct.pack("<I", crcs[number])
         records += event + struct.pack("<I", crcs[len(heads) + number])
     return bytes(records)
+
+
+@lru_cache(maxsize=4096)
+def _before_value(tag: str) -> bytes:
+    """What precedes the value in an event with a summary of one scalar: 4 bytes follow."""
+    name = tag.encode()
+    content = b"\x0a" + _varint(len(name)) + name + b"\x15"
+    summary = b"\x0a" + _varint(len(content) + 4) + content
+    return b"\x2a" + _varint(len(summary) + 4) + summary
 
 
 def _varint(value: int) -> bytes:

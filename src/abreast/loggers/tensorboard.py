@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -76,6 +76,10 @@ class TensorBoard(RunLogger, TensorBoardLogger):
         super().__init__(save_dir, name="", version="", default_hp_metric=False, **kwargs)
         self._has_layout = False
 
+    @cached_property
+    def _events(self) -> Path:
+        return Path(self.log_dir) / EVENTS
+
     def forget_from(self, step: int) -> None:
         """Let TensorBoard pass over what earlier files in the directory say of this step and later ones."""
         self._kwargs["purge_step"] = step
@@ -95,7 +99,7 @@ class TensorBoard(RunLogger, TensorBoardLogger):
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """As Lightning's, by the names that `tag` gives; an error of the disk names the file."""
         metrics = {tag(name): value for name, value in metrics.items()}
-        with naming_file(Path(self.log_dir) / EVENTS):
+        with naming_file(self._events):
             file = self.experiment._get_file_writer()
             self._add_layout(file, metrics)
             quick = hasattr(file, "add_scalars") and not self._prefix and step is not None
@@ -129,7 +133,7 @@ class TensorBoard(RunLogger, TensorBoardLogger):
         from abreast.loggers.summaries import session_end, session_start
 
         self.log_metrics(metrics, step)
-        with naming_file(Path(self.log_dir) / EVENTS):
+        with naming_file(self._events):
             file = self.experiment._get_file_writer()
             file.add_summary(session_start(row), step)
             file.add_summary(session_end(), step)
@@ -137,13 +141,13 @@ class TensorBoard(RunLogger, TensorBoardLogger):
     def finalize(self, status: str) -> None:
         """Let what was logged be seen."""
         if self._experiment is not None:
-            with naming_file(Path(self.log_dir) / EVENTS):
+            with naming_file(self._events):
                 self._experiment.flush()
 
     def close(self, ending: Ending = "finished") -> None:
         """Close the file."""
         if self._experiment is not None:
-            with naming_file(Path(self.log_dir) / EVENTS):
+            with naming_file(self._events):
                 self._experiment.close()
 
     def abandon(self, ending: Ending = "failed") -> None:

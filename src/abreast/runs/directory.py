@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import re
 import signal
 import traceback
 from collections.abc import Mapping
@@ -24,6 +23,7 @@ from abreast.runs.checksums import renewed, with_checksums, without_checksums
 from abreast.runs.config_file import RESTORE, dump_config, parse_config
 from abreast.runs.files import CHECKPOINTS, CONFIG, EXAMPLES, LOG, METRICS, RESULT, STATUS, WORST
 from abreast.runs.format import with_format, without_format
+from abreast.runs.json_text import json_text
 from abreast.runs.metrics_file import check_header, parse_metrics
 from abreast.runs.small_file import MOST_BYTES, MOST_YAML_BYTES, parse_json, read_text
 from abreast.runtime.outside_cause import outside_cause
@@ -183,10 +183,7 @@ class RunDirectory:
         return [header, *kept]
 
     def _write_json(self, name: str, content: Json) -> None:
-        text = json.dumps(with_format(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        # Lists of numbers on one line: a confusion matrix would fill pages. No text holds a raw line break.
-        text = re.sub(r"\[\n([^\[\]{}\"]*)\n *\]", lambda match: f"[{' '.join(match[1].split())}]", text)
-        write_atomically(self.path / name, text.encode())
+        write_atomically(self.path / name, f"{json_text(with_format(content))}\n".encode())
 
     def _read_json(self, name: str) -> Json:
         content = parse_json(self._text(name), self.path / name)

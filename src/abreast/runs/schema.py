@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, TypedDict, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from abreast.config.types import Json
 from abreast.runs.small_file import MOST_DIGITS
+
+LIMIT = 10**MOST_DIGITS
+MOST = sys.float_info.max
 
 
 class ResultFile(TypedDict, total=False):
@@ -67,39 +70,45 @@ def typed(content: Mapping[str, Any], schema: type) -> tuple[Json, list[str]]:
         The content without values of other types, and a message for each of these.
     """
     hints = _hints(schema)
-    problems = [
-        f"{key} is {_shown(value)}, not {_name(hints[key])}"
-        for key, value in content.items()
-        if key in hints and not fits(value, hints[key])
-    ]
-    kept = {key: value for key, value in content.items() if key not in hints or fits(value, hints[key])}
-    return kept, problems
+    wrong = {key: value for key, value in content.items() if key in hints and not fits(value, hints[key])}
+    problems = [f"{key} is {_shown(value)}, not {_name(hints[key])}" for key, value in wrong.items()]
+    return {key: value for key, value in content.items() if key not in wrong}, problems
 
 
 def fits(value: Any, hint: Any) -> bool:
     """Whether a value from JSON is of a type; a whole number is a float, too, and a float is finite."""
+    return _check(hint)(value)
+
+
+@cache
+def _check(hint: Any) -> Callable[[Any], bool]:
+    """What tells whether a value fits; made once, as a report reads thousands of files."""
     if hint is Any:
-        return True
+        return lambda value: True
     if is_typeddict(hint):
-        hints = _hints(hint)
-        return isinstance(value, dict) and all(
-            fits(value[key], inner) if key in value else key not in hint.__required_keys__
-            for key, inner in hints.items()
+        keys = {key: (_check(inner), key in hint.__required_keys__) for key, inner in _hints(hint).items()}
+        return lambda value: (
+            isinstance(value, dict)
+            and all(
+                check(value[key]) if key in value else not required for key, (check, required) in keys.items()
+            )
         )
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin in (Union, types.UnionType):
-        return any(fits(value, inner) for inner in arguments)
-    if origin is list:
-        return isinstance(value, list) and all(fits(element, arguments[0]) for element in value)
-    if origin is dict:
-        return isinstance(value, dict) and all(fits(element, arguments[1]) for element in value.values())
-    if isinstance(value, bool):
-        return hint is bool
+    checks = [_check(inner) for inner in get_args(hint)]
+    if get_origin(hint) in (Union, types.UnionType):
+        return lambda value: any(check(value) for check in checks)
+    if get_origin(hint) is list:
+        return lambda value: isinstance(value, list) and all(map(checks[0], value))
+    if get_origin(hint) is dict:
+        return lambda value: isinstance(value, dict) and all(map(checks[1], value.values()))
     if hint is int:
-        return isinstance(value, int) and abs(value) < 10**MOST_DIGITS
+        return lambda value: isinstance(value, int) and not isinstance(value, bool) and abs(value) < LIMIT
     if hint is float:
-        return isinstance(value, (int, float)) and -sys.float_info.max <= value <= sys.float_info.max
-    return value is None if hint is type(None) else isinstance(value, hint)
+        return lambda value: (
+            isinstance(value, (int, float)) and not isinstance(value, bool) and -MOST <= value <= MOST
+        )
+    if hint is bool or hint is type(None):
+        return lambda value: type(value) is hint
+    return lambda value: isinstance(value, hint) and not isinstance(value, bool)
 
 
 @cache

@@ -22,7 +22,8 @@ def end_epoch(lane: Lane) -> None:
     """End a lane's epoch in the order of an individual run, and its training if it is time."""
     lane.call("on_train_epoch_end", monitoring=False)
     lane.learner.on_train_epoch_end()
-    lane.call("on_train_epoch_end", monitoring=True)
+    with lane.checkpoints.one_moment():
+        lane.call("on_train_epoch_end", monitoring=True)
     if lane.trainer.should_stop or lane.epoch + 1 == lane.trainer.max_epochs:
         lane.stop()
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -25,7 +24,7 @@ from abreast.learner.module import Learner
 from abreast.loggers.run_logger import RunLogger, flush_loggers
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.seeding import derive
-from abreast.stacking.lane_checkpoints import LaneCheckpoints
+from abreast.stacking.lane_checkpoints import LaneCheckpoints, stepped_state
 from abreast.stacking.lane_trainer import LaneTrainer
 from abreast.stacking.optimizer_state import OptimizerSnapshot, cloned
 from abreast.stacking.optimizers import OptimizerGroup
@@ -86,7 +85,7 @@ class Lane:
         self.epoch_state: Callable[[], EpochState]
         self.trainer: LaneTrainer
         self.record: StartRecord
-        self._weights: OrderedDict[str, torch.Tensor] | None = None  # views, while they stay where they are
+        self._weights: dict[str, torch.Tensor] | None = None  # views, while they stay where they are
 
     @cached_property
     def is_custom(self) -> bool:
@@ -200,18 +199,18 @@ class Lane:
         """What Lightning would put into an individual run's checkpoint; tensors are copies."""
         states = {callback.state_key: callback.state_dict() for callback in self.callbacks}
         if self._weights is None:
-            self._weights = cast("OrderedDict[str, torch.Tensor]", self.learner.state_dict())
-        assert self.optimizer_group is not None
-        scheduler = self.optimizer_group.scheduler
+            self._weights = self.learner.state_dict()
+        group = self.optimizer_group
+        stepped = self.checkpoints.shared(partial(stepped_state, self._weights, group, self.number))
         content: State = {
             "epoch": self.trainer.current_epoch,
             "global_step": self.trainer.global_step,
             "pytorch-lightning_version": lightning_version,
-            "state_dict": cloned(self._weights),
+            "state_dict": stepped["state_dict"],
             "loops": with_steps(loops, self.trainer.global_step),
             "callbacks": {key: cloned(state) for key, state in states.items() if state},
-            "optimizer_states": [self.optimizer_group.state_dict(self.number)],
-            "lr_schedulers": [] if scheduler is None else [cloned(scheduler.state_dict())],
+            "optimizer_states": stepped["optimizer_states"],
+            "lr_schedulers": stepped["lr_schedulers"],
         }
         content[DataModule.__qualname__] = self.data.state_dict()
         for callback in self.callbacks:

@@ -53,6 +53,8 @@ def cloned(node: Any) -> Any:
     """Copy the tensors of a nest: a view would be saved with all of the memory that it is a view of."""
     if isinstance(node, Tensor):
         return node.detach().clone()
+    if type(node) is dict:
+        return {key: cloned(value) for key, value in node.items()}
     if isinstance(node, dict):
         return type(node)((key, cloned(value)) for key, value in node.items())
     if isinstance(node, (list, tuple)):
