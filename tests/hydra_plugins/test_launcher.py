@@ -36,5 +36,6 @@ class TestAbreastLauncher(LauncherTestSuite):
     ("task_launcher_cfg", "extra_flags"),
     [({}, ["-m", "hydra/launcher=abreast"])],
 )
+@pytest.mark.long
 class TestAbreastLauncherIntegration(IntegrationTestSuite):
     """Hydra's suite for launchers under a program of their own."""

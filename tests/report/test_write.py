@@ -21,6 +21,7 @@ from abreast.report.figures.image_files import find_browser
 from abreast.report.html.contents import page_contents
 from abreast.report.provenance import commands
 from abreast.report.write import write_report
+from support.forks import run_forked
 from support.helpers import ROOT
 from support.report_runs import config, write_run
 
@@ -97,10 +98,11 @@ def test_mistakes_are_one_message(tmp_path: Path, arguments: list[str], message:
         ".": tmp_path / "empty",
         "s/a/config.yaml": tmp_path / "s" / "a" / "config.yaml",
     }
-    done = run(*(paths.get(each, each) for each in arguments), BROWSER_PATH="/no/browser")
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
+    command = ["report", *(str(paths.get(each, each)) for each in arguments)]
+    done = run_forked(command, tmp_path, BROWSER_PATH="/no/browser", COLUMNS="120")
+    assert done.code == 2
+    assert message in done.err
+    assert "Traceback" not in done.err
 
 
 def hostile(folder: Path) -> Path:

@@ -78,7 +78,7 @@ def test_every_kind_of_run(common: tuple[str, ...], configs: Configs, both: Both
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("hidden", ["[12]", "[32]"])
+@pytest.mark.parametrize("hidden", ["[12]", pytest.param("[32]", marks=pytest.mark.long)])
 def test_every_activation(activation: str, hidden: str, configs: Configs, both: Both, check: Check) -> None:
     overrides = (f"model.activation={activation}", f"model.hidden={hidden}")
     for lane, plain in both(configs(overrides, *SWEPT)):

@@ -88,10 +88,8 @@ def test_no_directory_is_chosen_twice(tmp_path: Path) -> None:
     assert len(chosen) == len(set(chosen)) == 120
 
 
-@pytest.mark.parametrize(
-    "other",
-    [pytest.param("seed=0,1", id="the same"), pytest.param("seed=2,3", id="another", marks=pytest.mark.long)],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("other", ["seed=0,1", "seed=2,3"], ids=["the same", "another"])
 def test_two_sweeps_at_once(other: str, tmp_path: Path) -> None:
     first = started(tmp_path, "-m", "seed=0,1")
     wait_for_sweeps(1, tmp_path, first)
@@ -113,6 +111,7 @@ def test_two_sweeps_at_once(other: str, tmp_path: Path) -> None:
         assert sorted(tmp_path.glob("runs/*/*")) == sweeps
 
 
+@pytest.mark.long
 def test_two_runs_in_one_instant(tmp_path: Path) -> None:
     processes = [started(tmp_path) for _ in range(2)]
     said = [each.communicate()[0] for each in processes]
@@ -134,6 +133,7 @@ def test_two_runs_that_are_given_one_directory(tmp_path: Path) -> None:
     assert "another process is using it" in said[1 - winner] or "holds a run already" in said[1 - winner]
 
 
+@pytest.mark.long
 def test_a_report_while_a_sweep_writes(tmp_path: Path) -> None:
     sweep = started(tmp_path, "-m", "seed=0,1,2", "optim.lr=0.01,0.1", "hydra.launcher.save_every=0")
     reports, early = 0, 0

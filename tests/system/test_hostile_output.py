@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +17,7 @@ from abreast.learner import checkpoint
 from abreast.report.collect import collect
 from abreast.report.tables import CsvTable
 from abreast.runs.directory import RunDirectory
-from support.command_line import run_command
+from support.forks import run_forked
 from support.helpers import compose
 from support.references import References
 
@@ -114,7 +113,7 @@ def test_messages_hold_nothing_that_controls_the_terminal(place: str, stranger: 
         case _:
             stranger = stranger.rename(tmp_path / ATTACK.replace("/", ""))
     for command in ("report", "evaluate"):
-        outcome = run_command([sys.executable, "-m", "abreast", command, str(stranger)], tmp_path)
+        outcome = run_forked([command, str(stranger)], tmp_path)
         assert "\x1b" not in outcome.out + outcome.err
         assert "Traceback" not in outcome.err
 

@@ -61,7 +61,13 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(it, marks=[pytest.mark.long] * (it not in ("evaluate", "resume in ranks")))
+        for it in COMMANDS
+    ],
+)
 def test_what_opens_a_run_imports_nothing_from_the_working_directory(
     command: str, stranger: Path, tmp_path: Path
 ) -> None:

@@ -27,7 +27,7 @@ def test_after_any_step(
     check_equal(whole, stop_and_go_on(tmp_path / "stopped", at, monkeypatch))
 
 
-@pytest.mark.parametrize("steps", [1, 4])
+@pytest.mark.parametrize("steps", [pytest.param(1, marks=pytest.mark.long), 4])
 @pytest.mark.parametrize("name", optimizers())
 def test_every_optimizer(
     name: str, steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: References
@@ -39,7 +39,7 @@ def test_every_optimizer(
     check_equal(whole, stop_and_go_on(tmp_path / "stopped", 14, monkeypatch, *chosen))
 
 
-@pytest.mark.parametrize("steps", [1, 4])
+@pytest.mark.parametrize("steps", [pytest.param(1, marks=pytest.mark.long), 4])
 @pytest.mark.parametrize("name", options("schedule"))
 def test_every_schedule(
     name: str, steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: References
