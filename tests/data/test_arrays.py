@@ -94,7 +94,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "too close": (
         {"x": np.c_[NUMBERS, 2.0**53 + 2 * np.arange(40)], "y": LABELS},
-        r"column 3 of x: its numbers differ by 2\d(\.\d)? around 9.01e\+15, which float32 does not tell apart",
+        r"column 3 of x: its numbers differ by 2\d(\.\d)? around 9.01e\+15, which float32 does not",
     ),
     "a single number": (
         {"x": np.array(1.0), "y": LABELS},

@@ -254,6 +254,13 @@ def test_a_logger_that_sends_what_it_gets_needs_the_users_word(name: str, word: 
     check_output_paths(config, tmp_path, [word])
 
 
+def test_a_registry_that_checkpoints_are_sent_to_needs_the_users_word(stranger: Path, tmp_path: Path) -> None:
+    """Lightning hands the name to the package litmodels, where that is installed."""
+    change(stranger, lambda config: config["trainer"].update(model_registry="somebody/model"))
+    assert "trainer.model_registry=somebody/model: may send checkpoints" in check_refused(stranger)
+    check_output_paths(RunDirectory(stranger).read_config(), stranger, ["litmodels"])
+
+
 def test_what_the_user_trusts_is_written_to(stranger: Path, tmp_path: Path) -> None:
     node = {"_target_": "abreast.loggers.TensorBoard", "save_dir": str(tmp_path / "boards" / "mine")}
     change(stranger, lambda config: config["logger"].update(mine=node))

@@ -27,6 +27,7 @@ LOCAL_LOGGERS = (
     "lightning.pytorch.loggers.CSVLogger",
     "lightning.pytorch.loggers.TensorBoardLogger",
 )
+REGISTRY = "litmodels"  # the package by which Lightning's Trainer sends checkpoints
 # Data sets of files with fixed names: four of images and labels, or files of known checksums alone.
 FIXED_NAMES = tuple(f"abreast.data.{name}" for name in ("mnist", "fashion_mnist", "kmnist", "torchvision"))
 
@@ -126,6 +127,12 @@ def check_output_paths(config: Mapping[str, Any], run: Path, trusted: Sequence[s
                 f"logger.{name}: {node['_target_']} may send what it logs to a server. "
                 f"If that is what you want: trust=[{home}]"
             )
+    registry = config["trainer"].get("model_registry")
+    if registry and REGISTRY not in trusted:
+        raise RunError(
+            f"trainer.model_registry={registry}: may send checkpoints to a server. "
+            f"If that is what you want: trust=[{REGISTRY}]"
+        )
     for group in ("callbacks", "logger", "trainer"):
         for key, text in _texts(config[group], group):
             path = Path(text).expanduser()
