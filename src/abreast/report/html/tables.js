@@ -1,9 +1,10 @@
 const PAGE_SIZE = 25; // rows
 
-const formatNumber = (value) => {
+const formatNumber = (value) => { // in the decimals of Python's `format_number`
   if (value === 0) return "0";
   const size = Math.abs(value);
-  return size >= 1e-3 && size < 1e4 ? value.toFixed(4) : Number(value.toPrecision(3)).toString();
+  if (size < 1e-3 || size >= 1e7) return Number(value.toPrecision(3)).toString();
+  return value.toFixed(size < 10 ? 4 : size < 1000 ? 2 : size < 1e4 ? 1 : 0);
 };
 const formatSeconds = (value) => {
   if (value >= 5400) return `${(value / 3600).toFixed(1)} h`;

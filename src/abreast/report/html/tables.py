@@ -33,18 +33,18 @@ def groups_table(task: Task, analysis: Analysis, run_rows: Mapping[int, int], na
     """
     metric = metric_title(analysis.metric)
     has_failures = any(group.count("failed") for group in task.groups)
+    failed = Column("failed", "count", "runs that failed", is_alarming=True)
     failure_rate = Column("failure rate", "share", "failed runs among those that ended", is_alarming=True)
     has_collapsed = any(group.collapsed for group in task.groups)
     collapsed = Column("collapsed", "count", "runs that ended at chance, with the share's 95% interval", True)
     validation = Column("validation", "number", "the same metric on the validation set")
     columns = [
         *(Column(key) for key in analysis.keys),
-        Column("verdict", "text", "how the group compares with the best"),
         Column(metric, "number", "mean over the seeds that finished"),
+        Column("verdict", "text", "how the group compares with the best"),
         Column("95% interval", "number", "confidence interval of the mean"),
         Column("n", "count", "seeds that finished and did better than guessing"),
-        Column("failed", "count", "runs that failed", is_alarming=True),
-        *([failure_rate] if has_failures else []),
+        *([failed, failure_rate] if has_failures else []),
         *([collapsed] if has_collapsed else []),
         Column("difference", "difference", f"{metric} minus that of the best"),
         Column("its interval", "number", "95% for all comparisons together"),
@@ -62,9 +62,8 @@ def groups_table(task: Task, analysis: Analysis, run_rows: Mapping[int, int], na
         rows.append(
             [
                 *(_cell(group.settings[key]) for key in analysis.keys),
-                *(verdict_label(group), _seven_digits(summary.mean), format_interval(summary)),
-                *(summary.n, group.count("failed")),
-                *([_seven_digits(group.failure_rate)] if has_failures else []),
+                *(_seven_digits(summary.mean), verdict_label(group), format_interval(summary), summary.n),
+                *([group.count("failed"), _seven_digits(group.failure_rate)] if has_failures else []),
                 *([_collapsed(group)] if has_collapsed else []),
                 *_compared(comparison),
                 *([_seven_digits(group.selection_summary.mean)] if analysis.selection else []),
@@ -74,10 +73,10 @@ def groups_table(task: Task, analysis: Analysis, run_rows: Mapping[int, int], na
         )
     return Table(
         name,
-        "Each row is a group of runs that differ only in the seed",
+        "A row: runs that differ only in the seed",
         columns,
         rows,
-        select=len(analysis.keys),
+        select=len(analysis.keys) + 1,  # the verdict
         classes=[_row_class(group) for group in task.groups],
         details=[[run_rows[id(run)] for run in group.runs] for group in task.groups],
         copies={"Markdown": markdown_table(task, analysis), "LaTeX": latex_table(task, analysis)},
