@@ -42,9 +42,11 @@ def _table(listed: Sequence[Entry], width: int) -> Table:
     metrics = {entry.metric for entry in listed if entry.metric}
     common = metric_title(metrics.pop()) if len(metrics) == 1 else ""
     several = "best " if any(entry.kind != "run" for entry in listed) or not common else ""
+    is_named = all(_names_settings(entry) for entry in listed)
+    has_settings = width >= NARROW and not is_named
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("", overflow="fold", ratio=3)
-    if width >= NARROW:
+    if has_settings:
         table.add_column("settings", overflow="fold", ratio=3)
     table.add_column("runs", overflow="fold", ratio=2)
     table.add_column(f"{several}{common}", justify="right", overflow="fold", min_width=6)
@@ -55,16 +57,21 @@ def _table(listed: Sequence[Entry], width: int) -> Table:
             printable("".join(f" #{tag}" for tag in entry.tags)), style="cyan"
         )
         settings = printable(entry.settings)
-        if width < NARROW:
+        if width < NARROW and not is_named:
             name.append(f"\n{settings}", style="dim")
         table.add_row(
             name,
-            *([Text(settings)] if width >= NARROW else []),
+            *([Text(settings)] if has_settings else []),
             Text(_runs(entry)),
             Text(_best(entry, common)),
             *([time.strftime("%m-%d %H:%M", time.localtime(entry.changed))] if width >= NARROW else []),
         )
     return table
+
+
+def _names_settings(entry: Entry) -> bool:
+    """Whether the name of a run's directory has its settings in it, as the names that a sweep gives."""
+    return entry.kind == "run" and all(word in entry.name for word in entry.settings.split())
 
 
 def _runs(entry: Entry) -> str:
