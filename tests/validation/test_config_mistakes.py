@@ -282,6 +282,8 @@ MISTAKES = {
         "predict, export, tag, rm, completion). "
         "Did you mean evaluate?"
     ],
+    "reprot runs/sweep --margin 0.1": ["reprot: is not a command. Did you mean report?"],
+    "reprot runs/sweep": ["reprot: is neither key=value nor a command", "Did you mean report?"],
     "optim.lr=[1": ["optim.lr=[1: cannot be read: a bracket or a quote is not closed"],
     "optim.lr=$(1)": [
         "optim.lr=$(1): cannot be read: put a value with special characters in quotes: 'optim.lr="

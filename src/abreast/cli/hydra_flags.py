@@ -18,6 +18,7 @@ def parse(arguments: Sequence[str]) -> Namespace:
     """Hydra's flags; a mistake in them as one message."""
     from hydra._internal.utils import get_args_parser
 
+    from abreast.config.commands import COMMANDS
     from abreast.suggestions import did_you_mean
 
     parser = get_args_parser()
@@ -26,6 +27,9 @@ def parse(arguments: Sequence[str]) -> Namespace:
     def error(self: ArgumentParser, message: str) -> NoReturn:
         if message.startswith("unrecognized arguments: "):
             flag = message.removeprefix("unrecognized arguments: ").split()[0]
+            first = arguments[0]
+            if not first.startswith("-") and "=" not in first and (meant := did_you_mean(first, COMMANDS)):
+                raise ConfigError(f"{first}: is not a command{meant}")
             near = did_you_mean(flag, flags) or "."
             raise ConfigError(f"{flag}: no such flag{near} --help lists what there is")
         raise ConfigError(message)

@@ -30,6 +30,9 @@ def mistakes(texts: Sequence[str], folders: Sequence[Path], *, is_sweep: bool) -
     Keys are checked only if every option exists: the options decide which keys there are.
     """
     options = groups(folders)
+    if texts and "=" not in texts[0] and did_you_mean(texts[0], COMMANDS):
+        yield _unreadable(texts[0], options)  # a mistyped command, which would take what follows
+        return
     overrides: list[Override] = []
     messages: list[str] = []
     parser = OverridesParser.create()
