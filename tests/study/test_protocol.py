@@ -151,6 +151,7 @@ SPACE = "hydra.sweeper.space"
         ([], {"repeat_splits": []}, f"{SPLITS} []"),
         ([], {"repeat_splits": [0, -1]}, f"{SPLITS} [0, -1]"),
         ([], {"repeat_splits": 3}, f"{SPLITS} 3"),
+        ([], {"tune_splits": 3}, "hydra.sweeper.tune_splits: must be null, a list of split seeds"),
         ([], {"repeat_splits": [0, 0]}, "hydra.sweeper.repeat_splits: [0, 0] contains a split twice"),
         ([], {"repeat_splits": {"folds": 1}}, "hydra.sweeper.repeat_splits: {'folds': 1} must be {folds: k}"),
         ([], {"tune_seeds": []}, f"hydra.sweeper.tune_seeds: {SEEDS} []"),
@@ -198,7 +199,14 @@ def test_repeats_are_trained_on_every_split_and_seed() -> None:
     runs = plan.repeat_runs([0, None, None, None])
     parts = [[line for line in run if line.startswith(("seed=", "data."))] for run in runs]
     assert parts == [[f"data.split_seed={split}", f"seed={seed}"] for split in (0, 4) for seed in (1, 2)]
-    assert not any(line.startswith("data.") for run in plan.tuning_runs() for line in run)
+    tuned = plan.tuning_runs()
+    assert [[line for line in run if line.startswith("data.")] for run in tuned[:2]] == [
+        *(["data.split_seed=0"], ["data.split_seed=4"])
+    ]
+    assert len(tuned) == 2 * len(made().tuning_runs())
+    alone = made(repeat_splits=[0, 4], tune_splits=[9]).tuning_runs()
+    assert len(alone) == len(made().tuning_runs())
+    assert all("data.split_seed=9" in run for run in alone)
     runs = made(repeat_splits={"folds": 3}).repeat_runs([0, None, None, None])
     assert [line for line in runs[-1] if line.startswith("data.")] == ["data.folds=3", "data.fold=2"]
     assert len(runs) == 6

@@ -294,8 +294,12 @@ def test_repeats_on_several_splits_are_pooled_with_the_corrected_variance(tmp_pa
         *("hydra.sweeper.repeat_seeds=[7,8]", "hydra.sweeper.repeat_splits=[0,1,2,3]"),
     )
     assert found["protocol"]["repeat_splits"][1] == ["data.split_seed=1"]
+    assert "on seed 0 of each of 4 splits" in outcome.out
     by_cell = []
     for cell in found["cells"]:
+        for trial in cell["trials"]:  # the setting is chosen by the mean over the splits
+            assert len(trial["runs"]) == 4
+            assert trial["validation"] == pytest.approx(mean(run["value"] for run in trial["runs"]))
         assert len(cell["repeats"]) == 8
         assert cell["test"]["n"] == 4
         runs = [RunDirectory(found["folder"] / run["run"]) for run in cell["repeats"]]

@@ -35,7 +35,7 @@ from abreast.study.budget import budgets
 from abreast.study.datasets import study_datasets
 from abreast.study.results import StudyResult
 from abreast.study.selection import format_setting_pairs
-from abreast.study.summary import format_seeds
+from abreast.study.summary import format_seeds, format_tunings
 
 MOST_LINES = 24
 
@@ -112,11 +112,12 @@ def _references(result: StudyResult) -> frozenset[Path]:
 def _protocol_section(result: StudyResult) -> Section:
     protocol, validation = result.protocol, metric_title(result.choices[0].metric)
     trials = f"{protocol.trials} trial{'s' * (protocol.trials > 1)}"
-    mean = "mean " * (len(protocol.tune_seeds) > 1)
+    mean = "mean " * (len(protocol.tunings) > 1)
     splits = len(protocol.repeat_splits)
-    on_splits = f", and on {splits} splits of the data, of which tuning saw one" * (splits > 1)
+    on_splits = f", and on {splits} splits of the data" * (splits > 1)
     lines = [
-        f"Tuning: each of {len(protocol.cells)} cells had {trials} on {format_seeds(protocol.tune_seeds)}, "
+        f"Tuning: each of {len(protocol.cells)} cells had {trials} on "
+        f"{format_tunings(protocol)}, "
         f"and the setting with the best {mean}{validation} was chosen. Repeats: the chosen settings were "
         f"trained on {format_seeds(protocol.repeat_seeds)}, which tuning did not use{on_splits}. Test: the "
         f"test set was looked at {count_looks(read_looks(result.directory))}.",

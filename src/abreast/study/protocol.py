@@ -17,8 +17,8 @@ from abreast.suggestions import did_you_mean, listed
 
 SWEEPER = "hydra.sweeper"
 KEYS = (
-    *("cells", "space", "trials", "tune_seeds", "repeat_seeds", "repeat_splits", "search_seed"),
-    *("metric", "margin"),
+    *("cells", "space", "trials", "tune_seeds", "tune_splits", "repeat_seeds", "repeat_splits"),
+    *("search_seed", "metric", "margin"),
 )
 METRICS = tuple(m.name for m in by_priority() if not m.test_only and not m.on_request)
 RESERVED = ("seed", "test")  # set by the protocol for each run
@@ -40,6 +40,7 @@ class Protocol:
         fixed: Overrides of every run.
         repeat_splits: The splits of the data that the repeats are trained on; only one, that of the
             configuration, by default.
+        tune_splits: The splits that the settings are chosen on, those of the repeats by default.
     """
 
     name: str
@@ -52,6 +53,12 @@ class Protocol:
     margin: float | None = None
     fixed: tuple[str, ...] = ()
     repeat_splits: tuple[Split, ...] = (Split(),)
+    tune_splits: tuple[Split, ...] = (Split(),)
+
+    @property
+    def tunings(self) -> list[tuple[Split, int]]:
+        """The split and the seed of each run of a trial, in order."""
+        return [(split, seed) for split in self.tune_splits for seed in self.tune_seeds]
 
     @property
     def repeats(self) -> list[tuple[Split, int]]:
@@ -59,12 +66,12 @@ class Protocol:
         return [(split, seed) for split in self.repeat_splits for seed in self.repeat_seeds]
 
     def tuning_runs(self) -> list[list[str]]:
-        """Return the overrides of every tuning run: by cell, then by setting, then by seed."""
+        """Return the overrides of every tuning run: by cell, then by setting, then by split and seed."""
         return [
-            self._run("tune", cell, setting, seed)
+            self._run("tune", cell, setting, seed, split.overrides)
             for cell in self.cells
             for setting in cell.settings
-            for seed in self.tune_seeds
+            for split, seed in self.tunings
         ]
 
     def repeat_runs(self, chosen: Sequence[int | None]) -> list[list[str]]:
@@ -129,6 +136,9 @@ def read_protocol(
         problems.append(f"{SWEEPER}.metric: must be one of {listed(METRICS)}, got {metric}{near}")
     margin = _margin(node.get("margin"), metric, problems)
     splits = read_splits(f"{SWEEPER}.repeat_splits", node.get("repeat_splits"), problems)
+    tune_splits = splits
+    if node.get("tune_splits") is not None:
+        tune_splits = read_splits(f"{SWEEPER}.tune_splits", node["tune_splits"], problems)
     cells = read_cells(node.get("cells"), node.get("space"), command_line, groups, problems)
     if problems:
         raise ConfigError("\n".join(dict.fromkeys(problems)))
@@ -140,7 +150,8 @@ def read_protocol(
     fixed = tuple(line for key, line in command_line.fixed.items() if key not in set_by_cells)
     metric_name = None if metric is None else str(metric)
     return Protocol(
-        name, with_settings, trials, tune, repeat, search_seed, metric_name, margin, fixed, splits
+        *(name, with_settings, trials, tune, repeat, search_seed, metric_name, margin, fixed, splits),
+        tune_splits,
     )
 
 

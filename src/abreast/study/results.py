@@ -103,6 +103,7 @@ class StudyResult:
             "protocol": {
                 "trials": plan.trials,
                 "tune_seeds": list(plan.tune_seeds),
+                "tune_splits": [list(split.overrides) for split in plan.tune_splits],
                 "repeat_seeds": list(plan.repeat_seeds),
                 "repeat_splits": [list(split.overrides) for split in plan.repeat_splits],
                 "search_seed": plan.search_seed,

@@ -99,9 +99,11 @@ def run_study(
     OmegaConf.save(config, sweep_dir / SWEEP)
     tuning = protocol.tuning_runs()
     cells, trials, seeds = len(protocol.cells), protocol.trials, len(protocol.tune_seeds)
+    splits = len(protocol.tune_splits)
     log.info(
-        "Study %s: tuning %d cells with %d trials each on %d seed%s: %d runs",
-        *(protocol.name, cells, trials, seeds, "s" * (seeds > 1), len(tuning)),
+        "Study %s: tuning %d cells with %d trials each on %d seed%s%s: %d runs",
+        *(protocol.name, cells, trials, seeds, "s" * (seeds > 1)),
+        *(f" and {splits} splits" if splits > 1 else "", len(tuning)),
     )
     directories = _launch(launcher, "tune", tuning, 0, sweep_dir)
     choices = _choose(protocol, criteria, directories)
@@ -153,7 +155,7 @@ def _choose(protocol: Protocol, criteria: Criteria, directories: Sequence[Path])
         trials = [
             Trial(
                 setting,
-                tuple(read_outcome(next(remaining), seed, criterion.metric) for seed in protocol.tune_seeds),
+                tuple(read_outcome(next(remaining), seed, criterion.metric) for _, seed in protocol.tunings),
             )
             for setting in cell.settings
         ]

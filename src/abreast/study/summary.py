@@ -16,6 +16,7 @@ from abreast.runs.looks import count_looks, looks_notes, read_looks
 from abreast.runtime.printable import printable
 from abreast.study.comparison import task_of
 from abreast.study.datasets import study_datasets
+from abreast.study.protocol import Protocol
 from abreast.study.results import StudyResult
 from abreast.study.selection import format_setting_pairs
 
@@ -31,7 +32,7 @@ def print_result(result: StudyResult, analysis: Analysis, page: Path) -> None:
     console.print(_table(result))
     protocol, looks = result.protocol, read_looks(result.directory)
     console.print(
-        f"Tuned by {result.choices[0].metric} on {format_seeds(protocol.tune_seeds)} with {protocol.trials} "
+        f"Tuned by {result.choices[0].metric} on {format_tunings(protocol)} with {protocol.trials} "
         f"trials per cell; tested on {format_seeds(protocol.repeat_seeds)}; the test set was looked at "
         f"{count_looks(looks)}.\n"
         "Mean with its 95% confidence interval. Reference: the cell with the best validation in tuning. The "
@@ -61,6 +62,12 @@ def print_result(result: StudyResult, analysis: Analysis, page: Path) -> None:
 def format_seeds(seeds: tuple[int, ...]) -> str:
     """Write `seed 0` or `seeds 101, 102`."""
     return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+
+
+def format_tunings(protocol: Protocol) -> str:
+    """Write what the trials were trained on: `seed 0`, `seed 0 of each of 4 splits`."""
+    splits = len(protocol.tune_splits)
+    return format_seeds(protocol.tune_seeds) + f" of each of {splits} splits" * (splits > 1)
 
 
 def _split_sentences(result: StudyResult) -> list[str]:

@@ -18,6 +18,7 @@ class AbreastStudyConf:
         space: What is tuned in them, by part: `default`, an option that cells choose, or a cell's name.
         trials: The number of settings that are tried in every cell; null: the complete grid.
         tune_seeds: Seeds of the runs that choose the settings.
+        tune_splits: Split seeds that settings are chosen on, or `{folds: k}`; None for those of the repeats.
         repeat_seeds: Seeds of the runs that are tested.
         repeat_splits: Split seeds that the tested runs are repeated on, or `{folds: k}` for all of k folds;
             null: the one split of the configuration.
@@ -31,6 +32,7 @@ class AbreastStudyConf:
     space: Any = None
     trials: Any = None
     tune_seeds: Any = field(default_factory=lambda: [0])
+    tune_splits: Any = None
     repeat_seeds: Any = field(default_factory=lambda: [101, 102, 103, 104, 105])
     repeat_splits: Any = None
     search_seed: Any = 0
