@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import gpu_report
+import gpu_stand_ins
 import gpu_wheels
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -140,7 +141,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name, (options.out / "gpu.log").open("w") as log:
         site = Path(name) / "site"
         site.mkdir()
-        report.add({"part": "machine", "unpacked": gpu_wheels.unpack(options.wheels, site)})
+        unpacked, stand_ins = gpu_wheels.unpack(options.wheels, site), gpu_stand_ins.write(site)
+        report.add({"part": "machine", "unpacked": unpacked, "stand-ins": stand_ins})
         for part in PARTS:
             if options.parts and part.name not in options.parts:
                 continue

@@ -23,6 +23,7 @@ PYTHON = "3.12"
 MOST_BYTES = 60 * 2**20
 # What abreast and its tests import, and what that imports in turn, as far as it is pure Python.
 PACKAGES = (
+    "absl-py",
     "annotated-types",
     "choreographer",
     "execnet",
@@ -40,6 +41,7 @@ PACKAGES = (
     "packaging",
     "platformdirs",
     "plotly",
+    "protobuf",
     "pluggy",
     "pygments",
     "pytest",
@@ -49,20 +51,26 @@ PACKAGES = (
     "pytorch-optimizer",
     "rich",
     "schedulefree",
+    "tensorboard",
     "torchmetrics",
     "tqdm",
     "typing-extensions",
 )
+# Compiled for speed alone: only their Python files are unpacked, which fit every platform.
+WITH_FALLBACK = ("pyyaml",)
 
 
 def fill(folder: Path) -> list[str]:
     """Download the wheels that the folder lacks; gives the packages of which there is no pure wheel."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = []
-    for name in PACKAGES:
+    for name in (*PACKAGES, *WITH_FALLBACK):
         command = [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps"]
-        command += ["--only-binary=:all:", "--python-version", PYTHON, "--implementation", "py"]
-        command += ["--abi", "none", "--platform", "any", "-c", str(ROOT / "constraints.txt")]
+        command += ["--only-binary=:all:", "--python-version", PYTHON, "-c", str(ROOT / "constraints.txt")]
+        if name in WITH_FALLBACK:
+            command += ["--platform", "manylinux2014_x86_64"]
+        else:
+            command += ["--implementation", "py", "--abi", "none", "--platform", "any"]
         done = subprocess.run([*command, "-d", str(folder), name], capture_output=True, text=True)
         if done.returncode:
             missing.append(name)
@@ -77,13 +85,17 @@ def unpack(folder: Path, site: Path) -> list[str]:
         site: The folder to unpack into, for `sys.path`.
     """
     unpacked = []
-    for wheel in sorted(folder.glob("*-none-any.whl")):
+    for wheel in sorted(folder.glob("*.whl")):
         name = re.sub(r"[-_.]+", "-", wheel.name.split("-")[0]).lower()
+        is_pure = wheel.name.endswith("-none-any.whl")
+        if not is_pure and name not in WITH_FALLBACK:
+            continue
         try:
             importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             with zipfile.ZipFile(wheel) as archive:
-                archive.extractall(site)
+                compiled = [] if is_pure else [n for n in archive.namelist() if n.endswith((".so", ".pyd"))]
+                archive.extractall(site, [n for n in archive.namelist() if n not in compiled])
             unpacked.append(name)
     return unpacked
 

@@ -26,14 +26,20 @@ from abreast.learner.optimizer_needs import backward, needs_closure, needs_graph
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.cuda_graph import CudaGraph
 from abreast.stacking.build import Job
+from abreast.stacking.chunk_step import ChunkStep
+from abreast.stacking.device_update import Apply, apply_formulas
 from abreast.stacking.grouping import plan
 from abreast.stacking.run import train_stack
+from abreast.stacking.slab_rules import flags
+from abreast.stacking.update_check import why_not_close
 from abreast.training.run import resume, run
+from stacking.test_slab_update import CASES, IDS, Swept
 from support.helpers import ROOT, allowed, compose, options, same
 from support.recorded_graph import RecordedGraph
 
 IS_REHEARSAL = os.environ.get("ABREAST_GPU_TESTS") == "cpu"
 DEVICE = "cpu" if IS_REHEARSAL else "cuda"
+ACCELERATOR = "trainer.accelerator=cpu" if IS_REHEARSAL else "trainer.accelerator=gpu"
 TRAINER = "trainer=cpu" if IS_REHEARSAL else "trainer=gpu"
 REGRESSION = [
     name for name in options("loss") if compose(f"loss={name}")["loss"].get("tasks") == ["regression"]
@@ -46,6 +52,7 @@ pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not IS_REHEARSAL and not torch.cuda.is_available(), reason="needs a CUDA device"),
 ]
+needs_two = pytest.mark.skipif(not IS_REHEARSAL and torch.cuda.device_count() < 2, reason="needs two GPUs")
 needs_cuda = pytest.mark.skipif(IS_REHEARSAL, reason="a CPU has no such thing")
 
 
@@ -62,6 +69,12 @@ def replays(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(step_graphs, "CudaGraph", Counting)
     return counted
+
+
+def environment() -> dict[str, str]:
+    """That of another process, which finds this checkout's modules."""
+    path = os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, "PYTHONPATH": path}
 
 
 def trained(folder: Path, *overrides: str, epochs: int = 3) -> dict[str, float]:
@@ -182,6 +195,114 @@ def test_a_stack_trains_what_runs_train(net: str, replays: list[int], tmp_path: 
                 assert are_close(left[name], weight), name
 
 
+@pytest.mark.parametrize("optim", ["sgd", "momentum", "rmsprop", "adagrad", "lion"])
+def test_one_update_of_all_lanes_is_recorded_with_its_schedule(
+    optim: str, replays: list[int], tmp_path: Path
+) -> None:
+    common = (TRAINER, "logger=none", "callbacks=none", "trainer.max_epochs=2", "model.hidden=[16]")
+    rates = ("0.0001", "0.0003") if optim == "lion" else ("0.01", "0.03")
+    more = (f"optim={optim}", "schedule=cosine")
+    configs = [compose(*common, *more, f"optim.lr={rate}", f"seed={n}") for n, rate in enumerate(rates)]
+    with allowed():
+        outcomes = train_stack([Job(config, tmp_path / "stack" / str(n)) for n, config in enumerate(configs)])
+        assert all(outcome.error is None for outcome in outcomes)
+        assert len(replays) > 20
+        for number, config in enumerate(configs):
+            run({**config, "cuda_graph": False}, tmp_path / str(number))
+            left = weights(tmp_path / "stack" / str(number))
+            for name, weight in weights(tmp_path / str(number)).items():
+                assert are_close(left[name], weight), name
+
+
+@pytest.mark.parametrize(("kind", "fixed", "swept"), CASES, ids=IDS)
+@pytest.mark.parametrize("form", ["operations", "kernel"])
+def test_the_update_of_all_lanes_is_that_of_each_optimizer(
+    form: str, kind: Any, fixed: dict[str, Any], swept: Swept
+) -> None:
+    first = {key: values[0] for key, values in swept.items()}
+    settings = {**fixed, **first, **({"fused": False} if "fused" in fixed else {})}
+    optimizer = kind([nn.Parameter(torch.zeros(3))], **settings)
+    on = flags(optimizer, optimizer.param_groups[0])
+    assert on is not None
+    apply: Apply = apply_formulas
+    if form == "kernel":
+        if IS_REHEARSAL:
+            pytest.skip("a CPU has no kernels")
+        try:
+            from abreast.stacking.triton_update import apply_kernel as apply
+        except ImportError as error:
+            pytest.skip(f"no Triton: {error}")
+    reason = why_not_close(kind, (*on.items(),), torch.device(DEVICE), apply)
+    if reason is not None and "differs" not in reason:
+        pytest.skip(f"falls back: {reason}")
+    assert reason is None
+
+
+@needs_cuda
+@pytest.mark.parametrize("more", [("optim=adam",), ("optim=adagrad", "schedule=cosine")])
+@pytest.mark.parametrize("graph", ["auto", "false"])
+def test_a_step_of_a_stack_never_waits_for_the_gpu(
+    graph: str, more: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = ChunkStep.take
+    taken: list[int] = []
+
+    def watched(step: Any, *arguments: Any) -> Any:
+        taken.append(1)
+        torch.cuda.set_sync_debug_mode("error" if len(taken) > 4 else "default")  # after those that record
+        try:
+            return take(step, *arguments)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+    monkeypatch.setattr(ChunkStep, "take", watched)
+    common = (TRAINER, "logger=none", "callbacks=none", "trainer.max_epochs=2", "trainer.log_every_n_steps=1")
+    configs = [compose(*common, f"cuda_graph={graph}", *more, f"seed={seed}") for seed in range(3)]
+    with allowed():
+        outcomes = train_stack([Job(config, tmp_path / str(n)) for n, config in enumerate(configs)])
+    assert all(outcome.error is None for outcome in outcomes)
+    assert len(taken) > 20
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+def test_stacks_with_coarser_products_learn(precision: str, tmp_path: Path) -> None:
+    common = (TRAINER, "logger=none", "callbacks=none", "trainer.max_epochs=5")
+    configs = [compose(*common, f"matmul_precision={precision}", f"seed={seed}") for seed in range(2)]
+    with allowed():
+        outcomes = train_stack([Job(config, tmp_path / str(n)) for n, config in enumerate(configs)])
+    assert all(outcome.error is None for outcome in outcomes)
+    for number in range(2):
+        assert RunDirectory(tmp_path / str(number)).read_result()["metrics"]["test/accuracy"] > 0.85
+
+
+@needs_two
+def test_two_processes_train_what_one_trains(tmp_path: Path) -> None:
+    """By NCCL on two GPUs, by gloo in a rehearsal."""
+    common = ("logger=none", "callbacks=none", "trainer.max_epochs=2", "optim=momentum", "optim.lr=0.01")
+    metrics = []
+    for name, more in (("one", (TRAINER,)), ("two", ("trainer=ddp", "trainer.devices=2", ACCELERATOR))):
+        folder = tmp_path / name
+        command = [sys.executable, "train.py", *common, *more, f"hydra.run.dir={folder}"]
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=environment(), cwd=ROOT, timeout=150
+        )
+        assert done.returncode == 0, done.stderr
+        metrics.append(RunDirectory(folder).read_result()["metrics"])
+    for name in ("train/loss", "val/loss", "test/loss"):
+        assert metrics[1][name] == pytest.approx(metrics[0][name], rel=0.01)
+
+
+@needs_cuda
+@needs_two
+def test_a_sweep_trains_on_all_gpus(tmp_path: Path) -> None:
+    command = [sys.executable, "train.py", "-m", TRAINER, "logger=none", "callbacks=none", "seed=range(4)"]
+    command += ["trainer.max_epochs=2", "hydra.launcher.devices=all", "hydra.launcher.max_lanes=2"]
+    command += [f"hydra.sweep.dir={tmp_path}"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=ROOT, timeout=150)
+    assert done.returncode == 0, done.stderr
+    assert len([*tmp_path.rglob("result.json")]) == 4
+
+
 def test_a_lane_that_diverges_leaves_the_others(tmp_path: Path) -> None:
     common = (TRAINER, "logger=none", "callbacks=none", "trainer.max_epochs=3", "loss=mse", "optim=sgd")
     configs = [compose(*common, f"optim.lr={rate}") for rate in ("0.1", "1e30", "0.05")]
@@ -251,9 +372,7 @@ runpy.run_path("train.py", run_name="__main__")
 def test_a_label_out_of_range_is_told_in_one_line(graph: str, tmp_path: Path) -> None:
     more = ("logger=none", "trainer.max_epochs=1", f"cuda_graph={graph}", f"hydra.run.dir={tmp_path / 'run'}")
     command = [sys.executable, "-c", LABEL_OUT_OF_RANGE, TRAINER, *more]
-    path = os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
-    environ = {**os.environ, "PYTHONPATH": path}
-    done = subprocess.run(command, capture_output=True, text=True, env=environ, cwd=ROOT, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=ROOT, timeout=120)
     assert done.returncode == 2, done.stderr
     *_, last = done.stderr.strip().splitlines()
     assert last.startswith("the GPU stopped at an assertion: an index, such as a label"), done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from support.helpers import ROOT
@@ -86,6 +88,44 @@ def test_only_wheels_of_missing_packages_are_unpacked(scripts: Any, tmp_path: Pa
     for name in ("torch", "no_such_package"):
         with zipfile.ZipFile(tmp_path / f"{name}-1.0-py3-none-any.whl", "w") as archive:
             archive.writestr(f"{name}/__init__.py", "")
+    with zipfile.ZipFile(tmp_path / "other-1.0-cp312-cp312-linux_x86_64.whl", "w") as archive:
+        archive.writestr("other/__init__.py", "")
     site = tmp_path / "site"
     assert scripts.gpu_wheels.unpack(tmp_path, site) == ["no-such-package"]
     assert [path.name for path in site.iterdir()] == ["no_such_package"]
+
+
+def test_of_a_wheel_that_is_compiled_for_speed_the_python_files_are_unpacked(
+    scripts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scripts.gpu_wheels, "WITH_FALLBACK", ("faster",))
+    with zipfile.ZipFile(tmp_path / "faster-1.0-cp312-cp312-linux_x86_64.whl", "w") as archive:
+        archive.writestr("faster/__init__.py", "")
+        archive.writestr("faster/_fast.cpython-312-x86_64-linux-gnu.so", "")
+    site = tmp_path / "site"
+    assert scripts.gpu_wheels.unpack(tmp_path, site) == ["faster"]
+    assert [path.name for path in (site / "faster").iterdir()] == ["__init__.py"]
+
+
+def test_stand_ins_take_the_places_of_missing_packages_alone(
+    scripts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PIL import Image
+
+    from abreast.data import sklearn_digits
+
+    assert scripts.gpu_stand_ins.write(tmp_path) == []
+    monkeypatch.setattr(scripts.gpu_stand_ins, "find_spec", lambda name: None)
+    assert scripts.gpu_stand_ins.write(tmp_path) == ["Pillow", "scikit-learn"]
+    inputs, targets = sklearn_digits._read(tmp_path / "sklearn" / "datasets" / "data" / "digits.csv.gz")
+    assert inputs.max() <= 16
+    assert set(targets.tolist()) == set(range(10))
+    pillow: dict[str, Any] = {}
+    exec((tmp_path / "PIL" / "__init__.py").read_text(), pillow)
+    for shape in ((5, 7, 3), (5, 7)):
+        pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+        file = io.BytesIO()
+        pillow["Image"].fromarray(pixels).save(file, "PNG")
+        assert (np.asarray(Image.open(file)) == pixels).all()
+    with pytest.raises(ImportError, match="Pillow is not installed"):
+        pillow["Image"].open("image.png")

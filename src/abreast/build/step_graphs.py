@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from torch.optim import Optimizer
 
@@ -35,12 +36,15 @@ def graphs_unless(reason: str | None, cfg: Config) -> StepGraphs:
     return StepGraphs(CudaGraph, reason, log.info)
 
 
-def why_no_graphs(cfg: Config, step_config: StepConfig | None) -> str | None:
+def why_no_graphs(
+    cfg: Config, step_config: StepConfig | None, parts: Sequence[str] = STEP_PARTS
+) -> str | None:
     """Why the run's steps cannot be recorded, whatever its optimizer; None if they can.
 
     Args:
         cfg: The run's configuration.
         step_config: How a block's gradients become steps; None for ordinary Lightning.
+        parts: The parts of the configuration whose code the steps call.
     """
     if step_config is None:
         return "the run is trained by ordinary Lightning (steps_per_execution=1)"
@@ -52,7 +56,7 @@ def why_no_graphs(cfg: Config, step_config: StepConfig | None) -> str | None:
         return "compile=true"
     if cfg["trainer"].get("detect_anomaly"):
         return "trainer.detect_anomaly=true"
-    custom = [name for part in STEP_PARTS for name in targets(cfg[part]) if is_custom(name)]
+    custom = [name for part in parts for name in targets(cfg[part]) if is_custom(name)]
     if custom and cfg.get("cuda_graph", "auto") == "auto":
         return f"{custom[0]} may do something on the host; if it does not, write cuda_graph=true"
     return None

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from abreast.build.step_graphs import graphs_unless, why_no_graphs
+from abreast.build.step_graphs import STEP_PARTS, graphs_unless, why_no_graphs
 from abreast.config.types import Config
 from abreast.learner.block_step import clip
 from abreast.learner.module import Learner
@@ -114,11 +114,17 @@ class ChunkStep:
             self.steppers = device_steppers(self.groups, self.state)
         individual = [stepper for stepper in self.steppers if isinstance(stepper, OptimizerGroup)]
         optimizers = [group.optimizer for group in individual]
-        lanes = zip(configs, self.learners, strict=True)
+        by_themselves = {lane for group in individual for lane in group.lanes}
+        lanes = enumerate(zip(configs, self.learners, strict=True))
         reasons = (
             self._why_not(individual),
             *(why_not_recorded(optimizer) for optimizer in optimizers),
-            *(why_no_graphs(cfg, learner.step_config) for cfg, learner in lanes),
+            *(
+                why_no_graphs(
+                    cfg, learner.step_config, STEP_PARTS if lane in by_themselves else ("model", "loss")
+                )
+                for lane, (cfg, learner) in lanes
+            ),
         )
         self.graphs = graphs_unless(next(filter(None, reasons), None), configs[0])
         prepare_recording(optimizers, self.graphs.is_on(device))

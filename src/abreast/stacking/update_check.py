@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 WIDTHS = 8, 16, 4  # values that a fused kernel may handle at once, on one CPU or another
 SHAPES = (16,), (4, 8), (10,), (7,), (5, 5), (2, 3, 2, 4)
+LONG = (40, 33)  # fills more than one block of a kernel
 LANES, STEPS = 3, 6
 CLOSE = 1e-3  # of the distance that weights have moved
 FlagItems = tuple[tuple[str, bool], ...]
@@ -61,7 +62,7 @@ def _is_exact(kind: type[Optimizer], on: Flags, width: int) -> bool:
 
     updates: list[SlabUpdate] = []
     try:
-        trials = _trials(kind, on, make, torch.device("cpu"))
+        trials = _trials(kind, on, make, torch.device("cpu"), SHAPES)
     except Exception:  # whatever a version of the optimizer does otherwise
         return False
     return updates[0].is_joint and all(torch.equal(trial.joint, trial.alone) for trial in trials)
@@ -106,7 +107,7 @@ def why_not_close(kind: type[Optimizer], items: FlagItems, device: torch.device,
         return step
 
     try:
-        for trial in _trials(kind, on, make, device):
+        for trial in _trials(kind, on, make, device, (*SHAPES, LONG)):
             moved, apart = ((trial.alone - other).norm() for other in (trial.start, trial.joint))
             if not apart <= CLOSE * moved:
                 return f"it differs from the optimizer's ({float(apart):.1e} of {float(moved):.1e})"
@@ -130,6 +131,7 @@ def _trials(
     on: Flags,
     make: Callable[[Sequence[LaneOptimizer], StackedState], TakeStep],
     device: torch.device,
+    shapes: Sequence[tuple[int, ...]],
 ) -> list[_Trial]:
     """Steps down a random bowl, with other settings in each lane."""
     generator = torch.Generator().manual_seed(0)
@@ -137,7 +139,7 @@ def _trials(
     def draw(shape: Sequence[int]) -> Tensor:
         return torch.randn(*shape, generator=generator).to(device)
 
-    starts = [[draw(shape) for shape in SHAPES] for _ in range(LANES)]
+    starts = [[draw(shape) for shape in shapes] for _ in range(LANES)]
     nets, others = (
         [nn.ParameterList([start.clone() for start in starts[lane]]) for lane in range(LANES)]
         for _ in range(2)

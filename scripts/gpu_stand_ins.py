@@ -1,0 +1,83 @@
+"""Stand-ins for compiled packages that a bare machine lacks, as far as `gpu.py` needs them.
+
+Abreast imports Pillow wherever it may read a picture, and writes the images of a run's worst predictions by
+it. Of scikit-learn it only reads the digits, whose shape, values and number of classes are made here.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+PILLOW = """
+import struct
+import zlib
+
+
+class _Missing:
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _Missing()
+
+    def __call__(self, *arguments, **options):
+        raise ImportError("Pillow is not installed")
+
+
+class _Array:
+    def __init__(self, array):
+        self.array = array
+
+    def save(self, file, format):
+        height, width = self.array.shape[:2]
+        rows = b"".join(b"\\0" + row.tobytes() for row in self.array)
+        kind = 2 if self.array.ndim == 3 else 0  # of a PNG: colours, shades of grey
+        header = struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0)
+        file.write(b"\\x89PNG\\r\\n\\x1a\\n")
+        for name, data in ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")):
+            file.write(struct.pack(">I", len(data)) + name + data)
+            file.write(struct.pack(">I", zlib.crc32(name + data)))
+
+
+class _Image(_Missing):
+    @staticmethod
+    def fromarray(array):
+        return _Array(array)
+
+
+Image = _Image()
+
+
+def __getattr__(name):
+    return getattr(_Missing(), name)
+"""
+
+
+def write(site: Path) -> list[str]:
+    """Write a stand-in for each package that this Python lacks, and give their names.
+
+    Args:
+        site: The folder to write into, for `sys.path`.
+    """
+    written = []
+    if find_spec("PIL") is None:
+        (site / "PIL").mkdir()
+        (site / "PIL" / "__init__.py").write_text(PILLOW)
+        written.append("Pillow")
+    if find_spec("sklearn") is None:
+        data = site / "sklearn" / "datasets" / "data"
+        data.mkdir(parents=True)
+        (site / "sklearn" / "__init__.py").write_text('"""Stands in for scikit-learn: has only digits."""\n')
+        np.savetxt(data / "digits.csv.gz", digits(), fmt="%d", delimiter=",")
+        written.append("scikit-learn")
+    return written
+
+
+def digits() -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    """Noisy copies of a random 8 x 8 image for each of ten classes: values 0 to 16, then the class."""
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 10, 1797)
+    images = random.uniform(2, 14, (10, 64))[labels] + random.normal(0, 3, (1797, 64))
+    return np.column_stack([images.round().clip(0, 16), labels]).astype(np.int64)
