@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,6 +39,20 @@ def test_the_digest_is_that_of_the_standard(tmp_path: Path) -> None:
     assert checksum(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert checksum(tmp_path / "missing") is None
     assert checksum(tmp_path) is None
+
+
+@pytest.mark.parametrize("name", CHECKED)
+def test_a_file_of_nothing_but_its_size_is_not_read(name: str, copy: RunDirectory) -> None:
+    """Reading 20 GB takes half a minute, whether there is anything in them or not."""
+    path = copy.path / name
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    os.truncate(path, 20 << 30)
+    before = time.process_time()
+    assert checksum(path) is None
+    assert time.process_time() - before < 1
+    if name not in ABSENT:
+        assert changes(copy, ALL) == [name]
 
 
 def test_the_layout_of_the_text_does_not_count() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,13 +27,14 @@ from abreast.runs.files import (
     RESULT,
     WORST,
 )
-from abreast.runs.small_file import open_file
+from abreast.runs.small_file import MOST_BYTES, open_file
 
 KEY = "checksums"  # in result.json
 SMALL = (CONFIG, METRICS, EXAMPLES, WORST, f"{HYDRA}/{OVERRIDES}")
 CHECKED = (*SMALL, f"{CHECKPOINTS}/{BEST}", f"{CHECKPOINTS}/{LAST}")
 CHUNK = 1 << 20  # bytes that are read at a time
-MOST_BYTES = 1 << 36  # of a checkpoint
+MOST_CHECKPOINT_BYTES = 1 << 36
+WITHOUT_HOLES = 1 << 30  # bytes: a larger file without most of its blocks is none that was written
 
 
 def with_checksums(result: Mapping[str, Any], path: Path) -> Json:
@@ -51,13 +53,20 @@ def checksum(file: Path) -> str | None:
     digest = hashlib.sha256()
     try:
         with open_file(file) as (stream, facts):
-            if facts.st_size > MOST_BYTES:
+            if facts.st_size > (MOST_CHECKPOINT_BYTES if file.suffix == ".ckpt" else MOST_BYTES):
+                return None
+            if facts.st_size > WITHOUT_HOLES and _blocks(facts) < facts.st_size // 8:
                 return None
             while chunk := stream.read(CHUNK):
                 digest.update(chunk)
     except (OSError, RunError):
         return None
     return digest.hexdigest()
+
+
+def _blocks(facts: os.stat_result) -> int:
+    """The bytes that a file takes on the disk; its size where that is not known."""
+    return getattr(facts, "st_blocks", facts.st_size) * 512
 
 
 def content_checksum(result: Mapping[str, Any]) -> str:
