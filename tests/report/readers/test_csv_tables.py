@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from torch.utils.tensorboard import SummaryWriter
 
 from abreast.errors import RunError
 from abreast.report.formatting import metric_title
@@ -173,6 +174,32 @@ def test_games_and_data_sets_are_not_compared(tmp_path: Path) -> None:
     runs = collected[0].runs
     assert {run.settings["data.env"] for run in runs} == {"a", "b"}
     assert [run.metrics["test/episode_return"] for run in runs] == [5, 10] * 2  # the last of each curve
+
+
+@pytest.mark.parametrize("name", ["{}/seed_{}/progress.csv", "{}/{}/progress.csv", "{}_seed{}.csv"])
+def test_folders_say_the_seed(name: str, tmp_path: Path) -> None:
+    for number, algorithm in enumerate(("ppo", "a2c")):
+        for seed in (0, 1):
+            path = tmp_path / name.format(algorithm, seed)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            rows = [f"{step},{number + step / 10 + seed}" for step in (1, 2)]
+            path.write_text(lines("time/total_timesteps,rollout/ep_rew_mean", *rows))
+    collected = collect_foreign([tmp_path], Choices())
+    assert collected is not None
+    assert {(run.settings["run"], run.seed) for run in collected[0].runs} == {
+        (algorithm, seed) for algorithm in ("ppo", "a2c") for seed in (0, 1)
+    }
+
+
+def test_folders_of_event_files_without_settings(tmp_path: Path) -> None:
+    for algorithm in ("ppo", "a2c"):
+        for seed in (0, 1):
+            with SummaryWriter(str(tmp_path / algorithm / f"{seed}")) as writer:
+                writer.add_scalar("val/acc", seed / 10, 1)
+    collected = collect_foreign([tmp_path], Choices())
+    assert collected is not None
+    assert len({run.key for run in collected[0].runs}) == 2
+    assert [run.seed for run in collected[0].runs] == [0, 1, 0, 1]
 
 
 def test_a_history_of_keras_is_a_curve(tmp_path: Path) -> None:

@@ -17,7 +17,10 @@ from abreast.report.readers.run_names import settings_of_name
 from abreast.runs.files import REPORT
 
 MOST_FILES = 10_000
-EPOCHS = ("epoch", "step", "iteration", "global_step", "timestep", "timesteps", "total_timesteps", "env_step")
+EPOCHS = (
+    *("epoch", "step", "iteration", "global_step"),
+    *("timestep", "timesteps", "total_timesteps", "env_step"),  # of reinforcement learning
+)
 FOLD = re.compile(r"split(\d{1,4})_test_(\w+)")
 
 
@@ -32,18 +35,22 @@ def read_csv(path: Path, metric: str | None = None) -> list[ForeignRun]:
     if any(FOLD.fullmatch(column) for column in table[0]):
         return _cross_validation(path, table)
     rows = row_a_run(table, metric)
-    is_history, has_epochs = _is_history(rows), any(column.lower() in EPOCHS for column in rows[0])
+    is_history, has_epochs = _is_history(rows), any(map(_counts_epochs, rows[0]))
     for row in rows:
         row.pop(INDEX, None)
     settings = [
         c
         for c in rows[0]
-        if not is_metric(c) and c.lower() not in EPOCHS and not _varies(rows, c) and c != metric
+        if not is_metric(c) and not _counts_epochs(c) and not _varies(rows, c) and c != metric
     ]
     # A row for each epoch, not for each run with the epoch that it has reached.
     groups = {tuple(row[column] for column in settings) for row in rows}
     is_curve = has_epochs and (len(rows) == 1 or len(groups) < len(rows))
     return _curves(path, rows, settings) if is_history or is_curve else runs_of_rows(path, rows, metric)
+
+
+def _counts_epochs(column: str) -> bool:
+    return re.split(r"[./]", column.lower())[-1] in EPOCHS
 
 
 def _is_history(rows: Sequence[Row]) -> bool:
@@ -61,10 +68,12 @@ def read_csv_folder(folder: Path, metric: str | None = None) -> list[ForeignRun]
     files = sorted(path for path in folder.rglob("*.csv") if path.is_file() and REPORT not in path.parts)
     if len(files) > MOST_FILES:
         raise RunError(f"{folder}: more than {MOST_FILES} CSV files. Give a folder with fewer")
+    stems = {path.stem for path in files}
+    is_in_folders = len(stems) == 1 and len(files) > 1  # the name of the file says nothing
     runs = []
     for path in files:
         try:
-            runs += _named(read_csv(path, metric), path, folder)
+            runs += _named(read_csv(path, metric), path, folder, is_in_folders)
         except RunError as error:  # noqa: PERF203
             runs.append(
                 ForeignRun(path, str(path.relative_to(folder)), status="unreadable", reason=str(error))
@@ -72,9 +81,9 @@ def read_csv_folder(folder: Path, metric: str | None = None) -> list[ForeignRun]
     return runs
 
 
-def _named(runs: list[ForeignRun], path: Path, folder: Path) -> list[ForeignRun]:
+def _named(runs: list[ForeignRun], path: Path, folder: Path, is_in_folders: bool) -> list[ForeignRun]:
     name = path.relative_to(folder).with_suffix("")
-    parts = name.parent if path.stem == "metrics" else name  # Lightning's: a folder each
+    parts = name.parent if is_in_folders or path.stem == "metrics" else name  # Lightning's: a folder each
     given = read_hparams(path.parent)
     for run in runs:
         run.name = str(parts) if len(runs) == 1 else f"{parts} {run.name}"

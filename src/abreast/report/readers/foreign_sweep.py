@@ -13,6 +13,7 @@ from abreast.report.identities import identify
 from abreast.report.readers.convert import convert
 from abreast.report.readers.detect import kinds, read_foreign
 from abreast.report.readers.foreign_run import ForeignRun, as_scalar
+from abreast.report.readers.run_names import settings_of_name
 from abreast.report.readers.settings import Choices
 from abreast.runs.files import CONFIG, HYDRA, OVERRIDES, STATUS
 
@@ -44,8 +45,10 @@ def collect_foreign(paths: Sequence[Path], choices: Choices) -> tuple[Sweep, str
                 f"{kinds()} either. Give the directory of a sweep or of a run, or a CSV file"
             )
         for run in runs:
-            if not run.settings or "run" in run.settings:  # at most what its name says
+            if {*run.settings} <= {"rep"} or "run" in run.settings:  # at most what its name says
                 run.settings = _of_hydra(run.path, path) or run.settings
+            if not run.settings and kind == "TensorBoard":
+                run.settings = settings_of_name(run.name)
         foreign += runs
         kinds_read.append(kind)
     converted = convert(" and ".join(dict.fromkeys(kinds_read)), foreign, choices)

@@ -30,7 +30,7 @@ _LOWER = (
 )
 _HIGHER = (
     r"acc|accuracy|f1|fbeta|auc|auroc|auprc|roc|ap|map|precision|recall|sensitivity|specificity|score|r2|iou|"
-    r"miou|dice|jaccard|bleu|rouge|reward|return|returns|kappa|mcc|psnr|ssim|top1|top5|hits|ndcg|correlation|"
+    r"miou|dice|jaccard|bleu|rouge|rew|reward|return|returns|kappa|mcc|psnr|ssim|top1|top5|hits|ndcg|correlation|"
     r"likelihood|elbo"
 )
 LOWER, HIGHER = re.compile(rf"(?:{_LOWER})\d?"), re.compile(rf"(?:{_HIGHER})\d?")

@@ -13,11 +13,14 @@ SEED_IN_NAME = re.compile(r"(?:^|[\s_\-./])(seed|rng)[_\-]?(\d+)", re.IGNORECASE
 
 
 def settings_of_name(name: str) -> dict[str, Scalar]:
-    """The settings that a name tells: `lr=0.1_seed=3`, `adam_seed3`; what is left of it is `run`.
+    """The settings that a name tells: `lr=0.1_seed=3`, `adam_seed3`, `adam/3`; what is left of it is `run`.
 
-    >>> settings_of_name("adam_lr=0.1_seed3")
-    {'run': 'adam', 'lr': 0.1, 'seed': 3}
+    >>> settings_of_name("adam_lr=0.1_seed3"), settings_of_name("adam/3")
+    ({'run': 'adam', 'lr': 0.1, 'seed': 3}, {'run': 'adam', 'rep': 3})
     """
+    above, _, last = name.rpartition("/")
+    if above and re.fullmatch(r"\d{1,15}", last):
+        return {**settings_of_name(above), "rep": int(last)}
     spaced = _BEFORE_PAIR.sub(" ", name)
     settings = {key: as_scalar(value) for key, value in _PAIR.findall(spaced)}
     rest = _PAIR.sub(" ", spaced)
