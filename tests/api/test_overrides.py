@@ -89,6 +89,7 @@ def test_hydra_reads_whatever_is_plain_data(value: Any) -> None:
         ({"model": {"hidden": [[8], [8, 4]]}}, True, ["model.hidden=[8],[8,4]"]),
         ({"data": {"file": ["a,b", "c"]}}, True, ["data.file='a,b',c"]),
         ({"hydra": {"launcher": {"max_lanes": 4}}}, True, ["hydra.launcher.max_lanes=4"]),
+        ({"hydra": {"launcher": {"devices": [0, 1]}}}, True, ["hydra.launcher.devices=[0,1]"]),
     ],
 )
 def test_settings_become_overrides(given: dict[str, Any], is_sweep: bool, expected: list[str]) -> None:

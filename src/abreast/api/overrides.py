@@ -59,7 +59,8 @@ def _flat(settings: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 def _assigned(key: str, value: Any, is_sweep: bool) -> str:
     try:
-        values = _values(value) if is_sweep else None
+        is_swept = is_sweep and not key.startswith("hydra")  # whose own settings Hydra does not sweep over
+        values = _values(value) if is_swept else None
         if values is None:
             return literal(value)
         if isinstance(values, range) and len(values) > 1:
