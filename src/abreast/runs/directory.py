@@ -133,17 +133,16 @@ class RunDirectory:
     def append_metrics(self, row: Mapping[str, float | None]) -> None:
         """Append an epoch's row; the first row's keys are the columns of all."""
         path = self.path / METRICS
-        is_new = not path.exists()
-        size = 0 if is_new else path.stat().st_size
+        size = None
         try:
             with naming_file(path), path.open("a", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, list(row), lineterminator="\n")
-                if is_new:
-                    writer.writeheader()
-                writer.writerow(row)
+                size = file.tell()
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerows([[*row.values()]] if size else [[*row], [*row.values()]])
         except OSError:
-            with suppress(OSError):  # leave no half-written row
-                path.unlink() if is_new else os.truncate(path, size)
+            if size is not None:
+                with suppress(OSError):  # leave no half-written row
+                    os.truncate(path, size) if size else path.unlink()
             raise
 
     def read_metrics(self) -> list[dict[str, float]]:
