@@ -26,7 +26,12 @@ from abreast.stacking.optimizer_state import OptimizerSnapshot
 from abreast.stacking.optimizers import OptimizerGroup, optimizer_groups
 from abreast.stacking.parameters import StackedState
 from abreast.stacking.sequential import StackedSequential
-from abreast.stacking.shared_batches import batches_key, equal_neighbours, share_first_product
+from abreast.stacking.shared_batches import (
+    allow_bf16_copies,
+    batches_key,
+    equal_neighbours,
+    share_first_product,
+)
 from abreast.stacking.vmap import VmappedNet
 
 
@@ -77,6 +82,7 @@ class Chunk:
         self.sharing = equal_neighbours(list(map(batches_key, self.lanes))) if shared_batches else None
         self.shares_product = False
         if self.sharing is not None and isinstance(self.net, StackedSequential):
+            allow_bf16_copies(self.net.layers)
             self.shares_product = share_first_product(self.net, self.sharing)
         keys = [f"{optimizer_key(lane.cfg)} {lane.steps}" for lane in self.lanes]
         said = [is_said_elementwise(lane.cfg) for lane in self.lanes]

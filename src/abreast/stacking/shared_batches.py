@@ -11,16 +11,16 @@ import torch
 from torch import Tensor
 
 from abreast.runtime.matmul_precision import is_bf16
+from abreast.stacking.bf16_products import Bf16Products, pays_off_in_bf16
 from abreast.stacking.grouping import split_key
 from abreast.stacking.lane import Lane
 from abreast.stacking.layers.dropout import StackedIdentity
 from abreast.stacking.layers.flatten import StackedFlatten
 from abreast.stacking.layers.linear import StackedLinear, rounds_differently
+from abreast.stacking.layers.residual import StackedResidual
 from abreast.stacking.parameters import BufferPool, align
 from abreast.stacking.products import block_size, multiply
-from abreast.stacking.sequential import StackedSequential
-
-BF16_FROM = 1 << 20  # multiplications of a lane's product from which converting its factors pays off
+from abreast.stacking.sequential import Layer, StackedSequential
 
 
 def batches_key(lane: Lane) -> tuple[str, int, int]:
@@ -115,18 +115,20 @@ class SharedLinear:
         self._copies = BufferPool(most=8)
 
     def _in_bf16(self, x: Tensor) -> bool:
-        _, outputs, inputs = self.layer.weight.shape
-        return x.shape[1] * outputs * inputs >= BF16_FROM and is_bf16(x.device)
+        return pays_off_in_bf16(x.shape[1], self.layer.weight)
 
     def _forward_bf16(self, x: Tensor, out: Tensor) -> None:
         self._x16 = x.bfloat16()
         weight = self.layer.weight
         weight16 = self._copies.dense(*weight.shape, like=self._x16).copy_(weight)
+        bias = self.layer.bias
         for shared, group in zip(self._x16, self.groups, strict=True):
-            product16 = torch.mm(shared, weight16[group].flatten(0, 1).t())
-            out[group] = by_lane(product16, group.stop - group.start)
-        if self.layer.bias is not None:
-            out += self.layer.bias[:, None]
+            wide = torch.mm(shared, weight16[group].flatten(0, 1).t())
+            product16 = by_lane(wide, group.stop - group.start)
+            if bias is None:
+                out[group] = product16
+            else:
+                torch.add(product16, bias[group, None], out=out[group])
 
     def _backward_bf16(self, x16: Tensor, grad: Tensor) -> None:
         weight_grad = self.layer.weight_grad
@@ -149,7 +151,8 @@ class SharedLinear:
         weight, bias = self.layer.weight, self.layer.bias
         lanes, outputs, _ = weight.shape
         examples = x.shape[1]
-        out = self.layer.outputs.aligned(lanes, examples, outputs, like=x)
+        batch_major = self.layer.batch_major
+        out = self.layer.outputs.aligned(lanes, examples, outputs, like=x, batch_major=batch_major)
         self._x16 = None
         if self._in_bf16(x):
             self._forward_bf16(x, out)
@@ -199,6 +202,15 @@ class SharedLinear:
             else:
                 torch.bmm(outputs.transpose(1, 2), shared.expand(len(into), -1, -1), out=into)
         return grad
+
+
+def allow_bf16_copies(layers: Sequence[Layer]) -> None:
+    """Let linear layers multiply bf16 copies of their factors, where products multiply in bf16."""
+    for layer in layers:
+        if isinstance(layer, StackedLinear):
+            layer.bf16 = Bf16Products()
+        elif isinstance(layer, StackedResidual):
+            allow_bf16_copies([*layer.body.layers, *layer.shortcut.layers])
 
 
 def share_first_product(net: StackedSequential, groups: Sequence[slice]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from abreast.stacking.bf16_products import Bf16Products, pays_off_in_bf16
 from abreast.stacking.layers.layer import LayerContext, StackedLayer, UnsupportedLayerError
 from abreast.stacking.parameters import ALIGNED_FLOATS, BufferPool, align
 from abreast.stacking.products import block_size, multiply
@@ -18,6 +19,9 @@ class StackedLinear(StackedLayer):
 
     Lanes are multiplied one by one where a batched product would round differently; the conditions were
     found by comparing both forms over sizes from 1 to 784.
+
+    Attributes:
+        bf16: Large products by bf16 copies of the factors where products multiply in bf16; None for never.
     """
 
     keeps_output = False
@@ -40,6 +44,7 @@ class StackedLinear(StackedLayer):
         self.outputs = BufferPool(most=0 if context.output_escapes else 2)
         self._input_grads = BufferPool(most=2)
         self._lane_major_grads = BufferPool(most=2)
+        self.bf16: Bf16Products | None = None
         self._x: Tensor
 
     def lane_major(self, grad: Tensor) -> Tensor:
@@ -57,6 +62,9 @@ class StackedLinear(StackedLayer):
         out = self.outputs.aligned(
             lanes, examples, self.weight.shape[1], like=x, batch_major=self.batch_major
         )
+        if self.bf16 is not None and pays_off_in_bf16(examples, self.weight):
+            self.bf16.forward(x, self.weight, self.bias, out)
+            return out
         weight_t = self.weight.transpose(1, 2)
         size = block_size(x[0], self.weight[0], has_bias=self.bias is not None)
         if size is not None:
@@ -81,6 +89,10 @@ class StackedLinear(StackedLayer):
         grad = align(grad)
         if self.bias_grad is not None:
             torch.sum(self.lane_major(grad), 1, out=self.bias_grad)
+        if self.bf16 is not None and self.bf16.is_pending:
+            grad_input = self._input_grad_like(x) if self.needs_input_grad else None
+            self.bf16.backward(grad, self.weight_grad, grad_input)
+            return grad if grad_input is None else grad_input
         lane_by_lane = rounds_differently(weight, grad.shape[1])
         lanes = range(len(grad))
         size = block_size(grad[0].t(), x[0].t())
@@ -94,7 +106,7 @@ class StackedLinear(StackedLayer):
             torch.bmm(grad.transpose(1, 2), x, out=self.weight_grad)
         if not self.needs_input_grad:
             return grad
-        grad_input = self._input_grads.aligned(*x.shape, like=x, batch_major=x.stride(1) > x.stride(0))
+        grad_input = self._input_grad_like(x)
         size = block_size(grad[0], weight[0].t())
         if size is not None:
             for k in lanes:
@@ -105,6 +117,10 @@ class StackedLinear(StackedLayer):
         else:
             torch.bmm(grad, weight, out=grad_input)
         return grad_input
+
+    def _input_grad_like(self, x: Tensor) -> Tensor:
+        """Memory for the inputs' gradient, laid out as they are."""
+        return self._input_grads.aligned(*x.shape, like=x, batch_major=x.stride(1) > x.stride(0))
 
 
 def rounds_differently(weight: Tensor, examples: int) -> bool:
