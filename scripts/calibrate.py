@@ -1,12 +1,17 @@
 """How often verdicts claim a difference where there is none, and what intervals cover, by simulation.
 
-python scripts/calibrate.py            # 10,000 simulations a cell, some minutes on one core
+python scripts/calibrate.py            # 10,000 simulations a cell, half an hour on one core
 python scripts/calibrate.py --quick    # 1,000
 python scripts/calibrate.py --json     # the same numbers for programs
+python scripts/calibrate.py --only decide    # or sweeps: one half of the tables
 
-Calls the functions that `abreast report` and studies decide with: `contrasts` (of which `compare` is the case
-of a single data set) and `intervals`, with their defaults, two-sided. All groups of a data set have one mean,
-so every claim is false. docs/statistics.md has the table.
+Calls the functions that ship. Those that `abreast report` and studies decide with: `contrasts` (of which
+`compare` is the case of a single data set) and `intervals`, with their defaults, two-sided. All groups of a
+data set have one mean, so every claim is false. docs/statistics.md has these tables.
+
+Those of `abreast decide`: errors, the coverage of its intervals, and the seeds it takes. Differences are in
+units of their standard deviation; the margin is half of it unless said otherwise, the budget 100 seeds.
+docs/decide.md has these tables.
 """
 
 from __future__ import annotations
@@ -15,19 +20,22 @@ import argparse
 import json
 import math
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import optimize, stats
 
 from abreast.statistics.collapse import chance_limit
 from abreast.statistics.contrast import contrasts
 from abreast.statistics.interval import intervals
+from abreast.statistics.sequential import Verdict, sequential_interval, sequential_verdict, wave_ends
 
 Array = NDArray[np.float64]
 Random = np.random.Generator
+Noise = Callable[[Random, tuple[int, int]], tuple[Array, Array]]  # of two settings, by world and seed
 
 GROUPS, SEEDS = (2, 6, 12), (3, 5, 10)
 EXAMPLES = 360
@@ -35,6 +43,9 @@ SHARE = 0.97  # accuracy of the counts
 CORRELATION = 0.8  # of a run's validation with its test
 CHUNK = 1000
 ALPHA = 0.05
+BUDGET = 100  # seeds of a decision
+MARGIN = 0.5  # of a decision, in standard deviations
+COLLAPSING = 0.1  # of the runs of a decision
 
 
 def _lognormal(random: Random, shape: tuple[int, ...]) -> Array:
@@ -256,6 +267,29 @@ def splits(simulations: int) -> list[dict[str, float]]:
     return rows
 
 
+def unequal(simulations: int) -> list[dict[str, float | str]]:
+    """Return false claims of studies whose reference is the steadiest of groups of very unequal noise."""
+    random = np.random.default_rng(3)
+    rows: list[dict[str, float | str]] = []
+    for groups in (6, 12, 36):
+        half = np.arange(groups) < groups // 2
+        spreads = {
+            "half with ten times the sd": np.where(half, 1.0, 10.0),
+            "half with thirty times the sd": np.where(half, 1.0, 30.0),
+            "sds spread x100": np.geomspace(1, 100, groups),
+        }
+        for name, sd in spreads.items():
+            for seeds in SEEDS:
+                claims, done = 0, 0
+                while done < simulations:
+                    size = min(CHUNK, simulations - done)
+                    values = random.normal(size=(size, groups, seeds)) * sd[None, :, None]
+                    found = contrasts(values, np.zeros(size, dtype=np.intp), "reference", alpha=ALPHA)
+                    claims, done = claims + int(found.significant.any(1).sum()), done + size
+                rows.append({"noise": name, "groups": groups, "seeds": seeds, "study": claims / simulations})
+    return rows
+
+
 def _found(values: Array, reference: NDArray[np.intp], step: float | None = None) -> float:
     found = contrasts(values, reference, "pairs", step=step)
     return float((found.significant[:, -1] & (found.difference[:, -1] < 0)).mean())
@@ -269,19 +303,265 @@ def cells(simulations: int) -> Iterator[Cell]:
                 yield calibrate(noise, groups, seeds, simulations)
 
 
+def _normal_pair(rng: Random, shape: tuple[int, int]) -> tuple[Array, Array]:
+    return rng.standard_normal(shape), rng.standard_normal(shape)
+
+
+def _correlated_pair(rng: Random, shape: tuple[int, int]) -> tuple[Array, Array]:
+    common, rho = rng.standard_normal(shape), 0.7
+    first, second = _normal_pair(rng, shape)
+    scaled = [rho**0.5 * common + (1 - rho) ** 0.5 * values for values in (first, second)]
+    return scaled[0], scaled[1]
+
+
+def _spread_pair(rng: Random, shape: tuple[int, int]) -> tuple[Array, Array]:
+    first, second = _normal_pair(rng, shape)
+    return first, 10 * second
+
+
+def _exponential_pair(rng: Random, shape: tuple[int, int]) -> tuple[Array, Array]:
+    return rng.exponential(size=shape), rng.exponential(size=shape)
+
+
+def _lognormal_both(rng: Random, shape: tuple[int, int]) -> tuple[Array, Array]:
+    return _lognormal(rng, shape), _lognormal(rng, shape)
+
+
+def _lognormal_one(rng: Random, shape: tuple[int, int]) -> tuple[Array, Array]:
+    return rng.standard_normal(shape), _lognormal(rng, shape)
+
+
+def _exponential_alone(rng: Random, shape: tuple[int, int]) -> tuple[Array, Array]:
+    return np.zeros(shape), rng.exponential(size=shape) - 1
+
+
+def _lognormal_alone(rng: Random, shape: tuple[int, int]) -> tuple[Array, Array]:
+    return np.zeros(shape), _lognormal(rng, shape)
+
+
+def _counts_pair(rng: Random, shape: tuple[int, int]) -> tuple[Array, Array]:
+    first, second = (rng.binomial(EXAMPLES, 0.97, shape) / EXAMPLES for _ in range(2))
+    return first, second
+
+
+def _few_counts_pair(rng: Random, shape: tuple[int, int]) -> tuple[Array, Array]:
+    """Accuracies that differ by an example on one seed of ten: nearly all differences are equal."""
+    first, second = (rng.binomial(1, 0.1, shape) / EXAMPLES for _ in range(2))
+    return first, second
+
+
+PAIRS: Mapping[str, Noise] = {
+    "normal": _normal_pair,
+    "normal, correlated over seeds (0.7)": _correlated_pair,
+    "normal, one standard deviation ten times the other": _spread_pair,
+    "exponential": _exponential_pair,
+    "lognormal (sigma 1)": _lognormal_both,
+    "lognormal against normal": _lognormal_one,
+    "counts of 360 examples, 97 % right": _counts_pair,
+    "counts of 360, nine seeds in ten equal": _few_counts_pair,
+    "exponential against constant": _exponential_alone,
+    "lognormal against constant": _lognormal_alone,
+}
+
+
+@dataclass
+class Decisions:
+    """What came of the simulations of a cell.
+
+    Attributes:
+        verdicts: How many ended with each verdict.
+        seeds: The sum of the seeds that they took.
+        covered: How many had intervals that covered the true difference after every wave up to the end.
+    """
+
+    verdicts: Counter[Verdict] = field(default_factory=Counter)
+    seeds: int = 0
+    covered: int = 0
+
+    @property
+    def simulations(self) -> int:
+        """Number of simulations."""
+        return sum(self.verdicts.values())
+
+    def share(self, *verdicts: Verdict) -> float:
+        """Share of the simulations with one of these verdicts."""
+        return sum(self.verdicts[verdict] for verdict in verdicts) / self.simulations
+
+
+def simulate_decisions(
+    noise: Noise,
+    true: float,
+    *,
+    margin: float = MARGIN,
+    simulations: int = 1000,
+    budget: int = BUDGET,
+    collapsing: float = 0.0,
+    seed: int = 0,
+) -> Decisions:
+    """Decide in many simulated worlds.
+
+    Args:
+        noise: Draws the values of both settings with equal means.
+        true: The true difference, in standard deviations of the difference.
+        margin: The margin, in the same unit.
+        simulations: Number of worlds.
+        budget: The most seeds.
+        collapsing: The share of runs that collapse.
+        seed: Of the random numbers.
+    """
+    rng = np.random.default_rng(seed)
+    first, second = noise(rng, (simulations, budget))
+    unit = float((second - first).std())
+    resolution = 1 / EXAMPLES / unit if noise in (_counts_pair, _few_counts_pair) else 0.0
+    differences = (second - first) / unit + true
+    dropped = rng.random((2, simulations, budget)) < collapsing
+    cell = Decisions()
+    for world in range(simulations):
+        _decide(cell, differences[world], dropped[:, world], true, margin, resolution, wave_ends(budget))
+    return cell
+
+
+def _decide(
+    cell: Decisions,
+    differences: Array,
+    dropped: NDArray[np.bool_],
+    true: float,
+    margin: float,
+    resolution: float,
+    ends: list[int],
+) -> None:
+    """One world: look after each wave, by the functions that ship."""
+    verdict: Verdict = "undecided"
+    taken, covered = ends[-1], True
+    for end in ends:
+        first, second = dropped[:, :end]
+        interval = sequential_interval(differences[:end][~(first | second)].tolist(), resolution=resolution)
+        if interval.low is not None and interval.high is not None:
+            covered = covered and interval.low <= true <= interval.high
+        if verdict == "undecided":
+            verdict = sequential_verdict(
+                interval,
+                margin,
+                higher_is_better=True,
+                only_first_collapsed=int((first & ~second).sum()),
+                only_second_collapsed=int((second & ~first).sum()),
+            )
+            if verdict != "undecided":
+                taken = end
+    cell.verdicts[verdict] += 1
+    cell.seeds += taken
+    cell.covered += covered
+
+
+def fixed_n_difference(effect: float, power: float) -> float:
+    """Seeds of a two-sided paired t test at 5 % with that power, looked at once."""
+
+    def excess(n: float) -> float:
+        critical = stats.t.isf(0.025, n - 1)
+        return float(stats.nct.sf(critical, n - 1, effect * np.sqrt(n))) - power
+
+    return float(optimize.brentq(excess, 2.01, 2000))
+
+
+def fixed_n_equivalence(margin: float, power: float) -> float:
+    """Seeds of two one-sided t tests at 5 % with that power for a true difference of 0, looked at once."""
+
+    def excess(n: float) -> float:
+        critical = stats.t.isf(0.05, n - 1)
+        # Given the standard deviation, the mean has to be within margin - critical * sd / sqrt(n).
+        spread = stats.chi2.ppf(np.linspace(0.0005, 0.9995, 1000), n - 1)
+        room = np.maximum(margin * np.sqrt(n) - critical * np.sqrt(spread / (n - 1)), 0)
+        return float((2 * stats.norm.cdf(room) - 1).mean()) - power
+
+    return float(optimize.brentq(excess, 2.01, 5000))
+
+
+def decision_errors(simulations: int) -> Iterator[dict[str, float | str]]:
+    """Errors and coverage of decisions for each kind of noise."""
+    rows = [(name, noise, 0.0) for name, noise in PAIRS.items()]
+    rows.append(("normal, 10 % of the runs collapse", _normal_pair, COLLAPSING))
+    for name, noise, collapsing in rows:
+        null, above, below = (
+            simulate_decisions(noise, true, simulations=simulations, collapsing=collapsing)
+            for true in (0.0, MARGIN, -MARGIN)
+        )
+        yield {
+            "noise": name,
+            "false": null.share("better", "worse"),
+            "at the margin": max(above.share("equivalent", "worse"), below.share("equivalent", "better")),
+            "covered": null.covered / simulations,
+        }
+
+
+def decision_seeds(simulations: int) -> Iterator[dict[str, float | str]]:
+    """Power and seeds of decisions, and the seeds of tests with a fixed number of them."""
+    cases: list[tuple[float, float, Verdict]] = [
+        *((effect, 0.1, "better") for effect in (0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)),
+        *((0.0, margin, "equivalent") for margin in (0.4, 0.5, 0.75, 1.0, 1.5)),
+    ]
+    for true, margin, due in cases:
+        cell = simulate_decisions(_normal_pair, true, margin=margin, simulations=simulations)
+        power = cell.share(due)
+        capped = min(power, 0.999)
+        fixed = fixed_n_difference(true, capped) if due == "better" else fixed_n_equivalence(margin, capped)
+        mean = cell.seeds / simulations
+        yield {"true": true, "margin": margin, "due": due, "given": power, "seeds": mean, "fixed": fixed}
+
+
+def _error_table(simulations: int) -> Iterator[str]:
+    yield (
+        "| noise | true difference 0: better or worse | at the margin: equivalent or opposite | "
+        "covered after all waves |"
+    )
+    yield "|---|---|---|---|"
+    for row in decision_errors(simulations):
+        shown = " | ".join(f"{row[name]:.1%}" for name in ("false", "at the margin", "covered"))
+        yield f"| {row['noise']} | {shown} |"
+
+
+def _seed_table(simulations: int) -> Iterator[str]:
+    yield "| true difference | margin | verdict due | given | mean seeds | fixed number, same power |"
+    yield "|---|---|---|---|---|---|"
+    for row in decision_seeds(simulations):
+        shown = f"{row['given']:.1%} | {row['seeds']:.0f} | {np.ceil(row['fixed']):.0f}"
+        yield f"| {row['true']:g} | {row['margin']:g} | {row['due']} | {shown} |"
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="1,000 simulations a cell instead of 10,000")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--only", choices=("sweeps", "decide"), help="one half of the tables")
     parser.add_argument("--simulations", type=int, help="another number of simulations a cell")
     arguments = parser.parse_args()
     simulations = arguments.simulations or (1_000 if arguments.quick else 10_000)
     if arguments.json:
-        found = {"cells": [asdict(cell) for cell in cells(simulations)], "power": power(simulations)}
-        found["splits"] = splits(simulations)
-        print(json.dumps(found, indent=1))
+        print(json.dumps(_numbers(simulations, arguments.only), indent=1))
         return
+    if arguments.only != "decide":
+        _print_sweeps(simulations)
+    if arguments.only != "sweeps":
+        print(f"\nabreast decide: {simulations:,} simulations a cell, budget {BUDGET}, margin {MARGIN:g}.\n")
+        for line in (*_error_table(simulations), "", *_seed_table(simulations)):
+            print(line, flush=True)
+
+
+def _numbers(simulations: int, only: str | None) -> dict[str, object]:
+    numbers: dict[str, object] = {}
+    if only != "decide":
+        numbers["cells"] = [asdict(cell) for cell in cells(simulations)]
+        numbers |= {"power": power(simulations), "splits": splits(simulations)}
+        numbers["unequal"] = unequal(simulations)
+    if only != "sweeps":
+        numbers["decide"] = {
+            "errors": [*decision_errors(simulations)],
+            "seeds": [*decision_seeds(simulations)],
+        }
+    return numbers
+
+
+def _print_sweeps(simulations: int) -> None:
     error = 100 * math.sqrt(ALPHA * (1 - ALPHA) / simulations)
     print(f"{simulations} simulations a cell: a share of 5 % has a standard error of {error:.2f} points\n")
     print("| noise | groups, seeds | false claims: validation | tested | study | coverage | least group "
@@ -304,6 +584,9 @@ def main() -> None:
     for row in splits(simulations):
         shown = " | ".join(f"{100 * row[name]:.1f}" for name in ("false claims", "uncorrected", "coverage"))
         print(f"| {row['groups']:.0f}, {row['splits']:.0f} | {row['overlap']:g} | {shown} |")
+    print("\n| the reference is the steadiest group | groups, seeds | study |\n|---|---|---|")
+    for case in unequal(simulations):
+        print(f"| {case['noise']} | {case['groups']}, {case['seeds']} | {100 * case['study']:.1f} |")
     print("\n| power | found |\n|---|---|")
     for title, share in power(simulations).items():
         spread = 100 * math.sqrt(share * (1 - share) / simulations)

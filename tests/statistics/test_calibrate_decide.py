@@ -16,9 +16,7 @@ MOST = 0.05 + 2 * (0.05 * 0.95 / SIMULATIONS) ** 0.5
 
 
 def _script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "calibrate_decide", ROOT / "scripts" / "calibrate_decide.py"
-    )
+    spec = importlib.util.spec_from_file_location("calibrate", ROOT / "scripts" / "calibrate.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -31,15 +29,15 @@ SCRIPT = _script()
 
 
 @pytest.mark.parametrize("collapsing", [0.0, 0.1])
-@pytest.mark.parametrize("name", SCRIPT.NOISES)
+@pytest.mark.parametrize("name", SCRIPT.PAIRS)
 def test_errors_are_rare_at_no_difference_and_at_the_margin(name: str, collapsing: float) -> None:
-    noise, margin = SCRIPT.NOISES[name], SCRIPT.MARGIN
+    noise, margin = SCRIPT.PAIRS[name], SCRIPT.MARGIN
     options = {"simulations": SIMULATIONS, "budget": 41, "collapsing": collapsing}
-    null = SCRIPT.simulate(noise, 0.0, **options)
+    null = SCRIPT.simulate_decisions(noise, 0.0, **options)
     assert null.share("better", "worse") <= MOST
     assert null.covered >= (1 - MOST) * SIMULATIONS
-    assert SCRIPT.simulate(noise, margin, **options).share("equivalent", "worse") <= MOST
-    assert SCRIPT.simulate(noise, -margin, **options).share("equivalent", "better") <= MOST
+    assert SCRIPT.simulate_decisions(noise, margin, **options).share("equivalent", "worse") <= MOST
+    assert SCRIPT.simulate_decisions(noise, -margin, **options).share("equivalent", "better") <= MOST
 
 
 @pytest.mark.parametrize(
@@ -47,7 +45,7 @@ def test_errors_are_rare_at_no_difference_and_at_the_margin(name: str, collapsin
     [(1.0, 0.1, "better", 0.98, 24), (-2.0, 0.1, "worse", 0.99, 14), (0.0, 1.0, "equivalent", 0.98, 30)],
 )
 def test_a_verdict_comes_soon(true: float, margin: float, due: str, power: float, most_seeds: float) -> None:
-    cell = SCRIPT.simulate(SCRIPT.NOISES["normal"], true, margin=margin, simulations=SIMULATIONS)
+    cell = SCRIPT.simulate_decisions(SCRIPT.PAIRS["normal"], true, margin=margin, simulations=SIMULATIONS)
     assert cell.share(due) >= power
     assert cell.seeds / SIMULATIONS <= most_seeds
 
@@ -59,7 +57,7 @@ def test_errors_are_found_where_the_level_is_not_kept(monkeypatch: pytest.Monkey
     from abreast.statistics import sequential
 
     monkeypatch.setattr(sequential, "critical_value", lambda n: float(stats.t.isf(0.025, n - 1)))
-    null = SCRIPT.simulate(SCRIPT.NOISES["normal"], 0.0, margin=0.01, simulations=SIMULATIONS)
+    null = SCRIPT.simulate_decisions(SCRIPT.PAIRS["normal"], 0.0, margin=0.01, simulations=SIMULATIONS)
     assert null.share("better", "worse") > 2 * MOST
 
 

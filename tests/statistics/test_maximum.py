@@ -44,3 +44,32 @@ def test_arrays_give_the_numbers_of_scalars() -> None:
     both = survival(t, 6, df, "pairs")
     assert both.shape == (2, 2)
     assert both[1, 0] == survival(2.0, 6, 3.0, "pairs")
+
+
+# Dunnett 1964, Biometrics 20, 482-491, table II: two-sided comparisons with a control, joint level 95 %.
+DUNNETT = {
+    10: (2.23, 2.57, 2.76, 2.89, 2.99, 3.07, 3.14, 3.19, 3.24),
+    20: (2.09, 2.38, 2.54, 2.65, 2.73, 2.80, 2.86, 2.90, 2.95),
+    1e4: (1.96, 2.21, 2.35, 2.44, 2.51, 2.57, 2.61, 2.65, 2.69),
+}
+
+
+@pytest.mark.parametrize("df", DUNNETT)
+def test_critical_values_are_those_of_dunnetts_table(df: float) -> None:
+    found = [float(critical(groups, df, "reference", 0.05)) for groups in range(2, 11)]
+    assert found == pytest.approx(DUNNETT[df], abs=0.0125)
+
+
+# The studentized range at 5 %, as in the tables of textbooks (such as Montgomery, Design and Analysis of
+# Experiments, table V), for 2, 3, 4, 5 and 10 groups.
+TUKEY = {
+    5: (3.64, 4.60, 5.22, 5.67, 6.99),
+    10: (3.15, 3.88, 4.33, 4.65, 5.60),
+    20: (2.95, 3.58, 3.96, 4.23, 5.01),
+}
+
+
+@pytest.mark.parametrize("df", TUKEY)
+def test_critical_values_are_those_of_tukeys_table(df: int) -> None:
+    found = [float(critical(groups, df, "pairs", 0.05)) * 2**0.5 for groups in (2, 3, 4, 5, 10)]
+    assert found == pytest.approx(TUKEY[df], abs=0.0125)
