@@ -10,6 +10,9 @@ from typing import Any
 Row = dict[str, Any]
 # Parts of a run that must not fail; a missing package only leaves a note.
 BAD = ("failed", "error")
+# The goals of a stack: of so many lanes or more, microseconds of a lane-step and share of the roofline.
+TARGET_NET, TARGET_LANES, TARGET_SHARE = "784-256-10", 512, 0.6
+TARGET_US = {"float32": 5.0, "tf32": 3.0}
 
 
 class Report:
@@ -41,7 +44,8 @@ class Report:
 
 def text(rows: Sequence[Row]) -> str:
     """The rows as Markdown."""
-    parts = [_machine(rows), _tests(rows), _peaks(rows), _steps(rows), _sweeps(rows), _notes(rows)]
+    measured = [_peaks(rows), _steps(rows), _targets(rows), _sweeps(rows)]
+    parts = [_machine(rows), _tests(rows), *measured, _notes(rows)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -72,7 +76,9 @@ def _tests(rows: Sequence[Row]) -> str:
         counts[row["outcome"]] = counts.get(row["outcome"], 0) + 1
     counted = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
     bad = [f"- {row['outcome']}: `{row['test']}`" for row in outcomes if row["outcome"] in BAD]
-    return "\n".join([f"## Tests\n\n{counted}", *bad])
+    reasons = [row["reason"] for row in outcomes if "reason" in row]
+    skipped = [f"- {reasons.count(reason)} skipped: {reason}" for reason in dict.fromkeys(reasons)]
+    return "\n".join([f"## Tests\n\n{counted}\n", *bad, *skipped])
 
 
 def _peaks(rows: Sequence[Row]) -> str:
@@ -97,6 +103,23 @@ def _steps(rows: Sequence[Row]) -> str:
         table.append([row["net"], str(row["lanes"]), row["precision"], row["arm"], spread, share, start])
     header = ["network", "lanes", "precision", "how", "µs a lane-step", "of the roofline", "start, s"]
     return "## A step of one lane\n\nMedian (lowest to highest).\n\n" + _table(header, table) if table else ""
+
+
+def _targets(rows: Sequence[Row]) -> str:
+    table = []
+    for precision, most_us in TARGET_US.items():
+        of_net = [row for row in rows if row.get("arm") == "abreast" and row["net"] == TARGET_NET]
+        for row in of_net:
+            floor = floor_us(row, rows)
+            if row["precision"] != precision or row["lanes"] < TARGET_LANES or floor is None:
+                continue
+            share = floor / row["us"]
+            reached = "reached" if share >= TARGET_SHARE and row["us"] <= most_us else "not reached"
+            measured = f"{row['us']:.2f} µs, {100 * share:.0f} %"
+            goal = f"at most {most_us:g} µs, at least {100 * TARGET_SHARE:.0f} %"
+            table.append([f"{TARGET_NET}, {row['lanes']} lanes, {precision}", goal, measured, reached])
+    header = ["lane-step, and share of the roofline", "goal, for an H100", "measured", ""]
+    return "## Goals\n\n" + _table(header, table) if table else ""
 
 
 def _sweeps(rows: Sequence[Row]) -> str:

@@ -80,7 +80,10 @@ def test_a_test_that_fails_and_a_part_that_breaks_are_failures(scripts: Any, tmp
     report.add(scripts.parsed("tests", "tests/a.py::test_b[d e] FAILED [99%]"))
     report.add(scripts.parsed("steps", json.dumps({"part": "ended", "note": "ended with code 1"})))
     assert len(report.failures()) == 2
-    assert "1 failed, 1 passed" in (tmp_path / "gpu.md").read_text()
+    report.add(scripts.parsed("tests", "tests/a.py::test_b[f] SKIPPED (falls back: no compiler) [ 99%]\n"))
+    text = (tmp_path / "gpu.md").read_text()
+    assert "1 failed, 1 passed, 1 skipped" in text
+    assert "- 1 skipped: falls back: no compiler" in text
     assert json.loads((tmp_path / "gpu.json").read_text()) == report.rows
 
 
@@ -129,3 +132,16 @@ def test_stand_ins_take_the_places_of_missing_packages_alone(
         assert (np.asarray(Image.open(file)) == pixels).all()
     with pytest.raises(ImportError, match="Pillow is not installed"):
         pillow["Image"].open("image.png")
+
+
+def test_the_goals_are_compared_with_what_was_measured(scripts: Any) -> None:
+    peaks = [{"part": "roofline", "peak": p, "per_second": v} for p, v in (("float32", 1e12), ("copy", 1e12))]
+    step = {"part": "steps", "arm": "abreast", "net": "784-256-10", "precision": "float32", "flops": 1e6}
+    step |= {"parameters": 1e5, "low": 0.0, "high": 9.0, "start_s": 1.0}  # 1 and 2.8 us at the peaks
+    report = scripts.gpu_report
+    for us, lanes, expected in ((4.0, 512, "| reached |"), (6.5, 2048, "| not reached |"), (4.0, 64, None)):
+        text = report.text([*peaks, {**step, "us": us, "lanes": lanes}])
+        assert expected in text if expected else "## Goals" not in text
+    assert "at most 5 µs, at least 60 % | 4.00 µs, 95 %" in report.text(
+        [*peaks, {**step, "us": 4.0, "lanes": 512}]
+    )
