@@ -174,15 +174,15 @@ def containing_pairs(cells: Sequence[Cell], criteria: Sequence[Criterion]) -> li
         Pairs of indices (outer, inner).
     """
     leaves = [dict(_leaves(criterion.config)) for criterion in criteria]
+    texts = [{(key, repr(value)) for key, value in of_cell.items()} for of_cell in leaves]
     pairs = []
     for outer, outer_cell in enumerate(cells):
         for inner, inner_cell in enumerate(cells):
-            tuned = {*outer_cell.space, *inner_cell.space}
+            differing = {key for key, _ in texts[outer] ^ texts[inner]}
             differences = [
                 (key, leaves[outer].get(key, _ABSENT), leaves[inner].get(key, _ABSENT))
-                for key in sorted({*leaves[outer], *leaves[inner], *tuned})
+                for key in {*differing, *outer_cell.space, *inner_cell.space}
             ]
-            differences = [item for item in differences if item[0] in tuned or item[1] != item[2]]
             if outer != inner and contains_space(outer_cell.space, inner_cell.space, differences):
                 pairs.append((outer, inner))
     return pairs
