@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from abreast.errors import RunError
-from abreast.learner.checkpoint import load, resume_point_or_clear, weights, write
+from abreast.learner.checkpoint import (
+    data_digest,
+    facts,
+    load,
+    resume_point_or_clear,
+    weights,
+    write,
+)
 from abreast.learner.checkpoint_io import AtomicCheckpointIO
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import LAST
@@ -117,3 +125,32 @@ def test_a_checkpoint_of_a_newer_format_is_refused_and_kept(tmp_path: Path) -> N
     with pytest.raises(NewerFormatError, match=rf"last\.ckpt: has format {FORMAT + 1}"):
         resume_point_or_clear(directory)
     assert path.read_bytes() == before
+
+
+def test_what_a_last_checkpoint_says_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = RunDirectory(tmp_path)
+    last = directory.checkpoints / LAST
+    last.parent.mkdir()
+    content = {"state_dict": {}, "epoch": 2, "global_step": 40, "loops": {}, "callbacks": {}}
+    content |= {"optimizer_states": [], "lr_schedulers": [], "DataModule": {"digest": "abc"}}
+    loaded: list[Path] = []
+
+    def counted(path: Path, *arguments: Any, **options: Any) -> Any:
+        loaded.append(path)
+        return torch_load(path, *arguments, **options)
+
+    torch_load = torch.load
+    monkeypatch.setattr(torch, "load", counted)
+    assert data_digest(directory) is None
+    write(last, content)
+    assert (data_digest(directory), facts(last).logged_steps) == ("abc", 40)
+    assert loaded == [last]
+    write(last, {**content, "global_step": 60, "DataModule": {"digest": "def"}})
+    assert (data_digest(directory), facts(last).logged_steps) == ("def", 60)
+    assert loaded == [last, last]
+    last.write_bytes(b"broken")
+    with pytest.raises(RunError, match=LAST):
+        facts(last)
+    write(last, {key: value for key, value in content.items() if key != "loops"})
+    with pytest.raises(RunError, match="no `loops`"):
+        facts(last)

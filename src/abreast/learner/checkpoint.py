@@ -15,6 +15,7 @@ from abreast.config.types import State
 from abreast.data.datamodule import DataModule
 from abreast.errors import RunError
 from abreast.learner.checkpoint_file import check_archive, check_content
+from abreast.learner.resume_state import logged_steps
 from abreast.runs.atomic import write_atomically
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import BEST, LAST
@@ -83,6 +84,54 @@ def load(path: Path, map_location: Any = "cpu") -> State:
     return content
 
 
+class CheckpointFacts(NamedTuple):
+    """What a run's last checkpoint says beside its weights.
+
+    Attributes:
+        digest: The digest of the data; None where it does not say.
+        logged_steps: The optimizer steps that the loggers had been told of.
+    """
+
+    digest: str | None
+    logged_steps: int
+
+
+_FACTS: dict[
+    Path, tuple[tuple[int, ...], CheckpointFacts]
+] = {}  # by file, with what tells whether it changed
+
+
+def facts(path: Path) -> CheckpointFacts:
+    """What a last checkpoint says of the run; read again only once the file has changed. Raises as `load`."""
+    kept = _FACTS.get(path)
+    if kept is None or kept[0] != _version(path):
+        _load_last(path)
+    return _FACTS[path][1]
+
+
+def _load_last(path: Path) -> State:
+    """As `load`, for a checkpoint to resume from, whose facts are kept."""
+    version = _version(path)
+    content = load(path)
+    missing = [key for key, kind in KEYS.items() if not isinstance(content.get(key), kind)]
+    if missing:
+        raise RunError(f"{path}: not a checkpoint that a run can resume from (it has no `{missing[0]}`)")
+    state = content.get(DataModule.__qualname__)
+    digest = state.get("digest") if isinstance(state, Mapping) else None
+    known = CheckpointFacts(digest if isinstance(digest, str) else None, logged_steps(content))
+    _FACTS[path] = version, known
+    return content
+
+
+def _version(path: Path) -> tuple[int, ...]:
+    """What differs once the file is replaced or written again."""
+    try:
+        status = path.stat()
+    except OSError:  # which loading it reports
+        return ()
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
 class ResumePoint(NamedTuple):
     """Where a run continues: after `epoch` epochs and `batches` mini-batches of the next one."""
 
@@ -101,10 +150,7 @@ def resume_point(directory: RunDirectory) -> ResumePoint:
         RunError: Something that resuming takes is missing or broken; the message names the file.
     """
     last, best = directory.checkpoints / LAST, directory.checkpoints / BEST
-    content = load(last)
-    missing = [key for key, kind in KEYS.items() if not isinstance(content.get(key), kind)]
-    if missing:
-        raise RunError(f"{last}: not a checkpoint that a run can resume from (it has no `{missing[0]}`)")
+    content = _load_last(last)
     try:
         saved = content["abreast"]["position"]
         point = ResumePoint(int(saved["epoch"]), int(saved["batches"]), bool(saved["should_stop"]))
@@ -136,8 +182,4 @@ def weights(path: Path) -> dict[str, Tensor]:
 def data_digest(directory: RunDirectory) -> str | None:
     """The digest of the data that the run's last checkpoint was trained on; None where it does not say."""
     last = directory.checkpoints / LAST
-    if not last.exists():
-        return None
-    state = load(last).get(DataModule.__qualname__)
-    digest = state.get("digest") if isinstance(state, Mapping) else None
-    return digest if isinstance(digest, str) else None
+    return facts(last).digest if last.exists() else None

@@ -14,7 +14,6 @@ from abreast.errors import AbreastError, Interrupted, RunError
 from abreast.learner import checkpoint
 from abreast.learner.checkpoint_io import AtomicCheckpointIO
 from abreast.learner.module import Learner
-from abreast.learner.resume_state import logged_steps
 from abreast.loggers.run_logger import RunLogger
 from abreast.runs.atomic import remove_partial_files
 from abreast.runs.directory import RunDirectory
@@ -52,7 +51,7 @@ def fit(trainer: Trainer, learner: Learner, data: DataModule, directory: RunDire
     is_resumed = last.exists()
     if trainer.is_global_zero:
         remove_partial_files(directory.path)
-        _forget_values(trainer, directory, logged_steps(checkpoint.load(last)) if is_resumed else None)
+        _forget_values(trainer, directory, checkpoint.facts(last).logged_steps if is_resumed else None)
     try:
         with ctrl_c_raised(trainer):
             trainer.fit(learner, datamodule=data, ckpt_path=last if is_resumed else None, weights_only=True)
