@@ -56,6 +56,11 @@ TABLES = {
         lines("method,acc_seed1,acc_seed2,loss_seed1,loss_seed2", "a,0.8,0.9,1,2", "b,0.7,0.8,3,4"),
         *("test accuracy", "seed", ("method",), (0.85, 0.75)),
     ),
+    "a column a method": Table(
+        lines("seed,ours,baseline", "0,0.8,0.6", "1,0.9,0.7"),
+        *("test accuracy", "seed", ("method",), (0.85, 0.65)),
+        Choices(metric="accuracy"),
+    ),
     "a row a stage": Table(
         lines("model,seed,split,acc", "a,0,val,0.9", "a,0,test,0.8", "b,0,val,0.7", "b,0,test,0.6"),
         *("test accuracy", "seed", ("model",), (0.8, 0.6)),

@@ -56,8 +56,10 @@ def convert(kind: str, foreign: Sequence[ForeignRun], choices: Choices) -> Conve
     metric = _choose_metric(names, choices)
     mode = choices.mode or direction_of(metric)
     if mode is None:
+        others = [printable(name) for name in names if name != metric]
+        more = f"; or --metric {listed(others[:MOST_SHOWN])}" if others and not choices.metric else ""
         raise ConfigError(
-            f"--metric {printable(metric)}: which way is better? Write --mode max, or --mode min"
+            f"--metric {printable(metric)}: which way is better? Write --mode max, or --mode min{more}"
         )
     keys: dict[str, str] = {}
     for name in sorted(names, key=lambda other: (other != metric, other)):

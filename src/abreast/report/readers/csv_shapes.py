@@ -1,4 +1,4 @@
-"""Tables of results in other shapes, as tables with a row a run: a row a value, a column a seed."""
+"""Tables of results in other shapes, as tables with a row a run: a row a value, a column a seed or method."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from abreast.report.readers.csv_table import INDEX, Row
 from abreast.report.readers.foreign_run import as_number
-from abreast.report.readers.metric_names import STAGES, is_metric
+from abreast.report.readers.metric_names import STAGES, is_measured, is_metric
+from abreast.report.readers.settings import REPEATS, SEEDS
 
 NAMES = ("metric", "metrics", "metric_name", "measure", "variable", "score_name")  # of a column of metrics
 VALUES = ("value", "values", "score", "result", "metric_value")
@@ -35,7 +36,7 @@ def row_a_run(rows: Sequence[Row], metric: str | None = None) -> list[Row]:
         rows: The rows by column.
         metric: The metric that was asked for, which a table with a column a seed may not name.
     """
-    return _from_columns(_from_parts(_from_values(rows), metric), metric)
+    return _from_methods(_from_columns(_from_parts(_from_values(rows), metric), metric), metric)
 
 
 def _from_values(rows: Sequence[Row]) -> list[Row]:
@@ -100,3 +101,23 @@ def _from_columns(rows: Sequence[Row], metric: str | None) -> list[Row]:
             if any(values.values())
         ]
     return made or list(rows)
+
+
+def _from_methods(rows: Sequence[Row], metric: str | None) -> list[Row]:
+    """Of a table with a column for each method (`seed,ours,baseline`) one with a row for each.
+
+    Only where the metric that was asked for is no column, and nothing else than a seed is in the table.
+    """
+    columns = [column for column in rows[0] if column != INDEX]
+    methods = [column for column in columns if column.lower() not in (*SEEDS, *REPEATS)]
+    is_other = metric is None or len(methods) < 2 or len(columns) > len(methods) + 1
+    if is_other or any(c == metric or is_metric(c) or is_measured(c) for c in methods):
+        return list(rows)
+    if any(as_number(row[column]) is None for row in rows for column in methods if row[column]):
+        return list(rows)
+    seeds = [column for column in columns if column not in methods]
+    return [
+        {**{key: row[key] for key in seeds}, "method": method, str(metric): row[method]}
+        for method in methods
+        for row in rows
+    ]
