@@ -29,6 +29,7 @@ from abreast.report.targets import curve_metric
 FEW_LINES, MOST_LINES = 4, 12
 MOST_POINTS = 200  # of a line
 MOST_MARKERS = 40
+MOST_TICKS = 10  # epochs that have a tick each
 X_AXES = {"epochs": ("epoch", "epoch"), "time": ("seconds", "seconds of training")}  # column and title
 STAGES = {"validation": "val", "training": "train"}
 
@@ -58,7 +59,14 @@ def learning_curves(task: Task, analysis: Analysis, options: FigureOptions) -> F
     for metric, stage, x_axis in product(metrics, stages, x_axes):
         column, (x_column, x_title) = f"{STAGES[stage]}/{metric}", X_AXES[x_axis]
         bands = [_band(group, names[i], column, x_column, i) for i, group in enumerate(groups)]
-        frame = layout(x_title, metric_title(column), height=460, showlegend=True, hovermode="closest")
+        epochs = max(
+            (len(run.curve[column]) for group in groups for run in _runs(group) if column in run.curve),
+            default=0,
+        )
+        ticks = {"dtick": 1} if x_axis == "epochs" and epochs <= MOST_TICKS else {}  # no half epochs
+        frame = layout(
+            x_title, metric_title(column), height=460, showlegend=True, hovermode="closest", xaxis=ticks
+        )
         for choice, count in counts.items():
             data = [trace for band in bands[:count] for trace in band]
             variants[(title(metric), stage, x_axis, choice)] = {"data": data, "layout": frame}

@@ -106,7 +106,7 @@ def _from_columns(rows: Sequence[Row], metric: str | None) -> list[Row]:
 def _from_methods(rows: Sequence[Row], metric: str | None) -> list[Row]:
     """Of a table with a column for each method (`seed,ours,baseline`) one with a row for each.
 
-    Only where the metric that was asked for is no column, and nothing else than a seed is in the table.
+    Only where no column is a metric, and the table has nothing but a seed beside the methods.
     """
     columns = [column for column in rows[0] if column != INDEX]
     methods = [column for column in columns if column.lower() not in (*SEEDS, *REPEATS)]
