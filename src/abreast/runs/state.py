@@ -78,11 +78,17 @@ def readable_status(directory: RunDirectory) -> Json:
         return {}
 
 
-def was_dropped(directory: RunDirectory) -> bool:
-    """Whether successive halving stopped the run early; a sweep without halving trains it to the end."""
+def was_dropped(directory: RunDirectory, after: int = 0) -> bool:
+    """Whether successive halving stopped the run after more epochs than these.
+
+    A sweep without halving trains it to the end, and a search may let it go on.
+    """
     try:
-        status = directory.read_status().get("status")
-        return status == "dropped" and _has_result(directory, directory.read_config())
+        status = directory.read_status()
+        epoch = status.get("dropped_at")
+        if status.get("status") != "dropped" or (isinstance(epoch, int) and epoch <= after):
+            return False
+        return _has_result(directory, directory.read_config())
     except RunError:
         return False
 

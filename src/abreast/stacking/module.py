@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
 import torch
@@ -43,6 +43,7 @@ class Stack(LanesModule):
         workers: Threads that train the chunks of a block side by side; None for this thread alone.
         table: Where to show the progress.
         refill: Lets waiting runs take the places of lanes that have ended; None where none wait.
+        halve: Drops some of the lanes that begin or end an epoch, after so many epochs of the stack.
 
     Attributes:
         max_epochs: The epochs of each lane; -1 for no limit.
@@ -60,6 +61,7 @@ class Stack(LanesModule):
         workers: Executor | None = None,
         table: ProgressTable | None = None,
         refill: Refill | None = None,
+        halve: Callable[[Sequence[Lane], int], None] = lambda lanes, epochs: None,
     ) -> None:
         super().__init__(lanes, workers)
         self.automatic_optimization = False
@@ -69,6 +71,7 @@ class Stack(LanesModule):
         self.save_every = save_every
         self.table = table
         self.refill = refill
+        self.halve = halve
         self.max_epochs: int | None = None
         self.epoch_progress = EpochProgress()
         self.stop_signal: int | None = None
@@ -106,17 +109,18 @@ class Stack(LanesModule):
 
     def on_train_start(self) -> None:
         """Begin every lane's run, or resume it."""
-        self._begin(self.lanes)
+        self._begin(self.lanes, self.trainer.current_epoch)
         resumed = [lane.learner.epoch_progress.batches_done for lane in self.running]
         self.epoch_progress.batches_done = max(resumed, default=0)  # shorter lanes may have fewer
 
-    def _begin(self, lanes: Sequence[Lane]) -> None:
+    def _begin(self, lanes: Sequence[Lane], epochs: int) -> None:
         if self.table is not None:
             self.table.on_begin(lanes)
         for lane in lanes:
             if lane.running:
                 lane.guarded(lane.begin)
                 lane.learner.net.train()
+        self.halve(lanes, epochs)
 
     def on_train_epoch_start(self) -> None:
         """Drop the last epoch's values."""
@@ -141,11 +145,7 @@ class Stack(LanesModule):
             block = block.first(trainer.max_steps - trainer.global_step)
         for lane in self.running:
             lane.learner.on_train_batch_start(block, batch_idx)
-
-        def train(chunk: Chunk) -> None:
-            chunk.train(block, ends_epoch=ends_epoch)
-
-        for_each(train, self.chunks, self.workers)
+        for_each(lambda chunk: chunk.train(block, ends_epoch=ends_epoch), self.chunks, self.workers)
         self._set_batches_done(block.start + len(block))
         progress = step_progress(trainer)
         for _ in range(len(block)):
@@ -197,16 +197,18 @@ class Stack(LanesModule):
         for lane in self.running:
             lane.epoch += 1
             lane.learner.epoch_progress.batches_done = 0
+        epochs = self.trainer.current_epoch + 1
+        self.halve(self.lanes, epochs)
+        if not self._refill(epochs):
+            self.compact()
         if time.perf_counter() - self._saved > self.save_every:
             self.flush()
-        if not self._refill():
-            self.compact()
         if not self.running:
             self.trainer.should_stop = True
 
-    def _refill(self) -> bool:
+    def _refill(self, epochs: int) -> bool:
         """Let waiting runs take the places of lanes that have ended; whether any did."""
-        refill, epochs = self.refill, self.trainer.current_epoch + 1
+        refill = self.refill
         if refill is None or not refill.is_due(self.lanes, epochs, is_stopped=self.stop_signal is not None):
             return False
         running, snapshots = self.running, dict[Lane, OptimizerSnapshot]()
@@ -218,7 +220,7 @@ class Stack(LanesModule):
                 lane.attach(self.trainer, self.max_epochs, self.loops)
                 if is_trained(lane):
                     lane.state = "stopped"
-            self._begin(lanes)
+            self._begin(lanes, epochs)
 
         self.lanes = refill(self.lanes, epochs, join)
         if self.running == running:

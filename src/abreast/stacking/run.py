@@ -31,6 +31,7 @@ from abreast.stacking.preemption import StackPreemptionCheckpoint
 from abreast.stacking.progress import ProgressTable
 from abreast.stacking.refill import Refill
 from abreast.stacking.resume import is_trained, load_checkpoints, loops_of
+from abreast.stacking.rungs import drop_at_rungs
 from abreast.stacking.supply import LaneSupply
 from abreast.stacking.tester import StackTester
 from abreast.stacking.vmap import VmappedNet
@@ -157,6 +158,7 @@ def _train(
             workers=pool,
             table=table,
             refill=refill,
+            halve=partial(drop_at_rungs, supply.waiting),
         )
         stack.attach(trainer)
         try:

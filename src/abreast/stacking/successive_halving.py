@@ -14,11 +14,10 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from abreast.config.types import Config
 from abreast.errors import ConfigError
-from abreast.metrics.objective import monitor, ranked_by
-from abreast.stacking.finish import measure_between_epochs
+from abreast.metrics.objective import monitor
 from abreast.stacking.grouping import split_key
-from abreast.stacking.lane import Lane
 from abreast.stacking.module import Stack
+from abreast.stacking.rungs import cost, drop
 
 log = logging.getLogger(__name__)
 
@@ -97,30 +96,10 @@ class Halving(Callback):
     def _drop_worst(self, stack: Stack, epoch: int) -> None:
         for split in {split_key(lane.cfg) for lane in stack.running}:
             running = [lane for lane in stack.running if split_key(lane.cfg) == split]
-            lanes = [(value, lane) for lane in running for value in [_value(lane)] if value is not None]
+            lanes = [(value, lane) for lane in running for value in [cost(lane)] if value is not None]
             lanes.sort(key=lambda entry: entry[0])
             kept = max(1, math.ceil(len(running) * self.keep))
             for rank, (_, lane) in enumerate(lanes, start=1):
                 if rank > kept:
-                    lane.guarded(_drop, lane, epoch, f"rank {rank} of {len(lanes)}")
+                    lane.guarded(drop, lane, epoch, f"rank {rank} of {len(lanes)}")
         stack.compact()
-
-
-def _value(lane: Lane) -> float | None:
-    """What the lane is ranked by, the lower the better: the last value that was measured."""
-    name, mode = ranked_by(lane.cfg)
-    value = lane.trainer.callback_metrics.get(name)
-    return None if value is None else float(value if mode == "min" else -value)
-
-
-def _drop(lane: Lane, epoch: int, rank: str) -> None:
-    lane.stop()
-    lane.state = "dropped"
-    lane.checkpoints.flush()
-    seconds = lane.directory.read_metrics()[-1]["seconds"]
-    chosen = lane.load_chosen()
-    if chosen.lack_validation(lane.data):
-        measure_between_epochs([lane], "val", state="dropped")
-    lane.finish(chosen, seconds, status="dropped")
-    reason = f"dropped after epoch {epoch}: {rank} by {ranked_by(lane.cfg)[0]}"
-    lane.directory.write_status("dropped", reason=reason, dropped_at=epoch)

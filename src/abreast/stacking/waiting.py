@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 from abreast.stacking.build import Job, Outcome
 
@@ -24,6 +26,20 @@ def phase(job: Job) -> Phase:
     return epoch % (trainer.get("check_val_every_n_epoch") or 1), batches
 
 
+class Reached(NamedTuple):
+    """A run that has reached a rung of successive halving.
+
+    Attributes:
+        directory: Its directory.
+        rung: Epochs that it has trained.
+        cost: What it is compared by, the lower the better; None if nothing was measured.
+    """
+
+    directory: Path
+    rung: int
+    cost: float | None
+
+
 class WaitingRuns:
     """Runs that could be lanes of one stack, in the order in which they get one.
 
@@ -31,9 +47,11 @@ class WaitingRuns:
 
     Attributes:
         is_open: Whether more runs may come than are known.
+        rungs: Epochs after which runs are compared with all others that have come as far.
     """
 
     is_open = False
+    rungs: Sequence[int] = ()
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self._by_phase: dict[Phase, deque[Job]] = {}
@@ -63,6 +81,18 @@ class WaitingRuns:
     def put_back(self, job: Job) -> None:
         """Let a run that was taken wait again."""
         self._by_phase[phase(job)].appendleft(job)
+
+    def reach(self, reached: Sequence[Reached], epochs: int) -> Mapping[Path, str]:
+        """Compare runs that have reached a rung.
+
+        Args:
+            reached: The runs.
+            epochs: Epochs that the stack has trained.
+
+        Returns:
+            The directories of those that are to be dropped, with their rank in words.
+        """
+        return {}
 
     def end(self, job: Job, outcome: Outcome) -> None:
         """Note how a run ended, as soon as it is known."""

@@ -142,7 +142,7 @@ class Sweep:
             except AbreastError:
                 state = RunState.NEW  # the run itself says what is wrong
             is_begun = state == RunState.BEGUN
-            is_dropped = self.settings.halving is not None and is_begun and was_dropped(job.directory)
+            is_dropped = bool(self.settings.halving) and is_begun and was_dropped(job.directory, job.promoted)
             if is_dropped or state in (RunState.FINISHED, RunState.DIVERGED):
                 if state == RunState.DIVERGED:
                     diverged += 1
@@ -157,7 +157,7 @@ class Sweep:
                 from abreast.learner.checkpoint import resume_point_or_clear  # imports torch
 
                 job.position = resume_point_or_clear(job.directory)
-                resumed += job.is_resumed
+                resumed += job.is_resumed and not job.promoted
             unfinished.append(job)
         if finished or diverged or resumed:
             log.info(

@@ -48,7 +48,8 @@ class SweepJob:
         whole: Its composed config, with Hydra's part, where only Hydra can compose it.
         position: Where the training starts: the epoch, its mini-batches that are done, and whether the
             training was told to stop.
-        joined: Epochs that its stack had trained when a search asked for it.
+        joined: Epochs that a search's stacks had trained when it began, or would have begun.
+        promoted: The rung of successive halving from which a search lets it go on; 0 for none.
     """
 
     number: int
@@ -64,6 +65,7 @@ class SweepJob:
     position: Position = START
     whole: DictConfig | None = None
     joined: int = 0
+    promoted: int = 0
 
     @property
     def name(self) -> str:

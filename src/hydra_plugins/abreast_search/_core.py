@@ -53,7 +53,7 @@ def search(
     """
     if min(settings.n_trials, settings.batch) < 1:
         raise ConfigError(
-            f"hydra.settings.n_trials={settings.n_trials} and batch={settings.batch} must be 1 or more"
+            f"hydra.sweeper.n_trials={settings.n_trials} and batch={settings.batch} must be 1 or more"
         )
     folder = Path(str(config.hydra.sweep.dir)).absolute()
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ def search(
             overrides = [trial.overrides for trial in batch]
             returns = launcher.launch(overrides, initial_job_idx=batch[0].number)
             for trial, returned in zip(batch, returns, strict=True):
-                trials.tell(trial.number, returned)
+                trials.tell(trial.number, returned, 0)
     return _report(trials, folder)
 
 
@@ -101,14 +101,19 @@ def _report(trials: OptunaTrials, folder: Path) -> Params:
     if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         raise RunError("no trial of the search has finished; the messages above say why")
     best = study.best_trial
-    results = {
+    results: dict[str, Any] = {
         "name": "optuna",
         "best_evaluated_params": best.params,
         "best_evaluated_value": best.value,
         "trials": trials.count,
     }
-    if best.number in directories:
-        results["best_run"] = directories[best.number]
+    if trials.number_of(best) in directories:
+        results["best_run"] = directories[trials.number_of(best)]
+    dropped = trials.rungs.dropped
+    if dropped:
+        results["dropped_after_epoch"] = dropped
+        counts = ", ".join(f"{count} after epoch {epoch}" for epoch, count in dropped.items())
+        log.info("Dropped by successive halving: %s", counts)
     OmegaConf.save(OmegaConf.create(results), folder / RESULTS)
     settings = " ".join(f"{key}={value}" for key, value in best.params.items())
     log.info("Best of %d trials: %.6g with %s", results["trials"], best.value, settings)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,21 +15,30 @@ from optuna.trial import FrozenTrial, TrialState
 from abreast.errors import RunError
 from abreast.runs.directory import RunDirectory
 from abreast.runs.job_directory import job_directory
-from hydra_plugins.abreast_launcher._asked import Trial
+from hydra_plugins.abreast_launcher._asked_jobs import Arrival, Trial
+from hydra_plugins.abreast_search._rungs import Rungs, Verdict
 from hydra_plugins.abreast_search.config import AbreastSearchConf
 
 log = logging.getLogger(__name__)
 
 Params = dict[str, Any]
-JOINED = "joined"  # attribute of a trial: epochs that the stack had trained when it was asked for
-REPEATS = "repeats"  # attribute of a trial: the number of an earlier one with its settings
+
+# Attributes of Optuna's trials; clocks are epochs that the search's stacks had trained.
+JOINED = "joined"  # the clock when the trial began, less the epochs that it had by then
+ENDED = "ended"  # the clock when it ended
+REPEATS = "repeats"  # the number of an earlier trial with its settings
+CONTINUES = "continues"  # the number of an earlier one that was pruned, and goes on as this one
+PROMOTED = "promoted"  # the rung from which it goes on
+RUNGS = "rungs"  # what was said of it at rungs
+
 TRIES = 20  # suggestions for a new trial, until there seem to be none
 
 
 class OptunaTrials:
     """The trials of a study.
 
-    Every suggestion follows from the search's seed, the trial's number and the trials before.
+    Every suggestion follows from the search's seed, the trial's number and the trials before. A trial that
+    halving has pruned and that goes on later is another trial of Optuna's, which marks what it continues.
 
     Args:
         study: Optuna's study.
@@ -37,6 +47,8 @@ class OptunaTrials:
         common: Overrides of all trials.
 
     Attributes:
+        rungs: Who has reached which rung of successive halving.
+        latest: The clock of the latest event that was noted.
         directories: The directories of trials that have ended, by their number.
     """
 
@@ -47,45 +59,105 @@ class OptunaTrials:
         self.settings = settings
         self.space = space
         self.common = list(common)
+        self.rungs = Rungs()
+        self.latest = 0
         self.directories: dict[int, str] = {}
         self._begun = list(study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
+        self._live = {self.number_of(trial): trial.number for trial in self._begun}  # Optuna's numbers
+        self._dropped: set[int] = set()  # that are live until they are told
         self._is_used_up = False
+
+    def halve(self, rungs: Sequence[int], keep: float) -> None:
+        """Compare trials after these epochs, and let so large a share of them go on."""
+        self.rungs = Rungs(rungs, keep)
+        for trial in self.study.get_trials(deepcopy=False):
+            number, notes = self.number_of(trial), trial.user_attrs
+            clocks = [notes.get(JOINED, 0) + notes.get(PROMOTED, 0), notes.get(ENDED, 0)]
+            for rung, split, cost, clock, goes_on, rank in notes.get(RUNGS, []):
+                self.rungs.note(Verdict(Arrival(number, rung, split, cost), clock, goes_on, rank))
+                clocks.append(clock)
+                if not goes_on and trial.state == TrialState.RUNNING:
+                    self._dropped.add(number)
+            if PROMOTED in notes:
+                self.rungs.promote(number, notes[PROMOTED])
+            self.latest = max(self.latest, *clocks)
+
+    @staticmethod
+    def number_of(trial: FrozenTrial) -> int:
+        """The number of the trial, or of the one that it continues."""
+        return int(trial.user_attrs.get(CONTINUES, trial.number))
 
     @property
     def count(self) -> int:
-        """Trials that were asked for: those that repeat another one are marked, and not counted."""
-        return sum(REPEATS not in trial.user_attrs for trial in self.study.get_trials(deepcopy=False))
+        """Trials that were asked for, without those that repeat or continue another one."""
+        trials = self.study.get_trials(deepcopy=False)
+        return sum(not {REPEATS, CONTINUES} & {*trial.user_attrs} for trial in trials)
 
     @property
     def left(self) -> int:
-        """Trials that may still be asked for."""
-        missing = 0 if self._is_used_up else self.settings.n_trials - self.count
-        return len(self._begun) + max(0, missing)
+        """Trials that may still be asked for; and one if some go on from a rung."""
+        goes_on = self.rungs.promotable(math.inf, is_last=self._is_last())
+        return len(self._begun) + self._missing() + (goes_on is not None)
 
-    def ask(self, count: int, epochs: int) -> list[Trial]:
+    def _missing(self) -> int:
+        return 0 if self._is_used_up else max(0, self.settings.n_trials - self.count)
+
+    def _is_last(self, arrivals: Sequence[Arrival] = ()) -> bool:
+        """Whether no trial but these may still reach a rung."""
+        live = {*self._live} - self._dropped - {arrival.number for arrival in arrivals}
+        return not live and not self._missing()
+
+    def ask(self, count: int, clock: int) -> list[Trial]:
         """The next trials; what a search that was stopped had begun comes first, at once.
 
         Args:
             count: The most trials.
-            epochs: Epochs that their stack has trained.
+            clock: Epochs that the search's stacks have trained.
         """
         begun, self._begun = self._begun, []
-        return [self._trial(trial) for trial in begun or self._suggest(count, epochs)]
+        if begun:
+            return [self._trial(trial) for trial in begun]
+        trials: list[FrozenTrial] = []
+        while len(trials) < count and (promoted := self._promote(clock)) is not None:
+            trials.append(promoted)
+        trials += self._suggest(count - len(trials), clock)
+        if trials:
+            self.latest = max(self.latest, clock)
+            self._live |= {self.number_of(trial): trial.number for trial in trials}
+        return [self._trial(trial) for trial in trials]
 
     def _trial(self, trial: FrozenTrial) -> Trial:
         params = [f"{key}={value}" for key, value in trial.params.items()]
-        joined = int(trial.user_attrs.get(JOINED, 0))
-        return Trial(trial.number, [*params, *self.common], " ".join(params), joined)
+        joined, promoted = (int(trial.user_attrs.get(key, 0)) for key in (JOINED, PROMOTED))
+        number = self.number_of(trial)
+        return Trial(number, [*params, *self.common], " ".join(params), joined, promoted)
 
-    def _suggest(self, count: int, epochs: int) -> list[FrozenTrial]:
+    def _promote(self, clock: int) -> FrozenTrial | None:
+        """Let the best trial that was dropped go on, if it is among the best now."""
+        best = self.rungs.promotable(clock, is_last=self._is_last(), without=self._live)
+        if best is None:
+            return None
+        number, rung = best
+        trials = self.study.get_trials(deepcopy=False)
+        notes = {CONTINUES: number, PROMOTED: rung, JOINED: clock - rung}
+        trial = optuna.trial.create_trial(
+            state=TrialState.RUNNING,
+            params=trials[number].params,
+            distributions=trials[number].distributions,
+            user_attrs=notes,
+        )
+        self.study.add_trial(trial)
+        self.rungs.promote(number, rung)
+        self._live[number] = len(trials)
+        return self.study.get_trials(deepcopy=False)[len(trials)]
+
+    def _suggest(self, count: int, clock: int) -> list[FrozenTrial]:
         """New trials, with settings that were not tried before; fewer where the space holds no more."""
         from hydra.utils import instantiate
 
-        missing = min(count, self.settings.n_trials - self.count)
-        if self._is_used_up or missing <= 0:
-            return []
+        missing = min(count, self._missing())
         trials = self.study.get_trials(deepcopy=False)
-        tried = {_key(trial.params): trial for trial in trials}
+        tried = {_key(trial.params): trial for trial in reversed(trials)}
         new: list[FrozenTrial] = []
         for _ in range(missing * TRIES):
             if len(new) >= missing:
@@ -95,7 +167,7 @@ class OptunaTrials:
                 self.settings.sampler, seed=int(seed.generate_state(1)[0]), _convert_="all"
             )
             trial = self.study.ask(self.space)
-            trial.set_user_attr(JOINED, epochs)
+            trial.set_user_attr(JOINED, clock)
             frozen = self.study.get_trials(deepcopy=False)[trial.number]
             known = tried.setdefault(_key(trial.params), frozen)
             if known.number == trial.number:
@@ -115,19 +187,45 @@ class OptunaTrials:
         else:
             self.study.tell(trial, state=TrialState.FAIL)
 
-    def tell(self, number: int, returned: JobReturn) -> None:
+    def joins(self, number: int, joined: int) -> None:
+        """Note that a trial begins at another time than it was asked for."""
+        self._note(self._live[number], JOINED, joined)
+
+    def reach(self, arrivals: Sequence[Arrival], clock: int) -> Mapping[int, str]:
+        """The trials that are to be dropped at a rung, with their rank in words."""
+        verdicts = self.rungs.judge(arrivals, clock, is_last=self._is_last(arrivals))
+        trials = self.study.get_trials(deepcopy=False)
+        dropped = {v.arrival.number: v.rank for v in verdicts if not v.goes_on}
+        self._dropped |= {*dropped}
+        for verdict in verdicts:
+            (number, *arrival), *said = verdict
+            known = trials[self._live[number]].user_attrs.get(RUNGS, [])
+            if [*arrival, *said] not in known:
+                self._note(self._live[number], RUNGS, [*known, [*arrival, *said]])
+                self.latest = max(self.latest, clock)
+        return dropped
+
+    def _note(self, number: int, key: str, value: object) -> None:
+        trial = self.study.get_trials(deepcopy=False)[number]
+        self.study._storage.set_trial_user_attr(trial._trial_id, key, value)
+
+    def tell(self, number: int, returned: JobReturn, clock: int) -> None:
         """Tell Optuna how a trial ended; one that halving dropped was pruned, with the value that it had."""
-        value, run = _value(returned), _directory(returned)
+        value, run, live = _value(returned), _directory(returned), self._live.pop(number, number)
+        self._dropped.discard(number)
         if run is not None:
             self.directories[number] = str(run.path)
+        self._note(live, ENDED, clock)
+        self.latest = max(self.latest, clock)
         if value is None:
-            self.study.tell(number, state=TrialState.FAIL)
+            self.study.tell(live, state=TrialState.FAIL)
         elif run is not None and _was_dropped(run):
-            live = optuna.Trial(self.study, self.study.get_trials(deepcopy=False)[number]._trial_id)
-            live.report(value, int(run.read_status()["dropped_at"]))
-            self.study.tell(number, state=TrialState.PRUNED)
+            trial = self.study.get_trials(deepcopy=False)[live]
+            rung = int(run.read_status()["dropped_at"])
+            self.study._storage.set_trial_intermediate_value(trial._trial_id, rung, value)
+            self.study.tell(live, state=TrialState.PRUNED)
         else:
-            self.study.tell(number, value)
+            self.study.tell(live, value)
 
 
 def _key(params: Params) -> str:
