@@ -104,8 +104,8 @@ def test_a_pruned_trial_goes_on_when_it_is_among_the_best(tmp_path: Path) -> Non
     assert (search.count, search.left) == (4, 0)
     assert {trial.number for trial in trials(path, 4, (1, 3)).ask(4, 0)} == {0, 1}
     search.tell(1, ended(0.7), 5)
-    assert search.study.best_trial.params == search.study.trials[1].params
-    assert search.number_of(search.study.best_trial) == 1
+    assert search.study.stored.best_trial.params == search.study.trials[1].params
+    assert search.number_of(search.study.stored.best_trial) == 1
     assert search.rungs.dropped == {1: 2}
 
 

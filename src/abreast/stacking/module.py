@@ -201,15 +201,17 @@ class Stack(LanesModule):
         self.halve(self.lanes, epochs)
         if not self._refill(epochs):
             self.compact()
-        if time.perf_counter() - self._saved > self.save_every:
+        if time.perf_counter() - self._saved > self.save_every and (
+            not self.refill or self.refill.may_save(epochs)
+        ):
             self.flush()
         if not self.running:
             self.trainer.should_stop = True
 
     def _refill(self, epochs: int) -> bool:
         """Let waiting runs take the places of lanes that have ended; whether any did."""
-        refill = self.refill
-        if refill is None or not refill.is_due(self.lanes, epochs, is_stopped=self.stop_signal is not None):
+        refill, told = self.refill, self.stop_signal is not None
+        if refill is None or not refill.is_due(self.lanes, epochs, is_stopped=told):
             return False
         running, snapshots = self.running, dict[Lane, OptimizerSnapshot]()
 
@@ -243,8 +245,6 @@ class Stack(LanesModule):
 
     def flush(self) -> None:
         """Write the checkpoints that the lanes keep in memory."""
-        write_each(
-            lambda lane: lane.guarded(lane.checkpoints.flush),
-            [lane for lane in self.lanes if lane.checkpoints],
-        )
+        kept = [lane for lane in self.lanes if lane.checkpoints]
+        write_each(lambda lane: lane.guarded(lane.checkpoints.flush), kept)
         self._saved = time.perf_counter()

@@ -16,7 +16,7 @@ class Refill:
     Args:
         width: The most lanes of the stack.
         successors: Finishes lanes that have ended, and gives at most so many new ones, after so many epochs;
-            None if no run waits.
+            None if that is of no use.
         every: Epochs from one validation to the next: lanes join just after one.
         at_once: Whether free places are filled in any case.
     """
@@ -44,6 +44,10 @@ class Refill:
             return False
         self._idle = 0
         return True
+
+    def may_save(self, epochs: int) -> bool:
+        """Whether runs may continue from here: those of a search only where they can join others."""
+        return not self.at_once or epochs % self.every == 0
 
     def __call__(
         self, lanes: Sequence[Lane], epochs: int, join: Callable[[Sequence[Lane]], None]

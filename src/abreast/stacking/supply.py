@@ -69,9 +69,9 @@ class LaneSupply:
             shortest: Mini-batches that their epochs have at least.
 
         Returns:
-            The new lanes; None if no run waits.
+            The new lanes; None if no run waits, and none that may come depends on how the others ended.
         """
-        if not len(self.waiting):
+        if not len(self.waiting) and not (self.waiting.is_open and ended):
             return None
         loggers = [logger for lane in ended for logger in lane.loggers]
         with loggers_closed(loggers):

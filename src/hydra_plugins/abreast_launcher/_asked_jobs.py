@@ -151,12 +151,14 @@ class AskedJobs(WaitingJobs):
         return jobs
 
     def _begin_stack(self) -> None:
+        """Set the clock for the next stack: that of its jobs, or else one at which it may validate."""
         if super().__len__():
             return
         if self._later:
             self.clock = max(self.clock, min(map(clock_of, self._later)))
         else:
             self.clock = max(self.clock, self.search.latest)
+        self.clock += -self.clock % (self._like["trainer"].get("check_val_every_n_epoch") or 1)
 
     def _next_phase(self) -> Phase:
         return next((at for at, jobs in self._by_phase.items() if jobs), (0, 0))

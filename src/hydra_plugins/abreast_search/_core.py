@@ -97,7 +97,7 @@ def _direction(config: DictConfig) -> StudyDirection:
 
 
 def _report(trials: OptunaTrials, folder: Path) -> Params:
-    study, directories = trials.study, trials.directories
+    study, directories = trials.study.stored, trials.directories
     if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         raise RunError("no trial of the search has finished; the messages above say why")
     best = study.best_trial

@@ -17,6 +17,7 @@ from abreast.runs.directory import RunDirectory
 from abreast.runs.job_directory import job_directory
 from hydra_plugins.abreast_launcher._asked_jobs import Arrival, Trial
 from hydra_plugins.abreast_search._rungs import Rungs, Verdict
+from hydra_plugins.abreast_search._study import StoredStudy
 from hydra_plugins.abreast_search.config import AbreastSearchConf
 
 log = logging.getLogger(__name__)
@@ -55,14 +56,14 @@ class OptunaTrials:
     def __init__(
         self, study: optuna.Study, settings: AbreastSearchConf, space: Params, common: Sequence[str]
     ) -> None:
-        self.study = study
+        self.study = StoredStudy(study)
         self.settings = settings
         self.space = space
         self.common = list(common)
         self.rungs = Rungs()
         self.latest = 0
         self.directories: dict[int, str] = {}
-        self._begun = list(study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
+        self._begun = [trial for trial in self.study.trials if trial.state == TrialState.RUNNING]
         self._live = {self.number_of(trial): trial.number for trial in self._begun}  # Optuna's numbers
         self._dropped: set[int] = set()  # that are live until they are told
         self._is_used_up = False
@@ -70,7 +71,7 @@ class OptunaTrials:
     def halve(self, rungs: Sequence[int], keep: float) -> None:
         """Compare trials after these epochs, and let so large a share of them go on."""
         self.rungs = Rungs(rungs, keep)
-        for trial in self.study.get_trials(deepcopy=False):
+        for trial in self.study.trials:
             number, notes = self.number_of(trial), trial.user_attrs
             clocks = [notes.get(JOINED, 0) + notes.get(PROMOTED, 0), notes.get(ENDED, 0)]
             for rung, split, cost, clock, goes_on, rank in notes.get(RUNGS, []):
@@ -90,8 +91,7 @@ class OptunaTrials:
     @property
     def count(self) -> int:
         """Trials that were asked for, without those that repeat or continue another one."""
-        trials = self.study.get_trials(deepcopy=False)
-        return sum(not {REPEATS, CONTINUES} & {*trial.user_attrs} for trial in trials)
+        return sum(not {REPEATS, CONTINUES} & {*trial.user_attrs} for trial in self.study.trials)
 
     @property
     def left(self) -> int:
@@ -138,76 +138,57 @@ class OptunaTrials:
         if best is None:
             return None
         number, rung = best
-        trials = self.study.get_trials(deepcopy=False)
-        notes = {CONTINUES: number, PROMOTED: rung, JOINED: clock - rung}
         trial = optuna.trial.create_trial(
             state=TrialState.RUNNING,
-            params=trials[number].params,
-            distributions=trials[number].distributions,
-            user_attrs=notes,
+            params=self.study.trials[number].params,
+            distributions=self.study.trials[number].distributions,
+            user_attrs={CONTINUES: number, PROMOTED: rung, JOINED: clock - rung},
         )
-        self.study.add_trial(trial)
         self.rungs.promote(number, rung)
-        self._live[number] = len(trials)
-        return self.study.get_trials(deepcopy=False)[len(trials)]
+        self._live[number] = len(self.study.trials)
+        return self.study.add(trial)
 
     def _suggest(self, count: int, clock: int) -> list[FrozenTrial]:
         """New trials, with settings that were not tried before; fewer where the space holds no more."""
         from hydra.utils import instantiate
 
         missing = min(count, self._missing())
-        trials = self.study.get_trials(deepcopy=False)
-        tried = {_key(trial.params): trial for trial in reversed(trials)}
+        tried = {_key(trial.params): trial for trial in reversed(self.study.trials)}
         new: list[FrozenTrial] = []
         for _ in range(missing * TRIES):
             if len(new) >= missing:
                 break
-            seed = np.random.SeedSequence([self.settings.seed, len(self.study.get_trials(deepcopy=False))])
-            self.study.sampler = instantiate(
-                self.settings.sampler, seed=int(seed.generate_state(1)[0]), _convert_="all"
-            )
-            trial = self.study.ask(self.space)
-            trial.set_user_attr(JOINED, clock)
-            frozen = self.study.get_trials(deepcopy=False)[trial.number]
-            known = tried.setdefault(_key(trial.params), frozen)
-            if known.number == trial.number:
-                new.append(frozen)
+            seed = np.random.SeedSequence([self.settings.seed, len(self.study.trials)])
+            sampler = instantiate(self.settings.sampler, seed=int(seed.generate_state(1)[0]), _convert_="all")
+            trial = self.study.suggest(sampler, self.space)
+            known = tried.setdefault(_key(trial.params), trial)
+            if known is trial:
+                new.append(self.study.store(trial.number, {JOINED: clock}))
                 continue
-            trial.set_user_attr(REPEATS, known.number)
-            self._tell_again(trial, known)
+            has_value = known.state == TrialState.COMPLETE
+            state, value = (known.state, known.value) if has_value else (TrialState.FAIL, None)
+            self.study.store(trial.number, {JOINED: clock, REPEATS: known.number}, state, value)
         if len(new) < missing:
             self._is_used_up = True
             log.info("The search has nothing new to try after %d trials", self.count)
         return new
 
-    def _tell_again(self, trial: optuna.Trial, known: FrozenTrial) -> None:
-        """Give a repeated suggestion the value that it had before, if that is known."""
-        if known.state == TrialState.COMPLETE:
-            self.study.tell(trial, known.value)
-        else:
-            self.study.tell(trial, state=TrialState.FAIL)
-
     def joins(self, number: int, joined: int) -> None:
         """Note that a trial begins at another time than it was asked for."""
-        self._note(self._live[number], JOINED, joined)
+        self.study.note(self._live[number], JOINED, joined)
 
     def reach(self, arrivals: Sequence[Arrival], clock: int) -> Mapping[int, str]:
         """The trials that are to be dropped at a rung, with their rank in words."""
         verdicts = self.rungs.judge(arrivals, clock, is_last=self._is_last(arrivals))
-        trials = self.study.get_trials(deepcopy=False)
         dropped = {v.arrival.number: v.rank for v in verdicts if not v.goes_on}
         self._dropped |= {*dropped}
         for verdict in verdicts:
             (number, *arrival), *said = verdict
-            known = trials[self._live[number]].user_attrs.get(RUNGS, [])
+            known = self.study.trials[self._live[number]].user_attrs.get(RUNGS, [])
             if [*arrival, *said] not in known:
-                self._note(self._live[number], RUNGS, [*known, [*arrival, *said]])
+                self.study.note(self._live[number], RUNGS, [*known, [*arrival, *said]])
                 self.latest = max(self.latest, clock)
         return dropped
-
-    def _note(self, number: int, key: str, value: object) -> None:
-        trial = self.study.get_trials(deepcopy=False)[number]
-        self.study._storage.set_trial_user_attr(trial._trial_id, key, value)
 
     def tell(self, number: int, returned: JobReturn, clock: int) -> None:
         """Tell Optuna how a trial ended; one that halving dropped was pruned, with the value that it had."""
@@ -215,17 +196,14 @@ class OptunaTrials:
         self._dropped.discard(number)
         if run is not None:
             self.directories[number] = str(run.path)
-        self._note(live, ENDED, clock)
+        self.study.note(live, ENDED, clock)
         self.latest = max(self.latest, clock)
         if value is None:
-            self.study.tell(live, state=TrialState.FAIL)
+            self.study.tell(live, TrialState.FAIL)
         elif run is not None and _was_dropped(run):
-            trial = self.study.get_trials(deepcopy=False)[live]
-            rung = int(run.read_status()["dropped_at"])
-            self.study._storage.set_trial_intermediate_value(trial._trial_id, rung, value)
-            self.study.tell(live, state=TrialState.PRUNED)
+            self.study.tell(live, TrialState.PRUNED, value, int(run.read_status()["dropped_at"]))
         else:
-            self.study.tell(live, value)
+            self.study.tell(live, TrialState.COMPLETE, value)
 
 
 def _key(params: Params) -> str:
