@@ -13,7 +13,14 @@ from abreast.errors import ConfigError, Interrupted, RunError
 from abreast.runs.replaced import clear
 from abreast.stacking.grouping import shared_settings, why_individual
 from abreast.stacking.successive_halving import check
-from hydra_plugins.abreast_launcher._asked_jobs import AskedJobs, Search, clock_of, run_of, same_start
+from hydra_plugins.abreast_launcher._asked_jobs import (
+    AskedJobs,
+    Search,
+    clock_of,
+    ended_at,
+    run_of,
+    same_start,
+)
 from hydra_plugins.abreast_launcher._composing import Composer
 from hydra_plugins.abreast_launcher._core import Sweep, report_failures, trains_runs
 from hydra_plugins.abreast_launcher._hydra_jobs import HydraJobs
@@ -76,14 +83,17 @@ class Trials:
     def _ask(self, count: int, clock: int) -> list[SweepJob]:
         """The jobs of the next trials; those that need no training have ended."""
         jobs: list[SweepJob] = []
+        begun: list[SweepJob] = []  # by an earlier process
         for trial in self.search.ask(count, clock):
             (job,) = compose(self._composer, [trial.overrides], trial.number)
             job.title, job.joined, job.promoted = trial.title, trial.joined, trial.promoted
             jobs.append(job)
+            begun += [job] * trial.is_begun
         remaining = Sweep(self.settings, self.hydra, jobs).prepare() if jobs else []
         for job in jobs:
             if job not in remaining:
-                self._end(job, clock)
+                has_result = job.returned is not None and job.returned.status == JobStatus.COMPLETED
+                self._end(job, ended_at(job) if job in begun and has_result else clock)
         self._jobs |= {job.number: job for job in jobs}
         if self.rungs:
             configs = [job.run_config for job in self._jobs.values() if job.run_config is not None]

@@ -31,6 +31,7 @@ class Trial(NamedTuple):
         title: What sets it apart from the other trials.
         joined: Epochs that the search's stacks had trained when it began, or would have begun.
         promoted: The rung from which it goes on; 0 for none.
+        is_begun: Whether a search that was stopped has asked for it.
     """
 
     number: int
@@ -38,6 +39,7 @@ class Trial(NamedTuple):
     title: str
     joined: int
     promoted: int = 0
+    is_begun: bool = False
 
 
 class Arrival(NamedTuple):
@@ -125,7 +127,7 @@ class AskedJobs(WaitingJobs):
         self._later: list[SweepJob] = []
         self.aside: list[SweepJob] = []
         self.individual: list[tuple[SweepJob, str]] = []
-        self._like = jobs[0].run_config or {}
+        self._first = jobs[0]
         self._targets = {name for job in jobs for name in own_targets(job.run_config or {})}
 
     def __len__(self) -> int:
@@ -158,7 +160,7 @@ class AskedJobs(WaitingJobs):
             self.clock = max(self.clock, min(map(clock_of, self._later)))
         else:
             self.clock = max(self.clock, self.search.latest)
-        self.clock += -self.clock % (self._like["trainer"].get("check_val_every_n_epoch") or 1)
+        self.clock = on_validation(self.clock, self._first)
 
     def _next_phase(self) -> Phase:
         return next((at for at, jobs in self._by_phase.items() if jobs), (0, 0))
@@ -181,7 +183,7 @@ class AskedJobs(WaitingJobs):
     def admit(self, job: SweepJob) -> None:
         """Let a job wait for its turn if it can be a lane beside the others."""
         config = job.run_config or {}
-        fits = shared_settings(config) == shared_settings(self._like)
+        fits = shared_settings(config) == shared_settings(self._first.run_config or {})
         fits = fits and not job.position[1] and all(map(self._may_be_made, own_targets(config)))
         (self._later if fits else self.aside).append(job)
 
@@ -228,6 +230,20 @@ def run_of(job: SweepJob) -> Job:
 def clock_of(job: SweepJob) -> int:
     """The clock where the job continues."""
     return job.joined + job.position[0]
+
+
+def ended_at(job: SweepJob) -> int:
+    """The clock where a job ended, whose end an earlier process had no time to tell."""
+    status, epochs = job.directory.read_status(), len(job.directory.read_metrics())
+    if status["status"] == "failed":  # its last epoch is not complete
+        epochs += 1
+    return on_validation(job.joined + epochs, job)
+
+
+def on_validation(clock: int, job: SweepJob) -> int:
+    """The clock where the job's stack validates next, at that clock or later."""
+    every = (job.run_config or {})["trainer"].get("check_val_every_n_epoch") or 1
+    return clock + -clock % int(every)
 
 
 def same_start(job: SweepJob) -> tuple[str, Phase, int]:

@@ -30,7 +30,8 @@ class StoredStudy:
     def suggest(self, sampler: BaseSampler, space: Mapping[str, Any]) -> FrozenTrial:
         """Make a suggestion, which is to be stored next."""
         self._memory.sampler = sampler
-        return self.trials[self._memory.ask(dict(space)).number]
+        number = self._memory.ask(dict(space)).number
+        return self.trials[number]
 
     def store(
         self,

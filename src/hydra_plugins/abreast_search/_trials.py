@@ -116,7 +116,7 @@ class OptunaTrials:
         """
         begun, self._begun = self._begun, []
         if begun:
-            return [self._trial(trial) for trial in begun]
+            return [self._trial(trial)._replace(is_begun=True) for trial in begun]
         trials: list[FrozenTrial] = []
         while len(trials) < count and (promoted := self._promote(clock)) is not None:
             trials.append(promoted)
