@@ -21,7 +21,8 @@ class AbreastLauncherConf:
         shared_batches: Let lanes of one seed, whose mini-batches are the same, gather and multiply them
             together: bitwise identical; saves time with matmul_precision=bf16.
         save_every: Seconds between two writings of the checkpoints, which are kept in memory meanwhile.
-        halving: Epochs after which the worst lanes of a stack are dropped, such as [1,3,9]; null: never.
+        halving: Epochs after which the worst lanes of a stack, or of all trials of a search that have come as
+            far, are dropped, such as [1,3,9]; null: never.
         keep: The share of the lanes that halving keeps.
         devices: The GPUs of this machine to train on, a stack at a time on each: all, how many, or such as
             [0,1]; `cpu` in a list is a process without a GPU.
