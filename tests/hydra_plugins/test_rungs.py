@@ -1,4 +1,4 @@
-"""Asynchronous successive halving: who goes on, and who goes on later (Li et al. 2020, algorithm 2)."""
+"""Asynchronous successive halving: who continues, and who continues later (Li et al. 2020, algorithm 2)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def at(rung: int, *costs: float, first: int = 0, split: str = "") -> list[Arriva
 
 
 def going_on(search: Rungs, arrivals: list[Arrival], clock: int = 1, *, is_last: bool = False) -> list[int]:
-    return [v.arrival.number for v in search.judge(arrivals, clock, is_last=is_last) if v.goes_on]
+    return [v.arrival.number for v in search.judge(arrivals, clock, is_last=is_last) if v.is_promoted]
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def readable_status(directory: RunDirectory) -> Json:
 def was_dropped(directory: RunDirectory, after: int = 0) -> bool:
     """Whether successive halving stopped the run after more epochs than these.
 
-    A sweep without halving trains it to the end, and a search may let it go on.
+    A sweep without halving trains it to the end, and a search may let it continue.
     """
     try:
         status = directory.read_status()

@@ -30,7 +30,7 @@ class Trial(NamedTuple):
         overrides: Its overrides.
         title: What sets it apart from the other trials.
         joined: Epochs that the search's stacks had trained when it began, or would have begun.
-        promoted: The rung from which it goes on; 0 for none.
+        promoted: The rung from which it continues; 0 for none.
         is_begun: Whether a search that was stopped has asked for it.
     """
 
@@ -67,13 +67,13 @@ class Search(Protocol):
 
     @property
     def left(self) -> int:
-        """Trials that may still be trained, or go on."""
+        """Trials that may still be trained, or continue."""
 
     def ask(self, count: int, clock: int) -> Sequence[Trial]:
         """The next trials; fewer where there are no more."""
 
     def halve(self, rungs: Sequence[int], keep: float) -> None:
-        """Compare trials after these epochs, and let so large a share of them go on."""
+        """Compare trials after these epochs, and let so large a share of them continue."""
 
     def joins(self, number: int, joined: int) -> None:
         """Note that a trial begins at another time than it was asked for."""
@@ -135,20 +135,19 @@ class AskedJobs(WaitingJobs):
 
     def take(self, count: int, at: Phase | None = None, epochs: int = 0) -> list[Job]:
         """The known jobs whose turn it is, and others that are asked for now."""
-        is_new_stack = at is None
-        if is_new_stack:
+        if at is None:
             self._begin_stack()
         else:
             self.clock = self._base + epochs
         self._let_wait()
-        begins_epoch = at == (0, 0) or (is_new_stack and self._next_phase() == (0, 0))
+        begins_epoch = (self._next_phase() if at is None else at) == (0, 0)
         missing = count - super().__len__()
         if missing > 0 and begins_epoch and not self._later and self.clock >= self.search.latest:
             for job in self._ask(missing, self.clock):
                 self.admit(job)
             self._let_wait()
         jobs = [self._now(job) for job in super().take(count, at, epochs)]
-        if is_new_stack and jobs:  # one that resumes counts from where the first of its lanes is
+        if at is None and jobs:  # one that resumes counts from where the first of its lanes is
             self._base = 0 if any(job.position != (0, 0) for job in jobs) else self.clock
         return jobs
 
@@ -200,16 +199,14 @@ class AskedJobs(WaitingJobs):
             if clock_of(job) == self.clock and job.position[0] in self.rungs:
                 path = job.directory.path.absolute()
                 jobs[path], costs[path] = job, recorded_cost(job.directory, *ranked_by(job.run_config or {}))
+        rungs = {run.directory: run.rung for run in reached}
         arrivals = {}
         for path, job in jobs.items():
-            rung = next((run.rung for run in reached if run.directory == path), job.position[0])
-            value = costs[path]
+            rung, value = rungs.get(path, job.position[0]), costs[path]
             if value is not None and rung > job.promoted:
                 split = split_key(job.run_config or {})
                 arrivals[path] = Arrival(job.number, rung, split, math.inf if math.isnan(value) else value)
-        if not arrivals:
-            return {}
-        dropped = self.search.reach(list(arrivals.values()), self.clock)
+        dropped = self.search.reach(list(arrivals.values()), self.clock) if arrivals else {}
         return {path: dropped[run.number] for path, run in arrivals.items() if run.number in dropped}
 
     def end(self, job: Job, outcome: Outcome) -> None:

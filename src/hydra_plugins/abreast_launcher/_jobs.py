@@ -49,7 +49,7 @@ class SweepJob:
         position: Where the training starts: the epoch, its mini-batches that are done, and whether the
             training was told to stop.
         joined: Epochs that a search's stacks had trained when it began, or would have begun.
-        promoted: The rung of successive halving from which a search lets it go on; 0 for none.
+        promoted: The rung of successive halving from which a search lets it continue; 0 for none.
     """
 
     number: int

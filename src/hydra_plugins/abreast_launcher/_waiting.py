@@ -56,7 +56,7 @@ class WaitingJobs(WaitingRuns):
     def add(self, job: Job, sweep_job: SweepJob) -> None:
         """Let another job wait."""
         self._sweep_jobs[job.directory] = sweep_job
-        self.ended.discard(job.directory)  # where it goes on
+        self.ended.discard(job.directory)  # where it continues
         self.put(job)
 
     def end(self, job: Job, outcome: Outcome) -> None:

@@ -28,8 +28,8 @@ Params = dict[str, Any]
 JOINED = "joined"  # the clock when the trial began, less the epochs that it had by then
 ENDED = "ended"  # the clock when it ended
 REPEATS = "repeats"  # the number of an earlier trial with its settings
-CONTINUES = "continues"  # the number of an earlier one that was pruned, and goes on as this one
-PROMOTED = "promoted"  # the rung from which it goes on
+CONTINUES = "continues"  # the number of an earlier one that was pruned, and continues as this one
+PROMOTED = "promoted"  # the rung from which it continues
 RUNGS = "rungs"  # what was said of it at rungs
 
 TRIES = 20  # suggestions for a new trial, until there seem to be none
@@ -39,7 +39,7 @@ class OptunaTrials:
     """The trials of a study.
 
     Every suggestion follows from the search's seed, the trial's number and the trials before. A trial that
-    halving has pruned and that goes on later is another trial of Optuna's, which marks what it continues.
+    halving has pruned and that continues later is another trial of Optuna's, which marks what it continues.
 
     Args:
         study: Optuna's study.
@@ -69,15 +69,15 @@ class OptunaTrials:
         self._is_used_up = False
 
     def halve(self, rungs: Sequence[int], keep: float) -> None:
-        """Compare trials after these epochs, and let so large a share of them go on."""
+        """Compare trials after these epochs, and let so large a share of them continue."""
         self.rungs = Rungs(rungs, keep)
         for trial in self.study.trials:
             number, notes = self.number_of(trial), trial.user_attrs
             clocks = [notes.get(JOINED, 0) + notes.get(PROMOTED, 0), notes.get(ENDED, 0)]
-            for rung, split, cost, clock, goes_on, rank in notes.get(RUNGS, []):
-                self.rungs.note(Verdict(Arrival(number, rung, split, cost), clock, goes_on, rank))
+            for rung, split, cost, clock, is_promoted, rank in notes.get(RUNGS, []):
+                self.rungs.note(Verdict(Arrival(number, rung, split, cost), clock, is_promoted, rank))
                 clocks.append(clock)
-                if not goes_on and trial.state == TrialState.RUNNING:
+                if not is_promoted and trial.state == TrialState.RUNNING:
                     self._dropped.add(number)
             if PROMOTED in notes:
                 self.rungs.promote(number, notes[PROMOTED])
@@ -95,9 +95,9 @@ class OptunaTrials:
 
     @property
     def left(self) -> int:
-        """Trials that may still be asked for; and one if some go on from a rung."""
-        goes_on = self.rungs.promotable(math.inf, is_last=self._is_last())
-        return len(self._begun) + self._missing() + (goes_on is not None)
+        """Trials that may still be asked for; and one if some continue from a rung."""
+        is_promoted = self.rungs.promotable(math.inf, is_last=self._is_last())
+        return len(self._begun) + self._missing() + (is_promoted is not None)
 
     def _missing(self) -> int:
         return 0 if self._is_used_up else max(0, self.settings.n_trials - self.count)
@@ -133,7 +133,7 @@ class OptunaTrials:
         return Trial(number, [*params, *self.common], " ".join(params), joined, promoted)
 
     def _promote(self, clock: int) -> FrozenTrial | None:
-        """Let the best trial that was dropped go on, if it is among the best now."""
+        """Let the best trial that was dropped continue, if it is among the best now."""
         best = self.rungs.promotable(clock, is_last=self._is_last(), without=self._live)
         if best is None:
             return None
@@ -180,7 +180,7 @@ class OptunaTrials:
     def reach(self, arrivals: Sequence[Arrival], clock: int) -> Mapping[int, str]:
         """The trials that are to be dropped at a rung, with their rank in words."""
         verdicts = self.rungs.judge(arrivals, clock, is_last=self._is_last(arrivals))
-        dropped = {v.arrival.number: v.rank for v in verdicts if not v.goes_on}
+        dropped = {v.arrival.number: v.rank for v in verdicts if not v.is_promoted}
         self._dropped |= {*dropped}
         for verdict in verdicts:
             (number, *arrival), *said = verdict
