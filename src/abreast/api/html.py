@@ -6,15 +6,8 @@ import html
 from collections.abc import Sequence
 
 from abreast.report.figures.base import Figure
-from abreast.report.formatting import (
-    format_difference_interval,
-    format_mean,
-    format_p_value,
-    metric_title,
-    verdict_label,
-)
+from abreast.report.group_cells import group_cells
 from abreast.report.groups import Analysis, Task
-from abreast.report.settings import format_setting
 from abreast.report.text import findings, headline
 from abreast.runtime.printable import printable
 
@@ -49,19 +42,7 @@ def paragraphs_html(lines: Sequence[str], *, first_is_bold: bool = False) -> str
 def task_html(task: Task, analysis: Analysis) -> str:
     """What the terminal shows of a task: the result in sentences, the table of groups."""
     sentences = [headline(task, analysis), *findings(task, analysis)]
-    headers = [*analysis.keys, metric_title(analysis.metric), "n", "difference", "p", "verdict"]
-    rows = []
-    for group in task.groups:
-        compared = group.comparison if group.comparison and group.comparison.difference is not None else None
-        rows.append(
-            [
-                *(format_setting(group.settings[key]) for key in analysis.keys),
-                *(format_mean(group.summary), group.summary.n),
-                format_difference_interval(compared) if compared else "",
-                format_p_value(compared.p_adjusted) if compared else "",
-                verdict_label(group),
-            ]
-        )
+    headers, rows, _ = group_cells(task, analysis)
     title = f"<h4>{escaped(task.label)}</h4>" if task.label else ""
     return title + paragraphs_html(sentences, first_is_bold=True) + table_html(headers, rows)
 

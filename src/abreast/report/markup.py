@@ -7,18 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from abreast.report.formatting import (
-    format_collapsed,
-    format_difference,
-    format_difference_ends,
-    format_failures,
-    format_mean,
-    format_p_value,
-    metric_title,
-    verdict_label,
-)
-from abreast.report.groups import Analysis, Group, Task
-from abreast.report.settings import format_setting
+from abreast.report.formatting import metric_title
+from abreast.report.group_cells import group_cells
+from abreast.report.groups import Analysis, Task
 from abreast.runs.atomic import write_atomically
 from abreast.runs.files import REPORT_LATEX, REPORT_MARKDOWN
 from abreast.runtime.printable import printable
@@ -102,7 +93,7 @@ def write_tables(analysis: Analysis, folder: Path) -> tuple[Path, ...]:
 
 def markdown_table(task: Task, analysis: Analysis) -> str:
     """A task's groups as a table of GitHub Flavored Markdown, the best first."""
-    heads, rows, settings = _cells(task, analysis)
+    heads, rows, settings = group_cells(task, analysis)
     aligned = [":--" if index < settings or index == len(heads) - 1 else "--:" for index in range(len(heads))]
     lines = [f"**{markdown(task.label)}**", ""] if task.label else []
     lines += [_row(map(markdown, heads)), _row(aligned), *(_row(map(markdown, row)) for row in rows)]
@@ -111,7 +102,7 @@ def markdown_table(task: Task, analysis: Analysis) -> str:
 
 def latex_table(task: Task, analysis: Analysis) -> str:
     r"""A task's groups as a LaTeX table; the document needs `\usepackage{booktabs}`."""
-    heads, rows, settings = _cells(task, analysis)
+    heads, rows, settings = group_cells(task, analysis)
     columns = "l" * settings + "r" * (len(heads) - settings - 1) + "l"
     label = f"{task.label}. " if task.label else ""
     body = [" & ".join(map(_latex_cell, row)) + r" \\" for row in rows]
@@ -168,50 +159,6 @@ def _latex_cell(text: str) -> str:
 
 def _row(cells: Sequence[str] | map[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _cells(task: Task, analysis: Analysis) -> tuple[list[str], list[list[str]], int]:
-    """Heads, rows, and how many of the columns are settings."""
-    groups = task.groups
-    lost = {"failed": _failed, "collapsed": _collapsed}
-    lost = {title: cell for title, cell in lost.items() if any(map(cell, groups))}
-    heads = [
-        *analysis.keys,
-        *(
-            metric_title(analysis.metric),
-            "n",
-            *lost,
-            "difference",
-            "95% interval",
-            "p",
-            "compared with the best",
-        ),
-    ]
-    rows = []
-    for group in groups:
-        comparison = group.comparison
-        compared = ["", "", ""]
-        if comparison is not None and comparison.difference is not None:
-            p = "" if comparison.p_adjusted is None else format_p_value(comparison.p_adjusted)
-            compared = [format_difference(comparison.difference), format_difference_ends(comparison), p]
-        rows.append(
-            [
-                *(format_setting(group.settings[key]) for key in analysis.keys),
-                *(format_mean(group.summary), str(group.summary.n)),
-                *(cell(group) for cell in lost.values()),
-                *compared,
-                verdict_label(group),
-            ]
-        )
-    return heads, rows, len(analysis.keys)
-
-
-def _failed(group: Group) -> str:
-    return format_failures(group.count("failed"), len(group.runs)).removesuffix(" failed")
-
-
-def _collapsed(group: Group) -> str:
-    return format_collapsed(group).removesuffix(" collapsed")
 
 
 def _note(task: Task, analysis: Analysis) -> str:
