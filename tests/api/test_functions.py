@@ -124,7 +124,7 @@ def test_a_report_is_written_and_shown(finished: abreast.Sweep, tmp_path: Path) 
     shown = report._repr_html_()
     assert shown.count("<img") == 2
     assert "validation loss" in shown
-    for word in ("mse", "hinge", "verdict"):
+    for word in ("mse", "hinge", "compared with the best"):
         assert word in shown
 
 
