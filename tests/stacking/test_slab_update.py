@@ -20,7 +20,7 @@ from abreast.stacking.update_check import exact_width
 from support.helpers import same
 
 LANES = 4
-SHAPES = ((5, 16), (16,), (3, 5), (3,))
+SHAPES = ((5, 16), (16,), (3, 5), (3,), ())
 Swept = dict[str, list[Any]]
 
 DECAYS: Swept = {"weight_decay": [0.1, 0.001, 0.02, 0.3]}

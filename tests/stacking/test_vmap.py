@@ -139,6 +139,17 @@ class FromNumpy(Skipping):
         self.wide.weight.data = torch.from_numpy(drawn.astype("f4"))
 
 
+class Scaled(Skipping):
+    """A parameter that is one number."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features)
+        self.scale = nn.Parameter(torch.tensor(0.5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) * self.scale
+
+
 class Counting(Skipping):
     """A forward that remembers, in an attribute of which a stack has but one."""
 
@@ -160,7 +171,7 @@ class DrawnFunction(Skipping):
         return self.function(super().forward(x))
 
 
-@pytest.mark.parametrize("name", ["Repeated", "FromNumpy"])
+@pytest.mark.parametrize("name", ["Repeated", "FromNumpy", "Scaled"])
 def test_odd_networks_by_vmap(name: str, configs: Configs, both: Both) -> None:
     jobs = networks(configs, name, *[("optim=momentum", f"seed={seed}") for seed in range(3)])
     for lane, alone in both(jobs):

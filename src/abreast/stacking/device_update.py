@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from abreast.stacking.parameters import ALIGNED, StackedState
+from abreast.stacking.parameters import ALIGNED, StackedState, flat_by_lane
 from abreast.stacking.slab_formulas import Flags, Tile
 from abreast.stacking.slab_rules import SWITCHES, Rule
 from abreast.stacking.slab_state import LaneOptimizer, SlabState
@@ -136,18 +136,13 @@ class DeviceUpdate:
         lanes = slice(self.lanes.start, self.lanes.stop)
         self._slabs = [
             Slab(
-                _flat(weight.detach()[lanes]),
-                _flat(self.stack.gradients[name][lanes]),
-                {key: _flat(slab) for key, slab in states[name].items()},
+                flat_by_lane(weight.detach()[lanes]),
+                flat_by_lane(self.stack.gradients[name][lanes]),
+                {key: flat_by_lane(slab) for key, slab in states[name].items()},
             )
             for name, weight in self.stack.parameters.items()
             if weight.numel()
         ]
-
-
-def _flat(x: Tensor) -> Tensor:
-    """`[K, values]` in the same memory."""
-    return x.view(len(x), -1) if x.ndim == 1 else x.flatten(1)
 
 
 def apply_formulas(rule: Rule, slab: Slab, factors: Factors, on: Flags) -> None:

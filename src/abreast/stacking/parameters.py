@@ -35,6 +35,11 @@ def stacked_zeros(lanes: int, like: Tensor) -> Tensor:
     return memory[:, :values].view(lanes, *like.shape)
 
 
+def flat_by_lane(x: Tensor) -> Tensor:
+    """`[K, values]` of `[K, *shape]` in the same memory; a parameter that is one number has no shape."""
+    return x.view(len(x), 1) if x.ndim == 1 else x.flatten(1)
+
+
 def align(x: Tensor) -> Tensor:
     """Return `x` if its lanes are aligned, else a copy that is."""
     step = ALIGNED // x.element_size()
@@ -112,7 +117,7 @@ class StackedState:
 
     def gradient_norms(self) -> Tensor:
         """The norm of each lane's gradient over all parameters, `[K]`."""
-        norms = [torch.linalg.vector_norm(grad.flatten(1), dim=1) for grad in self.gradients.values()]
+        norms = [torch.linalg.vector_norm(flat_by_lane(grad), dim=1) for grad in self.gradients.values()]
         total: Tensor = torch.linalg.vector_norm(torch.stack(norms, 1), dim=1)
         return total
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from abreast.stacking.parameters import StackedState
+from abreast.stacking.parameters import StackedState, flat_by_lane
 from abreast.stacking.slab_formulas import Flags, Tile
 from abreast.stacking.slab_rules import SWITCHES
 from abreast.stacking.slab_state import LaneOptimizer, Slabs, SlabState
@@ -85,7 +85,7 @@ class SlabUpdate:
         first, stop = self.lanes.start, self.lanes.stop
         for name, weight in self.stack.parameters.items():
             lane_tensors = [weight.detach()[first:stop], self.stack.gradients[name][first:stop]]
-            flat = [tensor.flatten(1) for tensor in (*lane_tensors, *slabs[name].values())]
+            flat = [flat_by_lane(tensor) for tensor in (*lane_tensors, *slabs[name].values())]
             values = flat[0].shape[1]
             whole = values - values % self.width if self.width else values
             ranges = [slice(start, min(start + TILE, whole)) for start in range(0, whole, TILE)]
