@@ -30,7 +30,7 @@ def check(runs: Sequence[Path], others: Sequence[Path], *, across_launchers: boo
     for run, other in zip(runs, others, strict=True):
         contents = []
         for path in (run, other):
-            folder = path.parents[1]
+            folder = next(parent for parent in path.parents if parent.name == "sweep").parent
             replaced = {f"sweep/{path.name}": "RUN", str(folder): "FOLDER"}
             contents.append(files_of(path, replaced=replaced, across_launchers=across_launchers))
         assert contents[0].keys() == contents[1].keys()
@@ -70,8 +70,8 @@ def test_every_file_is_that_of_the_basic_launcher(tmp_path: Path) -> None:
             (
                 "optim=adam",
                 "optim.betas=[0.9,0.99],[0.8,0.999]",
-                "optim.lr='0.010','1e-3'",
-                "checkpoint=null",
+                "optim.lr=1e-2,0.0010",
+                "checkpoint=last",
             ),
             marks=pytest.mark.long,
         ),
