@@ -74,7 +74,7 @@ def differences(task: Task, analysis: Analysis, options: FigureOptions) -> Figur
             "95% interval",
             "verdict",
             "smallest detectable difference",
-            "seeds needed",
+            f"{task.splits.unit}s needed",
         ),
         rows=[
             (

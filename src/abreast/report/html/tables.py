@@ -31,7 +31,7 @@ def groups_table(task: Task, analysis: Analysis, run_rows: Mapping[int, int], na
         run_rows: The row of each run in the table of runs, by the `id` of the run.
         name: The table's key in the page.
     """
-    metric = metric_title(analysis.metric)
+    metric, unit = metric_title(analysis.metric), task.splits.unit
     has_failures = any(group.count("failed") for group in task.groups)
     failed = Column("failed", "count", "runs that failed", is_alarming=True)
     failure_rate = Column("failure rate", "share", "failed runs among those that ended", is_alarming=True)
@@ -40,19 +40,19 @@ def groups_table(task: Task, analysis: Analysis, run_rows: Mapping[int, int], na
     validation = Column("validation", "number", "the same metric on the validation set")
     columns = [
         *(Column(key) for key in analysis.keys),
-        Column(metric, "number", "mean over the seeds that finished"),
+        Column(metric, "number", f"mean over the {unit}s that finished"),
         Column("verdict", "text", "how the group compares with the best"),
         Column("95% interval", "number", "confidence interval of the mean"),
-        Column("n", "count", "seeds that finished and did better than guessing"),
+        Column("n", "count", f"{unit}s that finished and did better than guessing"),
         *([failed, failure_rate] if has_failures else []),
         *([collapsed] if has_collapsed else []),
         Column("difference", "difference", f"{metric} minus that of the best"),
         Column("its interval", "number", "95% for all comparisons together"),
         Column("p", "p", "corrected for all comparisons with the best"),
-        Column("detectable", "number", "smallest difference that this many seeds show in 80% of sweeps"),
-        Column("seeds needed", "count", "in each group, to show the difference seen in 80% of sweeps"),
+        Column("detectable", "number", f"smallest difference that this many {unit}s show in 80% of sweeps"),
+        Column(f"{unit}s needed", "count", "in each group, to show the difference seen in 80% of sweeps"),
         *([validation] if analysis.selection else []),
-        Column("sd", "number", "sample standard deviation over seeds"),
+        Column("sd", "number", f"sample standard deviation over {unit}s"),
         Column("time", "seconds", "mean over the runs that finished"),
         Column("test"),
     ]
@@ -73,7 +73,7 @@ def groups_table(task: Task, analysis: Analysis, run_rows: Mapping[int, int], na
         )
     return Table(
         name,
-        "A row: runs that differ only in the seed",
+        "A row: runs that differ only in the seed" + " or the split" * (task.splits.count > 1),
         columns,
         rows,
         select=len(analysis.keys) + 1,  # the verdict
