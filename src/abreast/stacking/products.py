@@ -17,6 +17,7 @@ from torch import Tensor
 from abreast.runtime.matmul_precision import is_bf16
 
 LARGE = 1 << 18  # multiplications of a product from which oneDNN may pay off: a call takes about 5 us
+LARGEST = 1 << 18  # values of a factor or a product, up to which the copies stay in a core's second cache
 FASTER = 0.85  # of the time of torch's product, at most
 BLOCKS = 192, 384, 256  # terms that a BLAS may add up before it adds them to the sum so far
 TIMED = 5  # times that each is timed
@@ -68,6 +69,8 @@ def block_size(left: Tensor, right: Tensor, *, has_bias: bool = False) -> int | 
     rows, terms = left.shape
     columns = len(right)
     if rows * columns * terms < LARGE or left.device.type != "cpu" or is_bf16(left.device):
+        return None
+    if max(rows * terms, columns * terms, rows * columns) > LARGEST:
         return None
     layout = left.stride(1) == 1, right.stride(1) == 1
     return _tried(rows, columns, terms, layout, has_bias, torch.get_num_threads())
