@@ -145,3 +145,10 @@ def test_the_goals_are_compared_with_what_was_measured(scripts: Any) -> None:
     assert "at most 5 µs, at least 60 % | 4.00 µs, 95 %" in report.text(
         [*peaks, {**step, "us": 4.0, "lanes": 512}]
     )
+
+
+def test_every_test_of_a_gpu_is_in_the_file_that_is_run(scripts: Any) -> None:
+    mark = "pytest.mark." + "gpu"
+    files = [path for path in (ROOT / "tests").rglob("*.py") if mark in path.read_text()]
+    assert [path.relative_to(ROOT).as_posix() for path in files] == [scripts.TESTS]
+    assert scripts.command("tests", "cpu", ROOT)[-1] == scripts.TESTS
