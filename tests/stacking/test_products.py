@@ -106,9 +106,9 @@ def test_not_taken_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert block_size(left, right) is None
 
 
-@pytest.mark.usefixtures("eager")
 def test_not_taken_where_copies_leave_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "_tried", lambda *_: 1)
+    monkeypatch.setattr(products, "LARGE", 1)
     monkeypatch.setattr(products, "LARGEST", 64 * 50)
     assert block_size(*factors(40, 64, 50, (True, True))) == 1
     for shape in ((65, 40, 50), (40, 65, 50), (64, 64, 10)):  # a factor, the other, their product
