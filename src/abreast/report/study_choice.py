@@ -85,8 +85,8 @@ def study_runs(directories: Sequence[Path]) -> StudyRuns:
     repeated = {choices[run].directory for run in choices if _is_repeat(run, choices)}
     kept = [
         run
-        for run, place in below.items()
-        if place not in choices or _is_repeat(place, choices) or choices[place].directory not in repeated
+        for run, path in below.items()
+        if path not in choices or _is_repeat(path, choices) or choices[path].directory not in repeated
     ]
     return StudyRuns(kept, choices, bool(repeated) and all(below[run] in choices for run in kept))
 

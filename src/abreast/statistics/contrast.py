@@ -102,7 +102,7 @@ def contrasts(
     linked = np.broadcast_to(fit.connected, (len(values), *fit.connected.shape[1:]))
     result = {name: np.zeros(shape) for name in ("difference", "error", "df")}
     blocked = np.zeros(shape, dtype=bool)
-    own: list[Array] = []
+    of_means: list[Array] = []
     for group in range(shape[1]):
         separate = 1 / counts[:, group] + 1 / counts[rows, reference]
         factors = fit.pair_weights(group, reference)
@@ -120,15 +120,15 @@ def contrasts(
         result["error"][:, group] = np.sqrt(variance * (1 + blocks * overlap))
         result["df"][:, group] = variance**2 / np.maximum(below, 1e-300)
         blocked[:, group] = use
-        own.append(np.where(use, inner[:, group], plain[:, group]) / counts[:, group])
+        of_means.append(np.where(use, inner[:, group], plain[:, group]) / counts[:, group])
     tested = np.broadcast_to(enough, shape) & np.broadcast_to(enough, shape)[rows, reference][:, None]
     tested = tested.copy()
     tested[rows, reference] = False
     groups = max(2, int(enough.sum(1).max()))
-    own_parts = np.stack(own, axis=1)
-    mine = own_parts[rows, reference][:, None]
+    variances = np.stack(of_means, axis=1)
+    mine = variances[rows, reference][:, None]
     # Comparisons i and j correlate by the root of the product of the reference's shares of their variances.
-    root = np.where(tested, np.sqrt(mine / np.maximum(own_parts + mine, 1e-300)), 0.0)
+    root = np.where(tested, np.sqrt(mine / np.maximum(variances + mine, 1e-300)), 0.0)
     correlation = (root.sum(1) / np.maximum(tested.sum(1), 1)) ** 2
     shared = np.minimum(1.0, 2 * correlation) ** 2
     limits = critical(groups, result["df"], family, alpha)

@@ -45,8 +45,8 @@ def survival(statistic: Any, groups: int, df: Any, family: Family) -> Array:
     """
     t, nu = np.broadcast_arrays(np.asarray(statistic, float), np.maximum(df, LEAST_DF))
     log_s, weights = _scale(nu)
-    each = np.interp(t[..., None] * np.exp(log_s), _X, _normal_survival(groups, family))
-    return np.asarray(np.minimum((weights * each).sum(-1), 1.0))  # weights add up to 1 but for rounding
+    survivals = np.interp(t[..., None] * np.exp(log_s), _X, _normal_survival(groups, family))
+    return np.asarray(np.minimum((weights * survivals).sum(-1), 1.0))  # weights add up to 1 but for rounding
 
 
 def critical(groups: int, df: Any, family: Family, alpha: float) -> Array:
