@@ -50,6 +50,10 @@ class DiskError(RunError):
     """A file cannot be written: the disk is full or read-only, or the file belongs to another user."""
 
 
+class ObstructedError(DiskError, OSError):
+    """A file cannot be written, as something else is in its place, or in that of its folder."""
+
+
 def disk_error(error: BaseException, folder: Path | None) -> DiskError | None:
     """The error to raise for a file that could not be written; None for an error of another kind.
 

@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Lt
 from torch import Tensor
 
 from abreast.data.columns import known_columns
-from abreast.data.csv_file import RawTable, read_csv
+from abreast.data.csv_file import RawTable, is_number, read_csv
 from abreast.data.drawn_source import drawn_source
 from abreast.data.files import expand
 from abreast.data.group_split import group_split
@@ -185,13 +185,15 @@ def _one_for_each_number(raw: RawTable, target: str, numbers: Mapping[str, float
 
 def _check_counts(raw: RawTable, target: str, classes: tuple[str, ...], targets: Tensor) -> None:
     counts = targets.bincount(minlength=len(classes)).tolist() if classes else []
+    numeric = "; for numbers as targets write data.task=regression loss=mse"
+    numeric = numeric if all(map(is_number, classes)) else ""
     for number, count in enumerate(counts):
         if count < 2:
             row = int((targets == number).nonzero()[0])
             raise DataError(
                 f"{raw.at(row, target)}: the class {classes[number]!r} has this row alone, which "
                 "cannot be in the "
-                "training and the test rows. Remove it, or give a test table (data.test_file=...)"
+                f"training and the test rows. Remove it, or give a test table (data.test_file=...){numeric}"
             )
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from abreast.errors import ObstructedError
 from abreast.runs.files import CHECKPOINTS, PART
+
+OBSTRUCTED = (errno.EISDIR, errno.EEXIST, errno.ENOTDIR, errno.ENOTEMPTY, errno.ELOOP)
 
 
 def write_atomically(path: Path, content: bytes | memoryview) -> None:
@@ -15,6 +19,7 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
 
     Raises:
         OSError: with the file's name, if it cannot be written.
+        ObstructedError: if a directory, a socket or the like is in its place, or in that of its folder.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     with naming_file(path):
@@ -37,10 +42,15 @@ def naming_file(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno in OBSTRUCTED:
+            raise ObstructedError(
+                f"{path}: cannot be written ({error.strerror}). Move away what is in its place"
+            ) from error
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 
 def remove_partial_files(path: Path) -> None:
     """Remove the files of a run's directory that a process was writing when it was killed."""
     for part in [*path.glob(PART), *path.glob(f"{CHECKPOINTS}/{PART}")]:
-        part.unlink()
+        with suppress(IsADirectoryError):  # none of ours
+            part.unlink()
