@@ -1,11 +1,11 @@
 """Damage the files of a run directory at random, and see what the commands that open it do.
 
-    python scripts/fuzz_run_directory.py [--mutations 300] [--seed 0]
+    python scripts/fuzz_run_directory.py [--mutations 300] [--seed 0] [OVERRIDE ...]
 
-Trains a small run, then changes one of its files at a time (flipped bits, cut off, emptied, doubled, parts
-swapped or overwritten, removed, replaced by a directory or by another file, values of other types), and calls
-evaluate, predict, export, report, resume, and resume for one more epoch, in this process. Prints a table of
-what came of it:
+Trains a small run, with the overrides if there are any (of images of 8 x 8 pixels), then changes one of its
+files at a time (flipped bits, cut off, emptied, doubled, parts swapped or overwritten, removed, replaced by a
+directory or by another file, values of other types), and calls evaluate, predict, export, report, resume, and
+resume for one more epoch, in this process. Prints a table of what came of it:
 
     clear error   one message, exit code 2
     said          it works, and says which file has changed or cannot be read
@@ -30,7 +30,7 @@ import sys
 import tempfile
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -181,10 +181,10 @@ def mutations(run: Path, count: int, seed: int) -> list[Mutation]:
     return chosen[:count]
 
 
-def train(folder: Path) -> Path:
+def train(folder: Path, overrides: Sequence[str] = ()) -> Path:
     """Train the run that is damaged: images, with TensorBoard, from the command line."""
     run = folder / "run"
-    command = [sys.executable, str(ROOT / "train.py"), *SMALL, f"hydra.run.dir={run}"]
+    command = [sys.executable, str(ROOT / "train.py"), *SMALL, *overrides, f"hydra.run.dir={run}"]
     subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL)
     return run
 
@@ -271,7 +271,9 @@ def quick_export() -> Iterator[None]:
         export.WRITERS.update(kept)
 
 
-def fuzz(folder: Path, count: int, seed: int, show: Callable[[str], None]) -> Counter[tuple[str, str]]:
+def fuzz(
+    folder: Path, count: int, seed: int, show: Callable[[str], None], overrides: Sequence[str] = ()
+) -> Counter[tuple[str, str]]:
     """Count the outcomes, by command and name, of so many mutations.
 
     Args:
@@ -279,10 +281,11 @@ def fuzz(folder: Path, count: int, seed: int, show: Callable[[str], None]) -> Co
         count: How many mutations.
         seed: Chooses them.
         show: Called with a description of each outcome that must not be.
+        overrides: Of the run that is trained.
     """
     from PIL import Image
 
-    whole = train(folder)
+    whole = train(folder, overrides) if overrides else train(folder)
     kept = Path(shutil.copytree(whole, folder / "kept"))
     picture = folder / "picture.png"
     Image.new("L", (8, 8), 128).save(picture)
@@ -330,10 +333,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--mutations", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("overrides", nargs="*")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        counts = fuzz(Path(folder), args.mutations, args.seed, lambda text: print(text, file=sys.stderr))
+        counts = fuzz(
+            Path(folder), args.mutations, args.seed, lambda text: print(text, file=sys.stderr), args.overrides
+        )
     print(f"{args.mutations} mutations, seed {args.seed}\n\n{table(counts)}")
     return int(any(judged in ("traceback", "silent") for _, judged in counts))
 
