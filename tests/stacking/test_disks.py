@@ -156,3 +156,23 @@ def test_a_sweep_goes_on_when_there_is_room(kib: int, tmp_path: Path, check: Che
         [sweep] = disk.path.glob("runs/*/*")
         for lane, path in enumerate(jobs_of(sweep)):
             check(path, whole / str(lane))
+
+
+def test_a_run_that_joins_a_stack_on_a_full_disk(tmp_path: Path, check: Check, whole: Path) -> None:
+    """Its directory is made while the others are trained: that was a traceback, and named no file."""
+    arguments = ["-m", *TINY, "seed=0,1,2", "hydra.launcher.max_lanes=2", "logger=none"]
+    with mounted(tmp_path / "disk", 4096) as disk:
+        disk.leave(72)
+        told = run_forked(arguments, disk.path)
+        assert told.code == 2
+        assert "Traceback" not in told.out + told.err
+        line = told.err.strip().splitlines()[-1]
+        assert "No space left on device" in line
+        assert line.startswith("runs/")
+        assert "seed=2" in line
+        disk.empty()
+        told = run_forked(arguments, disk.path)
+        assert told.code == 0, told.err
+        [sweep] = disk.path.glob("runs/*/*")
+        for lane, path in enumerate(jobs_of(sweep)):
+            check(path, whole / str(lane))

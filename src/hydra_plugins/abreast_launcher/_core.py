@@ -223,8 +223,10 @@ class Sweep:
         self.hydra.configure_log()
         if isinstance(trained.outcomes, Exception):
             error = trained.outcomes
-            log.warning("The stack failed as a whole (%s: %s)", type(error).__name__, error, exc_info=error)
-            if outside_cause(error) is None:
+            cause = outside_cause(error)
+            trace = error if cause is None else None
+            log.warning("The stack failed as a whole (%s: %s)", type(error).__name__, error, exc_info=trace)
+            if cause is None:
                 for job in trained.jobs:
                     if job.directory not in trained.ended:
                         clear(job.directory)

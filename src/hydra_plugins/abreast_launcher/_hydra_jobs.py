@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -74,17 +76,22 @@ class HydraJobs:
     def run(self, job: SweepJob) -> None:
         """Run the job individually, as one of Hydra's basic launcher."""
         log.info("\t#%d : %s", job.number, job.title or job.name)
-        job.returned = run_job(
-            hydra_context=self.context,
-            task_function=self.task,
-            config=job.config,
-            job_dir_key="hydra.sweep.dir",
-            job_subdir_key="hydra.sweep.subdir",
-        )
+        with _directory_named(job):
+            job.returned = run_job(
+                hydra_context=self.context,
+                task_function=self.task,
+                config=job.config,
+                job_dir_key="hydra.sweep.dir",
+                job_subdir_key="hydra.sweep.subdir",
+            )
         self.configure_log()
 
     def begin(self, job: SweepJob) -> Path:
         """Create the job's directory with Hydra's files; `end` must follow."""
+        with _directory_named(job):
+            return self._begin(job)
+
+    def _begin(self, job: SweepJob) -> Path:
         if job.plain is not None and self._needs_no_hydra(job.plain.template):
             return self._begin_plain(job, job.plain.written, job.plain.hydra)
         callbacks: Any = _WithoutJobEnd(self.context.callbacks)
@@ -192,3 +199,13 @@ def _is_usual(hydra: Config) -> bool:
 
 def _formats(config: Config, names: list[str]) -> list[Any]:
     return [(config.get("formatters") or {}).get(name) for name in names]
+
+
+@contextmanager
+def _directory_named(job: SweepJob) -> Iterator[None]:
+    """Let an OSError that names no file, as that of a full disk, name the job's directory."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(job.directory.path)
+        raise
