@@ -223,13 +223,11 @@ class Sweep:
         self.hydra.configure_log()
         if isinstance(trained.outcomes, Exception):
             error = trained.outcomes
-            cause = outside_cause(error)
-            trace = error if cause is None else None
-            log.warning("The stack failed as a whole (%s: %s)", type(error).__name__, error, exc_info=trace)
-            if cause is None:
-                for job in trained.jobs:
-                    if job.directory not in trained.ended:
-                        clear(job.directory)
+            fault = error if outside_cause(error) is None else None
+            log.warning("The stack failed as a whole (%s: %s)", type(error).__name__, error, exc_info=fault)
+            for job in () if fault is None else trained.jobs:
+                if job.directory not in trained.ended:
+                    clear(job.directory)
             return {"their stack failed as a whole": trained.not_ended}
         individual: dict[str, list[SweepJob]] = {}
         ends = zip(trained.sweep_jobs, trained.jobs, trained.outcomes, strict=True)
