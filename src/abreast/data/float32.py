@@ -30,9 +30,9 @@ def float32(path: str, name: str, array: Array) -> Array:
             values = array.astype(np.float64, copy=False)
             wrong = np.argwhere(np.isfinite(values) & (np.abs(values) >= MOST))
         if len(wrong):
-            place = wrong[0].tolist()
+            index = wrong[0].tolist()
             raise DataError(
-                f"{path}, row {place[0]} of {name}: {values[tuple(place)]:g} is out of the range of float32. "
+                f"{path}, row {index[0]} of {name}: {values[tuple(index)]:g} is out of the range of float32. "
                 "Rescale it"
             )
         if values.ndim <= 2:

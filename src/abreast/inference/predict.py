@@ -112,8 +112,8 @@ def _check(name: str, wrong: np.ndarray, rows: np.ndarray, expected: str) -> Non
     places = np.argwhere(wrong)
     if len(places):
         row, *column = places[0].tolist()
-        place = f"row {row + 1}, value {column[0] + 1 if len(column) == 1 else column}"
-        raise DataError(f"{name}: {place} is {rows[tuple(places[0])]}: expected {expected}")
+        position = f"row {row + 1}, value {column[0] + 1 if len(column) == 1 else column}"
+        raise DataError(f"{name}: {position} is {rows[tuple(places[0])]}: expected {expected}")
 
 
 def predict(learner: Evaluator, inputs: Tensor) -> Tensor:

@@ -139,7 +139,7 @@ def write_examples(analysis: Analysis, folder: Path) -> tuple[Path, ...]:
     """
     file = folder / REPORT_EXAMPLES
     evidence = {task.label: example_evidence(task, analysis) for task in analysis.tasks}
-    tasks = [{"task": label, **found.as_json()} for label, found in evidence.items() if found]
+    tasks = [{"task": label, **examples.as_json()} for label, examples in evidence.items() if examples]
     if not tasks:
         file.unlink(missing_ok=True)
         return ()

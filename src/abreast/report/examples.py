@@ -113,9 +113,9 @@ def _evidence(task: Task, metric: str, kind: str) -> ExampleEvidence | None:
     for group in task.groups:
         runs = [run for run in group.runs if metric in run.metrics]
         runs = [run for run in runs if not run.duplicate_of and not run.is_collapsed]  # those of the mean
-        room = MOST_VALUES - sum(len(outcomes.values) for one in read for outcomes in one.outcomes)
+        most = MOST_VALUES - sum(len(outcomes.values) for one in read for outcomes in one.outcomes)
         try:
-            read += [_read(group, runs, kind, room)] if runs else []
+            read += [_read(group, runs, kind, most)] if runs else []
         except RunError as error:
             left_out[group.label] = str(error)
     common = Counter(outcomes.targets for one in read for outcomes in one.outcomes).most_common(1)
@@ -157,7 +157,7 @@ class _Read:
     outcomes: list[ExampleOutcomes]
 
 
-def _read(group: Group, runs: Sequence[Run], kind: str, room: int) -> _Read:
+def _read(group: Group, runs: Sequence[Run], kind: str, most: int) -> _Read:
     """Read a group's outcomes; RunError says why there are none."""
     runs = sorted(runs, key=lambda run: (run.seed is None, run.seed or 0))
     missing = sum(not (run.path / EXAMPLES).exists() for run in runs)
@@ -166,8 +166,8 @@ def _read(group: Group, runs: Sequence[Run], kind: str, room: int) -> _Read:
     read = []
     for run in runs:
         outcomes = read_example_outcomes(run.path / EXAMPLES)
-        room -= len(outcomes.values)
-        if room < 0:
+        most -= len(outcomes.values)
+        if most < 0:
             raise RunError(f"more than {MOST_VALUES} outcomes of examples in all")
         if outcomes.kind != kind or not np.isfinite(outcomes.values).all():
             raise RunError(f"{run.name}: {EXAMPLES} holds {outcomes.kind}, not finite {kind}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
+from abreast.metrics.registry import bounds
 from abreast.report.formatting import TESTS, format_number, metric_title
 from abreast.report.groups import Analysis, Group, Task
 from abreast.report.run import Run
@@ -41,7 +43,7 @@ def method(task: Task, analysis: Analysis) -> list[str]:
             " Equivalent: two one-sided tests show that the difference is smaller than the margin, "
             f"{analysis.margin:g}."
         )
-    power = _power(tested, task)
+    power = _power(tested, task, analysis.metric)
     if power:
         lines.append(power)
     return [*lines, *task.splits.sentences(), noise(task)]
@@ -64,16 +66,24 @@ def noise(task: Task) -> str:
     return f"Noise seen: {' and '.join(seen)}. Not seen: {' and '.join(unseen)}, which may decide otherwise."
 
 
-def _power(tested: Sequence[Comparison], task: Task) -> str:
+def _power(tested: Sequence[Comparison], task: Task, metric: str) -> str:
     """Which difference this many seeds could show."""
     sizes = sorted(c.smallest_difference for c in tested if c.smallest_difference is not None)
     if not sizes:
         return ""
-    low, high = format_number(sizes[0]), format_number(sizes[-1])
-    size = low if low == high else f"{low} to {high}, depending on the group,"
     winner = task.winner
     runs = f"{winner.summary.n} runs" if winner else "these runs"
     runs = task.splits.noun if task.splits.count > 1 else runs
+    least, most = bounds(metric)
+    widest = math.inf if least is None or most is None else most - least
+    possible = [size for size in sizes if size < widest]
+    if not possible:
+        title = metric_title(metric)
+        return f"With {runs} in the best group, no difference that {title} can have is sure to be found."
+    low, high = format_number(possible[0]), format_number(possible[-1])
+    size = low if low == high else f"{low} to {high}, depending on the group,"
+    if len(possible) < len(sizes):
+        size = f"{low} or more, depending on the group,"
     return f"With {runs} in the best group, a difference of {size} would be found in 80% of such sweeps."
 
 

@@ -160,10 +160,10 @@ def _shortened(config: Config, epochs: int, limit: int, batches: int) -> Config:
     trainer["limit_train_batches"] = min(limit, batches)
     for stage in ("val", "test"):
         key = f"limit_{stage}_batches"
-        whole = trainer.get(key)
-        if share < 1 and stage == "val" and whole != 0:
-            whole = share if whole is None else whole * share
-            trainer[key] = whole if whole <= 1 else max(1, round(whole))
+        part = trainer.get(key)
+        if share < 1 and stage == "val" and part != 0:
+            part = share if part is None else part * share
+            trainer[key] = part if part <= 1 else max(1, round(part))
     return {
         **config,
         "trainer": trainer,
@@ -197,13 +197,13 @@ def _cost(config: Config, lanes: Sequence[Path], seconds: float, batches: int, l
     trained = sum(RunDirectory(lane).read_metrics()[-1]["seconds"] for lane in lanes)
     sizes = [(path.name, path.stat().st_size) for lane in lanes for path in lane.rglob("*") if path.is_file()]
     growing = sum(size for name, size in sizes if name == METRICS or "tfevents" in name) / len(lanes)
-    whole = sum(size for _, size in sizes) / len(lanes)
+    total = sum(size for _, size in sizes) / len(lanes)
     factor = batches / min(limit, batches)
     return Cost(
         epochs=_length(config, batches),
         epoch=(factor * min(epochs), factor * sum(epochs) / len(epochs)),
         outside=max(0.0, seconds - trained) / len(lanes),
-        run_bytes=whole - growing,
+        run_bytes=total - growing,
         epoch_bytes=growing / EPOCHS,
     )
 

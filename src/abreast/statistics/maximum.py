@@ -72,8 +72,8 @@ def independent_critical(groups: int, df: Any, alpha: float) -> Array:
         df: Degrees of freedom of each statistic, any shape.
         alpha: The family-wise error.
     """
-    each = -np.expm1(np.log1p(-alpha) / (groups - 1))
-    return np.asarray(-special.stdtrit(np.clip(df, LEAST_DF, 1e4), each / 2))
+    tail = -np.expm1(np.log1p(-alpha) / (groups - 1))
+    return np.asarray(-special.stdtrit(np.clip(df, LEAST_DF, 1e4), tail / 2))
 
 
 @lru_cache(maxsize=256)
