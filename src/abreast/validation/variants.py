@@ -106,7 +106,7 @@ def variants(config: DictConfig, values: Mapping[str, list[str]]) -> Iterator[Va
     loader = GlobalHydra.instance().config_loader()
     first = {key: options[0] for key, options in values.items()}
     label = " ".join(first[key] for key, options in values.items() if len(options) > 1)
-    base = _plain(loader, config, label, list(first.values())) or _whole(
+    base = _plain(loader, config, label, list(first.values())) or _composed(
         loader, config, label, list(first.values())
     )
     yield base
@@ -116,7 +116,7 @@ def variants(config: DictConfig, values: Mapping[str, list[str]]) -> Iterator[Va
         yield (
             _plain(loader, config, option, overrides)
             or _changed(base, option)
-            or _whole(loader, config, option, overrides)
+            or _composed(loader, config, option, overrides)
         )
 
 
@@ -126,7 +126,7 @@ def _plain(loader: Any, config: DictConfig, label: str, overrides: list[str]) ->
     return None if job is None else Variant(label, job, job.hydra)
 
 
-def _whole(loader: ConfigLoader, config: DictConfig, label: str, overrides: list[str]) -> Variant:
+def _composed(loader: ConfigLoader, config: DictConfig, label: str, overrides: list[str]) -> Variant:
     try:
         job = loader.load_sweep_config(config, overrides)
     except Exception as error:

@@ -33,7 +33,7 @@ class Composer:
         job = loader.plain_job(self.sweep_config, overrides)
         return None if job is None or not _has_plain_directory(job) else job
 
-    def whole(self, overrides: Sequence[str], number: int) -> DictConfig:
+    def composed(self, overrides: Sequence[str], number: int) -> DictConfig:
         """The job's config, with Hydra's part."""
         config = self.loader.load_sweep_config(self.sweep_config, list(overrides))
         with open_dict(config):

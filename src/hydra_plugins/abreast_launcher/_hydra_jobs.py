@@ -154,14 +154,14 @@ class HydraJobs:
         if hydra["output_subdir"] is not None:
             files = folder / hydra["output_subdir"]
             files.mkdir(parents=True, exist_ok=True)
-            whole = {
+            content = {
                 **hydra,
                 "sweep": {**hydra["sweep"], "subdir": job.subdir},
                 "overrides": {**hydra["overrides"], "task": overrides},
                 "job": {**hydra["job"], "id": str(job.number), "num": job.number},
                 "runtime": {**hydra["runtime"], "output_dir": output_dir},
             }
-            self._files.write(files, task, whole, overrides)
+            self._files.write(files, task, content, overrides)
 
         def compose() -> tuple[DictConfig, DictConfig]:
             config = job.config

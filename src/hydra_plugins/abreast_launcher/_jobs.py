@@ -45,7 +45,7 @@ class SweepJob:
         returned: How it ended.
         title: What sets it apart from the sweep's other jobs.
         id: The run's id.
-        whole: Its composed config, with Hydra's part, where only Hydra can compose it.
+        composed: Its composed config, with Hydra's part, where only Hydra can compose it.
         position: Where the training starts: the epoch, its mini-batches that are done, and whether the
             training was told to stop.
         joined: Epochs that a search's stacks had trained when it began, or would have begun.
@@ -63,7 +63,7 @@ class SweepJob:
     title: str = ""
     id: str = ""
     position: Position = START
-    whole: DictConfig | None = None
+    composed: DictConfig | None = None
     joined: int = 0
     promoted: int = 0
 
@@ -80,7 +80,7 @@ class SweepJob:
     @property
     def config(self) -> DictConfig:
         """Its composed config, with Hydra's part; composed each time, as thousands would take memory."""
-        config = self.whole or self.composer.whole(self.overrides, self.number)
+        config = self.composed or self.composer.composed(self.overrides, self.number)
         with read_write(config.hydra):
             config.hydra.sweep.subdir = self.subdir
         return config
@@ -99,11 +99,11 @@ def compose(composer: Composer, overrides: Sequence[Sequence[str]], first: int) 
         if plain is not None:
             folder, name = plain_directory(plain, number)
         else:
-            config = composer.whole(job_overrides, number)
+            config = composer.composed(job_overrides, number)
             with hydra_config(config):
                 folder, name = str(config.hydra.sweep.dir), str(config.hydra.sweep.subdir)
         name = str(shortened(name))
-        jobs.append(SweepJob(number, list(job_overrides), composer, plain, folder, name, whole=config))
+        jobs.append(SweepJob(number, list(job_overrides), composer, plain, folder, name, composed=config))
     shared = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
     for job in jobs:
         job.title = " ".join(item for item in filter_overrides(job.overrides) if item not in shared)
