@@ -125,6 +125,16 @@ def test_the_device_changes_no_setting_and_no_bit_on_the_same_device(
         assert same(trained(changed), reference)
 
 
+@pytest.mark.parametrize("key", ["enable_progress_bar", "enable_model_summary"])
+def test_what_lightning_shows_changes_no_setting_and_no_bit(
+    key: str, config: dict[str, Any], reference: dict[str, Any], trained: Any
+) -> None:
+    changed = {**config, "trainer": {**config["trainer"], key: True}}
+    assert changed != config
+    assert identity(changed) == identity(config)
+    assert same(trained(changed), reference)
+
+
 def test_a_test_changes_no_setting_and_no_bit(
     config: dict[str, Any], reference: dict[str, Any], trained: Any
 ) -> None:
@@ -157,7 +167,8 @@ def test_no_metrics_are_no_key(config: dict[str, Any]) -> None:
 
 
 def test_every_execution_key_is_changed_here() -> None:
-    assert EXECUTION_KEYS.keys() == {"trainer.accelerator", "cuda_graph", "test", "metrics"}
+    shown = {"trainer.enable_progress_bar", "trainer.enable_model_summary"}
+    assert EXECUTION_KEYS.keys() == {"trainer.accelerator", "cuda_graph", "test", "metrics", *shown}
     assert all(EXECUTION_KEYS.values())
 
 

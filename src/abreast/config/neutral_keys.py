@@ -23,9 +23,11 @@ NEUTRAL_KEYS: dict[str, str] = {
     "data.mirrors": "where the data files are downloaded from",
     "trainer.log_every_n_steps": "how often metrics are logged",
 }
-# Keys that change no weight either, but enter a run's id: where it is executed, whether its weights are
-# tested, what else is measured. Runs that differ in them have the same settings.
+# Keys that change no weight either, but enter a run's id: where it is executed, what it shows, whether
+# its weights are tested, what else is measured. Runs that differ in them have the same settings.
 EXECUTION_KEYS: dict[str, str] = {
+    "trainer.enable_progress_bar": "whether Lightning shows a bar of its own",
+    "trainer.enable_model_summary": "whether Lightning lists the layers",
     "trainer.accelerator": "which kind of device trains; `execution` in result.json says which one did",
     "cuda_graph": "whether a GPU's steps are recorded; some optimizers round differently then",
     "test": "whether the weights are tested once they are trained",
