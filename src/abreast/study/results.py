@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from abreast.study.criteria import Criteria
 from abreast.study.protocol import Protocol
 from abreast.study.selection import Choice, Outcome
 from abreast.study.space import Dimension, Values
+
+MOST_NAMES = 3  # cells that a warning names; it counts the others
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class StudyResult:
     @property
     def warnings(self) -> list[str]:
         """Everything that makes the result doubtful: first of the choices, then of the repeats."""
-        lines = [line for choice in self.choices for line in choice.warnings]
+        lines = list(_lines_of_choices(self.choices))
         for choice, outcomes in zip(self.choices, self.repeats or (), strict=False):
             seeds_by_reason: dict[str, list[str]] = {}
             for outcome in outcomes:
@@ -164,6 +166,18 @@ class StudyResult:
     def _relative(self, path: Path) -> str:
         is_below = path.is_relative_to(self.directory)
         return (path.relative_to(self.directory) if is_below else path).as_posix()
+
+
+def _lines_of_choices(choices: Sequence[Choice]) -> Iterator[str]:
+    """The warnings of the choices, one line for all cells that have the same."""
+    cells: dict[str, list[str]] = {}
+    for choice in choices:
+        for line in choice.warnings:
+            cells.setdefault(line.removeprefix(f"{choice.cell.name}: "), []).append(choice.cell.name)
+    for message, names in cells.items():
+        others = len(names) - MOST_NAMES
+        more = f" and {others} other cell{'s' * (others > 1)}" if others > 0 else ""
+        yield f"{'; '.join(names[:MOST_NAMES])}{more}: {message}"
 
 
 def _plain(dimension: Dimension) -> object:
