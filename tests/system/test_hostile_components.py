@@ -161,7 +161,7 @@ def test_a_class_that_loads_code(form: str, stranger: Path, tmp_path: Path) -> N
         (folder / name).write_text(f"open({str(mark)!r}, 'w').close()\ndef x(): pass\n")
     (folder / "config.json").write_text('{"auto_map": {"AutoConfig": "evil.X"}}')
     node: dict[str, Any] = {
-        "_target_": "torchmetrics.multimodal.CLIPScore",
+        "_target_": CLIP_SCORE,
         "model_name_or_path": str(folder),
     }
     if form == "a callable":
