@@ -75,15 +75,7 @@ KINDS = {
     "one lane": ("hydra.launcher.halving=[1,2]", "hydra.sweeper.batch=1", "hydra.sweeper.n_trials=5"),
 }
 KILLS = 4
-OPEN = pytest.mark.xfail(
-    reason="known: with one lane and checkpoints kept for long, a clock or a promotion may differ",
-    strict=False,
-)
-CASES = [
-    pytest.param(kind, save_every, marks=OPEN if (kind, save_every) == ("one lane", 30) else ())
-    for kind in KINDS
-    for save_every in (0, 30)
-]
+CASES = [(kind, save_every) for kind in KINDS for save_every in (0, 30)]
 
 
 def searched(folder: Path, *overrides: str, kill_at: int = 0) -> Any:

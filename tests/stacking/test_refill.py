@@ -21,6 +21,7 @@ from abreast.stacking.chunk import Chunk
 from abreast.stacking.options import Options
 from abreast.stacking.refill import Refill
 from abreast.stacking.run import train_stack
+from abreast.stacking.waiting import Phase, Reached, WaitingRuns
 from support.endings import DIVERGES, SOON
 from support.helpers import allowed
 from support.optimizers import STACKED
@@ -174,6 +175,59 @@ def test_stopped_at_any_block_and_run_again(
     assert [outcome.error or outcome.not_stacked for outcome in outcomes] == [None] * len(again)
     for job, alone in zip(jobs, references, strict=True):
         check(job.directory, alone.finished())
+
+
+class DropsTheFirst(WaitingRuns):
+    """As a search with halving: the first run is dropped after its first epoch.
+
+    Attributes:
+        taken: The names of the runs' directories, each with the stack's epochs when it became a lane.
+    """
+
+    is_open = True
+    rungs = (1,)
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        super().__init__(jobs)
+        self.taken: list[tuple[str, int]] = []
+
+    def take(self, count: int, at: Phase | None = None, epochs: int = 0) -> list[Job]:
+        jobs = super().take(count, at, epochs)
+        self.taken += [(job.directory.name, epochs) for job in jobs]
+        return jobs
+
+    def reach(self, reached: Sequence[Reached], epochs: int) -> dict[Path, str]:
+        return {run.directory: "the worst" for run in reached if run.directory.name == "lane0"}
+
+
+@pytest.mark.parametrize(
+    ("width", "taken"),
+    [(1, [("lane0", 0), ("lane1", 1), ("lane2", 2)]), (2, [("lane0", 0), ("lane1", 0), ("lane2", 1)])],
+)
+def test_a_lane_that_is_dropped_where_it_resumes_makes_room_before_the_first_epoch(
+    width: int,
+    taken: list[tuple[str, int]],
+    configs: Configs,
+    check: Check,
+    reference: References,
+    tmp_path: Path,
+) -> None:
+    """Its process was killed after its checkpoint was written, and before its end was."""
+    runs = configs(("trainer.max_epochs=2",), ("seed=0",), ("seed=1",), ("seed=2",))
+    jobs = [Job(cfg, tmp_path / f"lane{number}") for number, cfg in enumerate(runs)]
+    begun = [
+        replace(job, cfg={**job.cfg, "trainer": {**job.cfg["trainer"], "max_epochs": 1}}) for job in jobs
+    ]
+    with allowed():
+        train_stack(begun[:2])
+        waiting = DropsTheFirst([*map(positioned, jobs)])
+        outcomes = train_stack(jobs, Options(max_lanes=width), waiting=waiting)
+    assert [outcome.error or outcome.not_stacked for outcome in outcomes] == [None] * 3
+    assert waiting.taken == taken
+    dropped = RunDirectory(jobs[0].directory)
+    assert (dropped.read_status()["dropped_at"], len(dropped.read_metrics())) == (1, 1)
+    for job in jobs[1:]:
+        check(job.directory, reference(job.cfg).finished())
 
 
 def finished(job: Job) -> bool:

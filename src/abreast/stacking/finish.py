@@ -28,6 +28,12 @@ def end_epoch(lane: Lane) -> None:
         lane.stop()
 
 
+def write_checkpoints(lanes: Sequence[Lane]) -> None:
+    """Write the checkpoints that lanes keep in memory; one that cannot be written fails its lane alone."""
+    kept = [lane for lane in lanes if lane.checkpoints]
+    write_each(lambda lane: lane.guarded(lane.checkpoints.flush), kept)
+
+
 def finish_lanes(lanes: Sequence[Lane], measure: Measure) -> None:
     """Test the weights that the configs of the lanes choose, and write the results.
 
@@ -35,8 +41,7 @@ def finish_lanes(lanes: Sequence[Lane], measure: Measure) -> None:
         lanes: Lanes that were trained to their end; those that failed or were dropped have their results.
         measure: Measures the examples of a stage in some lanes.
     """
-    kept = [lane for lane in lanes if lane.checkpoints]
-    write_each(lambda lane: lane.guarded(lane.checkpoints.flush), kept)
+    write_checkpoints(lanes)
     stopped = [lane for lane in lanes if lane.state == "stopped"]
     if len(stopped) >= ANNOUNCED:
         log.info("Testing %d runs and writing their results", len(stopped))

@@ -17,10 +17,10 @@ from abreast.learner.lightning_loops import LoopsState, loops_state, step_progre
 from abreast.runs.files import LAST
 from abreast.stacking.chunk import Chunk
 from abreast.stacking.compaction import build_chunks, compact, compacting_pays_off
-from abreast.stacking.finish import end_epoch
+from abreast.stacking.finish import end_epoch, write_checkpoints
 from abreast.stacking.lane import Lane
 from abreast.stacking.lanes_module import LanesModule
-from abreast.stacking.layout import Layout, for_each, write_each
+from abreast.stacking.layout import Layout, for_each
 from abreast.stacking.loader import StackBlock, StackLoader
 from abreast.stacking.optimizer_state import OptimizerSnapshot
 from abreast.stacking.progress import ProgressTable
@@ -108,10 +108,13 @@ class Stack(LanesModule):
         return torch.optim.SGD([self.unused], lr=0.0)
 
     def on_train_start(self) -> None:
-        """Begin every lane's run, or resume it."""
-        self._begin(self.lanes, self.trainer.current_epoch)
+        """Begin every lane's run, or resume it; one that ends at once makes room before the first epoch."""
         resumed = [lane.learner.epoch_progress.batches_done for lane in self.running]
         self.epoch_progress.batches_done = max(resumed, default=0)  # shorter lanes may have fewer
+        self._begin(self.lanes, self.trainer.current_epoch)
+        if not self.epoch_progress.batches_done:
+            self._refill(self.trainer.current_epoch)
+        self.trainer.should_stop |= not self.running
 
     def _begin(self, lanes: Sequence[Lane], epochs: int) -> None:
         if self.table is not None:
@@ -205,13 +208,11 @@ class Stack(LanesModule):
             not self.refill or self.refill.may_save(epochs)
         ):
             self.flush()
-        if not self.running:
-            self.trainer.should_stop = True
+        self.trainer.should_stop |= not self.running
 
     def _refill(self, epochs: int) -> bool:
         """Let waiting runs take the places of lanes that have ended; whether any did."""
-        refill, told = self.refill, self.stop_signal is not None
-        if refill is None or not refill.is_due(self.lanes, epochs, is_stopped=told):
+        if not self.refill or not self.refill.is_due(self.lanes, epochs, is_stopped=bool(self.stop_signal)):
             return False
         running, snapshots = self.running, dict[Lane, OptimizerSnapshot]()
 
@@ -224,7 +225,7 @@ class Stack(LanesModule):
                     lane.state = "stopped"
             self._begin(lanes, epochs)
 
-        self.lanes = refill(self.lanes, epochs, join)
+        self.lanes = self.refill(self.lanes, epochs, join)
         if self.running == running:
             return False
         snapshots |= {lane: lane.optimizer_snapshot() for lane in running}
@@ -245,6 +246,5 @@ class Stack(LanesModule):
 
     def flush(self) -> None:
         """Write the checkpoints that the lanes keep in memory."""
-        kept = [lane for lane in self.lanes if lane.checkpoints]
-        write_each(lambda lane: lane.guarded(lane.checkpoints.flush), kept)
+        write_checkpoints(self.lanes)
         self._saved = time.perf_counter()

@@ -29,7 +29,7 @@ class Refill:
         self._idle = 0  # lane-steps that free places have cost, and will have by the next epoch's end
 
     def is_due(self, lanes: Sequence[Lane], epochs: int, *, is_stopped: bool = False) -> bool:
-        """Whether free places are to be filled now; to be asked after each epoch.
+        """Whether free places are to be filled now; to be asked before the first epoch and after each.
 
         Args:
             lanes: The stack's lanes.
