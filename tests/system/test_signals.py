@@ -35,6 +35,11 @@ STARTS = {
 }
 
 
+def seldom(kind: str) -> list[pytest.MarkDecorator]:
+    """The marks of a start that is interrupted by the same code as another one."""
+    return [pytest.mark.long] * (kind in ("plain", "one by one"))
+
+
 def command(*arguments: str) -> list[str]:
     return [sys.executable, str(ROOT / "train.py"), *arguments]
 
@@ -95,7 +100,7 @@ def session(process: subprocess.Popen[bytes]) -> list[int]:
     ("kind", "number"),
     [
         *(pytest.param(kind, signal.SIGTERM, id=f"{kind}-SIGTERM") for kind in STARTS),
-        *(pytest.param(kind, signal.SIGINT, id=f"{kind}-Ctrl-C") for kind in STARTS),
+        *(pytest.param(kind, signal.SIGINT, id=f"{kind}-Ctrl-C", marks=seldom(kind)) for kind in STARTS),
         *(pytest.param(kind, signal.SIGHUP, id=f"{kind}-SIGHUP", marks=pytest.mark.long) for kind in STARTS),
     ],
 )

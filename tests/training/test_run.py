@@ -110,7 +110,7 @@ def test_initial_weights_are_those_of_the_seed(train: Callable[..., Path]) -> No
 
 
 # A loss and an optimizer meet in the gradients alone, and in the closure, which LBFGS calls several times:
-# every loss with an optimizer of either kind, and every optimizer with a quarter of the losses.
+# every loss with an optimizer of either kind, and every optimizer with an eighth of the losses.
 EVERY_LOSS = ("adam", "lbfgs")
 
 
@@ -118,7 +118,7 @@ EVERY_LOSS = ("adam", "lbfgs")
 def test_every_loss_and_every_optimizer(optim: str, tmp_path: Path) -> None:
     losses = options("loss")
     if optim not in EVERY_LOSS:
-        losses = losses[options("optim").index(optim) % 4 :: 4]
+        losses = losses[options("optim").index(optim) % 8 :: 8]
     for loss in losses:
         cfg = compose(
             *TINY,
@@ -137,19 +137,6 @@ def test_every_loss_and_every_optimizer(optim: str, tmp_path: Path) -> None:
         assert math.isfinite(result["metrics"]["test/loss"])
         content = torch.load(tmp_path / loss / "checkpoints" / "last.ckpt", weights_only=True)
         assert content["global_step"] == 1
-
-
-# Measured over seeds 0, 1 and 2: every loss is at 0.947 or above, but for chebyshev and l1_probs (0.875 to
-# 0.969; the gradient of both vanishes where the guess is wrong and sure) and l1 (0.727 to 0.950).
-# Chance is 0.1.
-FLOORS = {"chebyshev": 0.85, "l1_probs": 0.85, "l1": 0.7}
-
-
-@pytest.mark.parametrize("loss", options("loss"))
-def test_every_loss_learns_digits(loss: str, train: Callable[..., Path]) -> None:
-    path = train(f"loss={loss}", "trainer.max_epochs=15", "optim.lr=0.003", "model.hidden=[64]")
-    metrics = RunDirectory(path).read_result()["metrics"]
-    assert metrics["test/accuracy"] >= FLOORS.get(loss, 0.93)
 
 
 @pytest.mark.parametrize("loss", ["mse", "l1", "huber"])
