@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ COST = Cost(epochs=10.0, epoch=(1.0, 2.0), outside=0.1, run_bytes=1e6, epoch_byt
 class ProbeError(Exception):
     pass
 
-def probe_stack(configs, options):
+def probe_stack(configs, options, at_a_time):
     return COST
 
 def probe_run(config):
@@ -36,15 +37,37 @@ def lanes_in_memory(memory_gib, config):
 }
 SWEEP = ["loss=mse,hinge", "optim=adam,lbfgs", "seed=range(3)"]
 WORKERS = ["hydra.launcher.engine=joblib", "hydra.launcher.workers=2"]
-# The arguments, the sizes of the stacks, and the runs that are trained individually.
-COUNTED = {
+HALVED = ["hydra.launcher.halving=[1,3]"]
+SEARCH = [
+    *("hydra/sweeper=abreast_search", "hydra.sweeper.n_trials=8", "hydra.sweeper.batch=3"),
+    "optim.lr=interval(0.001,0.1)",
+]
+# The arguments, the runs of each stack, with its lanes where these are fewer, and the runs that are trained
+# individually.
+COUNTED: dict[str, tuple[list[str], list[Any], int]] = {
     "one run": (["plan", "loss=mse"], [], 1),
     "a copied command": (["plan", "python", "train.py", "loss=mse"], [], 1),
     "a sweep without -m": (["plan", *SWEEP], [6], 6),
     "a dry run": (["-m", *SWEEP, "--dry-run"], [6], 6),
-    "stacks": (["plan", "seed=range(10)", "hydra.launcher.max_lanes=4"], [3, 3, 4], 0),
-    "stacks for the memory": (["plan", "seed=range(9)", "hydra.launcher.memory_gib=1"], [3, 3, 3], 0),
+    "runs that wait": (["plan", "seed=range(10)", "hydra.launcher.max_lanes=4"], [(10, 4)], 0),
+    "one run at a time": (["plan", "seed=range(3)", "hydra.launcher.max_lanes=1"], [], 3),
+    "stacks that are halved": (
+        ["plan", "seed=range(10)", "hydra.launcher.max_lanes=4", *HALVED],
+        [3, 3, 4],
+        0,
+    ),
+    "lanes for the memory": (["plan", "seed=range(9)", "hydra.launcher.memory_gib=1"], [(9, 3)], 0),
+    "the memory, halved": (["plan", "seed=range(9)", "hydra.launcher.memory_gib=1", *HALVED], [3, 3, 3], 0),
     "workers": (["plan", "seed=range(8)", *WORKERS], [4, 4], 0),
+    "workers, and runs that wait": (
+        ["plan", "seed=range(8)", *WORKERS, "hydra.launcher.max_lanes=2"],
+        [(4, 2), (4, 2)],
+        0,
+    ),
+    "a search": (["plan", *SEARCH], [(8, 3)], 0),
+    "a search, halved": (["plan", *SEARCH, *HALVED], [(8, 3)], 0),
+    "a search over networks": (["plan", *SEARCH, "model.hidden=[8],[16]"], [(4, 3), (4, 3)], 0),
+    "a search by workers": (["plan", *SEARCH, *WORKERS], [2, 3, 3], 0),
     "another launcher": (["plan", "seed=range(3)", "hydra/launcher=basic"], [], 3),
     "a run asked for twice": (["plan", "seed=0,1", "optim.lr=0.001,1e-3"], [2], 0),
     "a study": (
@@ -76,9 +99,11 @@ def test_what_is_trained_is_counted_and_what_cannot_be_planned_is_refused(tmp_pa
         assert outcome.code == 0, (name, outcome)
         content = json.loads(outcome.out)
         parts = content["parts"]
-        assert sorted(part["runs"] for part in parts if part["kind"] == "stack") == sorted(stacks), name
+        expected = sorted(stack if isinstance(stack, tuple) else (stack, stack) for stack in stacks)
+        made = [part for part in parts if part["kind"] == "stack"]
+        assert sorted((part["runs"], part["lanes"]) for part in made) == expected, name
         assert sum(part["runs"] for part in parts if part["kind"] == "individual") == individual, name
-        assert content["runs"] == sum(stacks) + individual, name
+        assert content["runs"] == sum(runs for runs, _ in expected) + individual, name
         assert content["seconds"][0] < content["seconds"][1], name
     for (name, (_, message)), outcome in zip(REFUSED.items(), outcomes[len(plans) :], strict=True):
         assert outcome.code == 2, (name, outcome)

@@ -11,8 +11,9 @@ import pytest
 from omegaconf import OmegaConf
 from rich.console import Console
 
-from abreast.cli.estimate import Estimate, Part, PlannedRun
-from abreast.cli.plan_text import content, format_bytes, format_range, print_plan
+from abreast.cli.parts import Estimate, Part, PlannedRun
+from abreast.cli.plan_json import content
+from abreast.cli.plan_text import format_bytes, format_range, print_plan
 from abreast.cli.planner import Multirun, Planned
 from abreast.stacking.cost import Cost
 from support.helpers import compose
@@ -64,6 +65,37 @@ def test_what_may_not_be_run_counts_at_the_upper_end_only() -> None:
     assert high == pytest.approx(COST.seconds(12)[1])
     made = content(planned(), estimate)
     assert (made["runs"], made["certain_runs"]) == (12, 2)
+
+
+@pytest.mark.parametrize(
+    ("asked", "most", "rungs", "line"),
+    [
+        (False, None, (), "1 stack of 9 lanes 9"),
+        (False, 9, (), "1 stack of 9 lanes 9"),
+        (False, 8, (), "1 stack of 5 lanes, 4 runs wait for a free lane"),
+        (True, 8, (1, 3, 10), "1 stack of 8 lanes, 1 run waits for a free lane"),
+        (True, 1, (), "1 stack of 1 lane, 8 runs wait for a free lane"),
+    ],
+)
+def test_a_stack_says_which_runs_wait_and_when_they_are_dropped(
+    asked: bool, most: int | None, rungs: tuple[int, ...], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    halving = (rungs, 1 / 3)
+    estimate = Estimate([part(9, cost=COST, most=most, is_asked=asked)], start=0.0, halving=halving)
+    print_plan(planned(), estimate, Console(width=120, highlight=False))
+    words = " ".join(capsys.readouterr().out.split())
+    assert line in words
+    assert ("halved asynchronously after epochs 1, 3 " in words) == bool(rungs)
+    assert content(planned(), estimate)["parts"][0]["lanes"] == int(line.split()[3])
+
+
+def test_asynchronous_halving_drops_fewer_at_most() -> None:
+    """9 to 3 to 1 at the least; at the most the square root of their number more, 6 and 5."""
+    asked = Estimate([part(9, cost=COST, most=3, is_asked=True)], start=0.0, halving=((1, 3), 1 / 3))
+    low, high = asked.seconds(asked.parts) or (0.0, 0.0)
+    assert low == pytest.approx(COST.seconds(9, 22 / 90)[0])
+    assert high == pytest.approx(COST.seconds(9, (9 + 2 * 6 + 7 * 5) / 90)[1])
+    assert asked.bytes() == pytest.approx(COST.bytes(9, 56 / 90))
 
 
 def test_halving_leaves_a_share_of_the_epochs() -> None:

@@ -8,123 +8,18 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from abreast.config.types import Config
+from abreast.cli.parts import Estimate, Part, PlannedRun
 from abreast.stacking.cost import Cost
-from abreast.stacking.grouping import lane_key, shared_settings, split
+from abreast.stacking.grouping import lane_key, split
 
 if TYPE_CHECKING:
     from abreast.stacking.options import Options
     from hydra_plugins.abreast_launcher.config import AbreastLauncherConf
 
 MOST_PROBES = 4
-
-
-@dataclass(frozen=True)
-class PlannedRun:
-    """A run that is not trained yet.
-
-    Attributes:
-        config: Its resolved config.
-        group: The settings in which it differs from others, without its seed and its split.
-    """
-
-    config: Config
-    group: str = ""
-
-
-@dataclass(frozen=True)
-class Part:
-    """Runs that are trained together, or individually for one reason.
-
-    Attributes:
-        batch: The batch of the multirun that they belong to; "" for the only one.
-        runs: The runs.
-        reason: Why they are trained individually; None for a stack.
-        is_certain: Whether they are trained whatever comes before.
-        are_settings_known: Whether these are their settings, and not others of the same kind.
-        cost: What was measured of them, or of others; None where nothing could be.
-        note: What limits the cost.
-    """
-
-    batch: str
-    runs: Sequence[PlannedRun]
-    reason: str | None
-    is_certain: bool = True
-    are_settings_known: bool = True
-    cost: Cost | None = None
-    note: str = ""
-
-    @property
-    def epochs(self) -> float:
-        """The epochs of its runs, as the config says; infinite where only the steps are limited."""
-        epochs = self.runs[0].config["trainer"].get("max_epochs")
-        return math.inf if epochs is None or epochs < 0 else float(epochs)
-
-    @property
-    def kind(self) -> tuple[object, ...]:
-        """Equal for parts that cost the same by the run."""
-        optimizers = sorted({str(run.config["optim"]["_target_"]) for run in self.runs})
-        return self.reason, shared_settings(self.runs[0].config), *optimizers
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What all parts take.
-
-    Attributes:
-        parts: The parts, as they turned out to be trained.
-        start: Seconds before the training.
-        workers: How many parts are trained side by side.
-        halving: Of the launcher: the epochs after which runs are dropped, and the share that is kept.
-    """
-
-    parts: list[Part]
-    start: float
-    workers: int = 1
-    halving: tuple[Sequence[int], float] = ((), 1.0)
-
-    def seconds(self, parts: Sequence[Part]) -> tuple[float, float] | None:
-        """The least and the most seconds of some parts; None if one was not measured."""
-        low = high = 0.0
-        for part in parts:
-            if part.cost is None:
-                return None
-            least, most = part.cost.seconds(len(part.runs), self._share(part))
-            low, high = low + least * part.is_certain, high + most
-        divisor = min(self.workers, len(parts)) or 1
-        return low / divisor, high / divisor
-
-    def total(self) -> tuple[float, float] | None:
-        """The least and the most seconds of the whole command, for what was measured; None if nothing was."""
-        measured = [part for part in self.parts if part.cost is not None]
-        seconds = self.seconds(measured)
-        return None if seconds is None or not measured else (self.start + seconds[0], self.start + seconds[1])
-
-    def bytes(self) -> float | None:
-        """The most that is written, for what was measured; None if nothing was."""
-        sizes = [
-            part.cost.bytes(len(part.runs), self._share(part)) for part in self.parts if part.cost is not None
-        ]
-        return sum(sizes) if sizes else None
-
-    @property
-    def unknown(self) -> int:
-        """How many runs could not be measured."""
-        return sum(len(part.runs) for part in self.parts if part.cost is None)
-
-    def _share(self, part: Part) -> float:
-        """The share of a part's epochs that halving leaves."""
-        rungs, keep = self.halving
-        if part.reason is not None or part.cost is None or not math.isfinite(part.cost.epochs):
-            return 1.0
-        lanes, at, trained = len(part.runs), 0.0, 0.0
-        for rung in [*(rung for rung in rungs if rung < part.cost.epochs), part.cost.epochs]:
-            trained += lanes * (rung - at)
-            lanes, at = max(1, math.ceil(lanes * keep)), rung
-        return trained / (len(part.runs) * part.cost.epochs)
 
 
 def estimate(parts: Sequence[Part], launcher: AbreastLauncherConf | None, began: float) -> Estimate:
@@ -194,7 +89,9 @@ def _measured(part: Part, options: Options) -> tuple[Cost | None, str]:
 
     configs = [run.config for run in part.runs]
     try:
-        return (probe_stack(configs, options) if part.reason is None else probe_run(configs[0])), ""
+        if part.reason is None:
+            return probe_stack(configs, options, part.lanes), ""
+        return probe_run(configs[0]), ""
     except ProbeError as error:
         return None, str(error)
 
@@ -223,18 +120,23 @@ def _like_others(part: Part, costs: Sequence[Cost]) -> Part:
 
 
 def _divided(parts: Sequence[Part], launcher: AbreastLauncherConf) -> tuple[int, list[Part]]:
-    """The launcher's workers, and the parts as memory and workers divide them."""
+    """The launcher's workers, and the parts as memory and workers divide them.
+
+    Where memory limits the lanes, other runs wait for one; halving compares those that are trained together.
+    """
     from abreast.stacking.probe import ProbeError, lanes_in_memory
     from hydra_plugins.abreast_launcher.engines.choose import LOCAL
     from hydra_plugins.abreast_launcher.engines.work import count_gpus, divide
 
     result = []
     for part in parts:
-        pieces = [list(part.runs)]
+        pieces, most = [list(part.runs)], part.most
         if part.reason is None and launcher.memory_gib is not None:
             with suppress(ProbeError):  # the probe says why
-                pieces = split(pieces[0], lanes_in_memory(launcher.memory_gib, part.runs[0].config))
-        result += [replace(part, runs=piece) for piece in pieces]
+                most = min(part.lanes, lanes_in_memory(launcher.memory_gib, part.runs[0].config))
+                if launcher.halving and not part.is_asked:
+                    pieces = split(pieces[0], most)
+        result += [replace(part, runs=piece, most=most) for piece in pieces]
     if launcher.engine == LOCAL:
         return 1, result
     workers = launcher.workers or max(1, count_gpus() or os.cpu_count() or 1)

@@ -19,7 +19,7 @@ from abreast.config.commands import COMMANDS, TRAINING
 from abreast.errors import ConfigError
 
 if TYPE_CHECKING:
-    from abreast.cli.estimate import Estimate
+    from abreast.cli.parts import Estimate
     from hydra_plugins.abreast_launcher.config import AbreastLauncherConf
 
 CALLS = ("python", "python3", "train.py", "abreast")  # what a command line that was copied begins with
@@ -41,7 +41,8 @@ def main(argv: Sequence[str]) -> int:
     Raises:
         ConfigError: For mistakes in the command line.
     """
-    from abreast.cli.plan_text import content, print_plan
+    from abreast.cli.plan_json import content
+    from abreast.cli.plan_text import print_plan
 
     began = time.perf_counter()
     arguments = list(argv)
@@ -115,7 +116,8 @@ def _has_many_runs(arguments: Iterable[str]) -> bool:
 
 
 def _estimated(planned: Planned, began: float) -> Estimate:
-    from abreast.cli.estimate import Part, PlannedRun, estimate
+    from abreast.cli.estimate import estimate
+    from abreast.cli.parts import Part, PlannedRun
 
     if sys.stderr.isatty():
         print("Training a little of it ...", file=sys.stderr)
@@ -129,8 +131,9 @@ def _estimated(planned: Planned, began: float) -> Estimate:
             *((jobs, reason) for reason, jobs in batch.individual.items()),
         ]:
             runs = [PlannedRun(job.run_config, _group(job.title)) for job in jobs]
-            known = batch.batch.are_settings_known
-            parts.append(Part(batch.batch.name, runs, reason, batch.batch.is_certain, known))
+            known, most = batch.batch.are_settings_known, batch.most_lanes
+            is_asked = batch.batch.lanes is not None
+            parts.append(Part(batch.batch.name, runs, reason, batch.batch.is_certain, known, most, is_asked))
     return estimate(parts, _launcher(planned.multirun.config.hydra), began)
 
 

@@ -1,4 +1,4 @@
-"""A plan in the terminal and as JSON."""
+"""A plan in the terminal."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from abreast.cli.estimate import Estimate, Part
+from abreast.cli.parts import Estimate, Part
 from abreast.cli.planner import Planned
-from abreast.config.types import Json
 from abreast.report.formatting import format_count
 from abreast.runtime.printable import printable
 
@@ -83,15 +82,13 @@ def _table(estimate: Estimate, *, is_run: bool) -> Table:
         if is_run:
             name = "the run"
         elif part.reason is None:
-            lanes = sorted({len(other.runs) for other in parts})
-            size = f"{lanes[0]}" if len(lanes) == 1 else f"{lanes[0]} to {lanes[-1]}"
-            name += f"{format_count(len(parts), 'stack')} of {size} lanes"
+            name += _stacks(parts)
         else:
             name += "individually"
         unknown = f"time unknown: {part.note}" if part.cost is None else ""
         lines = [
             Text(printable(line), style="dim")
-            for line in ("" if is_run else part.reason, _groups(parts), unknown)
+            for line in ("" if is_run else part.reason, _groups(parts), _halving(part, estimate), unknown)
             if line
         ]
         seconds = estimate.seconds(parts)
@@ -102,6 +99,26 @@ def _table(estimate: Estimate, *, is_run: bool) -> Table:
             "" if seconds is None else format_range(seconds),
         )
     return table
+
+
+def _stacks(parts: Sequence[Part]) -> str:
+    """How many stacks there are, of how many lanes, and how many runs wait for one."""
+    lanes = sorted({part.lanes for part in parts})
+    size = f"{lanes[0]}" if len(lanes) == 1 else f"{lanes[0]} to {lanes[-1]}"
+    text = f"{format_count(len(parts), 'stack')} of {size} lane{'s' * (lanes[-1] != 1)}"
+    waiting = sum(len(part.runs) - part.lanes for part in parts)
+    if waiting:
+        text += f", {format_count(waiting, 'run')} wait{'s' * (waiting == 1)} for a free lane"
+    return text
+
+
+def _halving(part: Part, estimate: Estimate) -> str:
+    """After which epochs runs of a stack are dropped."""
+    rungs = [str(rung) for rung in estimate.halving[0] if rung < part.epochs]
+    if part.reason is not None or not rungs:
+        return ""
+    together = "asynchronously " if part.is_asked else ""
+    return f"halved {together}after epoch{'s' * (len(rungs) > 1)} {', '.join(rungs)}"
 
 
 def _rows(parts: Sequence[Part]) -> list[list[Part]]:
@@ -192,44 +209,3 @@ def _duration(seconds: float, unit: str) -> str:
     value = seconds / {"s": 1, "min": 60, "h": 3600}[unit]
     number = f"{value:.1f}".removesuffix(".0") if value < 10 and unit != "s" else f"{value:,.0f}"
     return f"{number} {unit}"
-
-
-def content(planned: Planned, estimate: Estimate) -> Json:
-    """The plan as plain data."""
-    batches = planned.multirun.batches if planned.multirun is not None else []
-    invalid = [(message, jobs) for batch in batches for message, jobs in batch.invalid.items()]
-    total = estimate.total()
-    size = estimate.bytes()
-    directory = planned.multirun.directory if planned.multirun is not None else None
-    return {
-        "runs": sum(len(part.runs) for part in estimate.parts),
-        "certain_runs": sum(len(part.runs) for part in estimate.parts if part.is_certain),
-        "finished": sum(batch.finished for batch in batches),
-        "repeated": sum(batch.repeated for batch in batches),
-        "invalid": [{"message": message, "jobs": jobs} for message, jobs in invalid],
-        "directory": None if directory is None else str(directory),
-        "parts": [_part(part, estimate) for part in estimate.parts],
-        "seconds": _finite(total),
-        "bytes": round(size) if size is not None and math.isfinite(size) else None,
-    }
-
-
-def _part(part: Part, estimate: Estimate) -> Json:
-    groups = Counter(run.group for run in part.runs)
-    return {
-        "batch": part.batch or None,
-        "kind": "stack" if part.reason is None else "individual",
-        "reason": part.reason,
-        "runs": len(part.runs),
-        "epochs": part.epochs if math.isfinite(part.epochs) else None,
-        "certain": part.is_certain,
-        "groups": [{"settings": group, "runs": count} for group, count in groups.items()],
-        "seconds": _finite(estimate.seconds([part])),
-        "note": part.note or None,
-    }
-
-
-def _finite(seconds: Seconds | None) -> list[float] | None:
-    if seconds is None or not all(map(math.isfinite, seconds)):
-        return None
-    return [round(value, 1) for value in seconds]

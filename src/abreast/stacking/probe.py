@@ -42,13 +42,19 @@ class ProbeError(Exception):
     """Nothing could be measured; the message says why."""
 
 
-def probe_stack(configs: Sequence[Config], options: Options) -> Cost:
+def probe_stack(configs: Sequence[Config], options: Options, at_a_time: int | None = None) -> Cost:
     """Measure a stack of runs of these configs.
+
+    Args:
+        configs: The configs.
+        options: How the stack is trained.
+        at_a_time: How many of the runs are trained at a time; None for all.
 
     Raises:
         ProbeError: Nothing could be measured, or no run can be stacked.
     """
-    sample = _sample(configs, LANES)
+    at_a_time = at_a_time or len(configs)
+    sample = _sample(configs, min(LANES, at_a_time))
     with _quiet(configs) as folder:
         batches = _batches(sample[0])
 
@@ -76,7 +82,7 @@ def probe_stack(configs: Sequence[Config], options: Options) -> Cost:
             return Cost(0.0, (0.0, 0.0), 0.0, 0.0, 0.0, reasons)
         cost = _cost(sample[0], lanes, seconds, batches, limit)
     low, high = cost.epoch
-    if len(configs) > 2 * len(sample):
+    if at_a_time > 2 * len(sample):
         low *= LARGER_STACK
     return replace(cost, epoch=(low, high), individual=reasons)
 

@@ -16,6 +16,7 @@ from abreast.stacking.grouping import UNMATCHED, plan
 from abreast.validation.preflight import overrides_of, values_of
 from hydra_plugins.abreast_launcher._composing import Composer
 from hydra_plugins.abreast_launcher._jobs import Checked, SweepJob, compose, identify, why_invalid
+from hydra_plugins.abreast_launcher.engines.choose import LOCAL
 
 ENDED = ("finished", "dropped")
 
@@ -29,12 +30,14 @@ class Batch:
         overrides: The overrides of each job.
         is_certain: Whether it is run whatever the results of those before.
         are_settings_known: Whether the jobs will have these settings, and not others of the same kind.
+        lanes: Jobs at a time, if each is asked for when a lane is free; None if all are handed over.
     """
 
     name: str
     overrides: Sequence[Sequence[str]]
     is_certain: bool = True
     are_settings_known: bool = True
+    lanes: int | None = None
 
 
 @dataclass
@@ -48,6 +51,7 @@ class PlannedBatch:
         invalid: What is wrong with jobs, by the message.
         stacks: The jobs of each stack.
         individual: The jobs that are trained individually, by the reason why.
+        most_lanes: The most jobs of a stack that are trained at a time.
     """
 
     batch: Batch
@@ -56,6 +60,7 @@ class PlannedBatch:
     invalid: dict[str, int] = field(default_factory=dict)
     stacks: list[list[SweepJob]] = field(default_factory=list)
     individual: dict[str, list[SweepJob]] = field(default_factory=dict)
+    most_lanes: int | None = None
 
 
 def batches(config: DictConfig, loader: ConfigLoader) -> list[Batch]:
@@ -90,6 +95,9 @@ def batches(config: DictConfig, loader: ConfigLoader) -> list[Batch]:
     if sweeper == "abreast_search":
         trials = list(_trials(config))
         size = int(settings.batch)
+        if _asks(config.hydra):
+            lanes = min(size, int(config.hydra.launcher.max_lanes))
+            return [Batch("trials", trials, are_settings_known=False, lanes=lanes)]
         return [
             Batch("trials", trials[at : at + size], are_settings_known=False)
             for at in range(0, len(trials), size)
@@ -98,6 +106,13 @@ def batches(config: DictConfig, loader: ConfigLoader) -> list[Batch]:
         f"hydra/sweeper={sweeper} chooses its runs while it trains, so that they cannot be planned; plan one "
         "of its runs: leave out the sweeper, -m and the swept values"
     )
+
+
+def _asks(hydra: Any) -> bool:
+    """Whether a search asks for a trial when a lane is free, as `launcher.launch_asked` says."""
+    if hydra.runtime.choices.get("hydra/launcher") != "abreast":
+        return False
+    return bool(hydra.launcher.engine == LOCAL and hydra.launcher.devices == 1)
 
 
 def _trials(config: DictConfig) -> Iterator[list[str]]:
@@ -153,11 +168,16 @@ def plan_batch(composer: Composer, batch: Batch, first: int) -> PlannedBatch:
     left = [job for job in valid if not _has_ended(job)]
     result.finished = len(valid) - len(left)
     if stacks:
-        planned = plan([job.run_config or {} for job in left], int(hydra.launcher.max_lanes))
+        most = int(hydra.launcher.max_lanes)
+        waits = batch.lanes is not None or (hydra.launcher.halving is None and most > 1)
+        planned = plan([job.run_config or {} for job in left], max(1, len(left)) if waits else most)
+        result.most_lanes = batch.lanes or most
         result.stacks = [[left[number] for number in stack] for stack in planned.stacks]
         result.individual = {
             reason: [left[number] for number in numbers] for reason, numbers in planned.individual.items()
         }
+        if batch.lanes is not None:  # a trial is a lane also where no other one is
+            result.stacks += [[job] for job in result.individual.pop(UNMATCHED, [])]
         if len(jobs) == 1 and UNMATCHED in result.individual:
             result.individual = {"it is the only run": left}
     elif left:
