@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from abreast.cli.parts import Estimate, Part, PlannedRun
+from abreast.cli.parts import SEARCH_START, Estimate, Part, PlannedRun
 from abreast.stacking.cost import Cost
 from abreast.stacking.grouping import lane_key, split
 
@@ -39,6 +39,7 @@ def estimate(parts: Sequence[Part], launcher: AbreastLauncherConf | None, began:
     options, workers = Options(), 1
     halving: tuple[Sequence[int], float] = ((), 1.0)
     parts = list(parts)
+    start += SEARCH_START * any(part.is_asked for part in parts)
     if launcher is not None:
         options = Options(
             threads=launcher.threads, save_every=launcher.save_every, shared_batches=launcher.shared_batches
