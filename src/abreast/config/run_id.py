@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from abreast.config.code_digest import code_digest
+from abreast.config.file_arguments import file_digests
 from abreast.config.neutral_keys import without_neutral
 from abreast.config.schema import LoaderKeys, RunKeys, ScheduleKeys, defaults
-from abreast.config.targets import OURS, targets
+from abreast.config.targets import targets
 from abreast.config.types import Config
-from abreast.static.modules import file_of
 from abreast.static.signatures import resolve
 
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")  # kinds of devices that Lightning knows
@@ -26,7 +27,8 @@ def run_id(config: Mapping[str, Any]) -> str:
     Keys that cannot change a result do not count. Neither do our own keys, and the arguments of our own
     components, that have their default: one that a later release adds leaves the ids of older runs as they
     were. Values of different types differ: `true`, `1` and `1.0` are three values. The source of custom
-    classes and functions counts, as far as it is in the file that defines them.
+    classes and functions counts, with that of the user's modules that they import, and so do files that their
+    arguments name.
     """
     return _digest(_identified(config))
 
@@ -48,7 +50,8 @@ def run_ids(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _identified(config: Mapping[str, Any]) -> Config:
     kept = without_defaults(without_neutral(config))
-    kept["sources"] = {target: _source(target) for target in sorted(set(targets(kept)))}
+    kept["sources"] = {target: code_digest(target) for target in sorted(set(targets(kept)))}
+    kept["sources"] |= file_digests(kept)
     return kept
 
 
@@ -58,9 +61,13 @@ def _digest(kept: Config) -> str:
 
 
 def custom_sources(config: Mapping[str, Any]) -> dict[str, str]:
-    """Digests of the files that define custom classes and functions, by `_target_`, as they are now."""
-    digests = {target: _source(target) for target in sorted(set(targets(without_neutral(config))))}
-    return {target: digest for target, digest in digests.items() if digest}
+    """Digests of the code of custom classes and functions, by `_target_`, and of files their arguments name.
+
+    They are of the files as they are now.
+    """
+    kept = without_neutral(config)
+    digests = {target: code_digest(target) for target in sorted(set(targets(kept)))}
+    return {target: digest for target, digest in digests.items() if digest} | file_digests(kept)
 
 
 def without_defaults(node: Mapping[str, Any], key: str = "") -> Config:
@@ -106,14 +113,3 @@ def _arguments(target: str) -> Mapping[str, str]:
 def _text(value: Any) -> str:
     """A text that differs where two values do, in type too: `true`, `1`, `1.0`, `"1"`."""
     return json.dumps(value, sort_keys=True, default=str)
-
-
-def _source(target: str) -> str:
-    """A digest of the file that defines a custom class; "" for one of a library, or of ours."""
-    module = target
-    while target.partition(".")[0] not in OURS and "." in module:
-        module = module.rpartition(".")[0]
-        file = file_of(module)
-        if file is not None and file.is_file():
-            return hashlib.sha256(file.read_bytes()).hexdigest()
-    return ""
