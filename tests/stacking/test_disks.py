@@ -16,7 +16,7 @@ from abreast.stacking.build import Job, Outcome
 from abreast.stacking.chunk import Chunk
 from abreast.stacking.options import Options
 from abreast.stacking.run import train_stack
-from support.disks import mounted
+from support.disks import Disk, mounted
 from support.forks import run_forked
 from support.helpers import allowed, compose, jobs_of
 
@@ -136,6 +136,16 @@ def test_before_anything_is_trained(kib: int, tmp_path: Path, check: Check, whol
             check(disk.path / str(lane), whole / str(lane))
 
 
+def check_once_there_is_room(disk: Disk, arguments: list[str], check: Check, whole: Path) -> None:
+    """The same command on an emptied disk finishes the sweep, each run equal to the undisturbed one."""
+    disk.empty()
+    told = run_forked(arguments, disk.path)
+    assert told.code == 0, told.err
+    [sweep] = disk.path.glob("runs/*/*")
+    for lane, path in enumerate(jobs_of(sweep)):
+        check(path, whole / str(lane))
+
+
 @pytest.mark.parametrize("kib", [120, 260])
 def test_a_sweep_goes_on_when_there_is_room(kib: int, tmp_path: Path, check: Check, whole: Path) -> None:
     arguments = ["-m", *TINY, "seed=0,1,2"]
@@ -150,12 +160,7 @@ def test_a_sweep_goes_on_when_there_is_room(kib: int, tmp_path: Path, check: Che
         assert "No space left on device" in line
         assert str(disk.path) in line
         assert not disk.parts()
-        disk.empty()
-        told = run_forked(arguments, disk.path)
-        assert told.code == 0, told.err
-        [sweep] = disk.path.glob("runs/*/*")
-        for lane, path in enumerate(jobs_of(sweep)):
-            check(path, whole / str(lane))
+        check_once_there_is_room(disk, arguments, check, whole)
 
 
 def test_a_run_that_joins_a_stack_on_a_full_disk(tmp_path: Path, check: Check, whole: Path) -> None:
@@ -170,9 +175,4 @@ def test_a_run_that_joins_a_stack_on_a_full_disk(tmp_path: Path, check: Check, w
         assert "No space left on device" in line
         assert line.startswith("runs/")
         assert "seed=2" in line
-        disk.empty()
-        told = run_forked(arguments, disk.path)
-        assert told.code == 0, told.err
-        [sweep] = disk.path.glob("runs/*/*")
-        for lane, path in enumerate(jobs_of(sweep)):
-            check(path, whole / str(lane))
+        check_once_there_is_room(disk, arguments, check, whole)
