@@ -50,9 +50,13 @@ def run_ids(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _identified(config: Mapping[str, Any]) -> Config:
     kept = without_defaults(without_neutral(config))
-    kept["sources"] = {target: code_digest(target) for target in sorted(set(targets(kept)))}
-    kept["sources"] |= file_digests(kept)
+    kept["sources"] = _sources(kept)
     return kept
+
+
+def _sources(kept: Config) -> dict[str, str]:
+    """A digest of the code of each `_target_`, "" for none, and of the files that arguments name."""
+    return {target: code_digest(target) for target in sorted(set(targets(kept)))} | file_digests(kept)
 
 
 def _digest(kept: Config) -> str:
@@ -65,9 +69,7 @@ def custom_sources(config: Mapping[str, Any]) -> dict[str, str]:
 
     They are of the files as they are now.
     """
-    kept = without_neutral(config)
-    digests = {target: code_digest(target) for target in sorted(set(targets(kept)))}
-    return {target: digest for target, digest in digests.items() if digest} | file_digests(kept)
+    return {name: digest for name, digest in _sources(without_neutral(config)).items() if digest}
 
 
 def without_defaults(node: Mapping[str, Any], key: str = "") -> Config:
