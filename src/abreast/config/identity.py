@@ -8,16 +8,15 @@ digest of the data does (`data.digest` in result.json).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from abreast.config.canonical_text import canonical_text
 from abreast.config.neutral_keys import without_neutral
 from abreast.config.run_config import PATHS
 from abreast.config.run_id import without_defaults
-from abreast.config.types import Config
 
 Scalar = str | int | float | bool | None
 SPLIT_SEED, FOLD = "data.split_seed", "data.fold"
@@ -53,7 +52,12 @@ def identity(config: Mapping[str, Any]) -> Identity:
     paths = {name: value for name, value in data.items() if is_data_path(name, value)}
     tree["data"] = {name: value for name, value in data.items() if name not in paths}
     return Identity(
-        _text(tree), _text(tree["data"]), _text(paths), split_seed, fold, leaves({**tree, "data": data})
+        canonical_text(tree),
+        canonical_text(tree["data"]),
+        canonical_text(paths),
+        split_seed,
+        fold,
+        leaves({**tree, "data": data}),
     )
 
 
@@ -87,8 +91,3 @@ def _flatten(prefix: str, node: object, flat: dict[str, Scalar]) -> None:
         flat[prefix] = node
     else:
         flat[prefix] = str(node)
-
-
-def _text(tree: Config) -> str:
-    """A text that differs where two values do, in type too: `true`, `1`, `1.0`, `"1"`."""
-    return json.dumps(tree, sort_keys=True, default=str)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import json
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from abreast.config.canonical_text import canonical_text, key_text
 from abreast.config.code_digest import code_digest
 from abreast.config.file_arguments import file_digests
 from abreast.config.neutral_keys import without_neutral
@@ -60,8 +60,7 @@ def _sources(kept: Config) -> dict[str, str]:
 
 
 def _digest(kept: Config) -> str:
-    text = json.dumps(kept, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:10]
+    return hashlib.sha256(canonical_text(kept).encode()).hexdigest()[:10]
 
 
 def custom_sources(config: Mapping[str, Any]) -> dict[str, str]:
@@ -76,23 +75,23 @@ def without_defaults(node: Mapping[str, Any], key: str = "") -> Config:
     """The configuration, or its part at `key`, without our own keys and arguments that have their default."""
     known = dict(_texts(_SCHEMAS[key])) if key in _SCHEMAS else {}
     if not key:
-        known["metrics"] = _text({})
+        known["metrics"] = canonical_text({})
     target = node.get("_target_")
     if isinstance(target, str) and target.startswith("abreast."):
         known |= _arguments(target)
     kept: Config = {}
     for name, value in node.items():
-        if name in known and known[name] == _text(value):
+        if name in known and known[name] == canonical_text(value):
             continue
         if isinstance(value, Mapping):
             value = without_defaults(value, f"{key}.{name}" if key else str(name))
-        kept[str(name)] = value
+        kept[key_text(name)] = value
     return kept
 
 
 @cache
 def _texts(schema: type) -> Mapping[str, str]:
-    return {name: _text(value) for name, value in defaults(schema).items()}
+    return {name: canonical_text(value) for name, value in defaults(schema).items()}
 
 
 @cache
@@ -106,12 +105,7 @@ def _arguments(target: str) -> Mapping[str, str]:
     for name, parameter in signature.parameters.items() if signature is not None else ():
         if parameter.default is not None:
             try:
-                texts[name] = _text(ast.literal_eval(parameter.default))
+                texts[name] = canonical_text(ast.literal_eval(parameter.default))
             except ValueError:  # not a literal
                 continue
     return texts
-
-
-def _text(value: Any) -> str:
-    """A text that differs where two values do, in type too: `true`, `1`, `1.0`, `"1"`."""
-    return json.dumps(value, sort_keys=True, default=str)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeVar
 
+from abreast.config.canonical_text import canonical_text
 from abreast.config.run_config import entries
 from abreast.config.types import Config
 
@@ -147,18 +147,18 @@ def shared_settings(config: Config) -> str:
     if config["data"].get("label_noise"):  # which spares the label that the loss ignores
         ignored = config["loss"]["criterion"].get("ignore_index")
         common["ignored label"] = ignored if isinstance(ignored, int) and ignored >= 0 else None
-    return _text(common)
+    return canonical_text(common)
 
 
 def split_key(config: Config) -> str:
     """What is equal for lanes that train, validate and test on the same examples, as one text to compare."""
-    return _text([config["data"].get(key) for key in LANE_DATA])
+    return canonical_text([config["data"].get(key) for key in LANE_DATA])
 
 
 def optimizer_key(config: Config) -> str:
     """What must be equal for lanes that share an optimizer's parameter group, as one text to compare."""
     clipping = {key: config["trainer"].get(key) for key in LANE_TRAINER}
-    return _text([config["optim"], config["schedule"], clipping, config.get("ema")])
+    return canonical_text([config["optim"], config["schedule"], clipping, config.get("ema")])
 
 
 def is_said_elementwise(config: Config) -> bool:
@@ -170,7 +170,7 @@ def lane_key(config: Config) -> tuple[str, str]:
     """What lanes are ordered by: what of the optimizer is in use, its settings, then the loss."""
     optim = config["optim"]
     unused = sorted(key for key, value in optim.items() if isinstance(value, (int, float)) and not value)
-    return _text([optim["_target_"], unused]) + optimizer_key(config), _text(config["loss"])
+    return canonical_text([optim["_target_"], unused]) + optimizer_key(config), canonical_text(config["loss"])
 
 
 def why_individual(config: Config) -> str | None:
@@ -196,7 +196,3 @@ def why_individual(config: Config) -> str | None:
         if node["_target_"] not in LANE_LOGGERS:
             return f"logger.{name} ({node['_target_']}) serves one run per process"
     return None
-
-
-def _text(node: object) -> str:
-    return json.dumps(node, sort_keys=True, default=str)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import TypeGuard
 
+from abreast.config.canonical_text import canonical_text
 from abreast.suggestions import did_you_mean, listed
 
 Setting = Mapping[str, object]  # the values of the tuned keys
@@ -91,7 +91,7 @@ def read_dimension(key: str, node: object) -> Dimension | str:
         return f"{key}: {node!r} is not a dimension; write a list of values or {{low: 1e-4, high: 0.1}}"
     if not node:
         return f"{key}: an empty list has nothing to try; give it values, or null to remove the dimension"
-    if len({_text(value) for value in node}) < len(node):
+    if len({canonical_text(value) for value in node}) < len(node):
         return f"{key}: {node} contains a value twice"
     return Values(tuple(node))
 
@@ -145,7 +145,7 @@ def draw_settings(space: Mapping[str, Dimension], trials: int, seed: int) -> lis
         raise ValueError(f"{trials=} of a grid of {size}")
     lists = [dimension.values for dimension in space.values() if isinstance(dimension, Values)]
     grid: list[Setting] = [dict(zip(space, values, strict=True)) for values in product(*lists)]
-    drawn = sorted(range(size), key=lambda index: _share(seed, _text(grid[index]), 0))[:trials]
+    drawn = sorted(range(size), key=lambda index: _share(seed, canonical_text(grid[index]), 0))[:trials]
     return [grid[index] for index in sorted(drawn)]
 
 
@@ -193,10 +193,6 @@ def _share(seed: int, key: str, trial: int) -> float:
     """A pseudo-random number in [0, 1) that is the same on every machine."""
     digest = hashlib.sha256(f"{seed}|{key}|{trial}".encode()).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
-
-
-def _text(value: object) -> str:
-    return json.dumps(value, sort_keys=True, default=str)
 
 
 def _short(value: object) -> str:

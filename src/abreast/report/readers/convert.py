@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from abreast.config.canonical_text import canonical_text
 from abreast.config.identity import Identity, Scalar
 from abreast.errors import ConfigError, RunError
 from abreast.metrics.registry import Mode, declare, lookup
@@ -160,7 +160,7 @@ def _run(
             last = re.split(r"[./]", key.lower())[-1]
             chosen[f"data.{last}" if last in DATA else key] = foreign.settings[key]
     fold = None if foreign.fold is None else foreign.fold[0]
-    text = json.dumps(chosen, sort_keys=True, default=str)
+    text = canonical_text(chosen)
     flat = {**chosen, **({"data.folds": foreign.fold[1]} if foreign.fold else {})}
     identified = RunSettings(flat, Identity(text, "", "", 0, fold, chosen))
     run = Run(foreign.path, printable(foreign.name), foreign.status, printable(foreign.reason)[:300])
