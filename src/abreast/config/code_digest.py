@@ -63,6 +63,7 @@ def _is_ours(name: str) -> bool:
     return name.partition(".")[0] in OURS
 
 
+@lru_cache(maxsize=1024)
 def _is_installed(file: Path) -> bool:
     """Whether a file is Python's or of an installed package."""
     path = file.resolve()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -10,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from abreast.config.targets import is_custom
+from abreast.runtime.file_digest import file_digest
 
 LONGEST = 4096  # characters of a path
-BLOCK = 1 << 20
 
 
 def file_digests(node: Any) -> dict[str, str]:
@@ -64,8 +63,5 @@ def _digest_of(text: str) -> str:
 
 @lru_cache(maxsize=256)
 def _digest(path: Path, modified: int, size: int) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return file_digest(file) or ""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,13 +27,12 @@ from abreast.runs.files import (
     WORST,
 )
 from abreast.runs.small_file import MOST_BYTES, open_file
+from abreast.runtime.file_digest import file_digest
 
 KEY = "checksums"  # in result.json
 SMALL = (CONFIG, METRICS, EXAMPLES, WORST, f"{HYDRA}/{OVERRIDES}")
 CHECKED = (*SMALL, f"{CHECKPOINTS}/{BEST}", f"{CHECKPOINTS}/{LAST}")
-CHUNK = 1 << 20  # bytes that are read at a time
 MOST_CHECKPOINT_BYTES = 1 << 36
-WITHOUT_HOLES = 1 << 30  # bytes: a larger file without most of its blocks is none that was written
 
 
 def with_checksums(result: Mapping[str, Any], path: Path) -> Json:
@@ -50,23 +48,12 @@ def with_checksums(result: Mapping[str, Any], path: Path) -> Json:
 
 def checksum(file: Path) -> str | None:
     """The SHA-256 of a file, in hexadecimal digits; None if nothing is there that can be read."""
-    digest = hashlib.sha256()
+    most_bytes = MOST_CHECKPOINT_BYTES if file.suffix == ".ckpt" else MOST_BYTES
     try:
         with open_file(file) as (stream, facts):
-            if facts.st_size > (MOST_CHECKPOINT_BYTES if file.suffix == ".ckpt" else MOST_BYTES):
-                return None
-            if facts.st_size > WITHOUT_HOLES and _blocks(facts) < facts.st_size // 8:
-                return None
-            while chunk := stream.read(CHUNK):
-                digest.update(chunk)
+            return file_digest(stream) if facts.st_size <= most_bytes else None
     except (OSError, RunError):
         return None
-    return digest.hexdigest()
-
-
-def _blocks(facts: os.stat_result) -> int:
-    """The bytes that a file takes on the disk; its size where that is not known."""
-    return getattr(facts, "st_blocks", facts.st_size) * 512
 
 
 def content_checksum(result: Mapping[str, Any]) -> str:
