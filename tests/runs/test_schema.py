@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
-from typing import Any, TypedDict, get_type_hints
+from typing import Any, TypedDict
 
 import pytest
 
 from abreast.report.html.worst_images import worst_images
-from abreast.runs.schema import ResultFile, WorstFile, fits, typed
-from abreast.training.finish import RunResult
+from abreast.runs.schema import WorstFile, fits, typed
 
 
 class Example(TypedDict, total=False):
@@ -49,10 +48,6 @@ def test_what_does_not_fit_is_named_and_left_out(key: str, value: Any) -> None:
     assert kept == {"anything": 1}
     assert problem.startswith(f"{key} is ")
     assert len(problem) < 120
-
-
-def test_every_key_that_a_run_writes_is_in_the_schema() -> None:
-    assert get_type_hints(RunResult).keys() - {"seed"} == get_type_hints(ResultFile).keys()
 
 
 IMAGE = {"example": 1, "label": 0, "prediction": 0, "probability": 0.5, "confidence": 0.5}

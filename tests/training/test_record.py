@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 from hydra.utils import execution_whitelist
 
 from abreast.runs.directory import RunDirectory
+from abreast.runs.schema import DataRecord, ExecutionRecord, ResultFile, typed
 from abreast.training.run import run
 from support.helpers import allowed, compose
 from support.sweeps import Swept
@@ -33,6 +35,11 @@ def test_plain_and_stacked_runs_record_the_same_data(sweep: Callable[..., Swept]
     expected = {"stacked": True, "lanes": 2, "shared_batches": False, "kernels": "batched", "threads": 1}
     assert expected.items() <= results[0]["execution"].items()
     assert plain["sources"] == {}
+    for result in (plain, *results):  # the schema knows every key, and a run writes all of them
+        assert typed(result, ResultFile) == (result, [])
+        assert result.keys() == get_type_hints(ResultFile).keys()
+        assert result["execution"].keys() == get_type_hints(ExecutionRecord).keys()
+        assert result["data"].keys() == get_type_hints(DataRecord).keys()
 
 
 def test_regression_has_no_classes(tmp_path: Path) -> None:

@@ -18,12 +18,84 @@ LIMIT = 10**MOST_DIGITS
 MOST = sys.float_info.max
 
 
+class ExecutionRecord(TypedDict, total=False):
+    """How a run was executed. It does not enter the run's identity, but a report that mixes ways says so.
+
+    Attributes:
+        accelerator: Torch's name for the kind of device: `cpu` or `cuda`.
+        device: The model of the device.
+        processes: Processes that trained the run.
+        threads: Torch's threads for one operation.
+        stacked: Whether the run was a lane of a stack.
+        lanes: Runs in the stack; 1 for a run that was trained individually.
+        shared_batches: Whether lanes of one seed shared their mini-batches.
+        kernels: `individual`; `batched` over lanes, bitwise identical; or `vmap`, equal within rounding.
+        steps_per_execution: Mini-batches per call of `training_step`.
+    """
+
+    accelerator: str
+    device: str
+    processes: int
+    threads: int
+    stacked: bool
+    lanes: int
+    shared_batches: bool
+    kernels: str
+    steps_per_execution: int
+
+
+class DataRecord(TypedDict, total=False):
+    """The data that a run was trained and tested on.
+
+    Attributes:
+        digest: Of the content of the data set, before it is split; see `abreast.data.digest`.
+        train: Number of training examples.
+        val: Number of validation examples.
+        test: Number of test examples.
+        classes: Number of classes; 0 for regression.
+        class_counts_test: Test examples of each class; those that the loss ignores are left out.
+        drawn: What the split seed and the fold draw first: `test`, or `val` if the test set is official.
+        chance: The test's share of its most frequent class: accuracy without inputs; None for regression.
+    """
+
+    digest: str
+    train: int
+    val: int
+    test: int
+    classes: int
+    class_counts_test: list[int]
+    drawn: str
+    chance: float | None
+
+
 class ResultFile(TypedDict, total=False):
-    """result.json, as far as it is read; `abreast.training.finish.RunResult` says what the keys mean."""
+    """result.json: what a run leaves. Older releases wrote fewer keys.
+
+    Attributes:
+        status: `finished` or `dropped`.
+        seed: The run's seed.
+        task: `classification` or `regression`.
+        metrics: The metrics of the tested weights by name (`val/loss`), and the test's. Each value is looked
+            at by itself: one that is not a number is no metric.
+        seconds: Time that the run took, over all processes that trained it.
+        epoch: The tested epoch, from 1.
+        step: Optimizer steps that made the tested weights.
+        checkpoint: File name of the tested weights.
+        parameters: Number of the network's parameters.
+        examples: Number of examples by stage.
+        facts: What is known of the data, e.g. `best_accuracy`.
+        classes: Class names; none for regression.
+        confusion: The test's confusion matrix, `confusion[label][prediction]`, or None.
+        versions: Versions of what the run was made with, by package.
+        execution: How the run was executed.
+        data: What it was trained and tested on.
+        sources: Digests of the files that define custom classes and functions, by `_target_`.
+    """
 
     status: str
+    seed: int
     task: str
-    metrics: Any  # each value is looked at by itself: one that is not a number is no metric
+    metrics: Any
     seconds: float
     epoch: int
     step: int
@@ -34,8 +106,8 @@ class ResultFile(TypedDict, total=False):
     classes: list[str]
     confusion: list[list[int]] | None
     versions: dict[str, str]
-    execution: dict[str, str | int | bool]
-    data: dict[str, Any]
+    execution: ExecutionRecord
+    data: DataRecord
     sources: dict[str, str]
 
 

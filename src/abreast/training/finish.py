@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import TypedDict
 
 from lightning.pytorch import Trainer
 from torch import Tensor
@@ -21,53 +20,12 @@ from abreast.learner.evaluator import Evaluator
 from abreast.loggers.hyperparameters import log_hyperparameters
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import EXAMPLES, LAST
+from abreast.runs.schema import ResultFile
 from abreast.training.example_outcomes import write_example_outcomes
-from abreast.training.record import DataRecord, ExecutionRecord, StartRecord, data_record
+from abreast.training.record import StartRecord, data_record
 from abreast.training.worst_examples import write_worst_examples
 
 PACKAGES = ("torch", "lightning", "torchmetrics", "hydra-core", "numpy")
-
-
-class RunResult(TypedDict):
-    """The content of result.json.
-
-    Attributes:
-        status: `finished` or `dropped`.
-        seed: The run's seed.
-        task: `classification` or `regression`.
-        metrics: The metrics of the tested weights by name (`val/loss`), and the test's.
-        seconds: Time that the run took, over all processes that trained it.
-        epoch: The tested epoch, from 1.
-        step: Optimizer steps that made the tested weights.
-        checkpoint: File name of the tested weights.
-        parameters: Number of the network's parameters.
-        examples: Number of examples by stage.
-        facts: What is known of the data, e.g. `best_accuracy`.
-        classes: Class names; none for regression.
-        confusion: The test's confusion matrix, `confusion[label][prediction]`, or None.
-        versions: Versions of what the run was made with, by package.
-        execution: How the run was executed.
-        data: What it was trained and tested on.
-        sources: Digests of the files that define custom classes and functions, by `_target_`.
-    """
-
-    status: str
-    seed: int
-    task: str
-    metrics: dict[str, float]
-    seconds: float
-    epoch: int
-    step: int
-    checkpoint: str
-    parameters: int
-    examples: dict[str, int]
-    facts: dict[str, float]
-    classes: list[str]
-    confusion: list[list[int]] | None
-    versions: dict[str, str]
-    execution: ExecutionRecord
-    data: DataRecord
-    sources: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -124,7 +82,7 @@ def finish(
     *,
     seconds: float,
     status: str = "finished",
-) -> RunResult:
+) -> ResultFile:
     """Write what a run leaves once its weights are tested: result, examples, hyperparameters.
 
     Args:
@@ -159,7 +117,7 @@ def _result(
     *,
     seconds: float,
     status: str,
-) -> RunResult:
+) -> ResultFile:
     metrics = _metrics_of_weights(evaluator, directory, chosen)
     test = {name: value for name, value in evaluator.values.items() if name.startswith("test/")}
     return {

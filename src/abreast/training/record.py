@@ -6,7 +6,7 @@ import platform
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Literal
 
 import torch
 from lightning.pytorch import Trainer
@@ -14,59 +14,9 @@ from lightning.pytorch import Trainer
 from abreast.config.run_id import custom_sources
 from abreast.config.types import Config
 from abreast.data.datamodule import DataModule
-from abreast.data.partition import Drawn
+from abreast.runs.schema import DataRecord, ExecutionRecord
 
 Kernels = Literal["individual", "batched", "vmap"]
-
-
-class ExecutionRecord(TypedDict):
-    """How a run was executed. It does not enter the run's identity, but a report that mixes ways says so.
-
-    Attributes:
-        accelerator: Torch's name for the kind of device: `cpu` or `cuda`.
-        device: The model of the device.
-        processes: Processes that trained the run.
-        threads: Torch's threads for one operation.
-        stacked: Whether the run was a lane of a stack.
-        lanes: Runs in the stack; 1 for a run that was trained individually.
-        shared_batches: Whether lanes of one seed shared their mini-batches.
-        kernels: `individual`; `batched` over lanes, bitwise identical; or `vmap`, equal within rounding.
-        steps_per_execution: Mini-batches per call of `training_step`.
-    """
-
-    accelerator: str
-    device: str
-    processes: int
-    threads: int
-    stacked: bool
-    lanes: int
-    shared_batches: bool
-    kernels: Kernels
-    steps_per_execution: int
-
-
-class DataRecord(TypedDict):
-    """The data that a run was trained and tested on.
-
-    Attributes:
-        digest: Of the content of the data set, before it is split; see `abreast.data.digest`.
-        train: Number of training examples.
-        val: Number of validation examples.
-        test: Number of test examples.
-        classes: Number of classes; 0 for regression.
-        class_counts_test: Test examples of each class; those that the loss ignores are left out.
-        drawn: What the split seed and the fold draw first: `test`, or `val` if the test set is official.
-        chance: The test's share of its most frequent class: accuracy without inputs; None for regression.
-    """
-
-    digest: str
-    train: int
-    val: int
-    test: int
-    classes: int
-    class_counts_test: list[int]
-    drawn: Drawn
-    chance: float | None
 
 
 @dataclass(frozen=True)
