@@ -13,7 +13,7 @@ import torch
 from abreast.build import step_graphs
 from abreast.learner.checkpoint import load
 from abreast.runs.directory import RunDirectory
-from abreast.stacking import chunk_step, layout, steppers
+from abreast.stacking import chunk, chunk_step, layout, steppers
 from abreast.stacking.build import Job, Outcome
 from abreast.stacking.chunk import Chunk
 from abreast.stacking.grouping import plan
@@ -143,6 +143,23 @@ def test_a_loss_that_waits_for_the_device_is_executed_and_its_lane_is_not_to_bla
     assert all(outcome.error is None for outcome in outcomes)
     assert len(told) == 1
     assert "waits for the device" in told[0]
+
+
+def test_batched_losses_are_recorded(
+    recorded: list[RecordedGraph], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = [*(("loss=focal", f"loss.criterion.gamma={gamma}") for gamma in (0.5, 2, 3)), ("loss=hinge",)]
+    common = (*COMMON, "model.hidden=[16]", "trainer.limit_train_batches=12", "trainer.max_epochs=2")
+    configs = [compose(*common, *more) for more in (*settings, ("loss=hinge", "seed=1"))]
+    stacked([{**config, "cuda_graph": False} for config in configs], tmp_path / "individual")
+    monkeypatch.setattr(chunk, "is_on_device", lambda state: True)
+    stacked(configs, tmp_path / "batched")
+    assert sum(graph.replays for graph in recorded) >= 20
+    for one, other in zip(
+        *(left(tmp_path / name).values() for name in ("batched", "individual")), strict=True
+    ):
+        for name, weight in other["state_dict"].items():
+            torch.testing.assert_close(one["state_dict"][name], weight, rtol=1e-3, atol=1e-3)
 
 
 def test_nothing_waits_for_the_device_within_a_block(

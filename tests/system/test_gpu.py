@@ -25,14 +25,17 @@ from abreast.learner.checkpoint import load
 from abreast.learner.optimizer_needs import backward, needs_closure, needs_graph
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.cuda_graph import CudaGraph
+from abreast.stacking.batched_losses import BatchedLosses, DeviceLosses
 from abreast.stacking.build import Job
 from abreast.stacking.chunk_step import ChunkStep
 from abreast.stacking.device_update import Apply, apply_formulas
 from abreast.stacking.grouping import plan
+from abreast.stacking.losses import LaneByLane, StackedLoss
 from abreast.stacking.run import train_stack
 from abreast.stacking.slab_rules import flags
 from abreast.stacking.update_check import why_not_close
 from abreast.training.run import resume, run
+from stacking.test_batched_losses import ALL, LANES, SWEPT, losses_of, mini_batch
 from stacking.test_slab_update import CASES, IDS, Swept
 from support.helpers import ROOT, allowed, compose, options, same
 from support.recorded_graph import RecordedGraph
@@ -149,6 +152,19 @@ def test_ten_steps_of_an_optimizer_are_those_of_float64(optim: str) -> None:
 @pytest.mark.parametrize("loss", [name for name in options("loss") if name not in REGRESSION])
 def test_ten_steps_of_a_loss_are_those_of_float64(loss: str) -> None:
     check_ten_steps(1e-3, f"loss={loss}", "optim=momentum", "optim.lr=0.01")
+
+
+@pytest.mark.parametrize(("name", "task"), ALL)
+def test_batched_losses_are_those_of_lanes(name: str, task: str) -> None:
+    losses = losses_of(name, SWEPT.get(name, [""] * LANES), task)
+    batch = mini_batch(LANES, task)
+    expected = LaneByLane(losses, 0, {}).gradient(*batch)
+    stacked = StackedLoss([loss.to(DEVICE) for loss in losses], [], on_device=True)
+    gradient, saved = stacked.gradient(*(tensor.to(DEVICE) for tensor in batch))
+    got = gradient.cpu(), stacked.values([saved])[0].cpu()
+    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
+    ((_, part),) = stacked.parts
+    assert not isinstance(part, DeviceLosses) or {type(form) for _, form in part.parts} == {BatchedLosses}
 
 
 def test_the_gpu_trains_what_the_cpu_trains(tmp_path: Path) -> None:

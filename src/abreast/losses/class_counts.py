@@ -112,7 +112,7 @@ class LDAM(nn.Module):
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Raw scores ``[B, C]`` and class indices ``[B]`` -> 0-d mean."""
-        margins = logits.new_full(logits.shape[-1:], self.max_margin)
+        margins = self.max_margin * logits.new_ones(logits.shape[-1:])
         if self.class_counts is not None:
             counts = self.class_counts.to(logits.dtype)
             margins = self.max_margin * (counts.min() / counts) ** 0.25

@@ -25,7 +25,7 @@ from abreast.stacking.metrics import StackMetrics
 from abreast.stacking.optimizer_state import OptimizerSnapshot
 from abreast.stacking.optimizers import OptimizerGroup, optimizer_groups
 from abreast.stacking.parameters import StackedState
-from abreast.stacking.sequential import StackedSequential
+from abreast.stacking.sequential import StackedSequential, is_on_device
 from abreast.stacking.shared_batches import (
     allow_bf16_copies,
     batches_key,
@@ -94,7 +94,8 @@ class Chunk:
                 self.lanes[number].epoch_state = partial(self.epoch_state, number)
         self.normalize = self.learners[0].normalize
         losses = [learner.loss for learner in self.learners]
-        self.loss = StackedLoss(losses, [lane.random for lane in self.lanes])
+        randoms = [lane.random for lane in self.lanes]
+        self.loss = StackedLoss(losses, randoms, on_device=is_on_device(self.state))
         train_metrics = [learner.train_metrics for learner in self.learners]
         self.train_metrics = StackMetrics(losses, train_metrics, mixed=losses[0].mixed)
         self.validations = evaluations(self.lanes, "val")

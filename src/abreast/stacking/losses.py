@@ -1,18 +1,20 @@
 """The lanes' losses of a mini-batch: batched where lanes share a common loss, else lane by lane.
 
-The batched forms are bitwise equal to each lane's loss, in value and gradient. A step needs the gradients at
-once; the values are computed for many steps together.
+On the CPU the batched forms are bitwise equal to each lane's loss, in value and gradient; on other devices
+within rounding. A step needs the gradients at once; the values are computed for many steps together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from abreast.losses import Loss
+from abreast.stacking.batched_losses import DeviceLosses, structure
 from abreast.stacking.cross_entropy import StackedCrossEntropy
 from abreast.stacking.custom_losses import CustomLosses
 from abreast.stacking.random_numbers import LaneRandom, is_custom_module
@@ -117,16 +119,19 @@ class StackedLoss:
     Args:
         losses: The lanes' losses.
         randoms: The lanes' random numbers, which custom losses draw from.
+        on_device: Whether another device than the CPU computes them.
 
     Attributes:
         errors: What the losses of lanes have raised, by lane.
     """
 
-    def __init__(self, losses: Sequence[Loss], randoms: Sequence[LaneRandom]) -> None:
+    def __init__(
+        self, losses: Sequence[Loss], randoms: Sequence[LaneRandom], *, on_device: bool = False
+    ) -> None:
         self.errors: dict[int, Exception] = {}
         self.parts: list[tuple[slice, StackedCriterion]] = []
         start = 0
-        kinds = [_kind(loss) for loss in losses]
+        kinds = [_kind(loss, on_device) for loss in losses]
         while start < len(losses):
             stop = start + 1
             while stop < len(losses) and kinds[stop] == kinds[start]:
@@ -138,10 +143,15 @@ class StackedLoss:
                 part = make(losses[lanes])
             elif text == CUSTOM:
                 part = CustomLosses(losses[lanes], randoms[lanes], start, self.errors)
+            elif on_device and stop - start > 1:
+                part = DeviceLosses(losses[lanes], partial(self._individually, losses[lanes], start))
             else:
                 part = LaneByLane(losses[lanes], start, self.errors)
             self.parts.append((lanes, part))
             start = stop
+
+    def _individually(self, losses: Sequence[Loss], first: int, lanes: slice) -> LaneByLane:
+        return LaneByLane(losses[lanes], first + lanes.start, self.errors)
 
     def gradient(self, scores: Tensor, targets: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The gradient of the scores, and what `values` needs of the step.
@@ -175,15 +185,18 @@ def _mse(losses: Sequence[Loss]) -> StackedCriterion:
     return StackedMSE(losses[0])
 
 
-def _kind(loss: Loss) -> tuple[Callable[[Sequence[Loss]], StackedCriterion] | None, str]:
-    """What batches the loss, or None; and a text that is equal for the losses that it batches together."""
+def _kind(
+    loss: Loss, on_device: bool
+) -> tuple[Callable[[Sequence[Loss]], StackedCriterion] | None, Hashable]:
+    """What batches the loss, or None; and what is equal for the losses that are computed together."""
     criterion = loss.criterion
-    if loss.mixed:
-        return None, CUSTOM if is_custom_module(loss) else ""
-    if loss.scores == "logits" and type(criterion) is nn.CrossEntropyLoss:
+    is_usual = not loss.mixed and loss.scores == "logits"
+    if is_usual and type(criterion) is nn.CrossEntropyLoss:
         is_simple = criterion.weight is None and criterion.label_smoothing == 0 and not loss.ignores
         if is_simple and loss.targets == "index":
             return _cross_entropy, ""
-    if loss.scores == "logits" and type(criterion) is nn.MSELoss and criterion.reduction == "mean":
+    if is_usual and type(criterion) is nn.MSELoss and criterion.reduction == "mean":
         return _mse, loss.targets
-    return None, CUSTOM if is_custom_module(loss) else ""
+    if is_custom_module(loss):
+        return None, CUSTOM
+    return None, structure(loss) if on_device else ""
