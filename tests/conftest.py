@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from support.helpers import allowed, compose
+from support.helpers import allowed, compose, leave_files_to_the_cache
 from support.references import reference  # noqa: F401  a fixture
 from support.sweeps import sweep  # noqa: F401  a fixture
 
@@ -38,6 +38,7 @@ def pytest_configure() -> None:
     """One thread a test process, as the tests run side by side; and Hydra with all its plugins."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what it runs in the background
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    leave_files_to_the_cache()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     torch.set_num_threads(1)  # sums over several threads round differently
     from hydra.core.plugins import Plugins

@@ -20,6 +20,23 @@ from support.references import References
 from support.resuming import TINY
 
 
+def test_a_file_is_on_the_disk_before_it_takes_the_place_of_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a machine that stops in between may leave an empty one."""
+    steps: list[str] = []
+
+    def sync(fd: int) -> None:
+        steps.append(f"{os.fstat(fd).st_size} bytes on the disk, the old one says {path.read_text()}")
+
+    path = tmp_path / "x"
+    path.write_text("old")
+    monkeypatch.setattr(os, "fsync", sync)
+    write_atomically(path, b"newer")
+    assert steps == ["5 bytes on the disk, the old one says old"]
+    assert path.read_text() == "newer"
+
+
 def make_socket(path: Path) -> None:
     before = Path.cwd()
     os.chdir(path.parent)  # a socket's path is short

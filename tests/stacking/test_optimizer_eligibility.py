@@ -19,14 +19,14 @@ from abreast.stacking.build import Job
 from abreast.stacking.grouping import INDIVIDUAL, why_individual
 from abreast.stacking.optimizer_eligibility import why_not_shared
 from abreast.stacking.run import train_stack
-from support.helpers import allowed, compose, options, same
+from support.helpers import allowed, compose, option, options, same
 from support.optimizers import ALONE
 
 Configs = Callable[..., list[dict[str, Any]]]
 Both = Callable[..., list[tuple[Path, Path]]]
 Check = Callable[[Path, Path], None]
 
-NODES = {name: compose(f"optim={name}")["optim"] for name in options("optim")}
+NODES = {name: option("optim", name) for name in options("optim")}
 DRAWING = ("dash", "gravity", "kron", "spam")  # random numbers, and so they are trained individually
 DECLARED = [name for name, node in NODES.items() if node.get("elementwise")]
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from support.command_line import Outcome, environment
-from support.helpers import ROOT, program_environment
+from support.helpers import ROOT, leave_files_to_the_cache, program_environment
 
 SCRIPT = ROOT / "train.py"
 TIMEOUT = 300.0
@@ -123,5 +123,6 @@ def _become(order: dict[str, Any], out: int, err: int) -> None:
 
 
 if __name__ == "__main__":
+    leave_files_to_the_cache()
     exec(sys.argv[1], {"__name__": "__main__"})
     _serve()

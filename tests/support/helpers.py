@@ -43,6 +43,19 @@ def allowed() -> AbstractContextManager[None]:
     return whitelist
 
 
+def leave_files_to_the_cache() -> None:
+    """Let this process's files reach the disk when the system likes.
+
+    A run waits for the disk about eight times, 10 ms each: half of a short test. It is for the day when the
+    power fails, and tests/runs/test_atomic.py proves the order of a file's steps.
+    """
+    os.fsync = _no_wait  # type: ignore[assignment]
+
+
+def _no_wait(fd: Any, /) -> None:
+    """In place of `os.fsync`."""
+
+
 def compose(*overrides: str) -> dict[str, Any]:
     """The configuration that the command line would give, as plain data."""
     return copy.deepcopy(_composed(overrides))
@@ -97,6 +110,21 @@ def options(group: str) -> list[str]:
     found = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
     assert found, f"no options in conf/{group}"
     return found
+
+
+def option(group: str, name: str) -> dict[str, Any]:
+    """What the file of a group's option says, with the options of the group that it is based on.
+
+    It is read without Hydra, which takes a tenth of a second for a configuration: for parameters of tests,
+    which every process of the tests makes anew.
+    """
+    import yaml
+
+    content: dict[str, Any] = yaml.safe_load((CONF / group / f"{name}.yaml").read_text())
+    merged: dict[str, Any] = {}
+    for base in content.pop("defaults", []):
+        merged |= content if base == "_self_" else option(group, base)
+    return merged or content
 
 
 def same(a: Any, b: Any) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from support.helpers import compose, options
+from support.helpers import option, options
 
 ALONE = ("lbfgs", "sam", "sophia")  # not stacked: they take more of a step than its gradient
 # Of the others one each of: shared by lanes, a wrapper, a state of matrices, state in its groups, `by_name`.
@@ -15,9 +15,7 @@ FEW = ("lion", "lookahead", "soap", "prodigy", "any", *ALONE)
 OF_TORCH = [
     name
     for name in options("optim")
-    if compose(f"optim={name}")["optim"]["_target_"].startswith(
-        ("torch.", "schedulefree.", "abreast.optim.Muon")
-    )
+    if option("optim", name)["_target_"].startswith(("torch.", "schedulefree.", "abreast.optim.Muon"))
 ]
 OTHERS = [name for name in options("optim") if name not in OF_TORCH]
 assert {*FEW} <= {*OTHERS, "lbfgs"}

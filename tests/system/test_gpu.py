@@ -37,16 +37,14 @@ from abreast.stacking.update_check import why_not_close
 from abreast.training.run import resume, run
 from stacking.test_batched_losses import ALL, LANES, SWEPT, losses_of, mini_batch
 from stacking.test_slab_update import CASES, IDS, Swept
-from support.helpers import ROOT, allowed, compose, options, same
+from support.helpers import ROOT, allowed, compose, option, options, same
 from support.recorded_graph import RecordedGraph
 
 IS_REHEARSAL = os.environ.get("ABREAST_GPU_TESTS") == "cpu"
 DEVICE = "cpu" if IS_REHEARSAL else "cuda"
 ACCELERATOR = "trainer.accelerator=cpu" if IS_REHEARSAL else "trainer.accelerator=gpu"
 TRAINER = "trainer=cpu" if IS_REHEARSAL else "trainer=gpu"
-REGRESSION = [
-    name for name in options("loss") if compose(f"loss={name}")["loss"].get("tasks") == ["regression"]
-]
+REGRESSION = [name for name in options("loss") if option("loss", name).get("tasks") == ["regression"]]
 # Steps by the sign of a gradient, by products in bfloat16, or by a search along a line: rounding shows more.
 # SOAP turns by eigenvectors, of which some belong to nearly equal values.
 ROUGH = ("adafactor", "lbfgs", "lion", "cautious_lion", "muon", "rprop", "shampoo", "sophia")
