@@ -1,7 +1,9 @@
 """Stand-ins for compiled packages that a bare machine lacks, as far as `gpu.py` needs them.
 
 Abreast imports Pillow wherever it may read a picture, and writes the images of a run's worst predictions by
-it. Of scikit-learn it only reads the digits, whose shape, values and number of classes are made here.
+it. Of scikit-learn it only reads the digits, whose shape, values and number of classes are made here. Of scipy
+it takes at a run's end the accuracy that chance reaches, from the binomial distribution; the table at a
+sweep's end, for which it takes more, says that it cannot be made.
 """
 
 from __future__ import annotations
@@ -54,6 +56,36 @@ def __getattr__(name):
     return getattr(_Missing(), name)
 """
 
+SPECIAL = """
+import itertools
+import math
+
+
+def bdtrc(k, n, p):
+    \"\"\"The chance of more than k successes among n.\"\"\"
+    logs = (
+        math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1)
+        + i * math.log(p) + (n - i) * math.log1p(-p)
+        for i in range(max(0, int(k) + 1), int(n) + 1)
+    )
+    return math.fsum(map(math.exp, logs))
+
+
+def bdtrik(y, n, p):
+    \"\"\"The least number of successes that so large a share of the draws does not exceed.\"\"\"
+    return next(k for k in itertools.count() if 1 - bdtrc(k, n, p) >= y or k >= n)
+
+
+def __getattr__(name):
+    if name.startswith("__"):
+        raise AttributeError(name)
+
+    def missing(*arguments, **options):
+        raise OSError("scipy is not installed")
+
+    return missing
+"""
+
 
 def write(site: Path) -> list[str]:
     """Write a stand-in for each package that this Python lacks, and give their names.
@@ -66,6 +98,11 @@ def write(site: Path) -> list[str]:
         (site / "PIL").mkdir()
         (site / "PIL" / "__init__.py").write_text(PILLOW)
         written.append("Pillow")
+    if find_spec("scipy") is None:
+        (site / "scipy").mkdir()
+        (site / "scipy" / "__init__.py").write_text('"""Stands in for scipy: has only binomials."""\n')
+        (site / "scipy" / "special.py").write_text(SPECIAL)
+        written.append("scipy")
     if find_spec("sklearn") is None:
         data = site / "sklearn" / "datasets" / "data"
         data.mkdir(parents=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import bdtrc, bdtrik
 
 from support.helpers import ROOT
 
@@ -119,7 +121,7 @@ def test_stand_ins_take_the_places_of_missing_packages_alone(
 
     assert scripts.gpu_stand_ins.write(tmp_path) == []
     monkeypatch.setattr(scripts.gpu_stand_ins, "find_spec", lambda name: None)
-    assert scripts.gpu_stand_ins.write(tmp_path) == ["Pillow", "scikit-learn"]
+    assert scripts.gpu_stand_ins.write(tmp_path) == ["Pillow", "scipy", "scikit-learn"]
     inputs, targets = sklearn_digits._read(tmp_path / "sklearn" / "datasets" / "data" / "digits.csv.gz")
     assert inputs.max() <= 16
     assert set(targets.tolist()) == set(range(10))
@@ -132,6 +134,14 @@ def test_stand_ins_take_the_places_of_missing_packages_alone(
         assert (np.asarray(Image.open(file)) == pixels).all()
     with pytest.raises(ImportError, match="Pillow is not installed"):
         pillow["Image"].open("image.png")
+    binomials: dict[str, Any] = {}
+    exec((tmp_path / "scipy" / "special.py").read_text(), binomials)
+    for hits, examples, share in ((0, 5, 0.5), (7, 50, 0.1), (50, 360, 0.1), (5, 5, 0.2)):
+        assert binomials["bdtrc"](hits, examples, share) == pytest.approx(bdtrc(hits, examples, share))
+        quantile = math.ceil(bdtrik(0.995, examples, share))
+        assert binomials["bdtrik"](0.995, examples, share) == quantile
+    with pytest.raises(OSError, match="scipy is not installed"):  # which the end of a sweep tells
+        binomials["__getattr__"]("stdtrit")(3, 0.9)
 
 
 def test_the_goals_are_compared_with_what_was_measured(scripts: Any) -> None:
