@@ -1,9 +1,9 @@
 """Stand-ins for compiled packages that a bare machine lacks, as far as `gpu.py` needs them.
 
 Abreast imports Pillow wherever it may read a picture, and writes the images of a run's worst predictions by
-it. Of scikit-learn it only reads the digits, whose shape, values and number of classes are made here. Of scipy
-it takes at a run's end the accuracy that chance reaches, from the binomial distribution; the table at a
-sweep's end, for which it takes more, says that it cannot be made.
+it. Of scikit-learn it only reads the digits, whose shape, values and number of classes are made here. Of
+scipy it takes at a run's end the accuracy that chance reaches, from the binomial distribution; the table at
+a sweep's end, for which it takes more, says that it cannot be made.
 """
 
 from __future__ import annotations

@@ -18,6 +18,16 @@ def _place(active, values, stride, size: tl.constexpr):
 
 
 @triton.jit
+def _decayed(weight, grad, weight_decay, lane, at, mask, has_decay: tl.constexpr):
+    """Weight, and gradient with the weight decay that is added to it."""
+    w = tl.load(weight + at, mask)
+    g = tl.load(grad + at, mask)
+    if has_decay:
+        g += w * tl.load(weight_decay + lane)
+    return w, g
+
+
+@triton.jit
 def sgd(
     weight, grad, momentum_buffer, momentum, weight_decay, minus_lr, new,
     active, values, stride, has_momentum: tl.constexpr, is_nesterov: tl.constexpr,
@@ -25,10 +35,7 @@ def sgd(
 ):  # fmt: skip
     """SGD, with or without momentum."""
     lane, at, mask = _place(active, values, stride, size)
-    w = tl.load(weight + at, mask)
-    g = tl.load(grad + at, mask)
-    if has_decay:
-        g += w * tl.load(weight_decay + lane)
+    w, g = _decayed(weight, grad, weight_decay, lane, at, mask, has_decay)
     if has_momentum:
         kept = tl.load(momentum + lane)
         buffer = kept * tl.load(momentum_buffer + at, mask) + g * tl.load(new + lane)
@@ -103,10 +110,7 @@ def rmsprop(
 ):  # fmt: skip
     """RMSprop, centered or not, with or without momentum."""
     lane, at, mask = _place(active, values, stride, size)
-    w = tl.load(weight + at, mask)
-    g = tl.load(grad + at, mask)
-    if has_decay:
-        g += w * tl.load(weight_decay + lane)
+    w, g = _decayed(weight, grad, weight_decay, lane, at, mask, has_decay)
     share = tl.load(new + lane)
     square = tl.load(square_avg + at, mask) * tl.load(alpha + lane) + g * g * share
     tl.store(square_avg + at, square, mask)
@@ -129,10 +133,7 @@ def adagrad(
 ):  # fmt: skip
     """Adagrad."""
     lane, at, mask = _place(active, values, stride, size)
-    w = tl.load(weight + at, mask)
-    g = tl.load(grad + at, mask)
-    if has_decay:
-        g += w * tl.load(weight_decay + lane)
+    w, g = _decayed(weight, grad, weight_decay, lane, at, mask, has_decay)
     total = tl.load(sum + at, mask) + g * g
     tl.store(sum + at, total, mask)
     tl.store(weight + at, w + tl.load(minus_lr + lane) * g / (tl.sqrt(total) + tl.load(eps + lane)), mask)
