@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import argparse
 import ast
-import itertools
 import re
 import sys
 import textwrap
 from pathlib import Path
+
+from abreast.report.option_text import comment_of, first_sentence
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -53,21 +54,15 @@ def options_page() -> str:
         files = sorted((ROOT / "conf" / group).glob("*.yaml"))
         assert files, f"conf/{group} holds no option"
         parts += [f"\n## {group}\n\n{usage}.\n\n| option | |\n|---|---|\n"]
-        parts += [f"| `{path.stem}` | {first_sentence(path)} |\n" for path in files]
+        parts += [f"| `{path.stem}` | {description(path)} |\n" for path in files]
     return "".join(parts)
 
 
-def first_sentence(path: Path) -> str:
-    """The first sentence of the comment at the head of an option's file."""
-    lines = [line for line in path.read_text().splitlines() if not line.startswith("# @package")]
-    head = " ".join(
-        line[2:].strip()
-        for line in itertools.takewhile(lambda line: line.startswith("# "), lines)
-        if not line.startswith("#   ")  # a command
-    )
-    sentence = re.match(r"(.+?(?<! al)\.)(?= [A-Z]|$)", head)
-    assert head, f"{path}: no comment says what it is"
-    return (sentence.group(1) if sentence else head).replace("|", "\\|")
+def description(path: Path) -> str:
+    """The first sentence of the comment at the head of an option's file, for a table."""
+    text = first_sentence(comment_of(path))
+    assert text, f"{path}: no comment says what it is"
+    return text.replace("|", "\\|")
 
 
 def ladder() -> tuple[set[str], ...]:

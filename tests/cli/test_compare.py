@@ -52,6 +52,19 @@ def test_the_table(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "0.93" in out
 
 
+def test_no_number_is_broken_where_a_table_is_too_wide(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    paths = [str(runs / "one"), *(str(runs / "swept" / name) for name in ("adam0", "adam1", "sgd0"))]
+    main(paths)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(len(line) for line in lines if str(runs) not in line) <= 30
+    at = lines.index("test/accuracy")
+    assert lines[at + 1 : at + 3] == ["  A 0.91  B 0.95  C 0.96", "  D 0.93"]
+    assert not any("_target_" in line for line in lines)  # the option says it
+
+
 def test_mistakes(runs: Path) -> None:
     with pytest.raises(RunError, match="at least two runs"):
         main([str(runs / "one")])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from abreast.cli.ls import main
 from abreast.errors import RunError
+from abreast.runs.tags import write_tags
 
 
 def listed(folder: Path, capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
@@ -54,6 +56,13 @@ def test_what_is_broken_is_listed_too(runs: Path, capsys: pytest.CaptureFixture[
     rows = listed(runs, capsys)
     assert [row["runs"] for row in rows if row["kind"] == "run"] == [{"unreadable": 1}]
     assert len(rows) == 2
+
+
+def test_a_tag_leaves_the_order(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = listed(runs, capsys)[0]["changed"]
+    write_tags(runs / "one", ["good"])
+    os.utime(runs / "one", (2e9, 2e9))
+    assert listed(runs, capsys)[0]["changed"] == before
 
 
 def test_nothing_to_list(tmp_path: Path) -> None:

@@ -163,6 +163,7 @@ def test_commands_are_handed_their_arguments(tmp_path: Path, command: str) -> No
     stand_in = "def main(argv):\n    print(argv)\n    return 3\n"
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "config.yaml").write_text("seed: 0\n")
+    (tmp_path / "y").touch()
     outcome = run_all([(tmp_path, [command, "x", "y"])], **{f"cli.{command}": stand_in})[0]
     assert (outcome.code, outcome.out) == (3, "['x', 'y']\n")
 

@@ -70,6 +70,17 @@ def test_a_group(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(found.values())
 
 
+@pytest.mark.parametrize("width", [80, 40])
+def test_a_group_says_what_each_option_is_in_every_width(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    out = said(capsys, "loss")
+    assert max(len(line.rstrip()) for line in out.splitlines()) <= width
+    assert "Hinge embedding: mean_j of d_j for the class and of max(0," in " ".join(out.split())
+    assert "train.py" not in said(capsys, "study")  # commands are no description
+
+
 def test_an_option_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "loss").mkdir()
     (tmp_path / "loss" / "mine.yaml").write_text("# Mine: half.\nscale: 0.5\n")

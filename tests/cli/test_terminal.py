@@ -20,7 +20,8 @@ def test_a_sweep_in_40_columns(tmp_path: Path) -> None:
         40,
     )
     assert shown.code == 0, shown.raw
-    lines = [line for line in shown.lines if not line.startswith("Training 4 of 4 jobs")]  # of the log
+    lines = shown.lines
+    assert "Training 4 of 4 jobs side by side, in" in lines  # of the log
     assert max(map(len, lines)) <= 40
     assert any(line.startswith("epoch 2/2  0 s left") for line in lines)
     assert "best val/accuracy" in lines
@@ -39,6 +40,16 @@ def test_a_run_in_80_columns_shows_accuracy_first_and_keeps_its_bar(tmp_path: Pa
     assert all(line.count("━") + line.count("╸") + line.count("╺") >= 8 for line in bars)
     assert all(line.index("val/accuracy") < line.index("train/accuracy") for line in bars)
     assert max(map(len, bars)) <= 80
+
+
+def test_help_and_a_mistake_are_broken_between_words(tmp_path: Path) -> None:
+    for arguments, words in (
+        (["--help"], "generalized_cross_entropy, hinge,"),
+        (["loss=hing"], "Did you mean"),
+    ):
+        shown = run_in_terminal([*TRAIN[:2], *arguments], tmp_path, 40)
+        assert max(map(len, shown.lines)) <= 40
+        assert words in " ".join(map(str.strip, shown.lines))
 
 
 def test_no_escape_codes_on_demand(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
+from abreast.errors import DataError
 from abreast.runs.directory import RunDirectory
 from abreast.runtime import module_path
 
@@ -44,6 +45,9 @@ def parse(command: str, argv: Sequence[str] | None) -> Namespace:
         args = parser.parse_intermixed_args(argv)
     module_path.leave_out_working_directory(args.trust)
     RunDirectory(args.run).read_config()
+    for path in args.files if command == "predict" else ():
+        if not path.exists():
+            raise DataError(f"{path}: no such file")
     return args
 
 

@@ -11,6 +11,7 @@ from abreast.config.commands import COMMANDS, TRAINING
 from abreast.config.identity import leaves
 from abreast.config.options import MAIN, conf_dir, groups, load, option, top_level
 from abreast.config.schema import LoaderKeys, ScheduleKeys, defaults
+from abreast.runtime.wrapping import fitted
 
 SHARED_KEYS = {"data": LoaderKeys, "schedule": ScheduleKeys}  # of all options of a group
 SHELLS = ("bash", "zsh", "fish")
@@ -53,7 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command `abreast completion`."""
     lines = "; ".join(f"{shell}: put {line}" for shell, line in INSTALLED_BY.items())
     parser = ArgumentParser("abreast completion", description="Tab completion.", epilog=lines)
-    parser.add_argument("shell", nargs="?", choices=SHELLS, help="print its script")
+    parser.add_argument(
+        "shell", nargs="?", choices=SHELLS, metavar="SHELL", help="bash, zsh or fish: print its script"
+    )
     parser.add_argument("--words", metavar="LINE", help="print what may stand at the line's end")
     args = parser.parse_args(argv)
     if args.words is not None:
@@ -63,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         print(SCRIPTS[args.shell], end="")
         if sys.stdout.isatty():
-            print(f"# To install it, put {INSTALLED_BY[args.shell]}", file=sys.stderr)
+            print(fitted(f"# To install it, put {INSTALLED_BY[args.shell]}", sys.stderr), file=sys.stderr)
     return 0
 
 

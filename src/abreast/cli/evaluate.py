@@ -18,6 +18,8 @@ from abreast.runs.atomic import write_atomically
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.printable import printable
 
+NARROW = 60  # columns, below which a title is short
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command `abreast evaluate`."""
@@ -58,11 +60,13 @@ def _number(value: object) -> str:
 
 
 def _print(metrics: dict[str, float], before: Json) -> None:
+    console = Console()
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("metric")
-    table.add_column("value", justify="right")
+    table.add_column("metric", overflow="fold")
+    table.add_column("value", justify="right", no_wrap=True)
     if before:
-        table.add_column("in result.json", justify="right")
+        title = "in result.json" if console.width >= NARROW else "result.json"
+        table.add_column(title, justify="right", no_wrap=True)
     for name, value in metrics.items():
         table.add_row(Text(printable(name)), f"{value:.7g}", *([_number(before.get(name))] if before else []))
-    Console().print(table)
+    console.print(table)

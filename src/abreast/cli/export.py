@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from abreast.inference.load import rebuild, reopened
 from abreast.runs.atomic import write_atomically
 from abreast.runs.links import check_output_folder
 from abreast.runtime.printable import printable
+from abreast.runtime.wrapping import fitted
 
 T = TypeVar("T")
 
@@ -41,8 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for form in args.format or FORMATS:
         write, file = WRITERS[form]
         difference = _write(folder / file, partial(write, network, inputs))
-        name = printable(str(folder / file))
-        print(f"{name}: checked on {len(inputs)} test examples, largest difference {difference:.2g}")
+        checked = f"checked on {len(inputs)} test examples, largest difference {difference:.2g}"
+        print(fitted(f"{printable(str(folder / file))}: {checked}", sys.stdout))
     return 0
 
 

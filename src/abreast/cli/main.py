@@ -17,6 +17,7 @@ from abreast.errors import AbreastError, disk_error
 from abreast.runtime import garbage, module_path
 from abreast.runtime.output import all_is_read, guarded_output
 from abreast.runtime.printable import printable
+from abreast.runtime.wrapping import fitted
 from abreast.training import external_ranks
 
 OPEN_RUNS = ("evaluate", "predict", "export")  # commands that build a run's network
@@ -37,7 +38,7 @@ def _main(command: Sequence[str]) -> int:
     try:
         Path.cwd()
     except OSError as error:
-        print(f"The working directory: {error.strerror}. It was removed: change to another", file=sys.stderr)
+        _say(f"The working directory: {error.strerror}. It was removed: change to another")
         return AbreastError.exit_code
     arguments = [*command, *sys.argv[1:]]
     garbage.freeze_at_exit()
@@ -80,14 +81,18 @@ def _reported(command: Callable[[], int | None]) -> int:
         code = int(command() or 0)
         return code if all_is_read() else code or UNREAD
     except AbreastError as error:
-        print(printable(str(error), keep="\n\t"), file=sys.stderr)
+        _say(printable(str(error), keep="\n\t"))
         return error.exit_code
     except OSError as error:
         full = disk_error(error, None)
         if full is None:
             raise
-        print(f"{printable(str(full))}, or choose another directory", file=sys.stderr)
+        _say(f"{printable(str(full))}, or choose another directory")
         return full.exit_code
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return INTERRUPTED
+
+
+def _say(message: str) -> None:
+    print(fitted(message, sys.stderr), file=sys.stderr)

@@ -21,6 +21,7 @@ from abreast.runtime.printable import printable
 
 MOST_GROUPS = 4
 MOST_VALUES = 5
+NARROW = 60  # columns, below which the parts are lines instead of a table
 Seconds = tuple[float, float]
 
 
@@ -30,7 +31,7 @@ def print_plan(planned: Planned, estimate: Estimate, console: Console) -> None:
         console.print(Text(printable(line)))
     if estimate.parts:
         console.print()
-        console.print(_table(estimate, is_run=planned.run is not None))
+        _print_table(estimate, console, is_run=planned.run is not None)
         console.print()
         for title, line in (("Time", _time(estimate)), ("Disk", _disk(planned, estimate))):
             console.print(Text(f"{title}  ", style="bold").append(printable(line), style="not bold"))
@@ -71,34 +72,44 @@ def _values(key: str, values: Sequence[str]) -> str:
     )
 
 
-def _table(estimate: Estimate, *, is_run: bool) -> Table:
+def _print_table(estimate: Estimate, console: Console, *, is_run: bool) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("trained", overflow="fold")
     for title in ("runs", "epochs", "time"):
         table.add_column(title, justify="right", no_wrap=True)
     for parts in _rows(estimate.parts):
-        part = parts[0]
-        name = f"{part.batch}: " if part.batch else ""
-        if is_run:
-            name = "the run"
-        elif part.reason is None:
-            name += _stacks(parts)
-        else:
-            name += "individually"
-        unknown = f"time unknown: {part.note}" if part.cost is None else ""
-        lines = [
-            Text(printable(line), style="dim")
-            for line in ("" if is_run else part.reason, _groups(parts), _halving(part, estimate), unknown)
-            if line
-        ]
+        name = Text(printable(_name(parts, is_run=is_run)))
+        details = Text("\n".join(map(printable, _details(parts, estimate, is_run=is_run))), style="dim")
+        described = Group(name, *([Padding(details, (0, 0, 0, 2))] if details else []))
+        runs = sum(len(other.runs) for other in parts)
+        epochs = f"{parts[0].epochs:g}" if math.isfinite(parts[0].epochs) else ""
         seconds = estimate.seconds(parts)
-        table.add_row(
-            Group(Text(printable(name)), *(Padding(line, (0, 0, 0, 2)) for line in lines)),
-            f"{sum(len(other.runs) for other in parts):,}",
-            f"{part.epochs:g}" if math.isfinite(part.epochs) else "",
-            "" if seconds is None else format_range(seconds),
+        time = "" if seconds is None else format_range(seconds)
+        if console.width >= NARROW:
+            table.add_row(described, f"{runs:,}", epochs, time)
+            continue
+        facts = [format_count(runs, "run"), f"{epochs} epochs" if epochs else "", time]
+        console.print(
+            Text(f"{', '.join(filter(None, facts))}:", style="bold"), Padding(described, (0, 0, 0, 2))
         )
-    return table
+    if table.rows:
+        console.print(table)
+
+
+def _name(parts: Sequence[Part], *, is_run: bool) -> str:
+    """How runs are trained."""
+    if is_run:
+        return "the run"
+    batch = f"{parts[0].batch}: " if parts[0].batch else ""
+    return batch + (_stacks(parts) if parts[0].reason is None else "individually")
+
+
+def _details(parts: Sequence[Part], estimate: Estimate, *, is_run: bool) -> list[str]:
+    """Why the runs are trained so, what they are, and what limits their cost."""
+    part = parts[0]
+    unknown = f"time unknown: {part.note}" if part.cost is None else ""
+    reason = "" if is_run else part.reason
+    return [line for line in (reason, *_groups(parts), _halving(part, estimate), unknown) if line]
 
 
 def _stacks(parts: Sequence[Part]) -> str:
@@ -129,15 +140,15 @@ def _rows(parts: Sequence[Part]) -> list[list[Part]]:
     return list(rows.values())
 
 
-def _groups(parts: Sequence[Part]) -> str:
+def _groups(parts: Sequence[Part]) -> list[str]:
     """The settings of the runs and how many have each, if they differ."""
     runs = Counter(run.group for part in parts for run in part.runs)
     if len(runs) < 2 or not parts[0].are_settings_known:
-        return ""
+        return []
     if len(runs) <= MOST_GROUPS:
-        return ", ".join(f"{group} ({count})" for group, count in runs.items())
+        return [f"{group} ({count})" for group, count in runs.items()]
     least, most = min(runs.values()), max(runs.values())
-    return f"{len(runs):,} groups of {f'{least} to {most}' if least < most else most}"
+    return [f"{len(runs):,} groups of {f'{least} to {most}' if least < most else most}"]
 
 
 def _time(estimate: Estimate) -> str:

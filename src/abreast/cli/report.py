@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 from rich.console import Console
-from rich.text import Text
 
 from abreast.errors import ConfigError
 from abreast.metrics.margin import read_margin
@@ -21,6 +20,7 @@ from abreast.report.terminal import print_analysis
 from abreast.report.watch import watch
 from abreast.report.write import write_report
 from abreast.runtime.printable import printable
+from abreast.runtime.wrapping import fitted
 
 
 def arguments(argv: Sequence[str] | None) -> Namespace:
@@ -113,6 +113,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     print_analysis(report.analysis, console)
     drawn = sum(file.suffix in (".png", ".svg", ".pdf") for file in report.files)
     more = f", and {drawn} figures in {report.page.parent / 'figures'}" if drawn else ""
-    line = f"\n{report.page}  (with runs.csv, summary.csv, table.md and table.tex beside it{more})"
-    console.print(Text(printable(line.strip("\n"))), soft_wrap=True)
+    line = f"{report.page} (with runs.csv, summary.csv, table.md and table.tex beside it{more})"
+    print(fitted(printable(line), sys.stdout))
     return 0

@@ -11,6 +11,7 @@ from pathlib import Path
 from abreast.errors import RunError
 from abreast.report.removal import plan_removal, remove
 from abreast.runtime.printable import printable
+from abreast.runtime.wrapping import fitted
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,9 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     plans = plan_removal(args.directories)
     for plan in plans:
-        print(printable(plan.text), file=sys.stderr)
+        print(fitted(printable(plan.text), sys.stderr), file=sys.stderr)
         if plan.consequence:
-            print(printable(f"  {plan.consequence}"), file=sys.stderr)
+            print(fitted(printable(f"  {plan.consequence}"), sys.stderr), file=sys.stderr)
     needed = [plan for plan in plans if plan.part_of_kind in ("study", "decision")]
     if needed and not args.force:
         raise RunError(

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -27,6 +28,7 @@ from abreast.runs.tags import read_tags
 from abreast.runtime.printable import printable
 
 STAGES = ("train", "val", "test")
+DESCRIPTION = 36  # columns: with fewer beside the names, descriptions begin on a line of their own
 _NONE = object()
 
 
@@ -174,10 +176,15 @@ def _show_group(group: str, folders: Sequence[Path], console: Console, *, as_jso
     if as_json:
         print(json.dumps(first, indent=1))
         return 0
+    names = [f"{group}={name}" for name in first]
+    if console.width - max(map(len, names)) < DESCRIPTION:
+        for name, line in zip(names, first.values(), strict=True):
+            console.print(Text(printable(name), style="bold"), Padding(Text(printable(line)), (0, 0, 0, 2)))
+        return 0
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for name, line in first.items():
-        table.add_row(Text(printable(f"{group}={name}"), style="bold"), Text(printable(line)))
+    for name, line in zip(names, first.values(), strict=True):
+        table.add_row(Text(printable(name), style="bold"), Text(printable(line)))
     console.print(table)
     return 0

@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 from argparse import Namespace
+from contextlib import nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from abreast.cli.hydra_flags import FOR_HYDRA, modules_in, parse
 from abreast.cli.task import FULL_ERROR, task
 from abreast.errors import AbreastError, ConfigError, disk_error
 from abreast.runtime.environment import environment_variables
+from abreast.runtime.wrapping import fitted_output
 
 if TYPE_CHECKING:
     from abreast.study.decide.decision import Decision
@@ -83,7 +85,8 @@ def run_command(arguments: Namespace) -> Exception | None:
     try:
         with environment_variables({FULL_ERROR: "1"}), warnings.catch_warnings():
             warnings.filterwarnings("error", message=UNAVAILABLE)
-            run()  # Hydra raises, and prints nothing
+            with fitted_output() if arguments.help else nullcontext():
+                run()  # Hydra raises, and prints nothing
     except Stop as stop:
         error, overrides = stop.error, stop.overrides
     except Exception as caught:

@@ -162,8 +162,12 @@ def _metrics() -> Iterator[str]:
 
 
 def _changed(path: Path) -> float:
+    """When training last wrote there: a tag or an exported file, which came later, does not count."""
     times = []
-    for name in ("", *MARKERS):
+    for name in MARKERS:
         with suppress(OSError):
             times.append((path / name).stat().st_mtime)
+    if not times:
+        with suppress(OSError):
+            times.append(path.stat().st_mtime)
     return max(times, default=0.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from abreast.config.identity import Scalar, leaves
 from abreast.config.options import groups, option
 from abreast.errors import ConfigError
 from abreast.suggestions import did_you_mean, listed
+
+SENTENCE = re.compile(r".+?(?<! al)\.(?= [A-Z]|$)")
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,8 @@ class OptionText:
 
     @property
     def first_sentence(self) -> str:
-        """The comment's first sentence, or its first clause if it ends in a colon."""
-        return re.split(r"(?<=[.:]) ", " ".join(self.comment), maxsplit=1)[0]
+        """The comment's first sentence."""
+        return first_sentence(self.comment)
 
 
 def option_text(group: str, name: str, folders: Sequence[Path]) -> OptionText:
@@ -80,12 +82,23 @@ def options_of(group: str, folders: Sequence[Path]) -> list[str]:
 
 
 def comment_of(file: Path) -> tuple[str, ...]:
-    """The lines of a YAML file's head comment, without Hydra's directives."""
+    """The lines of a YAML file's head comment, indented as there, without Hydra's directives."""
     lines = []
     for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
         if not line.startswith("#"):
             break
-        text = line.lstrip("#").strip()
+        text = line.lstrip("#").removeprefix(" ").rstrip()
         if not text.startswith("@package"):
             lines.append(text)
     return tuple(lines)
+
+
+def first_sentence(comment: Iterable[str]) -> str:
+    """The first sentence of a comment's lines, of which the indented ones are commands.
+
+    >>> first_sentence(["Hinge of Weston et al. 1999,", "by torch. And more.", "  train.py loss=hinge"])
+    'Hinge of Weston et al. 1999, by torch.'
+    """
+    text = " ".join(line for line in comment if not line.startswith(" "))
+    sentence = SENTENCE.match(text)
+    return sentence.group() if sentence else text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -122,9 +123,10 @@ def _print_group_lines(groups: Sequence[Group], analysis: Analysis, console: Con
             verdict_label(group) if group.summary.n or group.collapsed else "",
         ]
         console.print(Text(printable(group.label)))
-        console.print(Text(f"  {', '.join(filter(None, values))}", style=STYLES.get(group.verdict, "")))
+        lines = [Text(", ".join(filter(None, values)), style=STYLES.get(group.verdict, ""))]
         if comparison and comparison.difference is not None:
-            console.print(Text(f"  difference {format_difference_interval(comparison)}"))
+            lines.append(Text(f"difference {format_difference_interval(comparison)}"))
+        console.print(*(Padding(line, (0, 0, 0, 2)) for line in lines))
     if len(groups) > most:
         console.print(Text(f"… {len(groups) - most} more", style="dim"))
 

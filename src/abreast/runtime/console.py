@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from rich.console import Console
 
@@ -35,10 +35,20 @@ def fitting(parts: Iterable[str], width: int) -> str:
     >>> fitting(["epoch 2/10", "12 s left", "40 of 40 lanes"], 24)
     'epoch 2/10  12 s left'
     """
+    return next(lines_of(parts, width), "")
+
+
+def lines_of(parts: Iterable[str], width: int) -> Iterator[str]:
+    """The parts in lines of that width, at least one in each.
+
+    >>> list(lines_of(["A 0.9", "B 0.8", "C 0.7"], 13))
+    ['A 0.9  B 0.8', 'C 0.7']
+    """
     line = ""
     for part in parts:
-        longer = f"{line}  {part}" if line else part
-        if line and len(longer) > width:
-            break
-        line = longer
-    return line
+        if line and len(line) + 2 + len(part) > width:
+            yield line
+            line = ""
+        line = f"{line}  {part}" if line else part
+    if line:
+        yield line

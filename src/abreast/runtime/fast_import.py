@@ -17,6 +17,7 @@ from importlib.metadata import PackageNotFoundError
 from typing import Any
 
 from abreast.runtime.lazy_dynamo import defer
+from abreast.runtime.notice import notice
 from abreast.runtime.patches import is_on
 
 UNUSED = frozenset({"scipy", "torchvision"})
@@ -66,4 +67,5 @@ def _import_with_stand_in() -> None:
 
 
 if is_on("fast_import"):
-    _import_with_stand_in()
+    with notice("Loading PyTorch and Lightning ..."):
+        _import_with_stand_in()
