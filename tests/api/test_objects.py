@@ -374,6 +374,7 @@ def test_an_error_in_a_networks_forward_shows_where(tmp_path: Path) -> None:
             raise KeyError("a mistake of the network's")
 
     with pytest.raises(ConfigError, match="a mistake of the network's") as caught:
-        abreast.train(*SHORT, model=Broken, data=examples())
+        abreast.train(*SHORT, model=Broken, data=examples(), dir=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
     assert isinstance(caught.value.__cause__, KeyError)
     assert caught.value.__cause__.__traceback__ is not None

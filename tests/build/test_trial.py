@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import torch
 from hydra.utils import execution_whitelist
 
+from abreast.config.types import Config
 from abreast.errors import ConfigError
 from abreast.training.run import run
 from support.helpers import WHITELIST, compose
@@ -24,34 +26,77 @@ class Net(torch.nn.Module):
         self.linear = torch.nn.Linear(*sizes.get(kind, (in_features, out_features)))
         self.norm = torch.nn.BatchNorm1d(in_features)
         self.register_buffer("seen", torch.zeros(()))
+        self.hidden = [torch.nn.Linear(in_features, in_features)]
+        self.mean, self.steps = None, 0
+        self.register_buffer("running", torch.zeros(()), persistent=False)
+        self.table = torch.nn.Embedding(9, out_features, sparse=True)
     def forward(self, inputs):
         self.calls, self.seen = self.calls + 1, self.seen + 1
         rows = inputs.flatten(1)
         if self.kind == "bug":
             return self.nothing(rows)
         scores = self.linear(self.norm(rows) if self.kind == "good" else rows)
-        return {"tuple": (scores,), "flat": scores.sum(0)}.get(self.kind, scores)
+        if self.kind == "list":
+            scores = self.linear(self.hidden[0](rows))
+        if self.kind == "late":
+            self.late = getattr(self, "late", torch.nn.Linear(rows.shape[1], scores.shape[1]))
+            scores = self.late(rows)
+        if self.kind == "remembers":
+            self.mean = rows.mean() if self.mean is None else 0.9 * self.mean + 0.1 * rows.mean()
+            scores = scores * (1 + self.mean.detach())
+        if self.kind == "counts":
+            self.steps += 1
+            scores = scores * self.steps
+        if self.kind == "running":
+            self.running += self.training
+            scores = scores + self.running
+        if self.kind == "sparse":
+            scores = scores + self.table(rows.abs().long().clamp(max=8)).mean(1)
+        if self.kind == "auxiliary" and self.training:
+            return scores, scores
+        if self.kind == "fails in training" and self.training:
+            raise ValueError("no")
+        outputs = {"tuple": (scores,), "flat": scores.sum(0), "dict": {"logits": scores}}
+        outputs |= {"detached": scores.detach(), "whole": scores.long(), "complex": scores + 1j}
+        return outputs.get(self.kind, scores)
 """
 MESSAGES = {
     "in": "cannot compute a batch of shape [2, 20] (RuntimeError: mat1 and mat2 shapes cannot be multiplied",
     "out": "gives shape [2, 7] for a batch of shape [2, 20], but the data need a tensor of shape [2, 10]",
     "tuple": "gives a tuple for a batch",
     "flat": "gives shape [10] for a batch",
+    "dict": "tensor of shape [2, 10]: 10 scores for each example. Let its forward give the logits alone",
+    "auxiliary": "gives a tuple for a batch of shape [2, 20] in training",
+    "fails in training": "cannot compute a batch of shape [2, 20] in training (ValueError: no)",
+    "detached": "gives scores without a gradient",
+    "whole": "gives scores of int64",
+    "complex": "gives scores of complex64",
+    "list": "computes with 2 trainable tensors (of shape [20, 20], [20]) that are not among its parameters",
+    "late": "makes late.bias, late.weight in its forward",
+    "remembers": "gives other scores for the same batch and the same weights after a step",
+    "counts": "gives other scores for the same batch and the same weights after a step",
+    "running": "gives other scores for the same batch and the same weights after a step",
+    "sparse": "torch.optim.Adam: Adam does not support sparse gradients",
     "bug": "cannot compute a batch of shape [2, 20] (AttributeError: 'Net' object has no",
 }
 
 
+@pytest.fixture(scope="module")
+def config() -> Config:
+    return compose(
+        *("data=random", "data.size=60", "data.test_size=20", "trainer=cpu", "logger=none"),
+        *("callbacks=none", "trainer.max_epochs=1"),
+    )
+
+
 @pytest.fixture
-def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+def trained(config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     (tmp_path / "trial_nets.py").write_text(SOURCE)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "trial_nets", raising=False)
 
     def trained(kind: str) -> Path:
-        cfg = compose(
-            *("data=random", "data.size=60", "data.test_size=20", "trainer=cpu", "logger=none"),
-            *("callbacks=none", "trainer.max_epochs=1"),
-        )
+        cfg = copy.deepcopy(config)
         cfg["model"] = {"_target_": "trial_nets.Net", "kind": kind}
         with execution_whitelist([*WHITELIST, "trial_nets.*"]):
             run(cfg, tmp_path / kind)
@@ -65,7 +110,7 @@ def test_one_message_before_training(kind: str, trained: Callable[[str], Path]) 
     with pytest.raises(ConfigError) as error:
         trained(kind)
     text = str(error.value)
-    assert text.startswith("model: trial_nets.Net ")
+    assert text.startswith(("model: trial_nets.Net ", "optim or schedule: "))
     assert MESSAGES[kind] in text
     assert "\n" not in text
 

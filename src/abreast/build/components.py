@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
 from collections.abc import Callable
@@ -104,7 +105,9 @@ class ComponentCache:
     losses: dict[str, Loss] = field(default_factory=dict)
     metrics: dict[str, dict[str, MetricRequest]] = field(default_factory=dict)
     optimizers: dict[str, Callable[[Any], Optimizer]] = field(default_factory=dict)
-    networks: set[str] = field(default_factory=set)  # that have been tried on examples
+    tried: dict[str, list[nn.Parameter]] = field(
+        default_factory=dict
+    )  # what `check_network` gave, by network
 
 
 def build_learner(
@@ -129,10 +132,11 @@ def build_learner(
     """
     cache = cache or ComponentCache()
     net = net or build_net(cfg, data.net_shape, data.out_features)
+    check_norm(net, len(data.train), data.batch_size)
     key = str((cfg["model"], data.net_shape, data.out_features))
-    if key not in cache.networks:
-        check_network(cfg, net, data)
-        cache.networks.add(key)
+    if key not in cache.tried:
+        cache.tried[key] = check_network(cfg, net, data)
+    tried = cache.tried[key]
     if cfg.get("compile"):
         net.compile()  # in place: the names in its state stay
     counts = _class_counts(cfg, data)
@@ -153,7 +157,6 @@ def build_learner(
         cache.optimizers[key] = make("optim", node)
     optimizer = cache.optimizers[key]
     _check_validated(cfg, epochs)
-    check_norm(net, len(data.train), data.batch_size)
     schedule = build_schedule(cfg, total, epochs)
     if cfg.get("ema") is not None:
         optimizer = _averaged(cfg, optimizer, net)
@@ -161,6 +164,8 @@ def build_learner(
         trial = optimizer([*net.parameters()])
         if schedule is not None:
             schedule.make(trial)
+        if tried and not needs_closure(trial):
+            _step(optimizer, tried)
     except AbreastError:
         raise
     except Exception as error:  # packages have their own kinds
@@ -177,6 +182,14 @@ def build_learner(
         total_steps=total,
         log_every=trainer.get("log_every_n_steps") or 50,
     )
+
+
+def _step(make_optimizer: MakeOptimizer, tried: list[nn.Parameter]) -> None:
+    """Take a step with gradients that the optimizer may refuse, on copies of the parameters."""
+    copies = copy.deepcopy(tried)
+    for copied, parameter in zip(copies, tried, strict=True):
+        copied.grad = copy.deepcopy(parameter.grad)
+    make_optimizer(copies).step()
 
 
 def _averaged(cfg: Config, make_optimizer: MakeOptimizer, net: nn.Module) -> MakeOptimizer:

@@ -1,13 +1,14 @@
-"""Whether loss and metrics fit the classes of the data, found before a run has a directory."""
+"""Whether loss, metrics and network fit the data, found before a run has a directory."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
 from abreast.config.run_config import finished_config, run_config
+from abreast.config.targets import is_custom_network
 from abreast.config.types import Config
 from abreast.errors import ConfigError
 from abreast.metrics.requested import nodes
@@ -15,9 +16,17 @@ from abreast.validation.known_data import class_count
 from abreast.validation.preflight import check, trains_here
 from abreast.validation.variants import Checked, Variant
 
+if TYPE_CHECKING:
+    from abreast.data.datamodule import DataModule
+
+
+# The parts of a configuration that a network is tried with, and data of which reading two examples reads all.
+TRIED_WITH = ("model", "data", "loss", "metrics", "optim", "schedule", "ema", "trainer")
+SLOW_DATA = ("abreast.data.images", "abreast.data.torchvision")
+
 
 class FitCheck:
-    """Checks configurations as `check` does, then what depends on the number of classes.
+    """Checks configurations as `check` does, then what depends on the number of classes, and custom networks.
 
     Only a configuration with something that can be wrong there is built, and only data that do not say by
     their name how many classes they have are read, each set once.
@@ -26,7 +35,8 @@ class FitCheck:
     def __init__(self) -> None:
         self._checked: Checked = {}
         self._sizes: dict[str, tuple[int, int]] = {}  # by data: classes and outputs
-        self._problems: dict[str, ConfigError | None] = {}  # by sizes, loss and metrics
+        self._problems: dict[str, ConfigError | None] = {}  # by what was checked
+        self._data: tuple[str, DataModule] | None = None  # the last that a network was tried on
 
     def __call__(self, config: DictConfig, hydra: Any) -> None:
         """Check a run's configuration.
@@ -46,9 +56,37 @@ class FitCheck:
             self.check_plain(finished_config(variant.resolved, variant.choices))
 
     def check_plain(self, plain: Config) -> None:
-        """Check what depends on the number of classes. Raises as above."""
-        if not depends_on_classes(plain):
-            return
+        """Check what depends on the data: the number of classes, and a custom network. Raises as above."""
+        if depends_on_classes(plain):
+            self._check_classes(plain)
+        if is_custom_network(plain["model"]) and plain["data"]["_target_"] not in SLOW_DATA:
+            self._check_network(plain)
+
+    def _check_network(self, plain: Config) -> None:
+        """Try a custom network, with its optimizer, on examples."""
+        from abreast.build.components import build_learner
+        from abreast.build.data import build_data
+        from abreast.build.permissions import Permissions, permitted
+        from abreast.runtime.seeding import seeded
+
+        key, data_key = repr([plain.get(name) for name in TRIED_WITH]), repr(plain["data"])
+        if key not in self._problems:
+            self._problems[key] = None
+            with permitted(Permissions.of_user(plain)), seeded(plain["seed"]):
+                if self._data is None or self._data[0] != data_key:
+                    self._data = (data_key, build_data(plain))
+                try:
+                    build_learner(plain, self._data[1], None)
+                except ConfigError as error:
+                    self._problems[key] = error
+        self._raise_problem(key)
+
+    def _raise_problem(self, key: str) -> None:
+        problem = self._problems[key]
+        if problem is not None:
+            raise problem
+
+    def _check_classes(self, plain: Config) -> None:
         from abreast.build.permissions import Permissions, permitted
 
         with permitted(Permissions.of_user(plain)):
@@ -56,9 +94,7 @@ class FitCheck:
             key = repr((classes, outputs, plain["loss"], plain.get("metrics"), plain["data"].get("augment")))
             if key not in self._problems:
                 self._problems[key] = _problem(plain, classes, outputs)
-        problem = self._problems[key]
-        if problem is not None:
-            raise problem
+        self._raise_problem(key)
 
     def _sizes_of(self, config: Config) -> tuple[int, int]:
         data = config["data"]

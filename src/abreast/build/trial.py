@@ -3,51 +3,180 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from abreast.config.targets import GIVEN_NETWORK, is_custom_network
 from abreast.config.types import Config
 from abreast.data.datamodule import DataModule
 from abreast.errors import ConfigError
 from abreast.learner.normalize import Normalize
 from abreast.runtime.seeding import seeded
+from abreast.suggestions import listed
 
 ROWS = 2
+SHOWN = 4  # shapes in a message
+ROUNDING = 1e-3  # of the scores, at most
 
 
-def check_network(cfg: Config, net: nn.Module, data: DataModule) -> None:
-    """Try a network on the first examples. It stays as it is: a copy is tried, in evaluation mode.
+def check_network(cfg: Config, net: nn.Module, data: DataModule) -> list[nn.Parameter]:
+    """Try a network on the first examples. It stays as it is: a copy is tried.
+
+    The copy evaluates them; one that is not of `abreast.models` also computes gradients, and evaluates them
+    again with the weights and buffers that it had before.
 
     Args:
         cfg: The run's configuration.
         net: The network, on the CPU. One with parameters that its first batch makes is not tried.
         data: The run's data.
 
+    Returns:
+        The copy's parameters with their gradients, where an optimizer may refuse them: some are sparse, or
+        not float32. Else none.
+
     Raises:
-        ConfigError: It does not take the examples, or gives something else than `[B, out_features]`.
+        ConfigError: It does not take the examples, gives something else than `[B, out_features]`, cannot be
+            trained, or computes with what a checkpoint does not hold.
     """
     if any(map(is_lazy, net.parameters())):
-        return
-    target, inputs = cfg["model"]["_target_"], data.train.inputs[:ROWS].cpu()
+        return []
     try:
-        trial = copy.deepcopy(net).eval()
+        copied = copy.deepcopy(net)
     except Exception:  # a network that cannot be copied shows at its first step what it takes
-        return
-    try:
-        with seeded(cfg["seed"]), torch.no_grad():
-            scores = trial(Normalize(data.mean, data.std, data.projection)(inputs))
-    except Exception as error:
-        reason = (str(error).strip().splitlines() or [""])[0]
-        raise ConfigError(
-            f"model: {target} cannot compute a batch of shape {list(inputs.shape)} "
-            f"({type(error).__name__}: {reason}). HYDRA_FULL_ERROR=1 shows where"
-        ) from error
-    expected = [len(inputs), data.out_features]
-    if not isinstance(scores, Tensor) or list(scores.shape) != expected:
+        return []
+    trial = _Trial(cfg, copied, data)
+    return trial.trained() if is_custom_network(cfg["model"]) else trial.evaluated()
+
+
+class _Trial:
+    """A copy of a network that may be changed, and the examples that it is tried on."""
+
+    def __init__(self, cfg: Config, net: nn.Module, data: DataModule) -> None:
+        self.net, self.seed = net, cfg["seed"]
+        target = cfg["model"]["_target_"]
+        self.name = type(net).__name__ if target == GIVEN_NETWORK else target
+        normalize, rows = Normalize(data.mean, data.std, data.projection), data.train.inputs
+        self.inputs = normalize(rows[:ROWS].cpu())
+        others = rows[ROWS : 2 * ROWS].cpu()  # which leave another state, if the network keeps one
+        self.others = normalize(others) if len(others) == ROWS else self.inputs
+        self.expected = [len(self.inputs), data.out_features]
+        self.modes = {module: module.training for module in net.modules()}
+
+    def evaluated(self) -> list[nn.Parameter]:
+        """Try the evaluation alone."""
+        self._evaluate()
+        return []
+
+    def trained(self) -> list[nn.Parameter]:
+        """Try evaluation and training."""
+        state = copy.deepcopy(self.net.state_dict())
+        scores = self._evaluate()
+        self._back_propagate()
+        added = [*(self.net.state_dict().keys() - state.keys())]
+        if added:
+            raise self._error(
+                f"makes {listed(sorted(added))} in its forward, too late for the optimizer: make them in "
+                "its __init__, or use a lazy layer (torch.nn.LazyLinear)"
+            )
+        parameters = [*self.net.parameters()]
+        self._check_state(scores, state)
+        return [] if all(map(_is_usual, parameters)) else parameters
+
+    def _check_state(self, scores: Tensor, state: dict[str, Any]) -> None:
+        """Evaluate once more with the weights and buffers of the first time."""
+        self.net.load_state_dict(state)
+        again = self._evaluate()
+        size = float(scores.abs().max())
+        if not torch.allclose(scores, again, rtol=ROUNDING, atol=ROUNDING * size, equal_nan=True):
+            raise self._error(
+                "gives other scores for the same batch and the same weights after a step: it keeps a state "
+                "that is not in its state_dict, and that no checkpoint holds. Keep it in a persistent buffer "
+                "(self.register_buffer), or start it anew in each forward"
+            )
+
+    def _evaluate(self) -> Tensor:
+        self.net.eval()
+        with torch.no_grad():
+            scores = self._scores(self.inputs, "")
+        for module, mode in self.modes.items():
+            module.training = mode
+        return scores.clone()
+
+    def _back_propagate(self) -> None:
+        with torch.enable_grad():
+            scores = self._scores(self.others, " in training")
+        if not scores.dtype.is_floating_point:
+            raise self._error(
+                f"gives scores of {str(scores.dtype).removeprefix('torch.')}, and losses need float32"
+            )
+        if any(parameter.requires_grad for parameter in self.net.parameters()):
+            if not scores.requires_grad:
+                raise self._error("gives scores without a gradient: something in its forward detaches them")
+            known = {id(parameter) for parameter in self.net.parameters()}
+            unknown = [leaf for leaf in _leaves(scores) if id(leaf) not in known]
+            if unknown:
+                shapes = listed(str(list(leaf.shape)) for leaf in unknown[:SHOWN])
+                raise self._error(
+                    f"computes with {len(unknown)} trainable tensors (of shape {shapes}"
+                    f"{', ...' * (len(unknown) > SHOWN)}) that are not among its parameters: "
+                    "they would be neither trained nor saved. Keep layers in torch.nn.ModuleList or "
+                    "ModuleDict and tensors in torch.nn.Parameter, or freeze them (requires_grad_(False))"
+                )
+            self._tried(" in training", lambda: scores.square().sum().backward())  # type: ignore[no-untyped-call]
+
+    def _scores(self, inputs: Tensor, when: str) -> Tensor:
+        copied = inputs.clone()  # a forward may change its inputs
+        scores = self._tried(when, lambda: self.net(copied))
+        if isinstance(scores, Tensor) and list(scores.shape) == self.expected:
+            return scores
         what = f"shape {list(scores.shape)}" if isinstance(scores, Tensor) else f"a {type(scores).__name__}"
-        raise ConfigError(
-            f"model: {target} gives {what} for a batch of shape {list(inputs.shape)}, but the data need a "
-            f"tensor of shape {expected}: {data.out_features} scores for each example"
+        raise self._error(
+            f"gives {what} for a batch of shape {list(inputs.shape)}{when}, but the data need a "
+            f"tensor of shape {self.expected}: {self.expected[1]} scores for each example{_remedy(scores)}"
         )
+
+    def _tried(self, when: str, compute: Callable[[], object]) -> object:
+        try:
+            with seeded(self.seed):
+                return compute()
+        except Exception as error:
+            reason = (str(error).strip().splitlines() or [""])[0]
+            raise self._error(
+                f"cannot compute a batch of shape {list(self.inputs.shape)}{when} "
+                f"({type(error).__name__}: {reason}). HYDRA_FULL_ERROR=1 shows where"
+            ) from error
+
+    def _error(self, what: str) -> ConfigError:
+        return ConfigError(f"model: {self.name} {what}")
+
+
+def _remedy(output: object) -> str:
+    """How to make one tensor of what a network gives."""
+    if hasattr(output, "logits") or (isinstance(output, dict) and "logits" in output):
+        return ". Let its forward give the logits alone"
+    if isinstance(output, (tuple, list)):
+        return ". Let its forward give one tensor (aux_logits=false for GoogLeNet and Inception)"
+    return ""
+
+
+def _is_usual(parameter: nn.Parameter) -> bool:
+    """Whether every optimizer takes the parameter's gradient."""
+    grad = parameter.grad
+    return grad is None or (grad.layout == torch.strided and grad.dtype == torch.float32)
+
+
+def _leaves(scores: Tensor) -> Iterator[Tensor]:
+    """The tensors that a gradient of the scores would be accumulated in."""
+    open_nodes, seen = [scores.grad_fn], set()
+    while open_nodes:
+        node = open_nodes.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, "variable"):
+            yield node.variable
+        open_nodes += [following for following, _ in node.next_functions]

@@ -20,6 +20,15 @@ def is_custom(name: str) -> bool:
     return name.partition(".")[0] not in _KNOWN
 
 
+GIVEN_NETWORK = "abreast.models.given"  # makes what was given in Python
+
+
+def is_custom_network(model: Mapping[str, Any]) -> bool:
+    """Whether the configuration of a network names none of abreast's own."""
+    target = str(model["_target_"])
+    return target == GIVEN_NETWORK or not target.startswith("abreast.models.")
+
+
 def targets(node: Any) -> Iterator[str]:
     """Every `_target_` in a nest of plain data."""
     if isinstance(node, Mapping):

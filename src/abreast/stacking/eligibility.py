@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from types import BuiltinFunctionType, FunctionType
+from collections.abc import Iterator, Mapping
+from functools import partial
+from itertools import repeat
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import type_before_parametrizations
 
-Settings = dict[str, object]
+Seen = set[tuple[int, int]]  # pairs of objects that have been compared, by identity
 OF_ANY_MODULE = vars(nn.Module()).keys() - {"training"}  # the attributes that torch keeps
 
+SIMPLE = (
+    *(bool, int, float, complex, str, bytes, set, frozenset, type(None), type, ModuleType, CodeType),
+    *(BuiltinFunctionType, np.generic, torch.dtype, torch.device),
+)
 HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 PARAMETER_HOOKS = ("_backward_hooks", "_post_accumulate_grad_hooks")
 
@@ -39,6 +45,8 @@ def why_ineligible(net: nn.Module) -> str | None:
         if isinstance(tensor, nn.Parameter):
             if not tensor.requires_grad:
                 return f"{name} has frozen parameters ({key})"
+            if tensor.dtype not in (torch.float32, torch.float64):
+                return f"{name} has parameters of {str(tensor.dtype).removeprefix('torch.')} ({key})"
             if any(getattr(tensor, hooks, None) for hooks in PARAMETER_HOOKS):
                 return f"{name} has hooks ({key})"
         if not tensor.is_contiguous():
@@ -61,8 +69,13 @@ def _tensors(net: nn.Module) -> Iterator[tuple[str, Tensor]]:
 def is_same_architecture(net: nn.Module, other: nn.Module) -> bool:
     """Whether two networks compute the same function of their inputs, parameters and buffers.
 
-    Compared are classes, names, and the modules' attributes that are numbers, texts or tensors.
+    Compared are classes, names and the modules' attributes: numbers, texts, tensors, functions, and objects
+    that hold such, as a list of modules whose parameters are not the network's.
     """
+    return _is_same(net, other, set())
+
+
+def _is_same(net: nn.Module, other: nn.Module, seen: Seen) -> bool:
     modules = [*net.named_modules(remove_duplicate=False)]
     others = [*other.named_modules(remove_duplicate=False)]
     shapes = [[(key, value.shape) for key, value in _tensors(network)] for network in (net, other)]
@@ -71,41 +84,39 @@ def is_same_architecture(net: nn.Module, other: nn.Module) -> bool:
     return all(
         name == other_name
         and type_before_parametrizations(module) is type_before_parametrizations(other)
-        and _equal(_settings(module), _settings(other))
+        and _equal(_settings(module), _settings(other), seen)
         for (name, module), (other_name, other) in zip(modules, others, strict=True)
     )
 
 
-def _settings(module: nn.Module) -> Settings:
-    return {k: value for k, value in vars(module).items() if k not in OF_ANY_MODULE and _is_plain(value)}
+def _settings(module: nn.Module) -> dict[str, object]:
+    return {key: value for key, value in vars(module).items() if key not in OF_ANY_MODULE}
 
 
-def _is_plain(value: object) -> bool:
-    if isinstance(value, (list, tuple)):
-        return all(map(_is_plain, value))
-    if isinstance(value, dict):
-        return all(map(_is_plain, value.values()))
-    kinds = (bool, int, float, str, Tensor, np.ndarray, np.generic, FunctionType, BuiltinFunctionType)
-    return value is None or isinstance(value, kinds)
-
-
-def _equal(value: object, other: object) -> bool:
+def _equal(value: object, other: object, seen: Seen) -> bool:
+    """Whether two attributes are equal; those that cannot be compared, such as locks, are."""
     if isinstance(value, Tensor):
         return isinstance(other, Tensor) and value.dtype == other.dtype and torch.equal(value, other)
     if isinstance(value, np.ndarray):
         return isinstance(other, np.ndarray) and value.dtype == other.dtype and np.array_equal(value, other)
-    if isinstance(value, FunctionType) and isinstance(other, FunctionType):  # made anew for each network
-        cells = [[cell.cell_contents for cell in f.__closure__ or ()] for f in (value, other)]
-        return value.__code__ == other.__code__ and _equal(
-            [value.__defaults__, *filter(_is_plain, cells[0])],
-            [other.__defaults__, *filter(_is_plain, cells[1])],
-        )
-    if isinstance(value, dict):
-        return (
-            isinstance(other, dict)
-            and value.keys() == other.keys()
-            and all(_equal(value[key], other[key]) for key in value)
-        )
-    if isinstance(value, (list, tuple)):
-        return type(value) is type(other) and len(value) == len(other) and all(map(_equal, value, other))
-    return value == other
+    if isinstance(value, SIMPLE) or type(value) is not type(other):
+        return value == other
+    if isinstance(value, Mapping) and isinstance(other, Mapping):
+        return value.keys() == other.keys() and all(_equal(value[key], other[key], seen) for key in value)
+    if isinstance(value, (list, tuple)) and isinstance(other, (list, tuple)):
+        return len(value) == len(other) and all(map(_equal, value, other, repeat(seen)))
+    if (id(value), id(other)) in seen:  # in a circle
+        return True
+    seen.add((id(value), id(other)))
+    if isinstance(value, nn.Module) and isinstance(other, nn.Module):
+        return _is_same(value, other, seen) and _equal(dict(_tensors(value)), dict(_tensors(other)), seen)
+    return _equal(_parts(value), _parts(other), seen)
+
+
+def _parts(value: object) -> list[object]:
+    """What an object consists of, as far as it can be told."""
+    if isinstance(value, FunctionType):  # made anew for each network
+        return [value.__code__, value.__defaults__, [cell.cell_contents for cell in value.__closure__ or ()]]
+    if isinstance(value, partial):
+        return [value.func, value.args, value.keywords]
+    return [getattr(value, "__dict__", None)]

@@ -11,6 +11,19 @@ from abreast.stacking.parameters import StackedState
 from abreast.stacking.random_numbers import draws
 
 
+class _WithBuffers(nn.Module):
+    """A network, with its buffers after the forward: it may put new tensors in their place."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Scores of a batch, and the buffers by name."""
+        scores: Tensor = self.net(inputs)
+        return scores, dict(self.net.named_buffers())
+
+
 class VmappedNet:
     """The lanes' networks as one function, in training.
 
@@ -20,6 +33,7 @@ class VmappedNet:
 
     def __init__(self, nets: Sequence[nn.Module], state: StackedState) -> None:
         self.base = nets[0]
+        self._with_buffers = _WithBuffers(self.base)
         self.state = state
         # The name in the state of every parameter's place in a module. functional_call's own `tie_weights`
         # sets a place once for every name of a shared module, and restores it to what it had set.
@@ -40,12 +54,15 @@ class VmappedNet:
         """Return scores `[K, B, out]` of normalised inputs `[K, B, *shape]`."""
         state = self.state
 
-        def call(parameters: dict[str, Tensor], buffers: dict[str, Tensor], inputs: Tensor) -> Tensor:
-            places = {place: parameters[name] for place, name in self._names.items()}
-            scores: Tensor = torch.func.functional_call(
-                self.base, (places, buffers), (inputs,), tie_weights=False
+        def call(
+            parameters: dict[str, Tensor], buffers: dict[str, Tensor], inputs: Tensor
+        ) -> tuple[Tensor, dict[str, Tensor]]:
+            places = {f"net.{place}": parameters[name] for place, name in self._names.items()}
+            held = {f"net.{name}": buffer for name, buffer in buffers.items()}
+            result: tuple[Tensor, dict[str, Tensor]] = torch.func.functional_call(
+                self._with_buffers, (places, held), (inputs,), tie_weights=False
             )
-            return scores
+            return result
 
         batched = torch.func.vmap(call, in_dims=(0, 0, 0), randomness="error")
         # vmap changes dense buffers alone in place; the state's lanes may be padded.
@@ -54,9 +71,9 @@ class VmappedNet:
             for name, buffer in state.buffers.items()
         }
         with torch.enable_grad():
-            self._scores = batched(dict(state.parameters), buffers, x)
+            self._scores, buffers = batched(dict(state.parameters), buffers, x)
         for name, buffer in buffers.items():
-            state.buffers[name].copy_(buffer)
+            state.buffers[name].copy_(buffer.detach())
         return self._scores.detach()
 
     def backward(self, grad: Tensor) -> None:
@@ -65,6 +82,23 @@ class VmappedNet:
         del self._scores
         for memory, gradient in zip(self.state.gradients.values(), gradients, strict=True):
             memory.copy_(gradient)
+
+    def _replaces_buffers(self, inputs: Tensor) -> bool:
+        """Whether an evaluation, which calls each lane's network, would take it out of the stack's memory."""
+        before = {module: dict(module._buffers) for module in self.base.modules()}
+        self.base.eval()
+        try:
+            with torch.no_grad():
+                self.base(inputs.clone())
+            return any(
+                module._buffers.get(name) is not buffer
+                for module, buffers in before.items()
+                for name, buffer in buffers.items()
+            )
+        finally:
+            self.base.train()
+            for module, buffers in before.items():
+                module._buffers.update(buffers)
 
     def probe(self, x: Tensor) -> None:
         """Try forward and backward on inputs `[K, B, *shape]`; the buffers are restored.
@@ -79,6 +113,8 @@ class VmappedNet:
                 raise RuntimeError("its forward draws random numbers, which a lane must not share")
             if _values(self.base) != values:
                 raise RuntimeError("its forward changes attributes that are not buffers")
+            if self._replaces_buffers(x[0]):
+                raise RuntimeError("it puts new tensors in the place of its buffers when it evaluates")
         finally:
             for name, buffer in before.items():
                 self.state.buffers[name].copy_(buffer)
