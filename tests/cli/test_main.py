@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -11,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from abreast.cli import main
 from abreast.config import options as catalog
+from abreast.runtime import garbage, module_path
 from support.command_line import ROOT, run_all, run_command
 from support.helpers import options
 
@@ -42,6 +45,23 @@ def test_a_run_gets_plain_values_and_its_directory(tmp_path: Path) -> None:
     assert directory.name.endswith("_digits_mlp_cross_entropy_sgd")
     assert (directory / "train.log").is_file()
     assert (directory / ".hydra" / "config.yaml").is_file()
+
+
+@pytest.mark.parametrize(("arguments", "said"), [(["ls"], "Interrupted.\n"), (["rank", "x"], "")])
+def test_ctrl_c_while_a_command_is_imported(
+    arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(importlib, "import_module", interrupted)
+    monkeypatch.setattr(garbage, "freeze_at_exit", lambda: None)
+    monkeypatch.setattr(module_path, "leave_out_working_directory", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["abreast", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == said
 
 
 def test_the_log_is_bare_in_the_terminal_and_dated_in_the_file(tmp_path: Path) -> None:

@@ -163,6 +163,8 @@ class Counting(Skipping):
 class Averaging(Skipping):
     """A forward that puts a new tensor in the place of a buffer."""
 
+    average: Tensor
+
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__(in_features, out_features)
         self.register_buffer("average", torch.zeros(in_features))

@@ -31,7 +31,11 @@ UNREAD = 1  # who read the output, such as `head`, has seen enough
 def main(command: Sequence[str] = ()) -> NoReturn:
     """Run the command line, with `command` before it. Exit code 2 for a mistake in it, 130 for Ctrl-C."""
     with guarded_output():
-        sys.exit(_main(command))
+        try:
+            code = _main(command)
+        except KeyboardInterrupt:  # while it imports
+            code = _interrupted()
+        sys.exit(code)
 
 
 def _main(command: Sequence[str]) -> int:
@@ -90,8 +94,13 @@ def _reported(command: Callable[[], int | None]) -> int:
         _say(f"{printable(str(full))}, or choose another directory")
         return full.exit_code
     except KeyboardInterrupt:
+        return _interrupted()
+
+
+def _interrupted() -> int:
+    if sys.argv[1:2] != ["rank"]:  # of which the process that started it tells
         print("Interrupted.", file=sys.stderr)
-        return INTERRUPTED
+    return INTERRUPTED
 
 
 def _say(message: str) -> None:

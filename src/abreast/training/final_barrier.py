@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -51,10 +52,13 @@ def wait(world: int, limit: float = LIMIT) -> bool:
         return True
     end = time.monotonic() + limit
     key = f"abreast/final_barrier/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}/{next(_barriers)}"
-    with suppress(RuntimeError):  # the store is gone: so is the process that keeps it
+    address = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    with suppress(RuntimeError, OSError):  # the store is gone: so is the process that keeps it
+        socket.create_connection(
+            address, limit
+        ).close()  # fails at once, where the store tries again and again
         store = dist.TCPStore(  # type: ignore[attr-defined]
-            os.environ["MASTER_ADDR"],
-            int(os.environ["MASTER_PORT"]),
+            *address,
             is_master=False,
             timeout=timedelta(seconds=limit),
         )
