@@ -46,6 +46,10 @@ def test_it_fits_the_terminal(
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= width
     assert "0.9600" in out
+    long = "loss=cross_entropy,optim=adam,seed=0_14e47d5077"
+    (runs / "swept" / "adam0").rename(runs / "swept" / long)
+    main([str(runs / "swept")])
+    assert long in capsys.readouterr().out  # in one piece, to be copied
 
 
 def test_what_is_broken_is_listed_too(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

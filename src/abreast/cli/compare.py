@@ -9,7 +9,6 @@ from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -17,11 +16,10 @@ from abreast.errors import RunError
 from abreast.report.collect import collect
 from abreast.report.run import Run
 from abreast.report.run_diff import Row, differences
-from abreast.runtime.console import lines_of
+from abreast.runtime.console import fits, lines_of
 from abreast.runtime.printable import printable
 
 MOST_RUNS = 8  # columns
-UNLIMITED = 100_000  # columns
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,7 +69,7 @@ def _print(paths: Sequence[Path], runs: Sequence[Run], rows: Sequence[Row]) -> N
         row for row in rows if not (row.key.endswith("._target_") and row.key.partition(".")[0] in options)
     ]
     table = _table(letters, rows)
-    if Measurement.get(console, console.options.update(max_width=UNLIMITED), table).maximum <= console.width:
+    if fits(table, console):
         console.print(table)
     else:
         _print_lines(letters, rows, console)

@@ -15,9 +15,10 @@ from rich.text import Text
 from abreast.errors import RunError
 from abreast.report.formatting import format_count, format_number, metric_title
 from abreast.report.listing import Entry, entries
+from abreast.runtime.console import fits, lines_of
 from abreast.runtime.printable import printable
 
-NARROW = 60  # columns: below, a line of its own for what varies
+NARROW = 60  # columns, below which a table has no dates
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,39 +35,61 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not listed:
         raise RunError(f"{args.folder}: nothing below it has the tag {args.tag}")
     console = Console(highlight=False)
-    console.print(_table(listed, console.width))
+    table = _table(listed, has_dates=console.width >= NARROW)
+    if not fits(table, console):
+        table = _table(listed, has_dates=False)
+    if fits(table, console):
+        console.print(table)
+    else:
+        _print_lines(listed, console)
     return 0
 
 
-def _table(listed: Sequence[Entry], width: int) -> Table:
+def _metric(listed: Sequence[Entry]) -> tuple[str, str]:
+    """The title of the metric that all have, or "", and whether it is the best of several."""
     metrics = {entry.metric for entry in listed if entry.metric}
     common = metric_title(metrics.pop()) if len(metrics) == 1 else ""
-    several = "best " if any(entry.kind != "run" for entry in listed) or not common else ""
-    is_named = all(_names_settings(entry) for entry in listed)
-    has_settings = width >= NARROW and not is_named
+    is_best = any(entry.kind != "run" for entry in listed) or not common
+    return common, "best " if is_best else ""
+
+
+def _table(listed: Sequence[Entry], *, has_dates: bool) -> Table:
+    common, best = _metric(listed)
+    has_settings = not all(_names_settings(entry) for entry in listed)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("", overflow="fold", ratio=3)
+    table.add_column("", no_wrap=True)
     if has_settings:
-        table.add_column("settings", overflow="fold", ratio=3)
-    table.add_column("runs", overflow="fold", ratio=2)
-    table.add_column(f"{several}{common}", justify="right", overflow="fold", min_width=6)
-    if width >= NARROW:
+        table.add_column("settings", no_wrap=True)
+    table.add_column("runs", no_wrap=True)
+    table.add_column(f"{best}{common}", justify="right", no_wrap=True)
+    if has_dates:
         table.add_column("changed", no_wrap=True)
     for entry in listed:
-        name = Text(printable(entry.name)).append(
-            printable("".join(f" #{tag}" for tag in entry.tags)), style="cyan"
-        )
-        settings = printable(entry.settings)
-        if width < NARROW and not is_named:
-            name.append(f"\n{settings}", style="dim")
-        table.add_row(
-            name,
-            *([Text(settings)] if has_settings else []),
-            Text(_runs(entry)),
-            Text(_best(entry, common)),
-            *([time.strftime("%m-%d %H:%M", time.localtime(entry.changed))] if width >= NARROW else []),
-        )
+        settings = [Text(printable(entry.settings))] if has_settings else []
+        changed = [_date(entry)] if has_dates else []
+        table.add_row(_name(entry), *settings, Text(_runs(entry)), Text(_best(entry, common)), *changed)
     return table
+
+
+def _print_lines(listed: Sequence[Entry], console: Console) -> None:
+    """Each name on a line of its own, and what is known below it."""
+    common, best = _metric(listed)
+    for entry in listed:
+        console.print(_name(entry), soft_wrap=True)
+        value = f"{best if entry.kind != 'run' else ''}{common} {_best(entry, common)}".strip()
+        settings = [] if _names_settings(entry) else [printable(entry.settings)]
+        facts = [_runs(entry), *([value] if entry.best is not None else []), *settings, _date(entry)]
+        for line in lines_of(filter(None, facts), console.width - 2):
+            console.print(Text(f"  {line}"), soft_wrap=True)
+
+
+def _name(entry: Entry) -> Text:
+    tags = "".join(f" #{tag}" for tag in entry.tags)
+    return Text(printable(entry.name)).append(printable(tags), style="cyan")
+
+
+def _date(entry: Entry) -> str:
+    return time.strftime("%m-%d %H:%M", time.localtime(entry.changed))
 
 
 def _names_settings(entry: Entry) -> bool:

@@ -7,6 +7,10 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+
+UNLIMITED = 100_000  # columns
 
 
 def console() -> Console:
@@ -27,6 +31,12 @@ def is_live(output: Console) -> bool:
 def is_plain() -> bool:
     """Whether escape codes are not wanted."""
     return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") in ("dumb", "unknown")
+
+
+def fits(table: Table, output: Console) -> bool:
+    """Whether a table has room without breaking a cell."""
+    options = output.options.update(max_width=UNLIMITED)
+    return Measurement.get(output, options, table).maximum <= output.width
 
 
 def fitting(parts: Iterable[str], width: int) -> str:
