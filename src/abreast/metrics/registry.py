@@ -24,7 +24,14 @@ _BY_NAME = {metric.name: metric for metric in METRICS}
 _DECLARED: dict[str, Metric] = {}
 
 
-def declare(name: str, mode: Mode, tasks: tuple[Task, ...] = TASKS, *, title: str | None = None) -> Metric:
+def declare(
+    name: str,
+    mode: Mode,
+    tasks: tuple[Task, ...] = TASKS,
+    *,
+    title: str | None = None,
+    bounds: tuple[float, float] = (-math.inf, math.inf),
+) -> Metric:
     """Make a metric known that only a configuration names, for the rest of this process.
 
     Args:
@@ -32,6 +39,7 @@ def declare(name: str, mode: Mode, tasks: tuple[Task, ...] = TASKS, *, title: st
         mode: Which way is better.
         tasks: Where it is defined.
         title: What readers see; None for its name.
+        bounds: The least and the greatest value that it can have.
 
     Returns:
         The metric; that of the registry if it has one of this name.
@@ -40,10 +48,10 @@ def declare(name: str, mode: Mode, tasks: tuple[Task, ...] = TASKS, *, title: st
     (-inf, 'max')
     """
     if name not in _BY_NAME:
-        worst = -math.inf if mode == "max" else math.inf
+        worst, best = bounds if mode == "max" else bounds[::-1]
         title = title or name
         _DECLARED[name] = Metric(
-            name, tasks, mode, title, title[:17], worst, -worst, -7, on_request=True, is_declared=True
+            name, tasks, mode, title, title[:17], worst, best, -7, on_request=True, is_declared=True
         )
     return _BY_NAME.get(name) or _DECLARED[name]
 

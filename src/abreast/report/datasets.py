@@ -11,6 +11,7 @@ from abreast.report.analysis import DEFAULT_METRICS
 from abreast.report.figures.base import unique_names
 from abreast.report.groups import Analysis, Group, Task
 from abreast.report.identities import data_digest
+from abreast.report.readers.metric_names import direction_of
 from abreast.report.settings import settings_label
 from abreast.statistics.dataset_ranks import DatasetRanks, rank_over_datasets
 from abreast.statistics.summary import summarise
@@ -145,7 +146,10 @@ def _dataset(task: Task, analysis: Analysis) -> str:
 def _metric(tasks: list[Task], analysis: Analysis) -> str:
     """What groups are compared by on a data set: the analysis's metric, or else the usual one of its runs."""
     runs = [run for task in tasks for group in task.groups for run in group.runs if run.metrics]
-    for metric in (analysis.metric, *DEFAULT_METRICS):
+    others = dict.fromkeys(
+        name for run in runs if run.is_foreign for name in run.metrics if direction_of(name)
+    )
+    for metric in (analysis.metric, *DEFAULT_METRICS, *others):
         if runs and 2 * sum(metric in run.metrics for run in runs) >= len(runs):
             return metric
     return analysis.metric

@@ -76,7 +76,12 @@ def _without_winner(task: Task, analysis: Analysis) -> str:
     """The headline where no group has a value."""
     collapsed = [group for group in task.groups if group.collapsed]
     if not collapsed:
-        return f"No run has {metric_title(analysis.metric)} yet."
+        title = metric_title(analysis.metric)
+        others = dict.fromkeys(name for group in task.groups for run in group.runs for name in run.metrics)
+        more = ", ".join(list(others)[:MOST_LISTED])
+        return (
+            f"No run here has {title}; they have {more} (--metric)." if others else f"No run has {title} yet."
+        )
     runs = sum(len(group.collapsed) for group in collapsed)
     return (
         "The run ended at chance: it learned nothing."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +11,8 @@ import pytest
 from torch.utils.tensorboard import SummaryWriter
 
 from abreast.errors import RunError
+from abreast.report.analysis import analyse
+from abreast.report.datasets import over_datasets
 from abreast.report.formatting import metric_title
 from abreast.report.readers.csv_files import read_csv
 from abreast.report.readers.foreign_sweep import collect_foreign
@@ -30,6 +34,8 @@ class Table:
         settings: The settings that differ.
         means: The mean of each group's values.
         choices: What the user says.
+        file: What the file is called.
+        encoding: Of the file.
     """
 
     text: str
@@ -38,8 +44,11 @@ class Table:
     settings: tuple[str, ...]
     means: tuple[float, ...]
     choices: Choices = field(default_factory=Choices)
+    file: str = "results.csv"
+    encoding: str = "utf-8"
 
 
+OPTIMIZERS = (("adam", 0, 8), ("adam", 1, 9), ("sgd", 0, 7), ("sgd", 1, 6))  # with seeds and accuracies
 TABLES = {
     "a row a value": Table(
         lines(
@@ -146,13 +155,223 @@ TABLES = {
         *("test value", None, ("params_lr", "params_opt"), (0.11, 0.21, 0.31, 0.41)),
         Choices(metric="value", mode="max"),
     ),
+    "Excel's text in UTF-16": Table(
+        lines("Model\tSeed\tAccuracy", "a\t1\t0.8", "a\t2\t0.9", "b\t1\t0.7", "b\t2\t0.6"),
+        *("test accuracy", "Seed", ("Model",), (0.85, 0.65)),
+        file="results.txt",
+        encoding="utf-16",
+    ),
+    "Western Windows, packed": Table(
+        lines("M\xe9thode;seed;acc", "\xe9;1;0,8", "\xe9;2;0,9", "b;1;0,7", "b;2;0,6"),
+        *("test accuracy", "seed", ("M\xe9thode",), (0.85, 0.65)),
+        file="results.csv.gz",
+        encoding="cp1252",
+    ),
+    "Markdown in a text": Table(
+        lines(
+            *(
+                "# Results",
+                "",
+                "| model | seed | Top-1 |",
+                "|:--|--:|:-:|",
+                "| a | 1 | **0.8** |",
+                "| a | 2 | 0.9 |",
+            ),
+            *("| b | 1 | 0.7 |", "| b | 2 | 0.6 |", "", "More text."),
+        ),
+        *("test accuracy", "seed", ("model",), (0.85, 0.65)),
+        file="README.md",
+    ),
+    "LaTeX with merged cells": Table(
+        lines(
+            *(
+                r"\begin{tabular}{@{}lr@{\hspace{1em}}r@{}}",
+                r"\toprule",
+                r"Method & Seed & Acc. [\%] \\ \midrule",
+            ),
+            *(r"\multirow{2}{*}{CE} & 0 & 91 \\", r" & 1 & \textbf{92} \\", r"\cmidrule(lr){2-3}"),
+            *(r"\multirow{2}{*}{MSE} & 0 & $93$ \\[2pt]", r" & 1 & 94 \\", r"\bottomrule", r"\end{tabular}"),
+        ),
+        *("test Acc. (%)", "Seed", ("Method",), (91.5, 93.5)),
+        file="table.tex",
+    ),
+    "records of JSON": Table(
+        lines(*(f'{{"config": {{"opt": "{o}"}}, "seed": {s}, "acc": 0.{v}}}' for o, s, v in OPTIMIZERS)),
+        *("test accuracy", "seed", ("config.opt",), (0.85, 0.65)),
+        file="results.jsonl",
+    ),
+    "aligned columns, names of rows as R writes them": Table(
+        lines('"model" "seed" "acc"', '"1" "a" 1 0.8', '"2" "a" 2 0.9', '"3" "b" 1 0.7', '"4" "b" 2 0.6'),
+        *("test accuracy", "seed", ("model",), (0.85, 0.65)),
+        file="results.txt",
+    ),
+    "a title, a note, empty columns": Table(
+        lines(
+            "Table 2: digits,,,",
+            ",,,",
+            "Method,Seed,Accuracy,",
+            "a,1,0.8,",
+            "b,1,0.7,",
+            ",,,",
+            "Note: 5 epochs,,,",
+        ),
+        *("test accuracy", "Seed", ("Method",), (0.8, 0.7)),
+    ),
+    "rows of summaries by seed": Table(
+        lines(
+            "model,seed,acc",
+            "a,1,0.8",
+            "a,2,0.9",
+            "a,mean,0.85",
+            "a,std,0.07",
+            "b,1,0.7",
+            "b,2,0.6",
+            "Average,,0.7",
+        ),
+        *("test accuracy", "seed", ("model",), (0.85, 0.65)),
+    ),
+    "settings that are called as summaries": Table(
+        lines("pooling,seed,acc", "mean,1,0.8", "mean,2,0.9", "max,1,0.7", "max,2,0.6"),
+        *("test accuracy", "seed", ("pooling",), (0.85, 0.65)),
+    ),
+    "settings that are nothing": Table(
+        lines("depth,schedule,seed,acc", "2,cosine,1,0.8", ",cosine,1,0.7", "2,,1,0.6", ",,1,0.5"),
+        *("test accuracy", "seed", ("depth", "schedule"), (0.8, 0.7, 0.6, 0.5)),
+    ),
+    "numbered columns beside their mean": Table(
+        lines("method,s1,s2,mean,std", "a,0.8,0.9,0.85,0.07", "b,0.7,0.6,0.65,0.07"),
+        *("test accuracy", "seed", ("method",), (0.85, 0.65)),
+        Choices(metric="accuracy"),
+    ),
+    "methods by data set": Table(
+        lines("dataset,C4.5,C4.5+m", "adult,0.8,0.7", "wine,0.9,0.6"),
+        *("test AUROC", None, ("dataset", "method"), (0.8, 0.9, 0.7, 0.6)),
+        Choices(metric="auroc"),
+    ),
+    "words for runs that diverged": Table(
+        lines("opt,seed,acc", "a,0,0.8", "a,1,0.9", "b,0,0.7", "b,1,diverged", "b,2,inf", "b,3,0.6"),
+        *("test accuracy", "seed", ("opt",), (0.85, 0.65)),
+    ),
+    "0 and 0.0 are one number": Table(
+        lines("dropout,seed,acc", "0,0,0.8", "0.0,1,0.9", "0.5,0,0.7", "0.5,1,0.6"),
+        *("test accuracy", "seed", ("dropout",), (0.85, 0.65)),
+    ),
+    "results of Ray Tune": Table(
+        lines(
+            "trial_id,acc,time_total_s,training_iteration,pid,experiment_tag,config/seed,config/opt",
+            *(f"t{o}{s},0.{v},1{s}.5,{v},{s}9{v},{o}_{s},{s},{o}" for o, s, v in OPTIMIZERS),
+        ),
+        *("test accuracy", "config/seed", ("config/opt",), (0.85, 0.65)),
+    ),
+    "attributes and durations of Optuna": Table(
+        lines(
+            "number,value,duration,params_opt,user_attrs_seed,state",
+            *(f"{n},0.{v},0 days 00:00:0{n}.5,{o},{s},COMPLETE" for n, (o, s, v) in enumerate(OPTIMIZERS)),
+        ),
+        *("test value", "user_attrs_seed", ("params_opt",), (0.85, 0.65)),
+        Choices(metric="value", mode="max"),
+    ),
+    "a chart of W&B": Table(
+        lines(
+            "Step," + ",".join(f"{o}-seed{s} - val_acc,{o}-seed{s} - val_acc__MIN" for o, s, _ in OPTIMIZERS),
+            "1" + ",0.1,0.1" * 4,
+            "2" + "".join(f",0.{v},0.{v}" for _, _, v in OPTIMIZERS),
+        ),
+        *("validation accuracy", "seed", ("name",), (0.85, 0.65)),
+    ),
+    "units in the cells": Table(
+        lines("opt,seed,latency", *(f"{o},{s},1.{v} ms" for o, s, v in OPTIMIZERS)),
+        *("test latency", "seed", ("opt",), (1.85, 1.65)),
+    ),
 }
+REFUSED = {
+    "means and standard deviations": (
+        "method,acc_mean,acc_std\na,0.8,0.1\nb,0.7,0.1\n",
+        "acc_mean is a mean over runs",
+    ),
+    "a deviation beside its mean": ("method,acc,acc_sd\na,0.8,0.1\nb,0.7,0.1\n", "acc is a mean over runs"),
+    "means with their spread": ("method,acc\na,84.1±0.3\nb,$82.0 \\pm 0.2$\n", "is a mean with its spread"),
+    "pandas' describe": (
+        ",a,b\ncount,5,5\nmean,0.9,0.8\nstd,0.1,0.1\n",
+        "nothing but summaries (count, mean, std)",
+    ),
+    "no metric": (
+        "method,mnist,cifar\na,0.9,0.8\nb,0.8,0.7\n",
+        "none of its columns is known as a metric (method, mnist",
+    ),
+    "percentages beside shares": (
+        "m,seed,acc\na,0,90%\na,1,91%\nb,0,0.8\nb,1,0.7\n",
+        "acc holds 90%, which is not",
+    ),
+    "counts of examples": ("m,seed,acc\na,0,352/360\nb,0,350/360\n", "acc holds 352/360, which is not"),
+    "two tables": ("|a|b|\n|--|--|\n|1|2|\n\n|a|b|\n|--|--|\n|1|2|\n", "holds 2 tables"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_judged_is_refused(name: str, tmp_path: Path) -> None:
+    text, message = REFUSED[name]
+    path = tmp_path / "results.csv"
+    path.write_text(text)
+    with pytest.raises(RunError, match=re.escape(message)):
+        collect_foreign([path], Choices(metric="accuracy") if name.startswith("pandas") else Choices())
+
+
+def test_summaries_that_are_left_out_are_said(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    path.write_text(lines("model,seed,acc,acc_stderr", "a,1,0.8,0.1", "a,2,0.9,0.1", "a,mean,0.85,"))
+    collected = collect_foreign([path], Choices())
+    assert collected is not None
+    assert len(collected[0].runs) == 2
+    assert "Left out, as they summarise: mean, acc_stderr." in collected[2]
+
+
+def test_repetitions_of_a_cross_validation_have_folds_of_their_own(tmp_path: Path) -> None:
+    header = "Key_Dataset,Key_Run,Key_Fold,Key_Scheme,Percent_correct,Kappa_statistic"
+    rows = [
+        f"iris,{r},{f},weka.{s},9{r + f}.{f},0.9" for s in ("J48", "ZeroR") for r in (1, 2) for f in (1, 2, 3)
+    ]
+    path = tmp_path / "weka.csv"
+    path.write_text(lines(header, *rows))
+    collected = collect_foreign([path], Choices())
+    assert collected is not None
+    (task,) = analyse(collected[0], collected[1]).tasks
+    assert task.splits.count == 6
+    assert task.splits.overlap == pytest.approx(1 / 2)  # a third is tested, two are trained on
+
+
+def test_percentages_have_a_range(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    path.write_text(lines("model,seed,accuracy", "a,0,99.9", "a,1,99.0", "a,2,99.8"))
+    collected = collect_foreign([path], Choices())
+    assert collected is not None
+    (task,) = analyse(collected[0], collected[1]).tasks
+    assert task.groups[0].summary.high == 100
+
+
+def test_data_sets_are_ranked_by_their_own_metrics(tmp_path: Path) -> None:
+    path = tmp_path / "glue.csv"
+    rows = [
+        f"{model},{task},{seed},{metric},0.{8 + (model == 'b')}{seed}"
+        for task, metric in (("MRPC", "F1"), ("CoLA", "MCC"), ("SST-2", "accuracy"))
+        for model in "ab"
+        for seed in (0, 1)
+    ]
+    path.write_text(lines("model,task,seed,metric,score", *rows))
+    collected = collect_foreign([path], Choices())
+    assert collected is not None
+    datasets = over_datasets(analyse(collected[0], collected[1]))
+    assert datasets is not None
+    assert {*datasets.metrics.values()} == {"test/F1", "test/MCC", "test/accuracy"}
+    assert not datasets.failed
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table(name: str, tmp_path: Path) -> None:
-    table, path = TABLES[name], tmp_path / "results.csv"
-    path.write_text(table.text)
+    table = TABLES[name]
+    path = tmp_path / table.file
+    content = table.text.encode(table.encoding)
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
     collected = collect_foreign([path], table.choices)
     assert collected is not None
     sweep, metric, notes = collected
@@ -162,7 +381,8 @@ def test_a_table(name: str, tmp_path: Path) -> None:
     groups: dict[tuple[object, ...], list[float]] = {}
     for run in sweep.runs:
         if metric in run.metrics:
-            key = tuple(run.settings[setting] for setting in table.settings)
+            shown = {name.removeprefix("data."): value for name, value in run.settings.items()}
+            key = tuple(shown[setting] for setting in table.settings)
             groups.setdefault(key, []).append(run.metrics[metric])
     means = [sum(values) / len(values) for values in groups.values()]
     assert sorted(means) == pytest.approx(sorted(table.means))

@@ -143,7 +143,7 @@ def test_without_a_seed_rows_are_independent_repeats(tmp_path: Path) -> None:
 
 def test_percentages_are_not_held_to_the_range_of_shares(tmp_path: Path) -> None:
     report = write_report([write_table(tmp_path / "r.csv", percent=True)])
-    assert report.analysis.metric == "test/acc_percent"
+    assert report.analysis.metric == "test/accuracy_percent"
     group = report.analysis.tasks[0].groups[0]
     assert group.summary.mean == pytest.approx(81, abs=1)
     assert report.analysis.higher_is_better

@@ -11,21 +11,25 @@ from dataclasses import dataclass
 from abreast.config.canonical_text import canonical_text
 from abreast.config.identity import Identity, Scalar
 from abreast.errors import ConfigError, RunError
-from abreast.metrics.registry import Mode, declare, lookup
+from abreast.metrics.registry import declare, lookup
 from abreast.report.readers.foreign_run import ForeignRun
-from abreast.report.readers.metric_names import ALIASES, NOT_RESULTS, direction_of, split_stage
-from abreast.report.readers.settings import Choices, seed_key, seed_numbers, settings_keys
+from abreast.report.readers.metric_names import NOT_RESULTS, direction_of, split_stage, usual_name
+from abreast.report.readers.notes import MOST_SHOWN, reading_notes
+from abreast.report.readers.settings import (
+    DATA,
+    REPEATS,
+    Choices,
+    base_name,
+    seed_key,
+    seed_numbers,
+    settings_keys,
+)
+from abreast.report.readers.summaries import spreads_over_runs
 from abreast.report.run import Run
 from abreast.report.settings import RunSettings
 from abreast.runtime.printable import printable
 from abreast.suggestions import did_you_mean, listed
 
-# Results on several of these are not compared.
-DATA = (
-    *("data", "dataset", "data_set", "dataset_name", "task", "task_name", "benchmark", "game", "domain"),
-    *("env", "env_id", "env_name", "environment"),
-)
-MOST_SHOWN = 6
 PERCENT = "_percent"  # after the name of a share that is given as a percentage
 
 
@@ -71,7 +75,7 @@ def convert(kind: str, foreign: Sequence[ForeignRun], choices: Choices) -> Conve
         wanted = mode if name == metric else direction_of(name)
         known = lookup(base)
         if known is None or known.is_declared:
-            declare(base, wanted or "min", title=_title(base))
+            declare(base, wanted or "min", title=_title(base), bounds=_bounds(base))
         elif name == metric and known.mode != mode:
             keys[name] = f"{key}_{mode}"
             declare(f"{base}_{mode}", mode)
@@ -79,8 +83,23 @@ def convert(kind: str, foreign: Sequence[ForeignRun], choices: Choices) -> Conve
     settings = settings_keys(foreign, seed, choices)
     numbers = seed_numbers(foreign, seed)
     runs = [_run(run, keys, seed, settings, numbers) for run in foreign]
-    notes = _notes(kind, foreign, metric, keys[metric], mode, seed, settings, names)
+    _refuse_means(metric, foreign, runs)
+    notes = reading_notes(kind, foreign, metric, keys[metric], mode, seed, settings, names)
     return Converted(runs, keys[metric], notes)
+
+
+def _refuse_means(metric: str, foreign: Sequence[ForeignRun], runs: Sequence[Run]) -> None:
+    """Refuse a table of means with their spreads, which has one row for each of its settings."""
+    groups = Counter((run.path, run.identified.identity.settings) for run in runs if run.identified)
+    if any(count > 1 for count in groups.values()):
+        return
+    for run in foreign:
+        spreads = spreads_over_runs(metric, run.spreads)
+        if spreads:
+            raise RunError(
+                f"{run.path}: {printable(metric)} is a mean over runs, {printable(spreads[0])} its spread. "
+                "The values of the runs that they summarise are needed"
+            )
 
 
 def _reason(foreign: Sequence[ForeignRun]) -> str:
@@ -107,7 +126,7 @@ def _choose_metric(names: Counter[str], choices: Choices) -> str:
 def _rank(name: str, names: Counter[str]) -> tuple[object, ...]:
     """Most runs first, then test before validation before training, known before unknown, loss last."""
     stage, base = _stage(name, names)
-    metric = lookup(ALIASES.get(base.lower(), base.lower()))
+    metric = lookup(usual_name(base))
     known = metric is not None and not metric.is_declared
     priority = -metric.priority if metric is not None and known else 0
     is_loss = "loss" in base.lower()
@@ -124,10 +143,17 @@ def _stage(name: str, names: Mapping[str, int]) -> tuple[str, str]:
     return stage, base
 
 
+def _bounds(base: str) -> tuple[float, float]:
+    """The range of a metric: of a known share that is given as a percentage 0 to 100."""
+    known = lookup(base.removesuffix(PERCENT))
+    is_share = known is not None and not known.is_declared and {known.worst, known.best} == {0, 1}
+    return (0.0, 100.0) if is_share and base.endswith(PERCENT) else (-math.inf, math.inf)
+
+
 def _title(base: str) -> str:
     """`accuracy (%)` for `acc_percent`, `Error Rate` for `Error_Rate`."""
     name = base.removesuffix(PERCENT)
-    known = lookup(ALIASES.get(name.lower(), name.lower()))
+    known = lookup(usual_name(name))
     text = name.replace("_", " ") if known is None or known.is_declared else known.title
     return f"{text} (%)" if base != name else text
 
@@ -135,7 +161,7 @@ def _title(base: str) -> str:
 def _key(name: str, names: Mapping[str, int], foreign: Sequence[ForeignRun]) -> str:
     """`test/accuracy` for `test_acc`."""
     stage, base = _stage(name, names)
-    alias = ALIASES.get(base.lower(), base.lower())
+    alias = usual_name(base)
     metric = lookup(alias)
     if metric is not None and not metric.is_declared:
         low, high = sorted((metric.worst, metric.best))
@@ -143,7 +169,9 @@ def _key(name: str, names: Mapping[str, int], foreign: Sequence[ForeignRun]) -> 
         if all(low <= value <= high for value in values):
             return f"{stage}/{alias}"
         is_percent = (low, high) == (0, 1) and all(0 <= value <= 100 for value in values)
-        base += PERCENT if is_percent else "_raw"  # not in the range of the metric
+        base = f"{alias}{PERCENT}" if is_percent else f"{base}_raw"  # not in the range of the metric
+    elif re.search(r"%\W*$", name):
+        base += PERCENT
     return f"{stage}/{re.sub(r'[^A-Za-z0-9_.@+-]', '_', base)[:60]}"
 
 
@@ -157,18 +185,22 @@ def _run(
     chosen: dict[str, Scalar] = {}
     for key in settings:
         if key in foreign.settings:
-            last = re.split(r"[./]", key.lower())[-1]
+            last = base_name(key)
             chosen[f"data.{last}" if last in DATA else key] = foreign.settings[key]
     fold = None if foreign.fold is None else foreign.fold[0]
     text = canonical_text(chosen)
     flat = {**chosen, **({"data.folds": foreign.fold[1]} if foreign.fold else {})}
-    identified = RunSettings(flat, Identity(text, "", "", 0, fold, chosen))
+    number = numbers.get(foreign.settings.get(seed)) if seed is not None else None
+    # Repetitions of a cross-validation draw new folds; seeds train again on the same ones.
+    draws_folds = fold is not None and number is not None and base_name(str(seed)) in REPEATS
+    repetition = number if draws_folds and number is not None else 0
+    identified = RunSettings(flat, Identity(text, "", "", repetition, fold, chosen))
     run = Run(foreign.path, printable(foreign.name), foreign.status, printable(foreign.reason)[:300])
     run.is_foreign = True
     run.identified = identified
-    run.seed = numbers.get(foreign.settings.get(seed)) if seed is not None else None
+    run.seed = number
     if foreign.fold is not None:
-        run.seed = run.seed or 0
+        run.seed = 0 if draws_folds or number is None else number
         run.result = {
             "examples": {"train": foreign.fold[1] - 1, "test": 1, "val": 0},
             "data": {"drawn": "test"},
@@ -187,34 +219,3 @@ def _run(
         filled = {key: values + [math.nan] * (length - len(values)) for key, values in curve.items()}
         run.curve = {"epoch": [float(number) for number in range(1, length + 1)], **filled}
     return run
-
-
-def _notes(
-    kind: str,
-    foreign: Sequence[ForeignRun],
-    metric: str,
-    key: str,
-    mode: Mode,
-    seed: str | None,
-    settings: Sequence[str],
-    names: Mapping[str, int],
-) -> list[str]:
-    better = "higher" if mode == "max" else "lower"
-    others = [printable(name) for name in names if name != metric]
-    more = f"; also logged: {listed(others[:MOST_SHOWN])}{' and more' if len(others) > MOST_SHOWN else ''}"
-    curves = any(len(run.curves.get(metric, ())) > 1 and metric not in run.final for run in foreign)
-    last = ", of each run the last value" if curves else ""
-    varied = [name for name in settings if len({run.settings.get(name) for run in foreign}) > 1]
-    shown = [printable(name) for name in varied]
-    rest = f" and {len(shown) - MOST_SHOWN} more" if len(shown) > MOST_SHOWN else ""
-    if any(run.fold is not None for run in foreign):
-        seeds = "the folds of a cross-validation are the repeats"
-    elif seed is None:
-        seeds = "none was found, so runs with the same settings count as independent repeats (--seed KEY)"
-    else:
-        seeds = printable(seed)
-    return [
-        f"Read as {kind} runs that others trained. Metric: {printable(metric)} (shown as {key}; {better} is "
-        f"better{last}{more if others else ''}). Seed: {seeds}. "
-        f"Settings that differ: {listed(shown[:MOST_SHOWN]) + rest if shown else 'none'}."
-    ]

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from abreast.errors import RunError
-from abreast.report.readers.csv_rows import runs_of_rows
+from abreast.report.readers.csv_rows import names_seeds, runs_of_rows, settings_of_cell
 from abreast.report.readers.csv_shapes import row_a_run
 from abreast.report.readers.csv_table import INDEX, Row, read_rows
 from abreast.report.readers.foreign_run import ForeignRun, as_number, flat
 from abreast.report.readers.hparams import read_hparams
 from abreast.report.readers.metric_names import NOT_RESULTS, is_metric, split_stage
 from abreast.report.readers.run_names import settings_of_name
+from abreast.report.readers.summaries import with_merged_cells, without_summary_rows
 from abreast.runs.files import REPORT
+from abreast.suggestions import listed
 
 MOST_FILES = 10_000
 EPOCHS = (
@@ -31,7 +33,19 @@ def read_csv(path: Path, metric: str | None = None) -> list[ForeignRun]:
         path: The file.
         metric: A column that is a result, whatever its name.
     """
-    table = read_rows(path)
+    table, left_out = without_summary_rows(with_merged_cells(read_rows(path)))
+    if not table:
+        raise RunError(
+            f"{path}: holds nothing but summaries ({listed(left_out)}). The values of the runs that they "
+            "summarise are needed"
+        )
+    runs = _runs_of(path, table, metric)
+    for run in runs:
+        run.left_out = tuple(left_out)
+    return runs
+
+
+def _runs_of(path: Path, table: Sequence[Row], metric: str | None) -> list[ForeignRun]:
     if any(FOLD.fullmatch(column) for column in table[0]):
         return _cross_validation(path, table)
     rows = row_a_run(table, metric)
@@ -65,7 +79,7 @@ def _is_history(rows: Sequence[Row]) -> bool:
 
 def read_csv_folder(folder: Path, metric: str | None = None) -> list[ForeignRun]:
     """The runs of a folder of CSV files, with the settings of `hparams.yaml`, or else of the file's name."""
-    files = sorted(path for path in folder.rglob("*.csv") if path.is_file() and REPORT not in path.parts)
+    files = sorted(path for path in folder.rglob("*.csv*") if _is_csv(path) and REPORT not in path.parts)
     if len(files) > MOST_FILES:
         raise RunError(f"{folder}: more than {MOST_FILES} CSV files. Give a folder with fewer")
     stems = {path.stem for path in files}
@@ -79,6 +93,10 @@ def read_csv_folder(folder: Path, metric: str | None = None) -> list[ForeignRun]
                 ForeignRun(path, str(path.relative_to(folder)), status="unreadable", reason=str(error))
             )
     return runs
+
+
+def _is_csv(path: Path) -> bool:
+    return path.name.lower().endswith((".csv", ".csv.gz")) and path.is_file()
 
 
 def _named(runs: list[ForeignRun], path: Path, folder: Path, is_in_folders: bool) -> list[ForeignRun]:
@@ -99,11 +117,14 @@ def _varies(rows: Sequence[Row], column: str) -> bool:
 
 def _curves(path: Path, rows: Sequence[Row], settings: Sequence[str]) -> list[ForeignRun]:
     runs: dict[tuple[str, ...], ForeignRun] = {}
+    parsed = [column for column in settings if names_seeds(rows, column)]
     for row in rows:
         key = tuple(row[column] for column in settings)
         if key not in runs:
             name = path.name if not settings else f"{path.name} {' '.join(key)}"[:200]
-            runs[key] = ForeignRun(path, name, flat({column: row[column] for column in settings}))
+            runs[key] = ForeignRun(path, name)
+            for column in settings:
+                runs[key].settings |= settings_of_cell(column, row[column], is_name=column in parsed)
         for column, value in row.items():
             if column not in settings and value != "":
                 runs[key].add(column, value)

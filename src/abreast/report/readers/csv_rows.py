@@ -8,13 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from abreast.config.identity import Scalar
-from abreast.report.readers.csv_table import Row
+from abreast.report.readers.csv_table import INDEX, Row
 from abreast.report.readers.foreign_run import ForeignRun, as_number, as_scalar
 from abreast.report.readers.metric_names import is_measured, is_metric
 from abreast.report.readers.run_names import SEED_IN_NAME, settings_of_name
+from abreast.report.readers.settings import base_name
+from abreast.report.readers.summaries import spreads_of
+from abreast.suggestions import listed
 
-FOLDS = ("fold", "cv_fold", "fold_id", "outer_fold")
+FOLDS = ("fold", "cv_fold", "fold_id", "outer_fold", "fold_idx")
 STATUSES = ("status", "state")
+BUDGETS = ("iteration", "iterations")  # settings where few values come again and again
 ENDINGS = {
     **dict.fromkeys(("finished", "complete", "completed", "success", "succeeded", "done", "ok"), "finished"),
     **dict.fromkeys(("failed", "fail", "crashed", "killed", "pruned", "error", "oom", "timeout"), "failed"),
@@ -27,7 +31,11 @@ _SETTING = re.compile(
     r"beta[s12]?|gamma|lambda|alpha|eps(ilon)?|temperature|tau|l1|l2|c|sigma|warmup)",
     re.IGNORECASE,
 )
-_SPREAD = re.compile(r"[+-]?\d[\d.]*\s*(±|\\pm|\+/?-|\()\s*\d[\d.]*\)?\s*%?")
+_SPREAD = re.compile(
+    r"[$\s]*(\\math(bf|rm)\{)?[+-]?\d[\d.,]*\s*%?\s*(±|\\pm|\+/?-|\()\s*\d[\d.,]*\)?\s*%?[}$\s]*"
+)
+_DIGIT, _WHOLE = re.compile(r"\d"), re.compile(r"[+-]?\d+")
+MOST_NAMES = 8
 
 
 def runs_of_rows(path: Path, rows: Sequence[Row], metric: str | None) -> list[ForeignRun]:
@@ -39,22 +47,28 @@ def runs_of_rows(path: Path, rows: Sequence[Row], metric: str | None) -> list[Fo
         metric: A column that is a result, whatever its name.
     """
     columns = list(rows[0])
-    results = [column for column in columns if column == metric or _is_result(rows, column)]
+    spreads = [column for column in spreads_of(columns) if column != metric]
+    results = [c for c in columns if c == metric or (c not in spreads and _is_result(rows, c))]
     status = next((column for column in columns if _is_status(rows, column)), None)
-    fold = next((column for column in columns if column.lower() in FOLDS), None)
+    fold = next((column for column in columns if base_name(column) in FOLDS), None)
     folds = list(dict.fromkeys(row[fold] for row in rows)) if fold is not None else []
-    parsed = [column for column in columns if column not in results and _names_seeds(rows, column)]
+    parsed = [column for column in columns if column not in results and names_seeds(rows, column)]
+    known = {*results, *spreads, status, fold}
+    others = [c for c in columns if c not in known and (not is_measured(c) or base_name(c) in BUDGETS)]
+    decimal = [column for column in others if _has_decimals(rows, column)]
     runs = []
     for number, row in enumerate(rows, 1):
-        run = ForeignRun(path, f"{path.name} row {number}")
-        for column in columns:
-            if column not in (*results, status, fold):
-                run.settings |= _settings(column, row[column], column in parsed)
+        run = ForeignRun(path, f"{path.name} row {number}", spreads=tuple(spreads))
+        for column in others:
+            settings = settings_of_cell(column, row[column], is_name=column in parsed)
+            if column in decimal and type(settings.get(column)) is int:  # 0 beside 0.5 is the number 0.0
+                settings[column] = float(row[column])
+            run.settings |= settings
         run.final = {name: n for name in results if (n := as_number(row[name])) is not None}
         if fold is not None and len(folds) > 1:
             run.fold = (folds.index(row[fold]), len(folds))
         if not all(map(math.isfinite, run.final.values())) or len(run.final) == 0:
-            run.status, run.reason = "failed", _why_no_result(row)
+            run.status, run.reason = "failed", _why_no_result(rows, row, results)
         ending = ENDINGS.get(row[status].lower()) if status is not None else None
         if ending is not None and ending != "finished":
             run.status, run.reason = ending, f"{status}: {row[status or '']}"
@@ -63,16 +77,28 @@ def runs_of_rows(path: Path, rows: Sequence[Row], metric: str | None) -> list[Fo
 
 
 def _is_result(rows: Sequence[Row], column: str) -> bool:
-    """Whether a column of numbers is a result: by its name, or as most runs have other fractions there."""
+    """Whether a column of numbers is a result: by its name, or as most runs have other fractions there.
+
+    Words in a column that is named as a metric (`diverged`) are runs without a result.
+    """
     values = [row[column] for row in rows if row[column].strip()]
-    numbers = [as_number(value) for value in values]
-    if not values or any(number is None for number in numbers) or "seed" in column.lower():
+    numbers = [number for value in values if (number := as_number(value)) is not None]
+    words = [value for value in values if as_number(value) is None]
+    if not numbers or "seed" in column.lower() or any(map(_DIGIT.search, words)):
         return False
     if is_metric(column) or is_measured(column):
-        return True
-    fractions = [number for number in numbers if number is not None and not float(number).is_integer()]
+        is_budget = base_name(column) in BUDGETS and all(map(float.is_integer, numbers))
+        return not is_budget or 2 * len({*numbers}) > len(rows)
+    fractions = [number for number in numbers if not number.is_integer()]
     is_other_everywhere = len(rows) > 3 and min(2 * len({*values}), 2 * len(fractions)) > len(rows)
-    return is_other_everywhere and not _SETTING.fullmatch(column)
+    return is_other_everywhere and not words and not _SETTING.fullmatch(column)
+
+
+def _has_decimals(rows: Sequence[Row], column: str) -> bool:
+    """Whether a column holds numbers of which some are written with decimals: all are fractions then."""
+    numbers = [value for row in rows if (value := row[column]) and as_number(value) is not None]
+    is_numeric = all(not row[column] or as_number(row[column]) is not None for row in rows)
+    return is_numeric and not all(map(_WHOLE.fullmatch, numbers))
 
 
 def _is_status(rows: Sequence[Row], column: str) -> bool:
@@ -80,12 +106,13 @@ def _is_status(rows: Sequence[Row], column: str) -> bool:
     return column.lower() in STATUSES and bool(values) and values <= ENDINGS.keys()
 
 
-def _names_seeds(rows: Sequence[Row], column: str) -> bool:
+def names_seeds(rows: Sequence[Row], column: str) -> bool:
     """Whether each cell of a column is the name of a run with its seed: `adam_seed3`."""
     return all(SEED_IN_NAME.search(row[column]) or "seed=" in row[column].lower() for row in rows)
 
 
-def _settings(column: str, value: str, is_name: bool) -> dict[str, Scalar]:
+def settings_of_cell(column: str, value: str, *, is_name: bool) -> dict[str, Scalar]:
+    """The settings that a cell tells: itself, or where it is the name of a run what that says."""
     if not is_name:
         return {column: as_scalar(value)}
     settings = settings_of_name(value)
@@ -94,8 +121,15 @@ def _settings(column: str, value: str, is_name: bool) -> dict[str, Scalar]:
     return settings
 
 
-def _why_no_result(row: Row) -> str:
+def _why_no_result(rows: Sequence[Row], row: Row, results: Sequence[str]) -> str:
     spread = next((value for value in row.values() if _SPREAD.fullmatch(value)), None)
     if spread is not None:
         return f"{spread} is a mean with its spread. The values of the runs that it summarises are needed"
-    return "its row has no finite result"
+    if results:
+        return "its row has no finite result"
+    for column in rows[0]:
+        texts = [other[column] for other in rows if other[column] and as_number(other[column]) is None]
+        if is_metric(column) and texts:
+            return f"{column} holds {texts[0]}, which is not a number like those of the other rows"
+    columns = listed([column for column in rows[0] if column != INDEX][:MOST_NAMES])
+    return f"none of its columns is known as a metric ({columns}). Give one with --metric NAME --mode max"

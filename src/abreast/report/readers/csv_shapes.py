@@ -9,9 +9,13 @@ from collections.abc import Sequence
 from abreast.report.readers.csv_table import INDEX, Row
 from abreast.report.readers.foreign_run import as_number
 from abreast.report.readers.metric_names import STAGES, is_measured, is_metric
-from abreast.report.readers.settings import REPEATS, SEEDS
+from abreast.report.readers.settings import DATA, REPEATS, SEEDS, base_name
+from abreast.report.readers.summaries import base_of_summary
 
-NAMES = ("metric", "metrics", "metric_name", "measure", "variable", "score_name")  # of a column of metrics
+NAMES = (
+    *("metric", "metrics", "metric_name", "measure", "variable", "score_name"),
+    *("function", "evaluation_measure"),  # of OpenML
+)  # of a column of metrics
 VALUES = ("value", "values", "score", "result", "metric_value")
 PARTS = (
     "part",
@@ -25,8 +29,10 @@ PARTS = (
 )  # of a column of stages
 VALUE = "value"  # of a table with a column a seed
 _REPEAT = re.compile(
-    r"(?:(.*?)[\s_\-./]+)?(seed|run|rep|repeat|repetition|replicate|trial)[\s_\-#=]*(\d{1,9})", re.IGNORECASE
+    r"(?:(.*?)[\s_\-./]+)?(seed|run|rep|repeat|repetition|replicate|trial|fold)[\s_\-#=]*(\d{1,9})",
+    re.IGNORECASE,
 )
+_NUMBERED = re.compile(r"()([A-Za-z#]{0,2}[\s_\-#=]?)(\d{1,9})")
 
 
 def row_a_run(rows: Sequence[Row], metric: str | None = None) -> list[Row]:
@@ -36,7 +42,29 @@ def row_a_run(rows: Sequence[Row], metric: str | None = None) -> list[Row]:
         rows: The rows by column.
         metric: The metric that was asked for, which a table with a column a seed may not name.
     """
-    return _from_methods(_from_columns(_from_parts(_from_values(rows), metric), metric), metric)
+    rows = _from_parts(_from_values(_from_chart(rows)), metric)
+    return _from_methods(_from_columns(rows, metric), metric)
+
+
+def _from_chart(rows: Sequence[Row]) -> list[Row]:
+    """Of a chart that W&B exports (`Step,NAME - METRIC,NAME - METRIC__MIN`) one with a row a run and step."""
+    steps, *others = rows[0]
+    charted = [column for column in others if not column.endswith(("__MIN", "__MAX"))]
+    parts = {column: column.rpartition(" - ") for column in charted}
+    if not others or not all(name and metric for name, _, metric in parts.values()) or _is_no_axis(steps):
+        return list(rows)
+    names = list(dict.fromkeys(name for name, _, _ in parts.values()))
+    made: list[Row] = []
+    for name in names:
+        columns = {metric: column for column, (other, _, metric) in parts.items() if other == name}
+        for row in rows:
+            cells = {metric: row[column] for metric, column in columns.items()}
+            made += [{"name": name, steps.lower(): row[steps], **cells}] if any(cells.values()) else []
+    return made or list(rows)
+
+
+def _is_no_axis(column: str) -> bool:
+    return column.lower().replace(" ", "_") not in ("step", "epoch", "global_step", "trainer/global_step")
 
 
 def _from_values(rows: Sequence[Row]) -> list[Row]:
@@ -80,15 +108,19 @@ def _joined(rows: Sequence[Row], cells: Sequence[Row], keys: Sequence[str], name
 
 
 def _from_columns(rows: Sequence[Row], metric: str | None) -> list[Row]:
-    """Of a table with a column for each seed (`seed_0,seed_1` or `acc_seed0`) one with a row for each."""
+    """Of a table with a column for each seed (`seed_0,seed_1`, `acc_seed0`, `0,1`) a row for each."""
     matches = {column: match for column in rows[0] if (match := _REPEAT.fullmatch(column))}
-    numeric = {
-        c: m for c, m in matches.items() if all(as_number(row[c]) is not None for row in rows if row[c])
-    }
+    numeric = {column: match for column, match in matches.items() if _is_numeric(rows, column)}
+    if len({(match[2].lower(), match[3]) for match in numeric.values()}) < 2:
+        numeric = _numbered(rows, metric)
     if len(numeric) < 2:
         return list(rows)
-    others = [column for column in rows[0] if column not in numeric and column != INDEX]
     kind = next(iter(numeric.values()))[2].lower()
+    kind = kind if len(kind) > 3 or kind in REPEATS else "seed"
+    summaries = [
+        c for c in rows[0] if c not in numeric and (base_of_summary(c) or ("x", ""))[0] in ("", metric)
+    ]
+    others = [column for column in rows[0] if column not in (*numeric, *summaries, INDEX)]
     made = []
     for row in rows:
         by_seed: dict[int, Row] = {}
@@ -103,21 +135,38 @@ def _from_columns(rows: Sequence[Row], metric: str | None) -> list[Row]:
     return made or list(rows)
 
 
+def _numbered(rows: Sequence[Row], metric: str | None) -> dict[str, re.Match[str]]:
+    """Columns that are numbers, or one short name with numbers (`s1,s2`), where none is a metric."""
+    matches = {c: match for c in rows[0] if (match := _NUMBERED.fullmatch(c)) and _is_numeric(rows, c)}
+    kinds = {match[2].lower() for match in matches.values()}
+    others = [column for column in rows[0] if column not in matches]
+    is_result = any(column == metric or is_metric(column) for column in others)
+    if len(kinds) != 1 or is_result or (kinds != {""} and (metric is None or metric in rows[0])):
+        return {}
+    return matches
+
+
+def _is_numeric(rows: Sequence[Row], column: str) -> bool:
+    return all(as_number(row[column]) is not None for row in rows if row[column])
+
+
 def _from_methods(rows: Sequence[Row], metric: str | None) -> list[Row]:
     """Of a table with a column for each method (`seed,ours,baseline`) one with a row for each.
 
-    Only where no column is a metric, and the table has nothing but a seed beside the methods.
+    Only where no column is a metric, and the table has nothing but seeds, folds and data sets beside the
+    methods. A table of means by data set is one, too.
     """
     columns = [column for column in rows[0] if column != INDEX]
-    methods = [column for column in columns if column.lower() not in (*SEEDS, *REPEATS)]
-    is_other = metric is None or len(methods) < 2 or len(columns) > len(methods) + 1
-    if is_other or any(c == metric or is_metric(c) or is_measured(c) for c in methods):
+    methods = [column for column in columns if base_name(column) not in (*SEEDS, *REPEATS, *DATA, "fold")]
+    if metric is None or len(methods) < 2:
         return list(rows)
-    if any(as_number(row[column]) is None for row in rows for column in methods if row[column]):
+    if any(c == metric or is_metric(c) or is_measured(c) or not _is_numeric(rows, c) for c in methods):
         return list(rows)
-    seeds = [column for column in columns if column not in methods]
+    keys = [column for column in columns if column not in methods]
+    if not keys and any(row.get(INDEX, "") and as_number(row[INDEX]) is None for row in rows):
+        return list(rows)  # names of rows: settings that a column ought to name
     return [
-        {**{key: row[key] for key in seeds}, "method": method, str(metric): row[method]}
+        {**{key: row[key] for key in keys}, "method": method, str(metric): row[method]}
         for method in methods
         for row in rows
     ]

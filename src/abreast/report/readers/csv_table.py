@@ -1,82 +1,64 @@
-"""A CSV file as rows by column: its delimiter, its header, and cells as plain numbers."""
+"""A table as rows by column: its header, and cells as plain numbers."""
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from abreast.errors import RunError
-from abreast.report.readers.foreign_run import as_number
-from abreast.runs.small_file import read_text
+from abreast.report.readers.table_cells import DELIMITERS, Line, table_cells
+from abreast.report.readers.table_text import read_table_text
 
-MOST_ROWS, MOST_COLUMNS = 1_000_000, 2_000
+MOST_COLUMNS = 2_000
 INDEX = ""  # the column that pandas writes without a name
 DASHES = "-\u2010\u2013\u2014"  # also those that editors make of a hyphen
 MISSING = frozenset(("", "?", "na", "n/a", "#n/a", "nan", "none", "null", "nil", "tbd"))
 _DIGITS = re.compile(r"[+-]?\d+([.,]\d+)?")
-_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
 _LATEX = re.compile(r"\\text(?:bf|it)\{([^{}]*)\}|\*\*(.*?)\*\*")  # how tables show their best value
+_UNIT = re.compile(
+    r"([+-]?\d[\d.,]*)\s*(ms|s|secs?|seconds|min|minutes|h|hours|us|µs|GB|GiB|MB|MiB|dB|fps|pp)"
+)
 
 Row = dict[str, str]
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a CSV or TSV file by column; a cell without a value is empty.
+    """The rows of a table by column; a cell without a value is empty.
 
-    Lines before the header that begin with `#`, headers of two lines (pandas' column levels), decimal commas,
-    commas between thousands and percent signs are understood.
+    Lines before the header that begin with `#`, headers of two lines (pandas' column levels), rows with a
+    name before the first column (R), decimal commas, commas between thousands, percent signs and units are
+    understood.
 
     Raises:
         RunError: It is not one, or too large; the message names the file and the line.
     """
-    text = read_text(path).removeprefix("\ufeff")
-    skipped, text = _without_comments(text)
-    head = text[: text.find("\n") + 1] or text
-    delimiter = max(",;\t", key=head.count)
-    table: list[list[str]] = []
-    lines: list[int] = []
-    try:
-        reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                table.append([cell.strip() for cell in cells])
-                lines.append(reader.line_num + skipped)
-            if len(table) > MOST_ROWS:
-                raise RunError(f"{path}: more than {MOST_ROWS} rows")
-    except csv.Error as error:
-        raise RunError(f"{path}: not a CSV file ({error})") from None
-    columns, heads = _header(table)
+    text = read_table_text(path)
+    lines = table_cells(text, path)
+    columns, heads = _header([cells for _, cells in lines])
+    if lines[heads:] and all(len(cells) == len(columns) + 1 for _, cells in lines[heads:]):
+        columns = [INDEX, *columns]  # R's names of rows have no header
     if len(columns) > MOST_COLUMNS or len({*columns}) < len(columns):
         raise RunError(f"{path}: line 1: the columns must have different names, at most {MOST_COLUMNS}")
-    for cells, line in zip(table[heads:], lines[heads:], strict=True):
+    for line, cells in lines[heads:]:
         if len(cells) != len(columns):
             raise RunError(f"{path}: line {line}: {len(cells)} cells in a table of {len(columns)} columns")
     # A table that was put together from several files has the header again.
-    rows = [dict(zip(columns, cells, strict=True)) for cells in table[heads:] if cells != columns]
+    rows = [dict(zip(columns, cells, strict=True)) for _, cells in lines[heads:] if cells != columns]
     if not rows:
         raise RunError(f"{path}: holds no rows below its header")
+    delimiter = _delimiter(text, lines)
     for column in columns:
         for row, value in zip(rows, _plain([row[column] for row in rows], delimiter), strict=True):
             row[column] = value
     return rows
 
 
-def _without_comments(text: str) -> tuple[int, str]:
-    """How many lines of comments are before the header, and the text from the header on."""
-    lines = text.splitlines(keepends=True)
-    count = 0
-    while count < len(lines) and lines[count].lstrip().startswith(("#", "%")):
-        count += 1
-    if 0 < count < len(lines):  # NumPy writes the header itself as a comment
-        last = lines[count - 1].lstrip().lstrip("#% ")
-        delimiter = max(",;\t", key=lines[count].count)
-        is_header = lines[count].count(delimiter) == last.count(delimiter) > 0
-        if is_header and any(as_number(cell) is not None for cell in lines[count].split(delimiter)):
-            return count - 1, "".join([last, *lines[count:]])
-    return count, "".join(lines[count:])
+def _delimiter(text: str, lines: Sequence[Line]) -> str:
+    """What separates the cells; a comma may be in numbers then, or not."""
+    head = next((line for line in text.splitlines() if lines and lines[0][1][-1] in line), "")
+    return max(DELIMITERS, key=head.count) if any(mark in head for mark in DELIMITERS) else "|"
 
 
 def _header(table: Sequence[Sequence[str]]) -> tuple[list[str], int]:
@@ -99,9 +81,13 @@ def _plain(cells: Sequence[str], delimiter: str) -> list[str]:
     if given and all(value.endswith("%") for value in given):
         values = [value.removesuffix("%").rstrip() for value in values]
         given = [value for value in values if value]
+    units = {match[2] if (match := _UNIT.fullmatch(value)) else "" for value in given}
+    if len(units) == 1 and units != {""}:
+        values = [value.removesuffix(next(iter(units))).rstrip() for value in values]
+        given = [value for value in values if value]
     if not any("," in value for value in given):
         return values
-    if all(_THOUSANDS.fullmatch(value) or "," not in value for value in given) and delimiter == ",":
+    if all(_THOUSANDS.fullmatch(value) or "," not in value for value in given) and delimiter in ",|":
         return [value.replace(",", "") for value in values]
     if all(_DIGITS.fullmatch(value) for value in given):  # a decimal comma
         return [value.replace(",", ".") for value in values]

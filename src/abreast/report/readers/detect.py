@@ -8,6 +8,8 @@ from abreast.errors import RunError
 from abreast.report.readers.csv_files import read_csv, read_csv_folder
 from abreast.report.readers.foreign_run import ForeignRun
 from abreast.report.readers.mlflow import is_database, is_store, read_mlflow_database, read_mlflow_files
+from abreast.report.readers.table_text import KINDS as KINDS_OF_TABLES
+from abreast.report.readers.table_text import is_table
 from abreast.report.readers.tensorboard import EVENTS, read_tensorboard
 from abreast.report.readers.wandb import PATTERN, read_wandb
 from abreast.suggestions import listed
@@ -20,7 +22,7 @@ def read_foreign(path: Path, metric: str | None = None) -> tuple[str, list[Forei
     """Read the runs of a file or a folder.
 
     Args:
-        path: A CSV file, an SQLite database, or a folder.
+        path: A table, an SQLite database, or a folder.
         metric: The metric that was asked for: a column of this name is a result, whatever else it is.
 
     Returns:
@@ -32,9 +34,10 @@ def read_foreign(path: Path, metric: str | None = None) -> tuple[str, list[Forei
     if path.is_file():
         if is_database(path):
             return "MLflow", read_mlflow_database(path)
-        if path.suffix.lower() not in (".csv", ".tsv", ".txt"):
+        if not is_table(path):
             raise RunError(
-                f"{path}: neither a CSV file nor a database of MLflow; give one, or a folder of runs"
+                f"{path}: neither a table ({KINDS_OF_TABLES}) nor a database of MLflow. Give one, such as a "
+                "sheet saved as CSV, or a folder of runs"
             )
         return "CSV", read_csv(path, metric)
     if is_store(path):

@@ -32,6 +32,8 @@ class ForeignRun:
         reason: Why it did not finish.
         seconds: How long it ran, if that is known.
         fold: Of a cross-validation: its fold, and how many there are.
+        spreads: Columns of its table that summarise others, such as standard deviations.
+        left_out: Rows of its table that summarise others, by what they are called.
     """
 
     path: Path
@@ -43,6 +45,8 @@ class ForeignRun:
     reason: str = ""
     seconds: float | None = None
     fold: tuple[int, int] | None = None
+    spreads: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def add(self, name: str, value: object) -> None:
         """Add the next value of a metric; what is not a number is left out."""

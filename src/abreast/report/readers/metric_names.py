@@ -13,8 +13,9 @@ STAGES = {
 }
 PREFIXES = ("hparam", "hparams", "metric", "metrics", "epoch")  # that loggers put before a name
 _SAME = {
-    "accuracy": "acc top1 categorical_accuracy binary_accuracy sparse_categorical_accuracy accuracy_score",
-    "auroc": "auc roc_auc",
+    "accuracy": "acc top1 top_1 top1_acc top_1_acc top1_accuracy top_1_accuracy predictive_accuracy "
+    "percent_correct categorical_accuracy binary_accuracy sparse_categorical_accuracy accuracy_score",
+    "auroc": "auc roc_auc area_under_roc_curve",
     "macro_f1": "f1_macro",
     "balanced_accuracy": "balanced_acc",
     "mae": "mean_absolute_error",
@@ -26,22 +27,29 @@ _SAME = {
 ALIASES = {alias: name for name, aliases in _SAME.items() for alias in aliases.split()}
 _LOWER = (
     r"loss|losses|err|error|errors|mse|mae|rmse|mape|nll|bce|ce|perplexity|ppl|ece|brier|wer|cer|fid|regret|"
-    r"deviation|hamming|divergence|kl"
+    r"deviation|hamming|divergence|kl|incorrect|latency"
 )
 _HIGHER = (
     r"acc|accuracy|f1|fbeta|auc|auroc|auprc|roc|ap|map|precision|recall|sensitivity|specificity|score|r2|iou|"
     r"miou|dice|jaccard|bleu|rouge|rew|reward|return|returns|kappa|mcc|psnr|ssim|top1|top5|hits|ndcg|correlation|"
-    r"likelihood|elbo"
+    r"likelihood|elbo|correct|accuracies|throughput"
 )
 LOWER, HIGHER = re.compile(rf"(?:{_LOWER})\d?"), re.compile(rf"(?:{_HIGHER})\d?")
 # Logged beside metrics, and no result.
 NOT_RESULTS = re.compile(
     r"(_?step|_?epoch|_?runtime|_?timestamp|hp_metric|lr|learning_rate|(.*[_/.])?(time|secs?|seconds|minutes|"
-    r"hours|duration|elapsed)(_s|_sec|_ms|_seconds|_minutes)?|(.*/)?global_step|iterations?|lr[-/].*|system/.*|_wandb.*)",
+    r"hours|duration|elapsed)(_s|_sec|_ms|_seconds|_minutes)?|(.*/)?global_step|iterations?|(.*_)?time(_[a-z]+){0,2}_(s|secs?|ms|seconds|min|minutes|h|hours)|"
+    r"lr[-/].*|system/.*|_wandb.*)",
     re.IGNORECASE,
 )
 
 _UNIT = re.compile(r"\s*(\([^()]{1,12}\)|\[[^\[\]]{1,12}\]|%)\s*$")  # `accuracy (%)`, `time [s]`
+
+
+def usual_name(base: str) -> str:
+    """A metric's name as abreast writes it: `accuracy` for `Top-1`."""
+    name = re.sub(r"[\s\-]+", "_", base.strip().lower())
+    return ALIASES.get(name, name)
 
 
 def _words(name: str) -> list[str]:
@@ -75,7 +83,7 @@ def direction_of(name: str) -> Mode | None:
     if name.lower().startswith("neg_"):  # scikit-learn's scores: greater is better
         return "max"
     base = split_stage(name)[1]
-    metric = lookup(ALIASES.get(base.lower(), base.lower()))
+    metric = lookup(usual_name(base))
     if metric is not None and not metric.is_declared:
         return metric.mode
     words = _words(base)

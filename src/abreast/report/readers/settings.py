@@ -23,13 +23,44 @@ REPEATS = (
     *("rep", "repeat", "repetition", "replicate", "replication", "run", "run_number", "trial", "trial_id"),
     *("run_id", "run_idx", "rep_id", "restart", "init", "split", "split_id", "seed_id", "seed_idx"),
 )
+# Results on several of these are not compared.
+DATA = (
+    *(
+        "data",
+        "dataset",
+        "data_set",
+        "dataset_name",
+        "dataset_id",
+        "data_name",
+        "data_id",
+        "task",
+        "task_name",
+    ),
+    *("task_id", "benchmark", "game", "domain", "corpus", "problem", "test_problem", "testproblem"),
+    *("env", "env_id", "env_name", "environment"),
+)
 NEITHER = re.compile(
-    r"(.*[_./])?(run_?id|run_?name|uuid|guid|timestamp|date(time)?(_.*)?|created(_at)?|updated|host(name)?|"
+    r"(.*_)?(run_?id|run_?name|uuid|guid|timestamp|date(time)?(_.*)?|created(_at)?|updated|host(name)?|"
     r"user(name)?|log_?dir|output_?dir|save_?dir|checkpoint_?(dir|path)|device|num_workers|comments?|notes?|"
-    r"remarks?|tags|sweep|git_?(hash|commit|sha)|commit|_wandb.*)",
+    r"remarks?|tags|sweep|git_?(hash|commit|sha)|commit|_?wandb.*|pid|process_id|node_ip|ip|experiment_tag|"
+    r"trial_name|last_submission|submission_?(date|count)|p_?val(ue)?|significan(t|ce)|delta_(vs|to|over)_.*|"
+    r"difference(_.*)?|improvement(_.*)?|training_iteration|iterations_since_restore|should_checkpoint|done|"
+    r"system_attrs.*|number_of_(training|testing)_instances)",
     re.IGNORECASE,
 )
-_ID = re.compile(r"(id|idx|index|number|no|nr|#|job|job_?id|experiment_?id|exp_?id)", re.IGNORECASE)
+_ID = re.compile(r"(.*_)?(id|idx|index)|number|no|nr|#|job", re.IGNORECASE)
+_PREFIX = re.compile(r"(user_attrs?|system_attrs?|params?|config|hparams?|args|key|meta)_")
+
+
+def base_name(key: str) -> str:
+    """The last part of a key in lower case, its words joined by `_`, without what tools put before names.
+
+    >>> base_name("config/seed"), base_name("RandomSeed"), base_name("user_attrs_seed"), base_name("Key_Run")
+    ('seed', 'random_seed', 'seed', 'run')
+    """
+    last = re.split(r"[./]", key)[-1]
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", last)
+    return _PREFIX.sub("", re.sub(r"[\s\-_]+", "_", words.strip()).lower(), count=1)
 
 
 @dataclass(frozen=True)
@@ -58,7 +89,7 @@ def seed_key(foreign: Sequence[ForeignRun], choices: Choices) -> str | None:
             raise RunError(f"--seed {choices.seed}: no run has this setting. Available: {listed(shown[:30])}"
                            f"{did_you_mean(choices.seed, shown)}")  # fmt: skip
         return choices.seed
-    by_name = {key: re.split(r"[./]", key.lower())[-1] for key in keys}
+    by_name = {key: base_name(key) for key in keys}
     for name in SEEDS:
         alike = [key for key in keys if by_name[key] == name]
         varied = [key for key in alike if len({run.settings.get(key) for run in foreign}) > 1]
@@ -70,7 +101,7 @@ def seed_key(foreign: Sequence[ForeignRun], choices: Choices) -> str | None:
             return (varied or alike)[0]
     for name in REPEATS:
         for key in keys:
-            if re.sub(r"[\s\-]+", "_", by_name[key]) == name and _counts_repeats(foreign, key):
+            if by_name[key] == name and _counts_repeats(foreign, key):
                 return key
     return None
 
@@ -80,7 +111,7 @@ def _counts_repeats(foreign: Sequence[ForeignRun], key: str) -> bool:
     values = [run.settings.get(key) for run in foreign]
     if not all(type(value) is int for value in values) or len({*values}) < 2:
         return False
-    others = [name for name in settings_keys(foreign, key, Choices()) if name.lower() not in REPEATS]
+    others = [name for name in settings_keys(foreign, key, Choices()) if base_name(name) not in REPEATS]
     groups = {tuple(run.settings.get(name) for name in others) for run in foreign}
     return len({*values}) < len(values) or len(groups) == 1
 
@@ -94,7 +125,12 @@ def settings_keys(foreign: Sequence[ForeignRun], seed: str | None, choices: Choi
             raise RunError(f"--settings {missing[0]}: no run has this setting. Available: "
                            f"{listed([printable(key) for key in keys][:30])}")  # fmt: skip
         return list(choices.settings)
-    return [key for key in keys if not NEITHER.fullmatch(key) and not _is_id(foreign, key, keys)]
+    return [key for key in keys if not is_neither(key) and not _is_id(foreign, key, keys)]
+
+
+def is_neither(key: str) -> bool:
+    """Whether a key is no setting: what a run is called, where and when it ran, what others gave."""
+    return any(NEITHER.fullmatch(name) for name in (re.sub(r"[./\s]", "_", key), base_name(key)))
 
 
 def _is_id(foreign: Sequence[ForeignRun], key: str, keys: Sequence[str]) -> bool:
@@ -103,10 +139,11 @@ def _is_id(foreign: Sequence[ForeignRun], key: str, keys: Sequence[str]) -> bool
     if len({*values}) < len(values) or len(values) < 3:
         return False
     is_number = all(type(value) is int for value in values)
-    last = re.split(r"[./]", key.lower())[-1]
+    last = base_name(key)
     if not (_ID.fullmatch(last) or last in REPEATS if is_number else all(type(v) is str for v in values)):
         return False
-    recurring = ({run.settings.get(other) for run in foreign} for other in keys if other != key)
+    others = [other for other in keys if other != key and not is_neither(other)]
+    recurring = ({run.settings.get(other) for run in foreign} for other in others)
     return any(1 < len(seen) < len(values) for seen in recurring)
 
 

@@ -1,0 +1,197 @@
+"""The lines of a table as cells: delimited or aligned text, Markdown, LaTeX, and records of JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from abreast.errors import RunError
+from abreast.report.readers.foreign_run import as_number, flat
+from abreast.runs.small_file import parse_json
+
+MOST_ROWS = 1_000_000
+DELIMITERS = ",;\t|"
+Line = tuple[int, list[str]]  # its number in the file, from 1, and its cells
+
+_RULE = r"\s*(?::?-{2,}:?|:-:?|-:)\s*"
+_SEPARATOR = re.compile(rf"\s*\|?(?:{_RULE}\|)+(?:{_RULE})?\s*")  # below a header of Markdown
+_TABULAR = re.compile(r"\\begin\{(tabular[*xy]?|longtable|tblr)\}(.*?)\\end\{\1\}", re.DOTALL)
+_RULES = re.compile(
+    r"\\(?:(?:top|mid|bottom)rule|hline|(?:c(?:mid)?rule|cline)(?:\([^)]*\))?\{[^}]*\})(?:\[[^\]]*\])?"
+)
+_SPAN = re.compile(r"\\multicolumn\{(\d{1,3})\}\{[^}]*\}\{(.*)\}", re.DOTALL)
+_NAMED = re.compile(
+    r"\\(?:multirow(?:\[[^\]]*\])?\{[^}]*\}\{[^}]*\}|(?:text|math)(?:bf|it|rm|tt|sc)|underline|emph|textsuperscript)\{([^{}]*)\}"
+)
+_NOTE = re.compile(r"(note|source|legend|table|best|values? |all |\*|†|‡|\d+ rows? )", re.IGNORECASE)
+
+
+def table_cells(text: str, path: Path) -> list[Line]:
+    """The lines that have cells, the header first; titles above it and notes below the table are left out.
+
+    Raises:
+        RunError: It is no table, or several; the message names the file.
+    """
+    if path.name.lower().removesuffix(".gz").endswith((".json", ".jsonl")):
+        return list(_records(text, path))
+    if _TABULAR.search(text):
+        lines = _latex(text, path)
+    elif any(map(_SEPARATOR.fullmatch, text.splitlines()[1:])):
+        lines = _markdown(text, path)
+    else:
+        lines = _delimited(text, path)
+    return _without_notes(_without_titles(_without_empty_columns(lines)))
+
+
+def _records(text: str, path: Path) -> Iterator[Line]:
+    stripped = text.strip()
+    if stripped.startswith("["):
+        records = parse_json(stripped, path)
+    else:
+        records = [parse_json(line, path) for line in stripped.splitlines() if line.strip()]
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise RunError(f"{path}: holds no list of records, one for each run")
+    rows = [flat(record) for record in records[:MOST_ROWS]]
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    yield 1, columns
+    for number, row in enumerate(rows, 1):
+        values = (row.get(column) for column in columns)
+        yield number, ["" if value is None else str(value) for value in values]
+
+
+def _latex(text: str, path: Path) -> list[Line]:
+    bodies = list(_TABULAR.finditer(text))
+    if len(bodies) > 1:
+        raise RunError(f"{path}: holds {len(bodies)} tables. Give a file with one")
+    start = text[: bodies[0].start()].count("\n") + 1
+    body = _without_arguments(bodies[0][2], 2 if bodies[0][1].endswith(("*", "x", "y")) else 1)
+    body = re.sub(r"(?<!\\)%.*", "", body)
+    lines = []
+    for row in re.split(r"\\\\(?:\[[^\]]*\])?|\\tabularnewline", body):
+        number, start = start, start + row.count("\n")
+        cells: list[str] = []
+        for cell in re.split(r"(?<!\\)&", _RULES.sub("", row)):
+            span = _SPAN.fullmatch(cell.strip())
+            cells += [_plain_latex(span[2])] * int(span[1]) if span else [_plain_latex(cell)]
+        if any(cells):
+            lines.append((number, cells))
+    return lines
+
+
+def _without_arguments(body: str, count: int) -> str:
+    """What follows the arguments of an environment, such as the kinds of its columns."""
+    depth = 0
+    for index, mark in enumerate(body):
+        depth += (mark == "{") - (mark == "}")
+        count -= mark == "}" and depth == 0
+        if count == 0:
+            return body[index + 1 :]
+    return body
+
+
+def _plain_latex(cell: str) -> str:
+    previous = None
+    while cell != previous:
+        previous, cell = cell, _NAMED.sub(r"\1", cell)
+    cell = cell.replace("$", "").replace("~", " ").replace(r"\pm", "±")
+    cell = re.sub(r"\\(?:bf|it|bfseries|itshape|centering|quad|,|;|!)(?![A-Za-z])", "", cell)
+    cell = re.sub(r"\\([%&_#{}])", r"\1", cell).strip()
+    return cell[1:-1].strip() if cell.startswith("{") and cell.endswith("}") else cell
+
+
+def _markdown(text: str, path: Path) -> list[Line]:
+    blocks: list[list[tuple[int, str]]] = [[]]
+    for number, line in enumerate(text.splitlines(), 1):
+        if "|" in line:
+            blocks[-1].append((number, line.strip()))
+        elif blocks[-1]:
+            blocks.append([])
+    tables = [block for block in blocks if len(block) > 1 and _SEPARATOR.fullmatch(block[1][1])]
+    if len(tables) != 1:
+        raise RunError(f"{path}: holds {len(tables) or 'no'} tables with a header. Give a file with one")
+    return [
+        (number, [_plain_markdown(cell) for cell in re.split(r"(?<!\\)\|", _inner(line))])
+        for number, line in [tables[0][0], *tables[0][2:]]
+    ]
+
+
+def _inner(line: str) -> str:
+    return line.removeprefix("|").removesuffix("|")
+
+
+def _plain_markdown(cell: str) -> str:
+    return re.sub(r"`|<[^<>]*>", "", cell.replace(r"\|", "|")).strip()
+
+
+def _delimited(text: str, path: Path) -> list[Line]:
+    skipped, text = _without_comments(text)
+    if text[:5].lower().startswith("sep="):  # of Excel
+        skipped, text = skipped + 1, text.partition("\n")[2]
+    heads = (line for line in text.splitlines() if any(mark in line for mark in DELIMITERS))
+    head = next(heads, "")
+    if not head:
+        return [(number + skipped, cells) for number, cells in _aligned(text)]
+    delimiter = max(DELIMITERS, key=head.count)
+    lines: list[Line] = []
+    try:
+        reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True, skipinitialspace=True)
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                lines.append((reader.line_num + skipped, [cell.strip() for cell in cells]))
+            if len(lines) > MOST_ROWS:
+                raise RunError(f"{path}: more than {MOST_ROWS} rows")
+    except csv.Error as error:
+        raise RunError(f"{path}: not a CSV file ({error})") from None
+    return lines
+
+
+def _aligned(text: str) -> list[Line]:
+    """Columns that blanks separate: two or more, if that makes each line alike, else any."""
+    numbered = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    wide = [(number, re.split(r"\s{2,}", line)) for number, line in numbered]
+    if len({len(cells) for _, cells in wide}) == 1 and len(wide[0][1]) > 1:
+        return wide
+    quoted = csv.reader((line for _, line in numbered), delimiter=" ", skipinitialspace=True)
+    return [(number, cells) for (number, _), cells in zip(numbered, quoted, strict=True)]
+
+
+def _without_comments(text: str) -> tuple[int, str]:
+    """How many lines of comments are before the header, and the text from the header on."""
+    lines = text.splitlines(keepends=True)
+    count = 0
+    while count < len(lines) and lines[count].lstrip().startswith(("#", "%")):
+        count += 1
+    if 0 < count < len(lines):  # NumPy writes the header itself as a comment
+        last = lines[count - 1].lstrip().lstrip("#% ")
+        delimiter = max(DELIMITERS, key=lines[count].count)
+        is_header = lines[count].count(delimiter) == last.count(delimiter) > 0
+        if is_header and any(as_number(cell) is not None for cell in lines[count].split(delimiter)):
+            return count - 1, "".join([last, *lines[count:]])
+    return count, "".join(lines[count:])
+
+
+def _without_empty_columns(lines: Sequence[Line]) -> list[Line]:
+    """Without the columns at the end that nothing is in, as spreadsheets write them."""
+    width = max((index + 1 for _, cells in lines for index, cell in enumerate(cells) if cell), default=0)
+    return [(number, cells[:width] if not any(cells[width:]) else cells) for number, cells in lines]
+
+
+def _without_titles(lines: Sequence[Line]) -> list[Line]:
+    """Without lines above the header that have one cell, the first."""
+    start = 0
+    width = max((len(cells) for _, cells in lines), default=0)
+    while width > 1 and start < len(lines) - 1 and lines[start][1][0] and not any(lines[start][1][1:]):
+        start += 1
+    return list(lines[start:])
+
+
+def _without_notes(lines: Sequence[Line]) -> list[Line]:
+    """Without lines below the table that have one cell, and say so."""
+    end = len(lines)
+    width = len(lines[0][1]) if lines else 0
+    while width > 1 and end > 1 and not any(lines[end - 1][1][1:]) and _NOTE.match(lines[end - 1][1][0]):
+        end -= 1
+    return list(lines[:end])
