@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from abreast.models import CNN, MLP, Residual, ResNet
 from abreast.stacking.layers import STACKED_LAYERS, UnsupportedLayerError
 from abreast.stacking.layers.activations import StackedActivation
+from abreast.stacking.layers.linear import StackedLinear
 from abreast.stacking.parameters import StackedState
 from abreast.stacking.sequential import StackedSequential
 from support.helpers import same
@@ -476,3 +477,16 @@ def test_examples_of_several_dimensions(examples: int) -> None:
             assert parameter.grad is not None
             assert other.grad is not None
             assert parameter.grad.equal(other.grad)
+
+
+@pytest.mark.parametrize("outputs", [16, 48, 64, 128])
+@pytest.mark.parametrize("examples", [1, 31, 128])
+def test_bias_gradients_of_interleaved_lanes(outputs: int, examples: int) -> None:
+    """Batch norm leaves the lanes of an example side by side; some sums of those are in another order."""
+    nets = [nn.Sequential(nn.Linear(3, outputs), nn.BatchNorm1d(outputs)) for _ in range(3)]
+    state = StackedState(nets)
+    layer = StackedSequential(nets, state, [torch.Generator()] * 3, (3,)).layers[0]
+    assert isinstance(layer, StackedLinear)
+    grad = torch.randn(examples, 3, outputs).transpose(0, 1)
+    layer.sum_examples(grad)
+    assert state.gradients["0.bias"].equal(torch.stack([lane.contiguous().sum(0) for lane in grad]))

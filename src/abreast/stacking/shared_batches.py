@@ -182,8 +182,7 @@ class SharedLinear:
         x, weight_grad = self._x, self.layer.weight_grad
         del self._x
         grad = align(grad)
-        if self.layer.bias_grad is not None:
-            torch.sum(self.layer.lane_major(grad), 1, out=self.layer.bias_grad)
+        self.layer.sum_examples(grad)
         x16, self._x16 = self._x16, None
         if x16 is not None:
             self._backward_bf16(x16, grad)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor, nn
 
@@ -47,11 +49,20 @@ class StackedLinear(StackedLayer):
         self.bf16: Bf16Products | None = None
         self._x: Tensor
 
-    def lane_major(self, grad: Tensor) -> Tensor:
-        """Return the gradient with each lane contiguous: sums over the examples would round differently."""
+    def sum_examples(self, grad: Tensor) -> None:
+        """Fill the bias's gradient, each lane's as if it were alone."""
+        if self.bias_grad is None:
+            return
+        lanes, examples, outputs = grad.shape
         if grad[0].is_contiguous():
-            return grad
-        return self._lane_major_grads.aligned(*grad.shape, like=grad).copy_(grad)
+            torch.sum(grad, 1, out=self.bias_grad)
+        elif self.bias_grad.is_contiguous() and sums_side_by_side(
+            lanes, examples, outputs, torch.get_num_threads()
+        ):
+            torch.sum(grad.transpose(0, 1).flatten(1), 0, out=self.bias_grad.view(-1))
+        else:
+            lane_major = self._lane_major_grads.aligned(*grad.shape, like=grad).copy_(grad)
+            torch.sum(lane_major, 1, out=self.bias_grad)
 
     def forward(self, x: Tensor) -> Tensor:
         """`[K, B, in]` to `[K, B, out]`."""
@@ -87,8 +98,7 @@ class StackedLinear(StackedLayer):
         x, weight = self._x, self.weight
         del self._x
         grad = align(grad)
-        if self.bias_grad is not None:
-            torch.sum(self.lane_major(grad), 1, out=self.bias_grad)
+        self.sum_examples(grad)
         if self.bf16 is not None and self.bf16.is_pending:
             grad_input = self._input_grad_like(x) if self.needs_input_grad else None
             self.bf16.backward(grad, self.weight_grad, grad_input)
@@ -127,3 +137,11 @@ def rounds_differently(weight: Tensor, examples: int) -> bool:
     """Whether a batched product with weight `[K, out, in]` would round differently from each lane's own."""
     _, outputs, inputs = weight.shape
     return examples * inputs * outputs < BMM_CUTOFF or outputs == 1 or inputs == 1
+
+
+@lru_cache(maxsize=256)
+def sums_side_by_side(lanes: int, examples: int, outputs: int, threads: int) -> bool:
+    """Whether sums over the examples of `[B, K * out]` are bitwise those of each lane's `[B, out]`."""
+    values = torch.randn(examples, lanes, outputs, generator=torch.Generator().manual_seed(0))
+    alone = torch.stack([lane.contiguous().sum(0) for lane in values.unbind(1)])
+    return values.flatten(1).sum(0).view_as(alone).equal(alone)
