@@ -74,7 +74,8 @@ def bdtrc(k, n, p):
 def bdtrik(y, n, p):
     \"\"\"The least number of successes that so large a share of the draws does not exceed.\"\"\"
     return next(k for k in itertools.count() if 1 - bdtrc(k, n, p) >= y or k >= n)
-
+"""
+NONE_OTHER = """
 
 def __getattr__(name):
     if name.startswith("__"):
@@ -101,7 +102,8 @@ def write(site: Path) -> list[str]:
     if find_spec("scipy") is None:
         (site / "scipy").mkdir()
         (site / "scipy" / "__init__.py").write_text('"""Stands in for scipy: has only binomials."""\n')
-        (site / "scipy" / "special.py").write_text(SPECIAL)
+        (site / "scipy" / "special.py").write_text(SPECIAL + NONE_OTHER)
+        (site / "scipy" / "stats.py").write_text(NONE_OTHER)
         written.append("scipy")
     if find_spec("sklearn") is None:
         data = site / "sklearn" / "datasets" / "data"

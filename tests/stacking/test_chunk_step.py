@@ -19,6 +19,7 @@ from abreast.stacking.chunk import Chunk
 from abreast.stacking.grouping import plan
 from abreast.stacking.losses import StackedLoss
 from abreast.stacking.network_size import NetworkSize
+from abreast.stacking.options import Options
 from abreast.stacking.run import train_stack
 from support.helpers import allowed, compose, same
 from support.recorded_graph import NoSynchronization, RecordedGraph
@@ -43,11 +44,11 @@ def lanes(*overrides: str) -> Configs:
     return [compose(*common, f"seed={seed}", *more, *overrides) for seed, more in enumerate(settings)]
 
 
-def stacked(configs: Configs, folder: Path) -> list[Outcome]:
+def stacked(configs: Configs, folder: Path, options: Options = Options()) -> list[Outcome]:  # noqa: B008
     """Train the runs as one stack."""
     with allowed():
         (order,) = plan(configs).stacks
-        return train_stack([Job(configs[number], folder / str(number)) for number in order])
+        return train_stack([Job(configs[number], folder / str(number)) for number in order], options)
 
 
 def left(folder: Path) -> dict[str, Any]:
@@ -76,6 +77,19 @@ def test_every_lane_is_bitwise_that_of_executed_steps(
     stacked(lanes(*overrides), tmp_path / "recorded")
     assert same(left(tmp_path / "recorded"), left(tmp_path / "executed"))
     assert sum(graph.replays for graph in recorded) >= 30
+
+
+def test_lanes_that_share_their_mini_batches_are_recorded(
+    recorded: list[RecordedGraph], tmp_path: Path
+) -> None:
+    short = ("trainer.max_epochs=2", "model.norm=batch")
+    configs = [{**config, "seed": number // 2} for number, config in enumerate(lanes(*short))]
+    shared = Options(shared_batches=True)
+    stacked([{**config, "cuda_graph": False} for config in configs], tmp_path / "executed", shared)
+    assert not recorded
+    stacked(configs, tmp_path / "recorded", shared)
+    assert sum(graph.replays for graph in recorded) >= 20
+    assert same(left(tmp_path / "recorded"), left(tmp_path / "executed"))
 
 
 def _has_ended(chunks: list[Chunk]) -> bool:

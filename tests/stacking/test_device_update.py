@@ -103,7 +103,9 @@ def test_kernels_are_torchs_operations(
 
 
 @pytest.mark.parametrize("every_flag", [False, pytest.param(True, marks=pytest.mark.long)])
-@pytest.mark.parametrize("capability", [pytest.param(80, marks=pytest.mark.long), 90])
+@pytest.mark.parametrize(
+    "capability", [pytest.param(80, marks=pytest.mark.long), 90, pytest.param(100, marks=pytest.mark.long)]
+)
 def test_kernels_compile_for_cards_that_are_not_here(
     capability: int, every_flag: bool, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

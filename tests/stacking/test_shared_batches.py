@@ -22,8 +22,8 @@ from abreast.stacking.shared_batches import (
     WideProducts,
     by_lane,
     equal_neighbours,
+    group_of_lane,
     product,
-    repeat_by_lane,
     share_first_product,
     side_by_side,
     wide_products,
@@ -47,7 +47,8 @@ def test_equal_neighbours() -> None:
     assert equal_neighbours([7]) == [slice(0, 1)]
     values = torch.arange(6).view(3, 2)
     expected = torch.tensor([[0, 1], [0, 1], [2, 3], [4, 5], [4, 5]])
-    assert repeat_by_lane(values, equal_neighbours([3, 3, 1, 2, 2])).equal(expected)
+    groups = group_of_lane(equal_neighbours([3, 3, 1, 2, 2]), values.device)
+    assert values.index_select(0, groups).equal(expected)
 
 
 COMMON = [

@@ -21,6 +21,7 @@ SYNCHRONIZING = {
     torch.ops.aten.equal.default,
     torch.ops.aten.masked_select.default,
     torch.ops.aten.is_nonzero.default,
+    torch.ops.aten.repeat_interleave.Tensor,
 }
 UNDECLARED = {torch.ops.aten.native_batch_norm.default}  # writes the running statistics, unsaid
 

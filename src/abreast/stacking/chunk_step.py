@@ -22,7 +22,7 @@ from abreast.stacking.loader import StackBlock
 from abreast.stacking.losses import StackedLoss
 from abreast.stacking.optimizers import OptimizerGroup
 from abreast.stacking.parameters import BufferPool, StackedState
-from abreast.stacking.shared_batches import repeat_by_lane
+from abreast.stacking.shared_batches import group_of_lane
 from abreast.stacking.steppers import Stepper, device_steppers, steppers
 
 OnError = Callable[[Mapping[int, Exception]], None]
@@ -94,6 +94,7 @@ class ChunkStep:
         self.only = None if sharing is None else [lanes.start for lanes in sharing]
         self._norms = [learners[lane].normalize for lane in self.only or range(len(learners))]
         self._mean, self._scale = self._moments(one_data)
+        self._group_of_lane = group_of_lane(sharing or (), self._mean.device)
         self._gathered, self._normalized = BufferPool(most=2), BufferPool(most=2)
         self._clipped = [
             (parameters, config)
@@ -183,8 +184,8 @@ class ChunkStep:
         inputs, targets = batch.block.gather(positions, batch.number, self._gathered)
         x = self._normalize(inputs)
         if self.sharing is not None:
-            targets = repeat_by_lane(targets, self.sharing)
-            x = x if self.shares_product else repeat_by_lane(x, self.sharing)
+            targets = targets.index_select(0, self._group_of_lane)
+            x = x if self.shares_product else x.index_select(0, self._group_of_lane)
         scores = self.net.forward(x)
         raised = len(self.loss.errors)
         gradient, saved = self.loss.gradient(scores, targets)

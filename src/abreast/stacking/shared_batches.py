@@ -41,10 +41,10 @@ def equal_neighbours(keys: Sequence[Hashable]) -> list[slice]:
     return groups
 
 
-def repeat_by_lane(values: Tensor, groups: Sequence[slice]) -> Tensor:
-    """Repeat each group's values `[G, ...]` for each of its lanes: `[K, ...]`."""
-    counts = torch.tensor([lanes.stop - lanes.start for lanes in groups], device=values.device)
-    return values.repeat_interleave(counts, 0)
+def group_of_lane(groups: Sequence[slice], device: torch.device) -> Tensor:
+    """The group of each lane, int64 `[K]`: repeats what groups have in common, by `index_select`."""
+    counts = torch.tensor([lanes.stop - lanes.start for lanes in groups], dtype=torch.int64)
+    return torch.arange(len(groups)).repeat_interleave(counts).to(device)
 
 
 class WideProducts(NamedTuple):
