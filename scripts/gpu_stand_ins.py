@@ -56,9 +56,12 @@ def __getattr__(name):
     return getattr(_Missing(), name)
 """
 
-SPECIAL = """
+SCIPY = """
+import importlib.abc
+import importlib.machinery
 import itertools
 import math
+import sys
 
 
 def bdtrc(k, n, p):
@@ -74,17 +77,31 @@ def bdtrc(k, n, p):
 def bdtrik(y, n, p):
     \"\"\"The least number of successes that so large a share of the draws does not exceed.\"\"\"
     return next(k for k in itertools.count() if 1 - bdtrc(k, n, p) >= y or k >= n)
-"""
-NONE_OTHER = """
 
-def __getattr__(name):
+
+def _attribute(name):
     if name.startswith("__"):
         raise AttributeError(name)
 
     def missing(*arguments, **options):
         raise OSError("scipy is not installed")
 
-    return missing
+    return {"bdtrc": bdtrc, "bdtrik": bdtrik}.get(name, missing)
+
+
+class _Modules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    def find_spec(self, name, path=None, target=None):
+        is_part = name.startswith("scipy.")  # any: other packages import some
+        return importlib.machinery.ModuleSpec(name, self, is_package=True) if is_part else None
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        module.__getattr__ = _attribute
+
+
+sys.meta_path.append(_Modules())
 """
 
 
@@ -101,9 +118,7 @@ def write(site: Path) -> list[str]:
         written.append("Pillow")
     if find_spec("scipy") is None:
         (site / "scipy").mkdir()
-        (site / "scipy" / "__init__.py").write_text('"""Stands in for scipy: has only binomials."""\n')
-        (site / "scipy" / "special.py").write_text(SPECIAL + NONE_OTHER)
-        (site / "scipy" / "stats.py").write_text(NONE_OTHER)
+        (site / "scipy" / "__init__.py").write_text(SCIPY)
         written.append("scipy")
     if find_spec("sklearn") is None:
         data = site / "sklearn" / "datasets" / "data"
