@@ -92,7 +92,7 @@ class ChunkStep:
         self.graphs = StepGraphs()
         self.steppers: Sequence[Stepper] = groups
         self.only = None if sharing is None else [lanes.start for lanes in sharing]
-        self._norms = [learners[lane].normalize for lane in self.only or range(len(learners))]
+        self._norms = [learners[n].normalize for n in self.only or range(len(learners))]
         self._mean, self._scale = self._moments(one_data)
         self._group_of_lane = group_of_lane(sharing or (), self._mean.device)
         self._gathered, self._normalized = BufferPool(most=2), BufferPool(most=2)
@@ -115,15 +115,13 @@ class ChunkStep:
             self.steppers = device_steppers(self.groups, self.state)
         individual = [stepper for stepper in self.steppers if isinstance(stepper, OptimizerGroup)]
         optimizers = [group.optimizer for group in individual]
-        by_themselves = {lane for group in individual for lane in group.lanes}
+        alone = {lane for group in individual for lane in group.lanes}
         lanes = enumerate(zip(configs, self.learners, strict=True))
         reasons = (
             self._why_not(individual),
             *(why_not_recorded(optimizer) for optimizer in optimizers),
             *(
-                why_no_graphs(
-                    cfg, learner.step_config, STEP_PARTS if lane in by_themselves else ("model", "loss")
-                )
+                why_no_graphs(cfg, learner.step_config, STEP_PARTS if lane in alone else STEP_PARTS[:2])
                 for lane, (cfg, learner) in lanes
             ),
         )
@@ -151,8 +149,8 @@ class ChunkStep:
         """The plain numbers of the optimizers, which change between blocks alone where steps are recorded."""
         if not self.graphs.is_on(self._mean.device):
             return None
-        steppers = self.steppers
-        return plain_settings(group.optimizer for group in steppers if isinstance(group, OptimizerGroup))
+        groups = [stepper for stepper in self.steppers if isinstance(stepper, OptimizerGroup)]
+        return plain_settings(group.optimizer for group in groups)
 
     def take(self, batch: MiniBatch, settings: object, on_error: OnError) -> tuple[StepRecord, Tensor | None]:
         """Train on a mini-batch.
