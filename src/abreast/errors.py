@@ -81,6 +81,9 @@ class DivergedError(AbreastError):
         super().__init__(f"diverged at step {step}")
         self.step = step
 
+    def __reduce__(self) -> tuple[type[DivergedError], tuple[int]]:
+        return type(self), (self.step,)  # for another process
+
 
 class Interrupted(SystemExit):
     """A signal ended the run between two steps; what is needed to resume it is saved.
@@ -91,3 +94,6 @@ class Interrupted(SystemExit):
     def __init__(self, signum: int) -> None:
         super().__init__(128 + signum)
         self.signum = signum
+
+    def __reduce__(self) -> tuple[type[Interrupted], tuple[int]]:
+        return type(self), (self.signum,)  # for another process

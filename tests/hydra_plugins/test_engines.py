@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from abreast.errors import ConfigError, DivergedError, RunError
+from abreast.runtime.portable import portable
 from hydra_plugins.abreast_launcher.engines.choose import choose_engine
-from hydra_plugins.abreast_launcher.engines.work import divide, portable
+from hydra_plugins.abreast_launcher.engines.work import divide
 from support.helpers import same
 
 pytestmark = pytest.mark.long

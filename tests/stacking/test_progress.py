@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from abreast.stacking.lane import LaneState
+from abreast.stacking.lane_progress import LaneProgress
 from abreast.stacking.progress import ProgressTable
 
 
@@ -32,12 +33,12 @@ def stack(*values: float, failed: int = 0) -> Any:
     return SimpleNamespace(lanes=lanes, max_epochs=4)
 
 
-NONE: Mapping[str, LaneState] = {}
-TITLES = {"/sweep/1": "optim.lr=0.1", "/sweep/2": "optim.lr=0.2"}
+NONE: Mapping[Path, LaneState] = {}
+TITLES = {Path("/sweep/1"): "optim.lr=0.1", Path("/sweep/2"): "optim.lr=0.2"}
 
 
 def table_of(
-    width: int = 80, *, live: bool = False, waiting: int = 0, ends: Mapping[str, LaneState] = NONE
+    width: int = 80, *, live: bool = False, waiting: int = 0, ends: Mapping[Path, LaneState] = NONE
 ) -> tuple[ProgressTable, io.StringIO]:
     out = io.StringIO()
     others = SimpleNamespace(count_waiting=waiting, ends=ends)
@@ -49,7 +50,7 @@ def test_the_best_lane_comes_first_and_a_failed_one_not_at_all() -> None:
     table, _ = table_of()
     progress = stack(0.1, 0.5, 0.3, failed=1)
     table.on_epoch_end(progress)
-    assert [best.value for _, best, _ in table.ranked(progress.lanes)] == [0.3, 0.5]
+    assert [best.value for _, best, _ in table.ranked([*map(LaneProgress.of, progress.lanes)])] == [0.3, 0.5]
 
 
 def test_the_best_is_that_of_all_epochs() -> None:
@@ -58,7 +59,7 @@ def test_the_best_is_that_of_all_epochs() -> None:
         progress = stack(0.9, value)
         progress.lanes[1].epoch = epoch - 1
         table.on_epoch_end(progress)
-    ((_, best, _), _) = table.ranked(progress.lanes)
+    ((_, best, _), _) = table.ranked([*map(LaneProgress.of, progress.lanes)])
     assert (best.value, best.epoch) == (0.2, 2)
     assert "best val/loss 0.2000 (optim.lr=0.1)" in out.getvalue().splitlines()[-1]
 
@@ -106,8 +107,8 @@ def test_a_live_table_in_a_terminal(width: int, monkeypatch: pytest.MonkeyPatch)
     assert lines[2].split() == ["0.3000", *(["epoch", "2"] if width == 80 else []), "optim.lr=0.2"]
 
 
-MANY: Mapping[str, LaneState] = {
-    f"/earlier/{number}": "stopped" if number else "failed" for number in range(12)
+MANY: Mapping[Path, LaneState] = {
+    Path(f"/earlier/{number}"): "stopped" if number else "failed" for number in range(12)
 }
 
 
@@ -122,16 +123,21 @@ def test_runs_that_wait_and_runs_that_have_left_are_counted() -> None:
 
 
 def test_the_best_so_far_may_have_left_unless_it_failed() -> None:
-    ends: dict[str, LaneState] = {}
+    ends: dict[Path, LaneState] = {}
     table, out = table_of(ends=ends)
     first, then = stack(0.9, 0.1, 0.2), stack(0.9, 0.5)
     table.on_epoch_end(first)
-    ends["/sweep/1"], ends["/sweep/2"] = "stopped", "dropped"
+    ends[Path("/sweep/1")], ends[Path("/sweep/2")] = "stopped", "dropped"
     then.lanes[1].directory.path = Path("/sweep/3")
     table.on_epoch_end(then)
     assert "best val/loss 0.1000 (optim.lr=0.1)" in out.getvalue().splitlines()[-1]
-    assert [state for _, _, state in table.ranked(then.lanes)] == ["stopped", "dropped", "running", "running"]
-    ends["/sweep/1"] = "failed"
+    assert [state for _, _, state in table.ranked([*map(LaneProgress.of, then.lanes)])] == [
+        "stopped",
+        "dropped",
+        "running",
+        "running",
+    ]
+    ends[Path("/sweep/1")] = "failed"
     table.on_epoch_end(then)
     assert "best val/loss 0.2000 (optim.lr=0.2)" in out.getvalue().splitlines()[-1]
 

@@ -32,6 +32,7 @@ def estimate(parts: Sequence[Part], launcher: AbreastLauncherConf | None, began:
     """
     importlib.import_module("abreast.runtime.fast_import")  # before Lightning
     from abreast.stacking.options import Options
+    from hydra_plugins.abreast_launcher.engines.choose import LOCAL
 
     importlib.import_module("abreast.stacking.probe")
     start = time.perf_counter() - began
@@ -42,10 +43,16 @@ def estimate(parts: Sequence[Part], launcher: AbreastLauncherConf | None, began:
     start += SEARCH_START * any(part.is_asked for part in parts)
     if launcher is not None:
         options = Options(
-            threads=launcher.threads, save_every=launcher.save_every, shared_batches=launcher.shared_batches
+            threads=launcher.threads,
+            processes=launcher.workers,
+            save_every=launcher.save_every,
+            shared_batches=launcher.shared_batches,
         )
         halving = (tuple(launcher.halving or ()), launcher.keep)
         workers, parts = _divided(parts, launcher)
+        if launcher.engine == LOCAL and launcher.devices == 1 and not launcher.halving:
+            parts = [_in_processes(part, options) for part in parts]
+        options = replace(options, processes=1)  # for the probes
     measured: dict[tuple[object, ...], Cost] = {}
     notes: dict[tuple[object, ...], str] = {}
     batches = list(dict.fromkeys(part.batch for part in parts))
@@ -118,6 +125,15 @@ def _like_others(part: Part, costs: Sequence[Cost]) -> Part:
         costs[0], epochs=part.epochs, epoch=(min(low for low, _ in ends), max(high for _, high in ends))
     )
     return replace(part, cost=cost, note="not measured: taken to be like the others")
+
+
+def _in_processes(part: Part, options: Options) -> Part:
+    """The part, with the processes that train its runs side by side."""
+    from abreast.stacking.processes import count_processes
+
+    if part.reason is not None or part.is_asked:
+        return part
+    return replace(part, processes=count_processes(len(part.runs), part.lanes, options))
 
 
 def _divided(parts: Sequence[Part], launcher: AbreastLauncherConf) -> tuple[int, list[Part]]:

@@ -39,6 +39,7 @@ class Part:
         are_settings_known: Whether these are their settings, and not others of the same kind.
         most: The most runs of a stack that are trained at a time, while others wait; None for all.
         is_asked: Whether a search asks for each run when a lane is free.
+        processes: Processes that train a stack's runs side by side.
         cost: What was measured of them, or of others; None where nothing could be.
         note: What limits the cost.
     """
@@ -50,6 +51,7 @@ class Part:
     are_settings_known: bool = True
     most: int | None = None
     is_asked: bool = False
+    processes: int = 1
     cost: Cost | None = None
     note: str = ""
 
@@ -101,8 +103,10 @@ class Estimate:
                 return None
             least, most = self._shares(part)
             asking = len(part.runs) * part.is_asked
-            low += (part.cost.seconds(len(part.runs), least)[0] + asking * ASKING[0]) * part.is_certain
-            high += part.cost.seconds(len(part.runs), most)[1]
+            low += (
+                part.cost.seconds(len(part.runs), least)[0] / part.processes + asking * ASKING[0]
+            ) * part.is_certain
+            high += part.cost.seconds(len(part.runs), most)[1] / math.sqrt(part.processes)
             high += asking * ASKING[1] * (1 + sum(rung < part.epochs for rung in self.halving[0]))
         divisor = min(self.workers, len(parts)) or 1
         return low / divisor, high / divisor

@@ -158,8 +158,9 @@ def _time(estimate: Estimate) -> str:
     text = f"{format_range(total)} on this machine, as busy as it is"
     if estimate.unknown:
         text = f"at least {text}: {format_count(estimate.unknown, 'run')} could not be measured"
-    if estimate.workers > 1:
-        text += f", by {estimate.workers} workers"
+    workers = max(estimate.workers, *(part.processes for part in estimate.parts))
+    if workers > 1:
+        text += f", by {workers} processes"
     if any(
         "EarlyStopping" in str(run.config["callbacks"]) for part in estimate.parts for run in part.runs[:1]
     ):

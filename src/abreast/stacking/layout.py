@@ -53,6 +53,7 @@ def choose_layout(
     *,
     shared_batches: bool = False,
     on_cpu: bool = True,
+    processes: int = 1,
 ) -> Layout:
     """Choose the layout for networks of a size; `threads` and `max_lanes` are kept where they are given.
 
@@ -65,16 +66,20 @@ def choose_layout(
         max_lanes: The most lanes in a chunk, or None to choose.
         shared_batches: Whether lanes of one seed share their mini-batches.
         on_cpu: Whether it is the CPU that trains.
+        processes: Processes that train side by side.
     """
     if not on_cpu:
         return Layout(1, max_lanes or MOST_LANES, shared_batches)
     if threads is None:
-        threads = max(1, len(_cores())) if size.multiplications * batch_size * 3 > THREADED_FROM else 1
+        threads = (
+            max(1, len(cores()) // processes) if size.multiplications * batch_size * 3 > THREADED_FROM else 1
+        )
     lane_bytes = 16 * size.parameters + 4 * batch_size * size.features
     return Layout(threads, max_lanes or max(1, CACHE_BYTES // lane_bytes), shared_batches)
 
 
-def _cores() -> Sequence[int]:
+def cores() -> Sequence[int]:
+    """The cores that this process may use."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
 
 

@@ -23,7 +23,7 @@ from abreast.stacking.lanes_module import LanesModule
 from abreast.stacking.layout import Layout, for_each
 from abreast.stacking.loader import StackBlock, StackLoader
 from abreast.stacking.optimizer_state import OptimizerSnapshot
-from abreast.stacking.progress import ProgressTable
+from abreast.stacking.progress import Progress
 from abreast.stacking.refill import Refill
 from abreast.stacking.resume import is_trained, load_checkpoints
 
@@ -41,7 +41,7 @@ class Stack(LanesModule):
         layout: How lanes are divided into chunks, when some have ended.
         save_every: Seconds between two writings of the lanes' checkpoints.
         workers: Threads that train the chunks of a block side by side; None for this thread alone.
-        table: Where to show the progress.
+        progress: Shows how far the stack is.
         refill: Lets waiting runs take the places of lanes that have ended; None where none wait.
         halve: Drops some of the lanes that begin or end an epoch, after so many epochs of the stack.
 
@@ -59,7 +59,7 @@ class Stack(LanesModule):
         *,
         save_every: float = 30.0,
         workers: Executor | None = None,
-        table: ProgressTable | None = None,
+        progress: Progress | None = None,
         refill: Refill | None = None,
         halve: Callable[[Sequence[Lane], int], None] = lambda lanes, epochs: None,
     ) -> None:
@@ -69,7 +69,7 @@ class Stack(LanesModule):
         self.chunks = list(chunks)
         self.layout = layout
         self.save_every = save_every
-        self.table = table
+        self.progress = progress
         self.refill = refill
         self.halve = halve
         self.max_epochs: int | None = None
@@ -117,8 +117,8 @@ class Stack(LanesModule):
         self.trainer.should_stop |= not self.running
 
     def _begin(self, lanes: Sequence[Lane], epochs: int) -> None:
-        if self.table is not None:
-            self.table.on_begin(lanes)
+        if self.progress is not None:
+            self.progress.on_begin(lanes)
         for lane in lanes:
             if lane.running:
                 lane.guarded(lane.begin)
@@ -154,8 +154,8 @@ class Stack(LanesModule):
         for _ in range(len(block)):
             progress.increment_ready()
             progress.increment_completed()
-        if self.table is not None:
-            self.table.on_block_end(self)
+        if self.progress is not None:
+            self.progress.on_block_end(self)
 
     def on_train_batch_end(self, outputs: object, batch: object, batch_idx: int) -> None:
         """At the epoch's last block: record the lanes' metrics."""
@@ -193,8 +193,8 @@ class Stack(LanesModule):
     def on_train_epoch_end(self) -> None:
         """End the epoch for every lane in the order of an individual run, and its training if it is time."""
         self._loops = None
-        if self.table is not None:
-            self.table.on_epoch_end(self)
+        if self.progress is not None:
+            self.progress.on_epoch_end(self)
         for lane in self.running:
             lane.guarded(end_epoch, lane)
         for lane in self.running:

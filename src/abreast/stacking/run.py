@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -28,7 +29,8 @@ from abreast.stacking.module import Stack
 from abreast.stacking.network_size import network_size
 from abreast.stacking.options import Options
 from abreast.stacking.preemption import StackPreemptionCheckpoint
-from abreast.stacking.progress import ProgressTable
+from abreast.stacking.processes import count_processes, train_in_processes
+from abreast.stacking.progress import Progress, ProgressTable
 from abreast.stacking.refill import Refill
 from abreast.stacking.resume import is_trained, load_checkpoints, loops_of
 from abreast.stacking.rungs import drop_at_rungs
@@ -70,8 +72,11 @@ def train_stack(
     width = options.max_lanes or len(jobs)
     if options.memory_gib is not None:
         width = min(width, lanes_that_fit(options.memory_gib, jobs[0].cfg))
+    processes = 1
+    if not callbacks and not waiting.is_open:  # each of which watches all lanes together
+        processes = count_processes(len(jobs), width, options)
     with existing_objects_frozen():  # it collects at its end, without the variables of this call
-        return _outcomes(jobs, options, callbacks, waiting, width)
+        return _outcomes(jobs, replace(options, processes=processes), callbacks, waiting, width)
 
 
 def _outcomes(
@@ -82,20 +87,34 @@ def _outcomes(
     width: int,
 ) -> list[Outcome]:
     supply = LaneSupply(jobs, waiting, width if waiting.is_open else largest_part(len(jobs), width))
-    table = ProgressTable(supply.titles, supply)
+    train = partial(_train_all, options=options, callbacks=callbacks)
     with one_thread(), matmul_precision(jobs[0].cfg.get("matmul_precision")):
         try:
-            with device_asserts_told(), loggers_closed(supply.loggers):
-                while len(supply.waiting):
-                    lanes = supply.first()
-                    if lanes:
-                        _train(lanes, supply, options, callbacks, table)
-        except NotStackableError as reason:
-            supply.give_up(reason)
+            if options.processes == 1:
+                train(supply, ProgressTable(supply.titles, supply))
+            else:
+                train_in_processes(supply, jobs, options.processes or 1, train)
         except BaseException as error:
             supply.note_failure(error)
             raise
     return [supply.outcomes.get(job.directory, Outcome()) for job in jobs]
+
+
+def _train_all(
+    supply: LaneSupply, progress: Progress, options: Options, callbacks: Sequence[Callback]
+) -> None:
+    """Train all runs of a supply in this process."""
+    try:
+        with device_asserts_told(), loggers_closed(supply.loggers):
+            while len(supply.waiting):
+                lanes = supply.first()
+                if lanes:
+                    _train(lanes, supply, options, callbacks, progress)
+    except NotStackableError as reason:
+        supply.give_up(reason)
+    except BaseException as error:
+        supply.note_failure(error)
+        raise
 
 
 def _train(
@@ -103,7 +122,7 @@ def _train(
     supply: LaneSupply,
     options: Options,
     callbacks: Sequence[Callback],
-    table: ProgressTable,
+    progress: Progress,
 ) -> None:
     """Train lanes as a stack, with those that take their places, and finish them."""
     preemption = StackPreemptionCheckpoint(max(WITHIN, options.save_every))
@@ -118,6 +137,7 @@ def _train(
         options.chunk_lanes,
         shared_batches=options.shared_batches,
         on_cpu=trainer.strategy.root_device.type == "cpu",
+        processes=options.processes or 1,
     )
     snapshots = load_checkpoints(lanes)
     trained = [lane for lane in lanes if is_trained(lane)]
@@ -156,7 +176,7 @@ def _train(
             layout,
             save_every=options.save_every,
             workers=pool,
-            table=table,
+            progress=progress,
             refill=refill,
             halve=partial(drop_at_rungs, supply.waiting),
         )
@@ -168,7 +188,7 @@ def _train(
                 with ctrl_c_raised(trainer):
                     trainer.fit(stack)
         finally:
-            table.close()
+            progress.close()
             stack.flush()
 
         def measure(members: Sequence[Lane], stage: Stage) -> None:

@@ -18,7 +18,7 @@ from abreast.stacking.build import Job, NotStackableError, Outcome, lane_builder
 from abreast.stacking.finish import finish_lanes, measure_between_epochs
 from abreast.stacking.lane import Lane, LaneState
 from abreast.stacking.layout import write_each
-from abreast.stacking.waiting import WaitingRuns
+from abreast.stacking.waiting import Phase, WaitingRuns
 
 _Start = tuple[RunDirectory, Job, Outcome]
 
@@ -44,8 +44,8 @@ class LaneSupply:
         self.width = width
         self.outcomes: dict[Path, Outcome] = {}
         self.loggers: list[Logger] = []
-        self.titles: dict[str, str] = {}
-        self.ends: dict[str, LaneState] = {}
+        self.titles: dict[Path, str] = {}
+        self.ends: dict[Path, LaneState] = {}
         self._begun: dict[Path, Job] = {}  # and not ended
         self._builder = lane_builder(jobs, width, is_open=waiting.is_open)
 
@@ -57,7 +57,7 @@ class LaneSupply:
     def first(self) -> list[Lane]:
         """The lanes of a new stack."""
         self._builder.count = min(self.width, len(self.waiting))
-        return self._lanes(self.waiting.take(self.width))
+        return self._lanes(self.take(self.width))
 
     def successors(self, ended: Sequence[Lane], count: int, epochs: int, shortest: int) -> list[Lane] | None:
         """Finish lanes, and give at most `count` others in their places, which begin an epoch.
@@ -81,13 +81,24 @@ class LaneSupply:
         self.end(ended)
         lanes: list[Lane] = []
         shorter: list[Job] = []
-        while jobs := self.waiting.take(count - len(lanes), (0, 0), epochs):
+        while jobs := self.take(count - len(lanes), (0, 0), epochs):
             fit = [self._batches(job) >= shortest for job in jobs]
             shorter += [job for job, fits in zip(jobs, fit, strict=True) if not fits]
             lanes += self._lanes([job for job, fits in zip(jobs, fit, strict=True) if fits])
         for job in reversed(shorter):
-            self.waiting.put_back(job)
+            self.put_back(job)
         return lanes
+
+    def take(self, count: int, at: Phase | None = None, epochs: int = 0) -> list[Job]:
+        """The next runs, as `WaitingRuns` gives them; each is to be put back or ended."""
+        jobs = self.waiting.take(count, at, epochs)
+        self._begun |= {job.directory: job for job in jobs}
+        return jobs
+
+    def put_back(self, job: Job) -> None:
+        """Let a run that was taken wait again."""
+        del self._begun[job.directory]
+        self.waiting.put_back(job)
 
     def _batches(self, job: Job) -> float:
         """Mini-batches in the run's epoch; infinity if its data cannot be built, as its lane will not."""
@@ -98,19 +109,18 @@ class LaneSupply:
     def _lanes(self, jobs: Sequence[Job]) -> list[Lane]:
         """The lanes of runs; those that cannot be stacked, or fail, end here."""
         began = time.perf_counter()
-        self._begun |= {job.directory: job for job in jobs}
         starts = [(RunDirectory(job.directory), job, Outcome()) for job in jobs]
         write_each(_write_start, starts)
         lanes: list[Lane] = []
         for directory, job, outcome in starts:
             lane = None if outcome.error is not None else self._build(len(lanes), job, directory, outcome)
             if lane is None:
-                self._end(job, outcome)
+                self.end_run(job, outcome)
                 continue
             lane.began, lane.joined = began, job.joined
             self.loggers.extend(lane.loggers)
-            self.titles[str(job.directory)] = job.title
-            self.ends.pop(str(job.directory), None)
+            self.titles[job.directory] = job.title
+            self.ends.pop(job.directory, None)
             lanes.append(lane)
         return lanes
 
@@ -135,22 +145,23 @@ class LaneSupply:
                 outcome.value = objective(lane.cfg, lane.directory.read_result()["metrics"])
             elif isinstance(lane.error, DivergedError):
                 outcome.value = worst(lane.cfg)
-            self._end(self._begun[lane.directory.path], outcome)
-            self.ends[str(lane.directory.path)] = lane.state
+            self.end_run(self._begun[lane.directory.path], outcome)
+            self.ends[lane.directory.path] = lane.state
 
-    def _end(self, job: Job, outcome: Outcome) -> None:
+    def end_run(self, job: Job, outcome: Outcome) -> None:
+        """Keep the outcome of a run that was taken."""
         del self._begun[job.directory]
         self.outcomes[job.directory] = outcome
-        if outcome.error is not None:
-            self.ends[str(job.directory)] = "failed"
+        if outcome.not_stacked is None:
+            self.ends[job.directory] = "stopped" if outcome.error is None else "failed"
         self.waiting.end(job, outcome)
 
     def give_up(self, reason: NotStackableError) -> None:
         """End all runs that have not: they have to be trained individually."""
         while len(self.waiting):
-            self._begun |= {job.directory: job for job in self.waiting.take(self.width)}
+            self.take(self.width)
         for job in list(self._begun.values()):
-            self._end(job, Outcome(not_stacked=str(reason)))
+            self.end_run(job, Outcome(not_stacked=str(reason)))
 
     def note_failure(self, error: BaseException) -> None:
         """Write down what stops all runs that have begun."""

@@ -27,7 +27,8 @@ class AbreastLauncherConf:
         devices: The GPUs of this machine to train on, a stack at a time on each: all, how many, or such as
             [0,1]; `cpu` in a list is a process without a GPU.
         engine: What trains the stacks: none (this process), joblib, submitit or ray.
-        workers: Processes of the engine; null: one for each GPU, or for each core.
+        workers: Processes that train side by side; null: one for each GPU, or for each core; with engine=none
+            as many as pay off on the CPU.
         engine_options: The engine's options; see docs/scale.md.
     """
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import gc
 import importlib
 import os
-import pickle
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from abreast.errors import RunError
 from abreast.runtime.directory_lock import as_worker
 from abreast.runtime.given import given_objects, unpack
 from abreast.runtime.output import guarded_output
+from abreast.runtime.portable import portable
 
 if TYPE_CHECKING:
     from abreast.stacking.build import Job, Outcome
@@ -92,19 +91,6 @@ def train_in_worker(item: WorkItem) -> list[Outcome] | Exception:
     for outcome in outcomes:
         outcome.error = portable(outcome.error)
     return outcomes
-
-
-def portable(error: BaseException | None) -> BaseException | None:
-    """The error itself if it can be pickled, else one with its message."""
-    if error is None:
-        return None
-    try:
-        copy = pickle.loads(pickle.dumps(error))
-    except Exception:
-        copy = None
-    if type(copy) is type(error) and str(copy) == str(error):
-        return error
-    return RunError(f"{type(error).__name__}: {error}")
 
 
 def divide(stacks: Sequence[list[T]], workers: int) -> list[list[T]]:

@@ -1,0 +1,227 @@
+"""Forked processes speak with the process that has made them, and end with it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from abreast.errors import DataError, Interrupted, LostProcessError
+from abreast.runtime.fork_channel import Channel, Ended
+from abreast.runtime.forked import ForkedProcesses, is_alone
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
+
+Work = Callable[[Channel], object]
+log = logging.getLogger(__name__)
+
+
+def told(works: Sequence[Work]) -> list[list[object]]:
+    """What each process tells; 7 is the answer to what it asks."""
+    messages: list[list[object]] = [[] for _ in works]
+    with ForkedProcesses(works) as processes:
+        for number, message in processes.messages():
+            messages[number].append(message)
+            if message == "ask":
+                processes.answer(number, 7)
+    return messages
+
+
+def test_they_tell_and_ask() -> None:
+    def work(channel: Channel) -> None:
+        answer = channel.ask("ask")
+        channel.tell((answer, os.getpid()))
+
+    messages = told([work, work])
+    assert [[kind for kind in of_one if kind == "ask"] for of_one in messages] == [["ask"], ["ask"]]
+    answers = [of_one[1] for of_one in messages]
+    assert [answer[0] for answer in answers] == [7, 7]  # type: ignore[index]
+    assert len({os.getpid(), *(answer[1] for answer in answers)}) == 3  # type: ignore[index]
+    assert [of_one[2:] for of_one in messages] == [[Ended(None)]] * 2
+
+
+def test_they_print_and_log_here(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    def work(channel: Channel) -> None:
+        print("a line")
+        print("an error", file=sys.stderr)
+        try:
+            raise ValueError("inside")
+        except ValueError:
+            log.exception("of %d runs", 3)
+
+    told([work])
+    assert capsys.readouterr() == ("a line\n", "an error\n")
+    (record,) = caplog.records
+    assert (record.name, record.levelno) == (__name__, logging.ERROR)
+    assert record.getMessage().startswith("of 3 runs\nTraceback")
+    assert record.getMessage().endswith("ValueError: inside")
+
+
+class UnpicklableError(Exception):
+    def __init__(self, one: int, other: int) -> None:
+        super().__init__(f"{one} {other}")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (DataError("no such file"), "DataError: no such file"),
+        (UnpicklableError(1, 2), "RunError: UnpicklableError: 1 2"),
+    ],
+)
+def test_an_error_is_told_with_its_trace(error: Exception, expected: str) -> None:
+    def work(channel: Channel) -> None:
+        raise error
+
+    ((end,),) = told([work])
+    assert isinstance(end, Ended)
+    assert f"{type(end.error).__name__}: {end.error}" == expected
+    assert end.error is not None
+    assert "raise error" in str(end.error.__cause__)
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), "was ended by SIGKILL, perhaps for want of memory"),
+        (lambda: os.kill(os.getpid(), signal.SIGXCPU), "was ended by SIGXCPU"),
+        (lambda: os._exit(3), "ended with exit code 3"),
+    ],
+    ids=["killed", "crashed", "left"],
+)
+def test_a_process_that_is_lost_does_not_stop_the_others(end: Callable[[], None], expected: str) -> None:
+    def lost(channel: Channel) -> None:
+        channel.ask("ask")
+        end()
+
+    def other(channel: Channel) -> None:
+        time.sleep(0.2)
+        channel.tell("done")
+
+    messages = told([lost, other])
+    asked, ended = messages[0]
+    assert asked == "ask"
+    assert isinstance(ended, Ended)
+    assert isinstance(ended.error, LostProcessError)
+    assert str(ended.error) == expected
+    assert messages[1] == ["done", Ended(None)]
+
+
+def long() -> None:
+    for _ in range(600):
+        time.sleep(0.1)  # a signal just before one sleep ends the next
+
+
+def until_stopped(channel: Channel) -> None:
+    """Work that saves what it does when it is told to stop."""
+    try:
+        channel.tell(os.getpid())
+        long()
+    except Interrupted as interrupted:
+        channel.tell(("saved", interrupted.signum))
+        raise
+
+
+def never_stopped(channel: Channel) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    channel.tell(os.getpid())
+    long()
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name
+)
+def test_a_signal_stops_all(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    messages: list[object] = []
+
+    def serve() -> None:
+        with ForkedProcesses([until_stopped] * 2) as processes:
+            for _, message in processes.messages():
+                messages.append(message)
+                if len(messages) == 2:
+                    assert not processes.are_stopping
+                    os.kill(os.getpid(), number)
+                    assert processes.are_stopping
+
+    with pytest.raises(Interrupted) as raised:
+        serve()
+    assert raised.value.signum == number
+    assert messages.count(("saved", signal.SIGTERM)) == 2
+    assert signal.getsignal(number) == before
+
+
+def test_the_second_ctrl_c_ends_all_at_once() -> None:
+    pids: list[int] = []
+
+    def serve() -> None:
+        with ForkedProcesses([never_stopped] * 2) as processes:
+            for _, message in processes.messages():
+                assert isinstance(message, int)
+                pids.append(message)
+                if len(pids) == 2:
+                    os.kill(os.getpid(), signal.SIGINT)
+                    os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        serve()
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_an_error_here_lets_them_save_what_they_do() -> None:
+    def work(channel: Channel) -> None:
+        try:
+            until_stopped(channel)
+        finally:
+            os.write(writing, b"saved")
+
+    def serve() -> None:
+        with ForkedProcesses([work]) as processes:
+            next(processes.messages())
+            raise OSError("the disk is full")
+
+    reading, writing = os.pipe()
+    with pytest.raises(OSError, match="full"):
+        serve()
+    os.close(writing)
+    assert os.read(reading, 100) == b"saved"
+    os.close(reading)
+
+
+def test_they_end_with_the_process_that_has_made_them() -> None:
+    """However it was killed; a pipe's end tells that all who could write into it are gone."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        with ForkedProcesses([never_stopped] * 2) as processes:
+            for _, message in processes.messages():
+                os.write(writing, f"{message} ".encode())
+        os._exit(0)
+    os.close(writing)
+    pids = b""
+    while pids.count(b" ") < 2:
+        pids += os.read(reading, 100)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert os.read(reading, 100) == b""
+    os.close(reading)
+
+
+def test_a_process_with_threads_is_not_alone() -> None:
+    import threading
+
+    seen: list[bool] = []
+    thread = threading.Thread(target=lambda: seen.append(is_alone()))
+    thread.start()
+    thread.join()
+    assert seen == [False]
