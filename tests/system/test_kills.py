@@ -76,15 +76,21 @@ def test_kills_of_a_run(kills: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_fifteen_kills_of_a_sweep(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("more", "runs"),
+    [(("optim=adam,lbfgs", "seed=0,1"), 4), (("hydra.launcher.workers=2", "seed=range(6)"), 6)],
+    ids=["a stack and others", "two processes"],
+)
+def test_fifteen_kills_of_a_sweep(more: tuple[str, ...], runs: int, tmp_path: Path) -> None:
+    """With two processes, the one that has forked them is killed; a lane each makes the others wait."""
     arguments = [
         "-m",
         *TINY,
         "trainer.max_epochs=30",
-        "seed=0,1",
-        "optim=adam,lbfgs",
         "optim.lr=0.01",
         "hydra.launcher.save_every=0",
+        "hydra.launcher.max_lanes=2",
+        *more,
     ]
     for name, kills in (("killed", 15), ("whole", 0)):
         folder = tmp_path / name
@@ -93,7 +99,7 @@ def test_fifteen_kills_of_a_sweep(tmp_path: Path) -> None:
     [left], [right] = ([*(tmp_path / name).glob("runs/*/*")] for name in ("killed", "whole"))
     names = sorted(path.parent.name for path in right.glob("*/result.json"))
     assert names == sorted(path.parent.name for path in left.glob("*/result.json"))
-    assert len(names) == 4
+    assert len(names) == runs
     for name in names:
         assert result(left / name) == result(right / name)
         assert rows(left / name) == rows(right / name)

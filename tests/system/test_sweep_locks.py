@@ -33,6 +33,7 @@ FOR_EVER = "trainer.max_epochs=1000000"
 WAYS = {
     "stack": ("hydra.launcher.save_every=0",),
     "one by one": ("hydra/launcher=basic",),
+    "processes": ("hydra.launcher.save_every=0", "hydra.launcher.workers=2"),
     "workers": ("hydra.launcher.save_every=0", "hydra.launcher.engine=joblib", "hydra.launcher.workers=2"),
 }
 
@@ -101,11 +102,15 @@ def test_a_sweep_at_work(way: str, tmp_path: Path) -> None:
             )
         after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
         assert before == after
-        os.kill(process.pid, signal.SIGKILL)  # workers, if there are any, train on
+        os.kill(process.pid, signal.SIGKILL)  # workers, if there are any, train on; forked processes do not
         process.wait()
-        if way == "workers":
+        if way in ("workers", "processes"):
             check_refused([f"resume={lane}"], tmp_path)
-        else:
+        if way == "processes":
+            os.killpg(process.pid, signal.SIGCONT)
+            while is_used(tmp_path / "sweep"):
+                time.sleep(0.01)
+        if way != "workers":
             assert not is_used(tmp_path / "sweep")
             epochs = len(RunDirectory(lane).read_metrics()) + 2
             done = run_forked([f"resume={lane}", f"trainer.max_epochs={epochs}"], tmp_path)
