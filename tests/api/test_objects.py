@@ -327,6 +327,21 @@ def test_digests_differ_where_networks_do_and_only_there(monkeypatch: pytest.Mon
     assert network_name(sequential) != before
 
 
+class Ragged(Dataset[Any]):
+    def __len__(self) -> int:
+        return 9
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return torch.zeros(index), 0
+
+
+def test_sparse_and_masked_arrays_are_read_as_they_are_meant() -> None:
+    inputs = torch.eye(4)
+    assert named_arrays((inputs.to_sparse(), range(4)))["x"].tolist() == inputs.tolist()
+    masked = named_arrays((np.ma.masked_equal(inputs.numpy(), 1), range(4)))["x"]
+    assert np.isnan(masked).tolist() == inputs.bool().tolist()
+
+
 WRONG: dict[str, tuple[dict[str, Any], type[AbreastError], str]] = {
     "no network": ({"model": dict}, ConfigError, "model: dict is not a torch.nn.Module"),
     "makes none": ({"model": lambda: 3}, ConfigError, "makes a int, not a torch.nn.Module"),
@@ -350,6 +365,9 @@ WRONG: dict[str, tuple[dict[str, Any], type[AbreastError], str]] = {
     "nan": ({"data": (np.full((40, 5, 2), np.nan), [0, 1] * 20)}, DataError, "are not finite"),
     "loss": ({"data": (examples()[0], examples()[0][:, 0])}, ConfigError, "but data.task=regression"),
     "exit": ({"model": lambda: sys.exit(3)}, StoppedError, "asked the process to end (exit code 3)"),
+    "one hot": ({"data": (examples()[0], np.eye(2)[[0, 1] * 100])}, DataError, "are one-hot rows; give"),
+    "masked": ({"data": (np.ma.masked_less(np.arange(9), 4), [0] * 9)}, DataError, "have masked values"),
+    "sizes": ({"data": Ragged()}, DataError, "the data set cannot be read (RuntimeError: stack expects"),
     "devices": (
         {"trainer": {"devices": 2}},
         ConfigError,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,32 @@ def test_without_somebody_to_ask_nothing_is_deleted(runs: Path, monkeypatch: pyt
     with pytest.raises(RunError, match="Add --yes"):
         main([str(runs / "one")])
     assert (runs / "one").exists()
+
+
+@pytest.mark.parametrize("name", ["one", "swept"])
+def test_a_deletion_that_was_killed_is_finished(
+    name: str, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed before each of the calls that delete something."""
+    steps = limit = 0
+
+    def killed(path: Path, *args: object, **kwargs: object) -> None:
+        nonlocal steps
+        if Path(path).name == (runs / name).name or steps >= limit:
+            raise KeyboardInterrupt
+        steps += 1
+        (rmtree if Path(path).is_dir() else unlink)(path)
+
+    rmtree, unlink = shutil.rmtree, Path.unlink
+    for most in range(9):
+        steps, limit = 0, most
+        with monkeypatch.context() as patch:
+            patch.setattr(shutil, "rmtree", killed)
+            patch.setattr(Path, "unlink", killed)
+            with pytest.raises(KeyboardInterrupt):
+                main([str(runs / name), "--yes"])
+    assert main([str(runs / name), "--yes"]) == 0
+    assert not (runs / name).exists()
 
 
 def test_a_run_of_a_sweep_is_trained_again(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,10 +27,12 @@ def drawn_scores(kind: str) -> Tensor:
 
 @pytest.mark.parametrize("kind", ["usual", "ties", "sure"])
 @pytest.mark.parametrize("folded_at", [7, 1 << 16])
-@pytest.mark.parametrize("ignore_index", [None, 1])
+@pytest.mark.parametrize(("ignore_index", "most"), [(None, 1000), (1, 1000), (None, 2)])
 def test_lanes_together_equal_lanes_alone(
-    kind: str, folded_at: int, ignore_index: int | None, monkeypatch: pytest.MonkeyPatch
+    kind: str, folded_at: int, ignore_index: int | None, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for module in ("metrics.stage", "stacking.tested_classes"):  # of more classes there is no matrix
+        monkeypatch.setattr(f"abreast.{module}.MOST_CONFUSED", most)
     monkeypatch.setattr(stack_metrics, "ROWS_HELD", folded_at)
     monkeypatch.setattr("abreast.metrics.stage.ROWS_HELD", folded_at)
     scores = drawn_scores(kind)
@@ -52,6 +54,7 @@ def test_lanes_together_equal_lanes_alone(
     for mine, values, stage in zip(together.stage_metrics, together.compute(), alone, strict=True):
         expected = stage.compute()
         assert [*values] == [*expected]
+        assert ("confusion" in values) is (most > len(CLASSES))
         assert all(values[name].equal(expected[name]) for name in expected), (values, expected)
         assert all(values[name].dtype == expected[name].dtype for name in expected)
         for a, b in zip(mine.hardest.rows(9), stage.hardest.rows(9), strict=True):  # type: ignore[union-attr]

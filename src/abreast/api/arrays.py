@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from abreast.api.source_digest import DIGITS, array_parts
-from abreast.data.arrays import Array
-from abreast.errors import ConfigError, DataError
+from abreast.data.arrays import Array, is_one_hot
+from abreast.errors import AbreastError, ConfigError, DataError
 
 FORMS = "(X, y), a dictionary of such pairs (train, val, test), a torch Dataset or a LightningDataModule"
 PARTS = ("train", "val", "test")
@@ -58,9 +58,15 @@ def data_name(arrays: Mapping[str, Array]) -> str:
 
 
 def task_of(arrays: Mapping[str, Array]) -> str:
-    """Floating-point targets are a regression's."""
+    """Floating-point targets are a regression's.
+
+    Raises:
+        DataError: They are one-hot rows, of which classes can be made.
+    """
     targets = arrays.get("y", arrays.get("y_train"))
     assert targets is not None
+    if is_one_hot(targets):
+        raise DataError("data: targets: are one-hot rows; give a class for each row, as y.argmax(1) does")
     return "regression" if targets.dtype.kind == "f" else "classification"
 
 
@@ -94,8 +100,14 @@ def _pair(data: Any, name: str = "data") -> tuple[Array, Array]:
 def _array(values: Any, name: str) -> Array:
     """Values as an array, with the type that torch or pandas gives them."""
     if isinstance(values, Tensor):
-        values = values.detach().cpu()
+        values = values.detach().cpu().to_dense()
         values = values.float() if values.dtype in (torch.bfloat16, torch.float16) else values
+    if hasattr(values, "toarray"):  # SciPy's sparse matrices
+        values = values.toarray()
+    if np.ma.is_masked(values):
+        if values.dtype.kind != "f":
+            raise DataError(f"{name}: have masked values; fill them in, or give floating-point numbers")
+        values = values.filled(np.nan)
     array: Array = np.asarray(values)
     if array.dtype.kind == "O" and all(isinstance(item, str) for item in array.flat):
         array = array.astype(str)
@@ -109,13 +121,22 @@ def _of_dataset(data: Dataset[Any] | DataLoader[Any], name: str) -> tuple[Array,
     if not isinstance(loader.dataset, IterableDataset):  # in the order of the data set
         loader = DataLoader(loader.dataset, batch_size=ROWS, collate_fn=loader.collate_fn)
     pairs = []
-    for batch in loader:
-        if not isinstance(batch, (tuple, list)) or len(batch) != 2:
-            raise DataError(f"{name}: an item of the data set is not a pair of inputs and a target")
-        pairs.append([torch.as_tensor(part) for part in batch])
-    if not pairs:
-        raise DataError(f"{name}: the data set is empty")
-    inputs, targets = (torch.cat([pair[side] for pair in pairs]) for side in (0, 1))
+    try:
+        for batch in loader:
+            if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+                raise DataError(f"{name}: an item of the data set is not a pair of inputs and a target")
+            pairs.append([torch.as_tensor(part) for part in batch])
+        if not pairs:
+            raise DataError(f"{name}: the data set is empty")
+        inputs, targets = (torch.cat([pair[side] for pair in pairs]) for side in (0, 1))
+    except AbreastError:
+        raise
+    except Exception as error:  # its own methods may raise anything
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise DataError(
+            f"{name}: the data set cannot be read ({type(error).__name__}: {reason}); each item has to be a "
+            "tensor of one shape, as torchvision's ToTensor makes it of an image, and a class or numbers"
+        ) from error
     return _array(inputs, name), _array(targets, name)
 
 

@@ -27,6 +27,10 @@ INPUTS = ("x", "X", "inputs", "images", "data", "features")
 TARGETS = ("y", "Y", "targets", "labels", "target", "label")
 MOST_RATIO = 200  # of the unpacked size to the file's, beyond a gibibyte
 MOST_CLASSES = 1 << 16
+PLAIN = "texts as y.astype(str), numbers as x.astype(float)"
+AS_NUMBERS = "for numbers as targets write data.task=regression loss=mse"
+
+BROKEN = (zipfile.BadZipFile, OSError, ValueError, KeyError, EOFError, NotImplementedError)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -128,16 +132,10 @@ def _read(path: Path) -> dict[str, Array]:
             raise DataError(f"{path}: would unpack to {unpacked >> 30} GiB, far more than it is; not read")
         with np.load(path, allow_pickle=False) as content:
             arrays = {name: content[name] for name in content.files}
-    except (
-        zipfile.BadZipFile,
-        OSError,
-        ValueError,
-        KeyError,
-        EOFError,
-        MemoryError,
-        NotImplementedError,
-    ) as error:
+    except (*BROKEN, MemoryError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if "allow_pickle" in reason:
+            reason = f"it holds Python objects, which could run code; save {PLAIN}"
         raise DataError(f"{path}: not an .npz file of plain arrays ({reason})") from None
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray):  # NumPy gives the bytes of other files
@@ -195,9 +193,7 @@ def _labels(path: str, name: str, array: Array) -> tuple[tuple[str, ...], Tensor
         raise DataError(f"{path}: {name} has only the class {values[0]}; a classification needs two or more")
     if len(values) > min(MOST_CLASSES, max(20, len(labels) // 2)):
         raise DataError(
-            f"{path}: {name} has {len(values)} different values in {len(labels)} rows: for numbers as "
-            "targets "
-            "write data.task=regression loss=mse"
+            f"{path}: {name} has {len(values)} different values in {len(labels)} rows: {AS_NUMBERS}"
         )
     if labels.dtype.kind == "U":
         warn_of_look_alikes(f"{path}, {name}", "classes", values.tolist(), labels.tolist())
@@ -219,21 +215,29 @@ def _known(path: str, name: str, array: Array, classes: tuple[str, ...]) -> Tens
 
 def _flat(path: str, name: str, array: Array) -> Array:
     labels = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+    if labels.dtype.kind == "S":
+        labels = np.char.decode(labels, "utf-8", "backslashreplace")
     if labels.ndim != 1 or not labels.size or labels.dtype.kind not in "biufU":
+        fix = f". Of one-hot rows these are {name}.argmax(1)" if is_one_hot(array) else ""
         raise DataError(
             f"{path}: {name} holds {array.dtype} of shape {list(array.shape)}, expected a class for "
-            "each row, [N]"
+            f"each row, [N]{fix}"
         )
     if labels.dtype.kind == "f":
         wrong = np.flatnonzero(~(np.abs(labels) < 2**53) | (labels != np.floor(labels)))
         if len(wrong):
             raise DataError(
-                f"{path}, row {wrong[0]} of {name}: {labels[wrong[0]]} is not a class. For numbers as "
-                "targets "
-                "write data.task=regression loss=mse"
+                f"{path}, row {wrong[0]} of {name}: {labels[wrong[0]]} is not a class; {AS_NUMBERS}"
             )
         labels = labels.astype(np.int64)
     return labels
+
+
+def is_one_hot(array: Array) -> bool:
+    """Whether each row is 1 in one of several columns, and 0 in the others."""
+    if array.ndim != 2 or array.shape[1] < 2 or array.dtype.kind not in "biuf" or not array.size:
+        return False
+    return bool(((array == 0) | (array == 1)).all() and (array.sum(1) == 1).all())
 
 
 def _values(path: str, name: str, array: Array) -> Tensor:

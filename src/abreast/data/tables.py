@@ -26,7 +26,7 @@ from abreast.errors import ConfigError, DataError
 from abreast.runtime.printable import printable
 from abreast.suggestions import did_you_mean, listed
 
-MOST_CLASSES = 1000
+MOST_CLASSES = 1 << 16
 
 log = logging.getLogger(__name__)
 
@@ -155,13 +155,11 @@ def _classes(raw: RawTable, target: str, reading: Reading) -> tuple[str, ...]:
     if len(labels) < 2:
         only = f"only the class {min(labels)!r}" if labels else "no class"
         raise DataError(f"{raw.path}, column {target!r}: has {only}; a classification needs two or more")
-    many = are_numbers and len(labels) > max(20, len(raw) // 5)
-    if len(labels) > MOST_CLASSES or many:
-        fix = "write data.task=regression loss=mse" if are_numbers else "is it the right column?"
+    if len(labels) > min(MOST_CLASSES, max(20, len(raw) // (5 if are_numbers else 2))):
+        fix = "for numbers as targets write data.task=regression loss=mse"
         raise DataError(
             f"{raw.path}, column {target!r}: has {len(labels)} different values in {len(raw)} rows: "
-            "for numbers "
-            f"as targets {fix}"
+            f"{fix if are_numbers else 'is it the right column (data.target)?'}"
         )
     return tuple(
         sorted(labels, key=lambda text: (numbers[text] or 0.0, text) if are_numbers else (0.0, text))

@@ -24,6 +24,7 @@ from abreast.metrics.worst_examples import WorstExamples
 
 ROWS_HELD = 1 << 16  # examples kept before they are folded into the metrics
 SUMS = ("losses", "weights")
+MOST_CONFUSED = 1000  # classes; a confusion matrix of more fills memory and the result's file
 ECE_BINS = 15  # Guo et al. 2017, arXiv 1706.04599
 
 Options: TypeAlias = dict[str, Any]  # what torchmetrics' multiclass metrics take; empty for regression
@@ -104,7 +105,7 @@ class StageMetrics:
                 metrics[metric.name] = self.requested[metric.name].make()
             elif metric.name != "loss":
                 metrics[metric.name] = FACTORIES[metric.name](options)
-        if self.full and self.classes:
+        if self.full and 0 < len(self.classes) <= MOST_CONFUSED:
             metrics["confusion"] = MulticlassConfusionMatrix(**options)
         return metrics
 

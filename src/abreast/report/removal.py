@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from abreast.errors import RunError
-from abreast.report.collect import collect
+from abreast.report.collect import collect, run_directories
 from abreast.report.formatting import format_count
-from abreast.report.listing import Kind, kind_of
+from abreast.report.listing import CONTAINERS, Kind, kind_of
+from abreast.report.run import MARKERS
 from abreast.runs.files import CHECKPOINTS
 from abreast.runtime.directory_lock import InUseError, is_used
 
@@ -82,7 +83,8 @@ def plan_removal(directories: Sequence[Path]) -> list[Removal]:
                 raise InUseError(
                     path, "it is being trained" if folder == path else f"{folder} is being trained"
                 )
-        runs = collect([path]).runs if kind != "run" or (path / CHECKPOINTS).exists() else []
+        is_told = kind != "run" or (path / CHECKPOINTS).exists()
+        runs = collect([path]).runs if is_told and any(run_directories(path)) else []
         if any(is_used(run.path) for run in runs):
             raise InUseError(path, "a run in it is being trained")
         sizes = [os.lstat(Path(folder, name)).st_size for folder, _, names in os.walk(path) for name in names]
@@ -97,7 +99,15 @@ def plan_removal(directories: Sequence[Path]) -> list[Removal]:
 def remove(plan: Removal) -> None:
     """Delete a directory with all that is in it; links in it are deleted, not followed.
 
+    The files that tell what it is go last: a deletion that was killed is finished by the same command.
+
     Raises:
         OSError: If something cannot be deleted.
     """
+    last = {*MARKERS, *(name for name, _ in CONTAINERS)}
+    for entry in [*plan.path.iterdir()]:
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry.name not in last:
+            entry.unlink()
     shutil.rmtree(plan.path)

@@ -196,8 +196,8 @@ class StackMetrics:
         by_lane = zip((loss_sums / weight_sums).unbind(), accuracies.unbind(), strict=True)
         values = [{"loss": loss, "accuracy": accuracy} for loss, accuracy in by_lane]
         if self._tested is not None:
-            for lane, error, confusion in zip(values, *self._tested.compute(), strict=True):
-                lane |= {"ece": error, "confusion": confusion}
+            for lane, tested in zip(values, self._tested.compute(), strict=True):
+                lane |= tested
         states, self._states = self._states, {}
         for name in self.stage_metrics[0].requested:
             if name in self._batched:

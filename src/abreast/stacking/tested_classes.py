@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from abreast.metrics.stage import ECE_BINS, StageMetrics
+from abreast.metrics.stage import ECE_BINS, MOST_CONFUSED, StageMetrics
 from abreast.metrics.worst_examples import of_true_class
 
 
@@ -33,7 +33,7 @@ class TestedClasses:
             targets: Labels `[K, N]`.
             hits: Whether the highest score is that of the label, bool `[K, N]`.
         """
-        lanes, _, classes = scores.shape
+        classes = scores.shape[2]
         probabilities = scores.softmax(2)
         confidences, predictions = probabilities.max(2)
         # torchmetrics takes what is not within [0, 1] by a rounding error for scores.
@@ -43,10 +43,8 @@ class TestedClasses:
             again = probabilities.softmax(2).max(2)
             binned = [torch.where(is_within[:, None], *pair) for pair in zip(binned, again, strict=True)]
         self._held.append((binned[0], (binned[1] == targets).float()))
-        offsets = torch.arange(lanes, device=targets.device)[:, None] * classes**2
-        cells = (offsets + targets * classes + scores.argmax(2)).flatten()
-        confusion = cells.bincount(minlength=lanes * classes**2).view(lanes, classes, classes)
-        self._confusion = confusion if self._confusion is None else self._confusion + confusion
+        if classes <= MOST_CONFUSED:
+            self._count(targets, scores.argmax(2), classes)
         of_true = of_true_class(probabilities, targets)
         counted = torch.ones_like(hits)
         for k, metrics in enumerate(self.stage_metrics):
@@ -55,18 +53,27 @@ class TestedClasses:
             metrics.hardest.add(of_true[k], predictions[k], confidences[k])
             metrics.outcomes.add(hits[k], counted[k])
 
-    def compute(self) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
-        """Each lane's expected calibration error and confusion matrix `[C, C]`; resets."""
+    def _count(self, targets: Tensor, predictions: Tensor, classes: int) -> None:
+        lanes = len(targets)
+        offsets = torch.arange(lanes, device=targets.device)[:, None] * classes**2
+        cells = (offsets + targets * classes + predictions).flatten()
+        confusion = cells.bincount(minlength=lanes * classes**2).view(lanes, classes, classes)
+        self._confusion = confusion if self._confusion is None else self._confusion + confusion
+
+    def compute(self) -> list[dict[str, Tensor]]:
+        """Each lane's expected calibration error and, of few classes, confusion matrix `[C, C]`; resets."""
         for metrics in self.stage_metrics:
             assert metrics.hardest is not None
             assert metrics.outcomes is not None
             metrics.hardest.close()
             metrics.outcomes.close()
         confidences, right = (torch.cat(parts, 1) for parts in zip(*self._held, strict=True))
-        confusion = self._confusion
-        assert confusion is not None, "nothing was tested"
+        lanes = [{"ece": error} for error in _calibration_errors(confidences, right)]
+        if self._confusion is not None:
+            for lane, confusion in zip(lanes, self._confusion.unbind(), strict=True):
+                lane["confusion"] = confusion
         self._confusion, self._held = None, []
-        return _calibration_errors(confidences, right), confusion.unbind()
+        return lanes
 
 
 def _calibration_errors(confidences: Tensor, right: Tensor) -> list[Tensor]:
