@@ -22,6 +22,7 @@ $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python scripts/install.py -c constraints.txt -e '.[dev]'
 	@touch $@
+	@echo "Installed. For python train.py and abreast: source $(BIN)/activate"
 
 .PHONY: train
 train: $(READY) ## Train a run; change it with ARGS="loss=mse optim=sgd data=mnist"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -279,3 +280,12 @@ def test_time_to_a_message(tmp_path: Path) -> None:
         seconds.append(time.perf_counter() - start)
     load = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
     assert min(seconds) < 2.0 * load
+
+
+def test_python_without_the_package_says_what_to_do(tmp_path: Path) -> None:
+    command = [sys.executable, "-S", "-E", str(ROOT / "train.py"), "loss=mse"]
+    outcome = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (outcome.returncode, outcome.stdout) == (2, "")
+    assert outcome.stderr.startswith("abreast is not installed in ")
+    assert "source .venv/bin/activate" in outcome.stderr
+    assert len(outcome.stderr.splitlines()) == 1

@@ -24,10 +24,10 @@ from abreast.report.formatting import (
 from abreast.report.groups import Analysis, Group
 from abreast.report.settings import format_setting
 from abreast.report.text import exclusion_reason, findings, headline
+from abreast.runtime.console import fits
 from abreast.runtime.printable import printable
 
 MOST_ROWS = 30  # groups, and runs that are not included
-NARROW = 64  # columns, below which groups are printed as lines instead of a table
 WIDE = 110  # columns, from which on a difference and its interval share a line
 STYLES = {"winner": "bold green", "collapsed": "red"}  # by verdict
 
@@ -61,10 +61,11 @@ def print_best(analysis: Analysis, console: Console, most: int) -> None:
 
 
 def _print_groups(groups: Sequence[Group], analysis: Analysis, console: Console, most: int) -> None:
-    if console.width < NARROW:
-        _print_group_lines(groups, analysis, console, most)
+    table = _groups_table(groups, analysis, console.width, most)
+    if fits(table, console):
+        console.print(table)
     else:
-        console.print(_groups_table(groups, analysis, console.width, most))
+        _print_group_lines(groups, analysis, console, most)
 
 
 def _groups_table(groups: Sequence[Group], analysis: Analysis, width: int, most: int) -> Table:
@@ -73,7 +74,7 @@ def _groups_table(groups: Sequence[Group], analysis: Analysis, width: int, most:
     lost = {title: cell for title, cell in lost.items() if is_wide and any(map(cell, groups))}
     table = Table(box=None, pad_edge=False, header_style="bold")
     for key in analysis.keys:
-        table.add_column(Text(printable(key)), overflow="fold", min_width=4)
+        table.add_column(Text(printable(key)), no_wrap=True)
     table.add_column(metric_title(analysis.metric), justify="right", no_wrap=True)
     for title in ("n", *lost, *(("difference", "p") if is_wide else ())):
         table.add_column(title, justify="right", no_wrap=True)
