@@ -39,7 +39,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Outco
         ["data=mnist", "data.dir=mine", f"hydra.run.dir=short/{NAME}"],
         ["data=digits"],
     ]
-    return folder, run_all([(folder, row) for row in rows], TRAINING)
+    return folder, run_all([(folder, row) for row in rows], TRAINING, fresh=False)
 
 
 def lines(outcome: Outcome) -> list[list[str]]:

@@ -106,7 +106,7 @@ def user(tmp_path: Path) -> Any:
 def test_a_users_option_and_the_module_beside_it(user: Path, here: str, folder: str) -> None:
     """Warnings are errors in that process: the target is trusted without a word from Hydra."""
     outcome = run_all(
-        [(user / here, ["--config-dir", folder, "loss=mine", "loss.criterion.scale=3"])], BUILDS
+        [(user / here, ["--config-dir", folder, "loss=mine", "loss.criterion.scale=3"])], BUILDS, fresh=False
     )[0]
     assert (outcome.code, outcome.err) == (0, "")
     assert outcome.out == "my_losses 3\n"
@@ -150,12 +150,12 @@ def run(config, run_dir):
     [(1, 2, "train-images: is cut off\n"), (2, 1, "diverged at step 7\n"), (3, 130, "Interrupted.\n")],
 )
 def test_how_a_run_ends(tmp_path: Path, seed: int, code: int, message: str) -> None:
-    outcome = run_all([(tmp_path, [f"seed={seed}"])], FAILS)[0]
+    outcome = run_all([(tmp_path, [f"seed={seed}"])], FAILS, fresh=False)[0]
     assert (outcome.code, outcome.out, outcome.err) == (code, "", message)
 
 
 def test_an_error_in_the_code_keeps_its_traceback(tmp_path: Path) -> None:
-    outcome = run_all([(tmp_path, ["seed=4"])], FAILS)[0]
+    outcome = run_all([(tmp_path, ["seed=4"])], FAILS, fresh=False)[0]
     assert outcome.code == 1
     assert outcome.err.splitlines()[-1] == "RuntimeError: a bug"
     assert "Traceback" in outcome.err
@@ -163,7 +163,9 @@ def test_an_error_in_the_code_keeps_its_traceback(tmp_path: Path) -> None:
 
 
 def test_a_sweep_goes_on_and_says_which_job_failed(tmp_path: Path) -> None:
-    outcome = run_all([(tmp_path, ["-m", "hydra/launcher=basic", "seed=0,1,5", "optim.lr=0.1"])], FAILS)[0]
+    outcome = run_all(
+        [(tmp_path, ["-m", "hydra/launcher=basic", "seed=0,1,5", "optim.lr=0.1"])], FAILS, fresh=False
+    )[0]
     assert outcome.code == 2
     assert [line for line in outcome.out.splitlines() if "TRAINED" in line] == ["TRAINED 0", "TRAINED 5"]
     assert outcome.err.splitlines()[-1] == "Job 1 (seed=1 optim.lr=0.1): train-images: is cut off"
@@ -172,7 +174,7 @@ def test_a_sweep_goes_on_and_says_which_job_failed(tmp_path: Path) -> None:
 def test_a_mistake_that_two_values_make_together_names_its_job(tmp_path: Path) -> None:
     """Each value was looked at beside the first of the others only."""
     line = "-m hydra/launcher=basic optim=adam,lbfgs trainer.gradient_clip_val=null,1.0"
-    outcome = run_all([(tmp_path, line.split())], FAILS)[0]
+    outcome = run_all([(tmp_path, line.split())], FAILS, fresh=False)[0]
     assert outcome.code == 2
     assert outcome.err.splitlines()[-1].startswith(
         "Job 3 (optim=lbfgs trainer.gradient_clip_val=1.0): trainer.grad"
@@ -185,7 +187,8 @@ def test_commands_are_handed_their_arguments(tmp_path: Path, command: str) -> No
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "config.yaml").write_text("seed: 0\n")
     (tmp_path / "y").touch()
-    outcome = run_all([(tmp_path, [command, "x", "y"])], **{f"cli.{command}": stand_in})[0]
+    stand_ins = {f"cli.{command}": stand_in}
+    outcome = run_all([(tmp_path, [command, "x", "y"])], fresh=False, **stand_ins)[0]
     assert (outcome.code, outcome.out) == (3, "['x', 'y']\n")
 
 

@@ -94,7 +94,7 @@ def test_what_is_trained_is_counted_and_what_cannot_be_planned_is_refused(tmp_pa
     folders = [tmp_path / str(number) for number in range(len(plans) + len(refused))]
     for folder in folders:
         folder.mkdir()
-    outcomes = run_all(list(zip(folders, plans + refused, strict=True)), **FAKE)
+    outcomes = run_all(list(zip(folders, plans + refused, strict=True)), fresh=False, **FAKE)
     for (name, (_, stacks, individual)), outcome in zip(COUNTED.items(), outcomes, strict=False):
         assert outcome.code == 0, (name, outcome)
         content = json.loads(outcome.out)
@@ -114,7 +114,7 @@ def test_what_is_trained_is_counted_and_what_cannot_be_planned_is_refused(tmp_pa
 
 def test_a_plan_says_the_reasons_and_knows_what_is_unknown(tmp_path: Path) -> None:
     rows = [["plan", *SWEEP], ["plan", "data=mnist"], ["plan", "optim=sgd,lbfgs", "data=digits,mnist"]]
-    of_sweep, of_run, mixed = run_all([(tmp_path, row) for row in rows], **FAKE)
+    of_sweep, of_run, mixed = run_all([(tmp_path, row) for row in rows], fresh=False, **FAKE)
     assert "12 runs: loss=mse,hinge optim=adam,lbfgs seed=0,1,2" in of_sweep.out
     assert "1 stack of 6 lanes" in of_sweep.out
     assert "LBFGS evaluates the loss several times per step" in of_sweep.out

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.helpers import ROOT
+from support.forks import run_forked
+from support.references import once, session_folder
 
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -43,19 +41,16 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two losses by two optimizers on two seeds of the digits, and a learning rate that diverges: 10 runs."""
-    folder = tmp_path_factory.mktemp("sweep")
-    train(folder, "loss=cross_entropy,mse", "optim=adam,sgd", "seed=0,1")
-    train(folder, "loss=mse", "optim=sgd", "optim.lr=1e8", "seed=0,1")
-    return folder
+    return once(session_folder(tmp_path_factory, "reported"), train_both) / "sweep"
 
 
-def train(folder: Path, *overrides: str) -> None:
-    more = ("trainer=cpu", "trainer.max_epochs=2", f"hydra.sweep.dir={folder}")
-    subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), "-m", *overrides, *more],
-        cwd=folder.parent,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        check=False,  # the runs that are to fail do
-        timeout=300,
-    )
+def train_both(folder: Path) -> None:
+    """Train the sweep, and the one that diverges."""
+    folder.mkdir()
+    common = ("trainer=cpu", "trainer.max_epochs=2", f"hydra.sweep.dir={folder / 'sweep'}")
+    for overrides in (
+        ("loss=cross_entropy,mse", "optim=adam,sgd", "seed=0,1"),
+        ("loss=mse", "optim=sgd", "optim.lr=1e8", "seed=0,1"),
+    ):
+        done = run_forked(["-m", *overrides, *common], folder)
+        assert done.code == 0, done.out + done.err

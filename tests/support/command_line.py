@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 ROOT = Path(__file__).parents[2]
 
@@ -13,13 +14,14 @@ ROOT = Path(__file__).parents[2]
 _DRIVER = """
 import contextlib, gc, io, json, logging, os, runpy, sys, time, types, warnings
 
-script, training = sys.argv[1:]
+script, training, rows = sys.argv[1:]
 for name, source in json.loads(training).items():
     sys.modules[name] = types.ModuleType(name)
     exec(source, vars(sys.modules[name]))
 warnings.simplefilter("error")
 
-rows = json.load(sys.stdin)
+with open(rows) as file:
+    rows = json.load(file)
 path = list(sys.path)
 outcomes = []
 for row in rows:
@@ -65,26 +67,37 @@ class Outcome:
     seconds: float = 0.0
 
 
-def run_all(rows: list[tuple[Path, list[str]]], training: str = TRAINING, **modules: str) -> list[Outcome]:
-    """The outcome of each (working directory, arguments), all in one process that is fresh.
+def run_all(
+    rows: list[tuple[Path, list[str]]], training: str = TRAINING, *, fresh: bool = True, **modules: str
+) -> list[Outcome]:
+    """The outcome of each (working directory, arguments), all in one process.
 
-    `training` is the source of what stands in for `abreast.training.run`, `modules` for others.
+    Args:
+        rows: What is run.
+        training: The source of what stands in for `abreast.training.run`.
+        fresh: Whether nothing is imported in that process yet; else the large libraries are, which saves
+            two seconds where commands import them.
+        modules: The sources of what stands in for other modules.
     """
     sources = {
         "abreast.training.run": training,
         **{f"abreast.{name}": text for name, text in modules.items()},
     }
     text = json.dumps([{"folder": str(folder), "arguments": arguments} for folder, arguments in rows])
-    done = subprocess.run(
-        [sys.executable, "-c", _DRIVER, str(ROOT / "train.py"), json.dumps(sources)],
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment(),
-    )
-    assert done.returncode == 0, done.stderr
-    return [Outcome(**{**each, "heavy": tuple(each["heavy"])}) for each in json.loads(done.stdout)]
+    with NamedTemporaryFile("w") as file:
+        file.write(text)
+        file.flush()
+        done = _drive([str(ROOT / "train.py"), json.dumps(sources), file.name], fresh)
+    assert done.code == 0, done.err
+    return [Outcome(**{**each, "heavy": tuple(each["heavy"])}) for each in json.loads(done.out)]
+
+
+def _drive(arguments: list[str], fresh: bool) -> Outcome:
+    if fresh:
+        return run_command([sys.executable, "-c", _DRIVER, *arguments], Path.cwd())
+    from support.forks import LIBRARIES, forks
+
+    return forks(LIBRARIES).run(_DRIVER, ["-c", *arguments], Path.cwd())
 
 
 def run_command(command: list[str], folder: Path, **more: str) -> Outcome:

@@ -63,11 +63,15 @@ def compose(*overrides: str) -> dict[str, Any]:
 
 @cache
 def _composed(overrides: tuple[str, ...]) -> dict[str, Any]:
+    """Where it can be, from an option each of its groups, so that Hydra composes each option once."""
     from hydra.errors import ConfigCompositionException
     from hydra.types import RunMode
     from omegaconf import OmegaConf
 
     main, loader = _loader()
+    job = loader.plain_job(main, [*_usual_options(overrides), *overrides])
+    if job is not None and "???" not in repr(job.task):
+        return job.task
     try:
         cfg = loader.load_sweep_config(main, list(overrides))
     except ConfigCompositionException:  # a sweeper cannot be a job's choice
@@ -76,6 +80,19 @@ def _composed(overrides: tuple[str, ...]) -> dict[str, Any]:
     plain = OmegaConf.to_container(task, resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)
     return plain  # type: ignore[return-value]
+
+
+def _usual_options(overrides: tuple[str, ...]) -> list[str]:
+    """The options of the groups that overrides choose none of; nothing where one may choose several."""
+    if any(text.startswith(("experiment=", "debug=", "hydra", "+", "~")) for text in overrides):
+        return []
+    main, _ = _loader()
+    chosen = {text.partition("=")[0] for text in overrides}
+    return [
+        f"{group}={option}"
+        for group, option in main.hydra.runtime.choices.items()
+        if option is not None and not str(group).startswith("hydra") and group not in chosen
+    ]
 
 
 @cache

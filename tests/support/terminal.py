@@ -7,13 +7,14 @@ import os
 import pty
 import re
 import struct
-import subprocess
 import termios
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.command_line import environment
+from support.forks import run_forked
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -36,29 +37,23 @@ class Shown:
         return [line for line in re.split(r"[\r\n]+", ESCAPE.sub("", self.raw)) if line.strip()]
 
 
-def run_in_terminal(command: Sequence[str], folder: Path, width: int, **more: str) -> Shown:
-    """Run a command in a terminal of so many columns."""
+def run_in_terminal(arguments: Sequence[str], folder: Path, width: int, **more: str) -> Shown:
+    """Run `train.py` with the arguments in a terminal of so many columns, in a fork."""
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
-    variables = {name: value for name, value in environment().items() if name not in ("NO_COLOR", "COLUMNS")}
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        stdin=follower,
-        stdout=follower,
-        stderr=follower,
-        env={**variables, "TERM": "xterm", **more},
-        start_new_session=True,
-    )
-    os.close(follower)
-    written = b""
-    while True:
-        try:
-            block = os.read(leader, 1 << 16)
-        except OSError:  # the other end was closed
-            break
-        if not block:
-            break
-        written += block
+    blocks: list[bytes] = []
+    reader = threading.Thread(target=_read, args=(leader, blocks))
+    reader.start()
+    variables = {"TERM": "xterm", **more}
+    outcome = run_forked(arguments, folder, terminal=os.ttyname(follower), **variables)
+    os.close(follower)  # the last that is open: the reader comes to the end
+    reader.join()
     os.close(leader)
-    return Shown(process.wait(), written.decode())
+    return Shown(outcome.code, b"".join(blocks).decode())
+
+
+def _read(leader: int, blocks: list[bytes]) -> None:
+    """Read until no process has the terminal open."""
+    with suppress(OSError):
+        while block := os.read(leader, 1 << 16):
+            blocks.append(block)

@@ -226,7 +226,7 @@ MISTAKES = [
 
 def test_mistakes_are_refused_before_anything_is_made(tmp_path: Path) -> None:
     rows = [(tmp_path, ["decide", *arguments.split()]) for arguments, _ in MISTAKES]
-    for (arguments, message), outcome in zip(MISTAKES, run_all(rows), strict=True):
+    for (arguments, message), outcome in zip(MISTAKES, run_all(rows, fresh=False), strict=True):
         assert outcome.code == 2, (arguments, outcome)
         assert message in outcome.err, arguments
         assert "Traceback" not in outcome.err
