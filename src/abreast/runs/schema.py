@@ -31,6 +31,7 @@ class ExecutionRecord(TypedDict, total=False):
         shared_batches: Whether lanes of one seed shared their mini-batches.
         kernels: `individual`; `batched` over lanes, bitwise identical; or `vmap`, equal within rounding.
         steps_per_execution: Mini-batches per call of `training_step`.
+        products: Of stacks on a GPU: the forms of products of all lanes, by the GPU's name and their shape.
     """
 
     accelerator: str
@@ -42,6 +43,7 @@ class ExecutionRecord(TypedDict, total=False):
     shared_batches: bool
     kernels: str
     steps_per_execution: int
+    products: dict[str, dict[str, str]]
 
 
 class DataRecord(TypedDict, total=False):

@@ -24,6 +24,7 @@ from abreast.learner.module import Learner
 from abreast.loggers.run_logger import RunLogger, flush_loggers
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.seeding import derive
+from abreast.stacking import device_products
 from abreast.stacking.lane_checkpoints import LaneCheckpoints, stepped_state
 from abreast.stacking.lane_trainer import LaneTrainer
 from abreast.stacking.optimizer_state import OptimizerSnapshot, cloned
@@ -197,18 +198,17 @@ class Lane:
 
     def checkpoint(self, loops: LoopsState) -> State:
         """What Lightning would put into an individual run's checkpoint; tensors are copies."""
-        states = {callback.state_key: callback.state_dict() for callback in self.callbacks}
         if self._weights is None:
             self._weights = self.learner.state_dict()
-        group = self.optimizer_group
-        stepped = self.checkpoints.shared(partial(stepped_state, self._weights, group, self.number))
+        make_stepped = partial(stepped_state, self._weights, self.optimizer_group, self.number)
+        stepped = self.checkpoints.shared(make_stepped)
         content: State = {
             "epoch": self.trainer.current_epoch,
             "global_step": self.trainer.global_step,
             "pytorch-lightning_version": lightning_version,
             "state_dict": stepped["state_dict"],
             "loops": with_steps(loops, self.trainer.global_step),
-            "callbacks": {key: cloned(state) for key, state in states.items() if state},
+            "callbacks": {part.state_key: cloned(s) for part in self.callbacks if (s := part.state_dict())},
             "optimizer_states": stepped["optimizer_states"],
             "lr_schedulers": stepped["lr_schedulers"],
         }
@@ -216,6 +216,7 @@ class Lane:
         for callback in self.callbacks:
             callback.on_save_checkpoint(cast(Trainer, self.trainer), self.learner, content)
         self.learner.on_save_checkpoint(content)
+        content["abreast"] |= device_products.chosen()
         rank = content["abreast"]["position"]["ranks"][0]
         if "epoch" in rank:
             rank["epoch"] = self.epoch_state()
@@ -235,6 +236,7 @@ class Lane:
             seconds: Time that the run took.
             status: `dropped` for a run that successive halving ended.
         """
+        self.record.execution.update(device_products.chosen())
         finish(
             cast(Trainer, self.trainer),
             self.learner,

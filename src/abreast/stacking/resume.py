@@ -11,6 +11,7 @@ from abreast.learner.resume_state import Position, logged_steps
 from abreast.loggers.run_logger import RunLogger
 from abreast.runs.atomic import remove_partial_files
 from abreast.runs.files import LAST
+from abreast.stacking.device_products import remember
 from abreast.stacking.lane import Lane
 from abreast.stacking.optimizer_state import OptimizerSnapshot
 
@@ -36,6 +37,7 @@ def load_checkpoints(lanes: Sequence[Lane]) -> Mapping[Lane, OptimizerSnapshot]:
         snapshots[lane] = OptimizerSnapshot(
             optimizer=content["optimizer_states"][0], scheduler=schedulers[0] if schedulers else None
         )
+        remember(content["abreast"])
         position: Position = content["abreast"]["position"]
         rank = position["ranks"][0]
         lane.epoch = position["epoch"]

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from abreast.runtime.matmul_precision import is_bf16
+from abreast.stacking.device_products import multiply
 from abreast.stacking.layers.activations import StackedActivation, StackedGELU, StackedOutputActivation
 from abreast.stacking.layers.batch_norm import StackedBatchNorm
 from abreast.stacking.layers.layer import DEVICE_FORMS, LayerContext
@@ -20,7 +21,7 @@ from abreast.stacking.layers.linear import StackedLinear
 
 
 class DeviceLinear(StackedLinear):
-    """`x @ weight.T + bias` by batched products; of copies in bf16 where products are to multiply in it."""
+    """`x @ weight.T + bias` by products of all lanes; of bf16 copies where products are to multiply in it."""
 
     def forward(self, x: Tensor) -> Tensor:
         """`[K, B, in]` to `[K, B, out]`."""
@@ -31,7 +32,7 @@ class DeviceLinear(StackedLinear):
         if self.bias is None:
             return _product(x, weight.mT)
         if x.dtype == self.bias.dtype:
-            return torch.baddbmm(self.bias[:, None], x, weight.mT)
+            return multiply(x, weight.mT, self.bias[:, None])
         return _product(x, weight.mT).add_(self.bias[:, None])
 
     def backward(self, grad: Tensor) -> Tensor:
@@ -46,9 +47,9 @@ class DeviceLinear(StackedLinear):
 
 
 def _product(left: Tensor, right: Tensor, out: Tensor | None = None) -> Tensor:
-    """The batched product in float32, also of matrices in bf16."""
+    """The product of every lane in float32, also of matrices in bf16."""
     if left.dtype != torch.bfloat16:
-        return torch.bmm(left, right) if out is None else torch.bmm(left, right, out=out)
+        return multiply(left, right, out=out)
     if out is None:
         out = torch.empty(len(left), left.shape[1], right.shape[2], device=left.device)
     if _adds_in_float32(left.device):
