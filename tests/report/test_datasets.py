@@ -13,7 +13,7 @@ from rich.console import Console
 
 from abreast.report.analysis import analyse
 from abreast.report.collect import collect
-from abreast.report.dataset_text import rank_sentences, ranks_section
+from abreast.report.dataset_text import rank_sentences, ranks_section, write_ranks
 from abreast.report.datasets import Datasets, over_datasets, rank_scores
 from abreast.report.figures.critical_difference import critical_difference
 from abreast.report.terminal import print_analysis
@@ -157,3 +157,14 @@ def test_the_page_the_terminal_and_the_table_have_them(tmp_path: Path) -> None:
     console = Console(width=200, record=True, file=io.StringIO())
     print_analysis(report.analysis, console)
     assert "critical difference 1.48 (Nemenyi, 5%)" in console.export_text()
+
+
+def test_a_group_whose_name_is_a_formula_is_text_to_a_spreadsheet(tmp_path: Path) -> None:
+    formula = '=HYPERLINK("http://x")'
+    scores: dict[str, dict[str, dict[str, float | None]]] = {
+        formula: {"digits": {"": 0.9}, "mnist": {"": 0.9}},
+        "b": {"digits": {"": 0.8}, "mnist": {"": 0.8}},
+    }
+    found = rank_scores(scores, {"digits": "test/accuracy", "mnist": "test/accuracy"})
+    (file,) = write_ranks(found, tmp_path)
+    assert [row["group"] for row in csv.DictReader(file.read_text().splitlines())] == [f"'{formula}", "b"]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
-from abreast.config.types import Json
 from abreast.errors import RunError
 from abreast.metrics.margin import read_margin
 from abreast.metrics.registry import bounds, by_priority, direction
@@ -160,7 +160,7 @@ def _examples(groups: Sequence[Group], metric: str, splits: Splits) -> int | Non
     return answers([run.result for run in runs], metric, splits)
 
 
-def answers(results: Sequence[Json], metric: str, splits: Splits) -> int | None:
+def answers(results: Sequence[Mapping[str, Any]], metric: str, splits: Splits) -> int | None:
     """Of how many answers a value is a share, where the metric is one and this is the same in all blocks.
 
     Args:

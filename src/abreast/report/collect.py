@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,10 +86,28 @@ def holds_runs(directories: Sequence[Path]) -> bool:
 
 def run_directories(directory: Path) -> Iterator[Path]:
     """The directories of the runs below a directory."""
-    return _run_directories(directory, set())
+    return topmost(directory, lambda _, names: _is_run(names))
 
 
-def _run_directories(directory: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
+def _is_run(names: Collection[str]) -> bool:
+    """Whether a directory that holds these names is a run's, or was created for one that wrote nothing."""
+    is_empty_run = HYDRA in names and SWEEP not in names and STUDY not in names
+    return is_empty_run or any(marker in names for marker in MARKERS)
+
+
+def topmost(directory: Path, is_wanted: Callable[[Path, Collection[str]], bool]) -> Iterator[Path]:
+    """The directories at or below a directory that are wanted; what lies in one of these is not looked at.
+
+    Args:
+        directory: Where to look.
+        is_wanted: Tells from a directory and the names in it whether it is.
+    """
+    return _topmost(directory, is_wanted, set())
+
+
+def _topmost(
+    directory: Path, is_wanted: Callable[[Path, Collection[str]], bool], seen: set[tuple[int, int]]
+) -> Iterator[Path]:
     try:
         facts = directory.stat()
         if (facts.st_dev, facts.st_ino) in seen:  # links may lead in a circle
@@ -97,18 +115,15 @@ def _run_directories(directory: Path, seen: set[tuple[int, int]]) -> Iterator[Pa
         seen.add((facts.st_dev, facts.st_ino))
         with os.scandir(directory) as entries:
             content = {entry.name: entry for entry in entries}
-        if any(name in content for name in MARKERS):
+        if is_wanted(directory, content.keys()):
             yield directory
-            return
-        if HYDRA in content and SWEEP not in content and STUDY not in content:
-            yield directory  # created for a run that never wrote anything
             return
         below = [name for name, entry in content.items() if entry.is_dir() and not name.startswith(".")]
     except OSError:  # removed in the meantime, or no permission
         return
     for name in below:
         if name not in SKIPPED:
-            yield from _run_directories(directory / name, seen)
+            yield from _topmost(directory / name, is_wanted, seen)
 
 
 def _order(run: Run) -> tuple[object, ...]:

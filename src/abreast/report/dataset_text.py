@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from abreast.report.datasets import Datasets
 from abreast.report.figures.base import Section
 from abreast.report.figures.critical_difference import critical_difference
 from abreast.report.formatting import format_number, format_p_value, metric_title
-from abreast.runs.atomic import write_atomically
+from abreast.report.tables import CsvTable
 from abreast.runs.files import REPORT_RANKS
 from abreast.statistics.comparison import ALPHA
 from abreast.statistics.dataset_ranks import FEWEST, DatasetRanks
@@ -100,19 +98,16 @@ def write_ranks(datasets: Datasets | None, folder: Path) -> tuple[Path, ...]:
         file.unlink(missing_ok=True)
         return ()
     ranks = datasets.ranks
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        [
-            *("group", "mean_rank", "critical_difference", "p_friedman", "p_holm"),
-            *(f"rank {data}" for data in ranks.datasets),
-            *(f"{datasets.metrics[data]} {data}" for data in ranks.datasets),
-        ]
-    )
+    columns = [
+        *("group", "mean_rank", "critical_difference", "p_friedman", "p_holm"),
+        *(f"rank {data}" for data in ranks.datasets),
+        *(f"{datasets.metrics[data]} {data}" for data in ranks.datasets),
+    ]
+    rows = []
     for index, (group, mean) in enumerate(_means(ranks).items()):
         p = ranks.p_holm[index] if ranks.p_holm and index else None
         scores = datasets.scores[group]
-        writer.writerow(
+        rows.append(
             [
                 group,
                 *map(_cell, (mean, ranks.critical_difference, ranks.p, p)),
@@ -120,7 +115,7 @@ def write_ranks(datasets: Datasets | None, folder: Path) -> tuple[Path, ...]:
                 *(_cell(scores[data]) for data in ranks.datasets),
             ]
         )
-    write_atomically(file, text.getvalue().encode())
+    CsvTable(columns, rows).write(file)
     return (file,)
 
 

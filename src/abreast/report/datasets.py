@@ -1,4 +1,4 @@
-"""The groups of a sweep ranked over its data sets: the table, the sentences, the section and ranks.csv."""
+"""The groups of a sweep ranked over its data sets."""
 
 from __future__ import annotations
 

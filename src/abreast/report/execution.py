@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from abreast.report.run import Run
 
@@ -28,8 +28,7 @@ def execution_notes(runs: Iterable[Run]) -> list[str]:
     Returns:
         One sentence, or none.
     """
-    records = [run.result.get("execution") for run in runs]
-    known = [record for record in records if isinstance(record, Mapping)]
+    known = [record for run in runs if (record := run.result.get("execution")) is not None]
     parts = []
     for key, name in WAYS.items():
         values = [record.get(key) for record in known]

@@ -148,15 +148,19 @@ def format_sample_size(n: int, unit: str = "seed") -> str:
     return f"n = {format_count(n, unit)}"
 
 
-def format_failures(failed: int, runs: int) -> str:
-    """Write `2 of 5 failed`; nothing if no run failed."""
-    return f"{failed} of {runs} failed" if failed else ""
+def format_part(count: int, runs: int) -> str:
+    """Write `2 of 5`; nothing for none."""
+    return f"{count} of {runs}" if count else ""
+
+
+def format_failed(group: Group) -> str:
+    """Write how many runs of a group failed, `2 of 5`; nothing if none did."""
+    return format_part(group.count("failed"), len(group.runs))
 
 
 def format_collapsed(group: Group) -> str:
-    """Write `2 of 5 collapsed`; nothing if no run ended at chance."""
-    collapsed = len(group.collapsed)
-    return f"{collapsed} of {collapsed + len(group.values)} collapsed" if collapsed else ""
+    """Write how many runs of a group ended at chance, `2 of 5`; nothing if none did."""
+    return format_part(len(group.collapsed), len(group.collapsed) + len(group.values))
 
 
 def verdict_label(group: Group) -> str:

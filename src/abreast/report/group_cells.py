@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from abreast.report.formatting import (
     format_collapsed,
     format_difference,
     format_difference_ends,
-    format_failures,
+    format_failed,
     format_mean,
     format_p_value,
     metric_title,
@@ -23,8 +25,7 @@ def group_cells(task: Task, analysis: Analysis) -> tuple[list[str], list[list[st
         The heads, the rows, and how many of the columns are settings.
     """
     groups = task.groups
-    lost = {"failed": _failed, "collapsed": _collapsed}
-    lost = {title: cell for title, cell in lost.items() if any(map(cell, groups))}
+    lost = lost_columns(groups)
     heads = [
         *analysis.keys,
         *(
@@ -56,9 +57,7 @@ def group_cells(task: Task, analysis: Analysis) -> tuple[list[str], list[list[st
     return heads, rows, len(analysis.keys)
 
 
-def _failed(group: Group) -> str:
-    return format_failures(group.count("failed"), len(group.runs)).removesuffix(" failed")
-
-
-def _collapsed(group: Group) -> str:
-    return format_collapsed(group).removesuffix(" collapsed")
+def lost_columns(groups: Sequence[Group]) -> dict[str, Callable[[Group], str]]:
+    """The columns of runs that no mean includes, by title, where there are such runs."""
+    columns = {"failed": format_failed, "collapsed": format_collapsed}
+    return {title: cell for title, cell in columns.items() if any(map(cell, groups))}

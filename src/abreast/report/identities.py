@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any
 
 from abreast.config.identity import FOLD, SPLIT_SEED, Scalar
-from abreast.config.types import Json
 from abreast.report.columns import Distinct, shown_settings
 from abreast.report.run import Run, block_of
 from abreast.report.settings import RunSettings
@@ -90,7 +90,7 @@ def _filled(
     return {id(run): only.get(like) if value is None else value for run, like, value in pairs}
 
 
-def data_digest(result: Json) -> str | None:
+def data_digest(result: Mapping[str, Any]) -> str | None:
     """The digest of the data that a run was trained on, from its result.json; None where it has none."""
     data = result.get("data")
     digest = data.get("digest") if isinstance(data, Mapping) else None
@@ -99,9 +99,7 @@ def data_digest(result: Json) -> str | None:
 
 def _sources(run: Run) -> Hashable:
     sources = run.result.get("sources")
-    if not isinstance(sources, Mapping):
-        return None
-    return tuple(sorted((str(target), str(digest)) for target, digest in sources.items()))
+    return None if sources is None else tuple(sorted(sources.items()))
 
 
 def _key_of(line: str) -> str:

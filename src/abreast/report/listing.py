@@ -14,7 +14,7 @@ from typing import Literal
 from abreast.config.types import Json
 from abreast.errors import RunError
 from abreast.metrics.registry import by_priority, direction
-from abreast.report.collect import SKIPPED, collect
+from abreast.report.collect import collect, topmost
 from abreast.report.run import MARKERS, STATUSES, Run
 from abreast.report.settings import settings_label
 from abreast.runs.files import DECISION, STUDY, SWEEP
@@ -96,33 +96,19 @@ def entries(folder: Path) -> list[Entry]:
         listed = [_entry(run.path, folder, "run", [run], _settings(run)) for run in sweep.runs]
     else:
         listed = [
-            entry for path, inner in _directories(folder, set()) for entry in _read(path, inner, folder)
+            entry
+            for path in topmost(folder, lambda path, _: kind_of(path) is not None)
+            for entry in _read(path, folder)
         ]
     if not listed:
         raise RunError(f"{folder}: contains no run yet. Train one: abreast loss=cross_entropy optim=adam")
-    return sorted(listed, key=lambda entry: entry.changed) if kind is None else listed
+    return sorted(listed, key=lambda entry: (entry.changed, entry.name)) if kind is None else listed
 
 
-def _directories(directory: Path, seen: set[tuple[int, int]]) -> Iterator[tuple[Path, Kind]]:
-    """The topmost directories that hold something; links may lead in a circle."""
-    try:
-        facts = directory.stat()
-        if (facts.st_dev, facts.st_ino) in seen:
-            return
-        seen.add((facts.st_dev, facts.st_ino))
-        kind = kind_of(directory)
-        if kind is not None:
-            yield directory, kind
-            return
-        below = [entry.name for entry in os.scandir(directory) if entry.is_dir()]
-    except OSError:  # removed in the meantime, or no permission
+def _read(path: Path, folder: Path) -> Iterator[Entry]:
+    kind = kind_of(path)
+    if kind is None:  # removed in the meantime
         return
-    for name in sorted(below):
-        if not name.startswith(".") and name not in SKIPPED:
-            yield from _directories(directory / name, seen)
-
-
-def _read(path: Path, kind: Kind, folder: Path) -> Iterator[Entry]:
     try:
         sweep = collect([path])
     except RunError:  # a sweep that was stopped before its first run

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -59,10 +58,8 @@ def run_versions(sweep: Sweep) -> list[tuple[str, str]]:
     """List the packages that trained the runs with their versions; several versions with their run counts."""
     counts: dict[str, Counter[str]] = {}
     for run in sweep.runs:
-        versions = run.result.get("versions")
-        if isinstance(versions, Mapping):
-            for package, version in versions.items():
-                counts.setdefault(str(package), Counter())[str(version)] += 1
+        for package, version in run.result.get("versions", {}).items():
+            counts.setdefault(package, Counter())[version] += 1
     return [(package, _versions(count)) for package, count in counts.items()]
 
 

@@ -10,7 +10,6 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from abreast.config.types import Json
 from abreast.errors import ConfigError, RunError
 from abreast.metrics.requested import requested
 from abreast.report.files import Curve, read_curve, read_yaml
@@ -64,7 +63,7 @@ class Run:
     settings: Settings = field(default_factory=dict)
     overrides: tuple[str, ...] = ()
     metrics: dict[str, float] = field(default_factory=dict)
-    result: Json = field(default_factory=dict)
+    result: ResultFile = field(default_factory=lambda: ResultFile())
     curve: Curve = field(default_factory=dict)
     idle_seconds: float | None = None
     duplicate_of: str = ""
@@ -84,7 +83,8 @@ class Run:
     @property
     def seconds(self) -> float | None:
         """Training time; for a run trained in a stack, its share of the stack's time."""
-        return _finite(self.result.get("seconds"))
+        seconds = self.result.get("seconds")
+        return None if seconds is None else float(seconds)
 
 
 Block = tuple[int | None, int, int | None]
@@ -174,7 +174,7 @@ class RunReader:
                 )
 
 
-def _metrics(result: Json, path: Path) -> dict[str, float]:
+def _metrics(result: ResultFile, path: Path) -> dict[str, float]:
     metrics = result.get("metrics")
     if not isinstance(metrics, Mapping):
         raise RunError(f"{path / RESULT}: has no metrics")

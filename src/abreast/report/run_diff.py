@@ -53,7 +53,7 @@ def differences(runs: Sequence[Run]) -> list[Row]:
             section: Section = "neutral settings" if is_neutral(key) else "settings"
             rows.append(Row(section, key, tuple(values)))
     rows.sort(key=lambda row: row.section == "neutral settings")
-    records = [leaves(_mapping(run.result.get("execution"))) for run in runs]
+    records = [leaves(run.result.get("execution", {})) for run in runs]
     for key in dict.fromkeys(key for record in records for key in record):
         values = [format_setting(record[key]) if key in record else ABSENT for record in records]
         if len({value for value, record in zip(values, records, strict=True) if record}) > 1:

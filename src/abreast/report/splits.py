@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
+from typing import Any
 
-from abreast.config.types import Json
 from abreast.report.run import Run
 
 Split = tuple[int, int]  # the split seed and the fold; -1 without folds
@@ -95,7 +95,7 @@ def splits_of(runs: Iterable[Run], metric: str) -> Splits:
     return splits_of_repeats([(run.repeat, run.result, run.config.get("data.folds")) for run in runs], metric)
 
 
-def splits_of_repeats(repeats: Sequence[tuple[Hashable, Json, object]], metric: str) -> Splits:
+def splits_of_repeats(repeats: Sequence[tuple[Hashable, Mapping[str, Any], object]], metric: str) -> Splits:
     """As `splits_of`, of each run's repeat (`Run.repeat`), its result, and its number of folds."""
     seeds: dict[Split, set[object]] = {}
     for repeat, _, _ in repeats:
@@ -125,13 +125,13 @@ def _split_of(repeat: Hashable) -> Split | None:
     return split_seed, NO_FOLD if fold is None else fold
 
 
-def _drawn(result: Json) -> str:
+def _drawn(result: Mapping[str, Any]) -> str:
     """The part that the split draws first. Before it was recorded, all splits had the same test examples."""
     data = result.get("data")
     return str(data.get("drawn", "val")) if isinstance(data, Mapping) else "val"
 
 
-def _sizes(result: Json, metric: str) -> tuple[float, float] | None:
+def _sizes(result: Mapping[str, Any], metric: str) -> tuple[float, float] | None:
     """The examples that are held out, and those that are trained on."""
     examples = result.get("examples")
     if not isinstance(examples, Mapping):

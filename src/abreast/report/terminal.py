@@ -15,12 +15,13 @@ from abreast.report.formatting import (
     format_collapsed,
     format_count,
     format_difference_interval,
-    format_failures,
+    format_failed,
     format_mean,
     format_p_value,
     metric_title,
     verdict_label,
 )
+from abreast.report.group_cells import lost_columns
 from abreast.report.groups import Analysis, Group
 from abreast.report.settings import format_setting
 from abreast.report.text import exclusion_reason, findings, headline
@@ -70,8 +71,7 @@ def _print_groups(groups: Sequence[Group], analysis: Analysis, console: Console,
 
 def _groups_table(groups: Sequence[Group], analysis: Analysis, width: int, most: int) -> Table:
     is_wide = width >= WIDE
-    lost = {"failed": _failed, "collapsed": _collapsed}
-    lost = {title: cell for title, cell in lost.items() if is_wide and any(map(cell, groups))}
+    lost = lost_columns(groups) if is_wide else {}
     table = Table(box=None, pad_edge=False, header_style="bold")
     for key in analysis.keys:
         table.add_column(Text(printable(key)), no_wrap=True)
@@ -99,18 +99,10 @@ def _groups_table(groups: Sequence[Group], analysis: Analysis, width: int, most:
     return table
 
 
-def _failed(group: Group) -> str:
-    return format_failures(group.count("failed"), len(group.runs)).removesuffix(" failed")
-
-
-def _collapsed(group: Group) -> str:
-    return format_collapsed(group).removesuffix(" collapsed")
-
-
 def _lost(group: Group) -> list[str]:
     """How many runs failed, and how many ended at chance beside others that did not."""
-    failed = format_failures(group.count("failed"), len(group.runs))
-    return [failed, format_collapsed(group) if group.values else ""]
+    failed, collapsed = format_failed(group), format_collapsed(group) if group.values else ""
+    return [f"{failed} failed" if failed else "", f"{collapsed} collapsed" if collapsed else ""]
 
 
 def _print_group_lines(groups: Sequence[Group], analysis: Analysis, console: Console, most: int) -> None:

@@ -9,13 +9,13 @@ import sys
 import types
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, TypedDict, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, TypedDict, TypeVar, Union, cast, get_args, get_origin, get_type_hints, is_typeddict
 
-from abreast.config.types import Json
 from abreast.runs.small_file import MOST_DIGITS
 
 LIMIT = 10**MOST_DIGITS
 MOST = sys.float_info.max
+T = TypeVar("T", bound=Mapping[str, Any])
 
 
 class ExecutionRecord(TypedDict, total=False):
@@ -133,7 +133,7 @@ class WorstFile(TypedDict):
     png: str
 
 
-def typed(content: Mapping[str, Any], schema: type) -> tuple[Json, list[str]]:
+def typed(content: Mapping[str, Any], schema: type[T]) -> tuple[T, list[str]]:
     """The values of a file that have the type that the schema gives their key.
 
     Args:
@@ -146,7 +146,7 @@ def typed(content: Mapping[str, Any], schema: type) -> tuple[Json, list[str]]:
     hints = _hints(schema)
     wrong = {key: value for key, value in content.items() if key in hints and not fits(value, hints[key])}
     problems = [f"{key} is {_shown(value)}, not {_name(hints[key])}" for key, value in wrong.items()]
-    return {key: value for key, value in content.items() if key not in wrong}, problems
+    return cast("T", {key: value for key, value in content.items() if key not in wrong}), problems
 
 
 def fits(value: Any, hint: Any) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from abreast.config.types import Json
 from abreast.report.groups import Analysis, Task
+from abreast.statistics.comparison import Comparison
+from abreast.statistics.summary import Summary
 
 # Okabe and Ito (2008), "Color Universal Design": distinguishable with every common form of colour blindness.
 # Their black and yellow are left out: one is invisible on a dark page, the other on a light one.
@@ -141,6 +143,51 @@ def transparent(color: str, opacity: float = 0.18) -> str:
 def six_digits(value: float) -> float:
     """Round to six significant digits: more are invisible, and the page stays small."""
     return float(f"{value:.6g}")
+
+
+def notes(x: float, rows: Mapping[str, str], color: str) -> Json:
+    """Make a trace of small texts that begin at a place of the horizontal axis, by the name of their row."""
+    return {
+        "type": "scatter",
+        "mode": "text",
+        "x": [x] * len(rows),
+        "y": list(rows),
+        "text": list(rows.values()),
+        "textposition": "middle right",
+        "textfont": {"size": 11, "color": color},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+
+
+def interval_ends(value: float | None, interval: Summary | Comparison) -> tuple[float, float, float]:
+    """The low end of a value's interval, the value, and the high end; the value where there is none."""
+    value = value or 0.0
+    low, high = interval.low, interval.high
+    return value if low is None else low, value, value if high is None else high
+
+
+def interval_bars(intervals: Iterable[tuple[float, float, float]], **style: object) -> Json:
+    """Make plotly's error bars of intervals, each as its low end, its value and its high end."""
+    ends = list(intervals)
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [six_digits(high - value) for _, value, high in ends],
+        "arrayminus": [six_digits(value - low) for low, value, _ in ends],
+        **style,
+    }
+
+
+def first_choices(few: int, most: int, available: int) -> dict[str, int]:
+    """The choices of how many groups are shown: the first few, and as many as the figure can hold.
+
+    >>> first_choices(4, 12, 3), first_choices(4, 12, 20)
+    ({'all': 3}, {'first 4': 4, 'first 12': 12})
+    """
+    shown = min(most, available)
+    choices = {f"first {few}": few} if few < shown else {}
+    return {**choices, "all" if shown == available else f"first {shown}": shown}
 
 
 def layout(x_title: str, y_title: str, *, height: int = 420, **changes: object) -> Json:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from abreast.report.figures.base import (
     COLORSCALE,
     Figure,
@@ -25,9 +23,8 @@ def confusion_matrix(task: Task, analysis: Analysis, options: FigureOptions) -> 
     run = task.winner.best_run(analysis.higher_is_better) if task.winner else None
     if run is None:
         return None
-    matrix = _counts(run.result.get("confusion"))
-    names = run.result.get("classes")
-    classes = [str(name) for name in names] if isinstance(names, list) else []
+    matrix = run.result.get("confusion") or []
+    classes = run.result.get("classes", [])
     if not 1 < len(classes) <= MOST_CLASSES or [len(row) for row in matrix] != [len(classes)] * len(classes):
         return None
     labels = unique_names([safe_text(name, 16) for name in classes])
@@ -78,10 +75,3 @@ def confusion_matrix(task: Task, analysis: Analysis, options: FigureOptions) -> 
         headers=("true class", "predicted class", "examples"),
         rows=errors[:MOST_ERRORS],
     )
-
-
-def _counts(matrix: object) -> Sequence[Sequence[int]]:
-    """The matrix of a result.json; empty if it is something else."""
-    if not isinstance(matrix, list) or not all(isinstance(row, list) for row in matrix):
-        return []
-    return matrix if all(type(count) is int for row in matrix for count in row) else []

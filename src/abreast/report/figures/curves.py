@@ -11,6 +11,7 @@ from abreast.metrics.registry import by_priority, direction, title
 from abreast.report.figures.base import (
     Figure,
     FigureOptions,
+    first_choices,
     layout,
     line_style,
     marker_symbol,
@@ -53,8 +54,7 @@ def learning_curves(task: Task, analysis: Analysis, options: FigureOptions) -> F
     ]
     x_axes = list(X_AXES) if "seconds" in columns else ["epochs"]
     names = unique_names([safe_text(short_label(group, analysis)) for group in groups])
-    counts = {f"first {count}": count for count in (FEW_LINES, len(groups)) if count < len(groups)}
-    counts["all" if len(with_curves) == len(groups) else f"first {len(groups)}"] = len(groups)
+    counts = first_choices(FEW_LINES, MOST_LINES, len(with_curves))
     variants: dict[tuple[str, ...], Json] = {}
     for metric, stage, x_axis in product(metrics, stages, x_axes):
         column, (x_column, x_title) = f"{STAGES[stage]}/{metric}", X_AXES[x_axis]

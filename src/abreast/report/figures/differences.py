@@ -11,6 +11,8 @@ from abreast.report.figures.base import (
     Figure,
     FigureOptions,
     full_text,
+    interval_bars,
+    interval_ends,
     rows_layout,
     safe_text,
     six_digits,
@@ -96,7 +98,7 @@ def _traces(rows: Sequence[Row]) -> list[Json]:
         marked = [row for row in rows if row[0].verdict == verdict]
         if not marked:
             continue
-        points = [_ends(comparison) for _, comparison, _ in marked]
+        points = [interval_ends(comparison.difference, comparison) for _, comparison, _ in marked]
         traces.append(
             {
                 "type": "scatter",
@@ -104,15 +106,7 @@ def _traces(rows: Sequence[Row]) -> list[Json]:
                 "name": verdict_label(marked[0][0]),
                 "x": [six_digits(difference) for _, difference, _ in points],
                 "y": [name for _, _, name in marked],
-                "error_x": {
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [six_digits(high - difference) for _, difference, high in points],
-                    "arrayminus": [six_digits(difference - low) for low, difference, _ in points],
-                    "thickness": 2,
-                    "width": 5,
-                    "color": color,
-                },
+                "error_x": interval_bars(points, thickness=2, width=5, color=color),
                 "marker": {"color": color, "size": 10, "symbol": marker, "line": {"width": 2}},
                 "customdata": [
                     [full_text(group.label), full_text(format_difference_interval(comparison))]
@@ -122,12 +116,6 @@ def _traces(rows: Sequence[Row]) -> list[Json]:
             }
         )
     return traces
-
-
-def _ends(comparison: Comparison) -> tuple[float, float, float]:
-    difference = comparison.difference or 0.0
-    low = comparison.low if comparison.low is not None else difference
-    return low, difference, comparison.high if comparison.high is not None else difference
 
 
 def _shapes(margin: float | None) -> list[Json]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abreast.report.figures.base import full_text
 from abreast.report.formatting import (
-    format_failures,
+    format_failed,
     format_mean,
     format_p_value,
     format_sample_size,
@@ -30,8 +30,8 @@ def hover_lines(group: Group) -> list[str]:
     """Tell a group's settings, its mean with interval, and its comparison with the winner, a line each."""
     p = group.comparison.p_adjusted if group.comparison else None
     corrected = f", corrected p {full_text(format_p_value(p))}" if p is not None else ""
-    failures = format_failures(group.count("failed"), len(group.runs))
-    failed = f", {failures.replace(' failed', ' runs failed')}" if failures else ""
+    failures = format_failed(group)
+    failed = f", {failures} runs failed" if failures else ""
     return [
         full_text(group.label),
         f"{format_mean(group.summary)}, {format_sample_size(group.summary.n, group.unit)}{failed}",

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from abreast.report.figures.base import COLORSCALE, Figure, FigureOptions, full_text, layout, safe_text
 from abreast.report.figures.group_labels import hover_lines
 from abreast.report.formatting import (
-    format_failures,
     format_mean,
     format_number,
+    format_part,
     metric_title,
 )
 from abreast.report.grid import best_group, grid_axes
@@ -87,7 +87,7 @@ def heatmap(task: Task, analysis: Analysis, options: FigureOptions) -> Figure | 
                 group.label,
                 format_mean(group.summary),
                 group.summary.n,
-                _failures(cells[cell]).replace("<br>", ", "),
+                ", ".join(_failures(cells[cell])),
             )
             for cell, group in best.items()
             if group
@@ -98,7 +98,7 @@ def heatmap(task: Task, analysis: Analysis, options: FigureOptions) -> Figure | 
 def _cell_text(best: Group | None, groups: Sequence[Group]) -> str:
     if best is None:
         return ""
-    failures = _failures(groups)
+    failures = "<br>".join(_failures(groups))
     if best.summary.mean is None:
         return failures or "no value yet"
     lines = [f"<b>{format_number(best.summary.mean)}</b>"]
@@ -109,12 +109,12 @@ def _cell_text(best: Group | None, groups: Sequence[Group]) -> str:
     return "<br>".join([*lines, *([failures] if failures else [])])
 
 
-def _failures(groups: Sequence[Group], separator: str = "<br>") -> str:
+def _failures(groups: Sequence[Group]) -> list[str]:
+    """How many runs of a cell failed, and how many ended at chance."""
     runs = sum(len(group.runs) for group in groups)
-    failed = sum(group.count("failed") for group in groups)
-    collapsed = sum(len(group.collapsed) for group in groups)
-    lost = [format_failures(failed, runs), f"{collapsed} of {runs} collapsed" if collapsed else ""]
-    return separator.join(filter(None, lost))
+    failed = format_part(sum(group.count("failed") for group in groups), runs)
+    collapsed = format_part(sum(len(group.collapsed) for group in groups), runs)
+    return [*([f"{failed} failed"] if failed else []), *([f"{collapsed} collapsed"] if collapsed else [])]
 
 
 def _title(key: str) -> str:

@@ -44,7 +44,7 @@ def export(figures: Sequence[Figure], folder: Path) -> list[Path]:
         The paths of the files.
 
     Raises:
-        RunError: If none was found.
+        RunError: If there is no browser.
     """
     browser = find_browser()
     import kaleido

@@ -8,6 +8,8 @@ from abreast.config.types import Json
 from abreast.report.figures.base import (
     Figure,
     FigureOptions,
+    interval_bars,
+    interval_ends,
     layout,
     line_style,
     marker_symbol,
@@ -105,15 +107,12 @@ def _trace(groups: list[Group], name: str, index: int) -> Json:
         "name": name,
         "x": [group.settings[KEY] for group in with_values],
         "y": [group.summary.mean for group in with_values],
-        "error_y": {
-            "type": "data",
-            "symmetric": False,
-            "array": [_length(group.summary.mean, group.summary.high) for group in with_values],
-            "arrayminus": [_length(group.summary.mean, group.summary.low) for group in with_values],
-            "thickness": 1,
-            "width": 3,
-            "color": style["color"],
-        },
+        "error_y": interval_bars(
+            (interval_ends(group.summary.mean, group.summary) for group in with_values),
+            thickness=1,
+            width=3,
+            color=style["color"],
+        ),
         "line": style,
         "marker": {"symbol": marker_symbol(index), "size": 7},
         "customdata": [
@@ -122,8 +121,3 @@ def _trace(groups: list[Group], name: str, index: int) -> Json:
         "hovertemplate": "lr %{x}: %{customdata[0]}, n = %{customdata[1]}, "
         "%{customdata[2]} failed<extra>" + name + "</extra>",
     }
-
-
-def _length(mean: float | None, end: float | None) -> float:
-    """From a mean to an end of its interval; 0 without one."""
-    return 0.0 if mean is None or end is None else six_digits(abs(end - mean))

@@ -10,6 +10,10 @@ from abreast.report.figures.base import (
     GREY,
     Figure,
     FigureOptions,
+    first_choices,
+    interval_bars,
+    interval_ends,
+    notes,
     rows_layout,
     safe_text,
     six_digits,
@@ -44,8 +48,7 @@ def ranking(task: Task, analysis: Analysis, options: FigureOptions) -> Figure | 
     groups = with_runs[:MOST_GROUPS]
     if sum(bool(group.values) for group in groups) < 2:
         return None
-    choices = {f"first {count}": groups[:count] for count in (FEW_GROUPS, len(groups)) if count < len(groups)}
-    choices["all" if len(with_runs) == len(groups) else f"first {len(groups)}"] = groups
+    choices = first_choices(FEW_GROUPS, MOST_GROUPS, len(with_runs))
     metric = metric_title(analysis.metric)
     caption = (
         f"Each dot is the {metric} of a run; the larger mark is the mean of its group, the bar its 95% "
@@ -62,7 +65,7 @@ def ranking(task: Task, analysis: Analysis, options: FigureOptions) -> Figure | 
         "ranking",
         "Groups in order",
         caption,
-        {(name,): _in_order(part, analysis) for name, part in choices.items()},
+        {(choice,): _in_order(groups[:count], analysis) for choice, count in choices.items()},
         (("Show", list(choices)),),
         ("group", metric, "95% interval", "n", "compared with the best", "runs"),
         [
@@ -106,21 +109,8 @@ def _in_order(groups: Sequence[Group], analysis: Analysis) -> Json:
             "hovertemplate": "seed %{customdata}: %{x:.4f}<extra></extra>",
         }
     )
-    collapsed = [(name, format_collapsed(group)) for group, name in rows if group.collapsed]
-    if collapsed:
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "text",
-                "x": [low] * len(collapsed),
-                "y": [name for name, _ in collapsed],
-                "text": [f"◂ {text}" for _, text in collapsed],
-                "textposition": "middle right",
-                "textfont": {"size": 11, "color": COLORS[1]},
-                "hoverinfo": "skip",
-                "showlegend": False,
-            }
-        )
+    collapsed = {name: f"◂ {format_collapsed(group)} collapsed" for group, name in rows if group.collapsed}
+    data.append(notes(low, collapsed, COLORS[1]))
     frame = rows_layout(metric_title(analysis.metric), names, xaxis={"range": [low, high]})
     return {"data": [trace for trace in data if trace["x"]], "layout": frame}
 
@@ -135,22 +125,14 @@ def _means(
 ) -> Json:
     """The means and intervals of the groups with some verdicts."""
     marked = [(group, y) for group, y in rows if group.verdict in verdicts and group.values]
-    ends = [(group.summary, group.summary.mean or 0.0) for group, _ in marked]
+    ends = [interval_ends(group.summary.mean, group.summary) for group, _ in marked]
     return {
         "type": "scatter",
         "mode": "markers",
         "name": title,
-        "x": [six_digits(mean) for _, mean in ends],
+        "x": [six_digits(mean) for _, mean, _ in ends],
         "y": [y for _, y in marked],
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": [six_digits((s.high if s.high is not None else mean) - mean) for s, mean in ends],
-            "arrayminus": [six_digits(mean - (s.low if s.low is not None else mean)) for s, mean in ends],
-            "thickness": 8,
-            "width": 0,
-            "color": transparent(color, 0.3),
-        },
+        "error_x": interval_bars(ends, thickness=8, width=0, color=transparent(color, 0.3)),
         "marker": {"color": color, "size": size, "symbol": marker},
         "customdata": [hover_lines(group) for group, _ in marked],
         "hovertemplate": "%{customdata[0]}<br>%{customdata[1]}<br>%{customdata[2]}<extra></extra>",

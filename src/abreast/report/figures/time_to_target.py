@@ -12,6 +12,7 @@ from abreast.report.figures.base import (
     FigureOptions,
     full_text,
     line_style,
+    notes,
     rows_layout,
     safe_text,
     six_digits,
@@ -107,24 +108,12 @@ def _traces(groups: Sequence[Group], names: Sequence[str], target: Target, unit:
             "hovertemplate": "median %{x:.4g} " + unit + ", %{customdata}<extra></extra>",
         },
     ]
-    without = [
-        (name, count) for name, count, value in zip(names, counts, medians, strict=True) if value is None
-    ]
-    if without:
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "text",
-                "x": [0] * len(without),
-                "y": [name for name, _ in without],
-                "text": [f" reached by {count}" for _, count in without],
-                "textposition": "middle right",
-                "textfont": {"size": 11, "color": GREY},
-                "hoverinfo": "skip",
-                "showlegend": False,
-            }
-        )
-    return traces
+    without = {
+        name: f" reached by {count}"
+        for name, count, value in zip(names, counts, medians, strict=True)
+        if value is None
+    }
+    return [*traces, *([notes(0, without, GREY)] if without else [])]
 
 
 def _count(target: Target, group: Group) -> str:

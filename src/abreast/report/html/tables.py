@@ -102,12 +102,11 @@ def runs_table(analysis: Analysis) -> Table:
         is_excluded = run.duplicate_of or run.is_collapsed or analysis.metric not in run.metrics
         note = exclusion_reason(run, analysis).removeprefix(f"{run.status}: ") if is_excluded else ""
         metrics = [run.metrics.get(key) for key in (analysis.metric, analysis.selection) if key]
-        epoch = run.result.get("epoch")
         rows.append(
             [
                 *(_cell(run.settings.get(key, ABSENT)) for key in sweep.varied),
                 *(run.seed, run.status, *map(_seven_digits, metrics)),
-                *(epoch if isinstance(epoch, int) else None, run.seconds, note, run.name),
+                *(run.result.get("epoch"), run.seconds, note, run.name),
             ]
         )
     return Table("runs", "Each row is a run", columns, rows, select=len(sweep.varied) + 1)
@@ -128,7 +127,7 @@ def _compared(comparison: Comparison | None) -> list[object]:
 
 def _collapsed(group: Group) -> str:
     """`2 of 5 (5% to 85%)`."""
-    count, summary = format_collapsed(group).removesuffix(" collapsed"), group.summary
+    count, summary = format_collapsed(group), group.summary
     if not count or summary.collapsed_low is None or summary.collapsed_high is None:
         return count
     return f"{count} ({summary.collapsed_low:.0%} to {summary.collapsed_high:.0%})"
