@@ -1,12 +1,13 @@
-"""The arguments of the commands that open a run. No torch: `--help` and mistakes are shown at once."""
+"""Arguments of the commands that open a run, and the files these name. No torch: mistakes are told at once."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from abreast.errors import DataError
+from abreast.errors import DataError, RunError
 from abreast.runs.directory import RunDirectory
 from abreast.runtime import module_path
 
@@ -49,6 +50,21 @@ def parse(command: str, argv: Sequence[str] | None) -> Namespace:
         if not path.exists():
             raise DataError(f"{path}: no such file")
     return args
+
+
+@contextmanager
+def writing(flag: str, path: Path | None) -> Iterator[None]:
+    """Tell of the flag that names a file which is written inside, and cannot be.
+
+    Raises:
+        RunError: The message names the flag and the file.
+    """
+    try:
+        yield
+    except OSError as error:
+        if path is None or error.filename != str(path):
+            raise
+        raise RunError(f"{flag} {path}: cannot be written ({error.strerror})") from None
 
 
 def check(command: str, argv: Sequence[str]) -> int:

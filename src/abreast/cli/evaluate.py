@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from abreast.cli.arguments import parse
+from abreast.cli.arguments import parse, writing
 from abreast.config.types import Json
 from abreast.errors import RunError
 from abreast.inference.evaluate import evaluate
@@ -24,7 +24,7 @@ NARROW = 60  # columns, below which a title is short
 def main(argv: Sequence[str] | None = None) -> int:
     """The command `abreast evaluate`."""
     args = parse("evaluate", argv)
-    try:
+    with writing("--examples", args.examples):
         metrics = evaluate(
             args.run,
             checkpoint=args.checkpoint,
@@ -32,17 +32,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             trust=args.trust,
             examples=args.examples,
         )
-    except OSError as error:
-        if args.examples is None or error.filename != str(args.examples):
-            raise
-        raise RunError(f"--examples {args.examples}: cannot be written ({error.strerror})") from None
     before = {} if args.overrides or args.checkpoint else _tested(args.run)
     _print(metrics, before)
     if args.json:
-        try:
+        with writing("--json", args.json):
             write_atomically(args.json, (json.dumps(metrics, indent=2) + "\n").encode())
-        except OSError as error:
-            raise RunError(f"--json {args.json}: cannot be written ({error.strerror})") from None
     return 0
 
 

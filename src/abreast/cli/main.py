@@ -13,6 +13,7 @@ from typing import NoReturn
 from abreast import __version__
 from abreast.cli import train
 from abreast.config.commands import COMMANDS, TRAINING
+from abreast.config.override_keys import resumes
 from abreast.errors import AbreastError, disk_error
 from abreast.runtime import garbage, module_path
 from abreast.runtime.output import all_is_read, guarded_output
@@ -47,7 +48,7 @@ def _main(command: Sequence[str]) -> int:
     arguments = [*command, *sys.argv[1:]]
     garbage.freeze_at_exit()
     logging.raiseExceptions = False  # a full disk must not fill the terminal with tracebacks of the log
-    opens_run = any(argument.lstrip("+").startswith("resume=") for argument in arguments)
+    opens_run = any(map(resumes, arguments))
     if opens_run or (arguments and arguments[0] in SUBCOMMANDS):
         module_path.leave_out_working_directory()  # it may be a stranger's
     else:

@@ -16,6 +16,7 @@ from rich.console import Console
 from abreast.cli import decide, train
 from abreast.cli.planner import OVERRIDE, Planned
 from abreast.config.commands import COMMANDS, TRAINING
+from abreast.config.override_keys import key_of, resumes
 from abreast.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _training_arguments(arguments: list[str]) -> list[str]:
         arguments = arguments[1:]
     if arguments and arguments[0] in COMMANDS and arguments[0] not in TRAINING:
         raise ConfigError(f"plan: abreast {arguments[0]} trains nothing; write abreast plan loss=mse,hinge")
-    if any(argument.startswith("resume=") for argument in arguments):
+    if any(map(resumes, arguments)):
         raise ConfigError("plan: a run that is resumed is not planned; abreast show RUN says how far it is")
     if arguments and arguments[0] == "decide":
         return decide.multirun_arguments(arguments[1:])
@@ -101,7 +102,7 @@ def _has_many_runs(arguments: Iterable[str]) -> bool:
     from hydra.errors import HydraException
 
     for argument in arguments:
-        key = argument.lstrip("+").partition("=")[0]
+        key = key_of(argument)
         if argument.startswith("-"):
             continue
         if key in ("study", "hydra/sweeper"):

@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 from torch import Tensor
 
-from abreast.cli.arguments import parse
+from abreast.cli.arguments import parse, writing
 from abreast.data.picture import shown
-from abreast.errors import ConfigError, RunError
+from abreast.errors import ConfigError
 from abreast.inference.load import rebuild, reopened
 from abreast.inference.predict import predict, read_inputs, takes_pictures
 from abreast.inference.predict_rows import predict_rows
@@ -41,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         for path in args.files
     ]
     if args.show is not None:
-        write_atomically(args.show, shown(torch.cat(inputs), learner.peak or 255))
+        with writing("--show", args.show):
+            write_atomically(args.show, shown(torch.cat(inputs), learner.peak or 255))
     for path, examples in zip(args.files, inputs, strict=True):
         outputs = predict(learner, examples)
         for number, row in enumerate(outputs, start=1):
@@ -56,10 +57,8 @@ def _write(table: CsvTable, path: Path | None) -> None:
     if path is None:
         print(table.text(), end="")
         return
-    try:
+    with writing("--out", path):
         table.write(path)
-    except OSError as error:
-        raise RunError(f"--out {path}: cannot be written ({error.strerror})") from None
     print(f"{printable(str(path))}: {len(table.rows)} predictions")
 
 

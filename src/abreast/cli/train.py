@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from abreast.cli.hydra_flags import FOR_HYDRA, modules_in, parse
 from abreast.cli.task import FULL_ERROR, task
+from abreast.config.override_keys import resumes
 from abreast.errors import AbreastError, ConfigError, disk_error
 from abreast.runtime.environment import environment_variables
 from abreast.runtime.wrapping import fitted_output
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 def main() -> int:
     """Compose the configuration, check it, and train."""
     arguments = parse(sys.argv[1:])
-    if any(override.lstrip("+").startswith("resume=") for override in arguments.overrides):
+    if any(map(resumes, arguments.overrides)):
         if arguments.multirun:
             raise ConfigError("resume= is for one run; a sweep is resumed by running its command again")
         return int(importlib.import_module("abreast.cli.resume").main(arguments.overrides))

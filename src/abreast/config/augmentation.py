@@ -33,15 +33,16 @@ def augment_mistakes(settings: Mapping[str, object]) -> Iterator[str]:
             near = did_you_mean(str(name), MOST)
             yield f"data.augment.{name}: is unknown; it takes {listed([*MOST])}{near}"
             continue
-        most = MOST[name]
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        is_valid = (
-            isinstance(value, (int, float)) and is_number and math.isfinite(value) and 0 <= value <= most
-        )
-        if not is_valid or (name in WHOLE and value != int(value)):  # type: ignore[call-overload]
+        if not _is_valid(name, value):
             kind = "a whole number" if name in WHOLE else "a number"
-            bound = f" to {most:g}" if most < math.inf else ""
+            bound = f" to {MOST[name]:g}" if MOST[name] < math.inf else ""
             yield f"data.augment.{name}={value!r} must be {kind} from 0{bound}"
+
+
+def _is_valid(name: str, value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return False
+    return 0 <= value <= MOST[name] and (name not in WHOLE or value == int(value))
 
 
 def mixing(settings: object) -> list[str]:

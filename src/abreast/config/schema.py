@@ -226,8 +226,6 @@ def _rows(prefix: str, schema: type) -> Iterator[tuple[str, str]]:
 
 def _written(value: object) -> str:
     """A value as the command line has it."""
-    return (
-        {None: "null", True: "true", False: "false"}[value]
-        if value is None or value is True or value is False
-        else str(value)
-    )
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)

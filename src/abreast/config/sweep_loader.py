@@ -16,7 +16,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from abreast.config.combined_options import Choices, CombinedOptions, interpolates_defaults
 from abreast.config.job_names import name_directory, shorten_override_dirname
-from abreast.config.sweep_overrides import before, key_of, meet, of_sweep, path_of, written
+from abreast.config.override_keys import key_of
+from abreast.config.sweep_overrides import before, meet, of_sweep, sweep_key, written
 from abreast.config.sweep_template import PlainJob, SweepTemplate
 
 SETS = re.compile(r"(?!hydra\.)([A-Za-z_]\w*(?:\.\w+)*)=")
@@ -84,7 +85,7 @@ class SweepLoader:
         config = copy.deepcopy(self._common(master, others))
         for key, value in values:
             OmegaConf.update(config, key, value, merge=True)
-        task = [override for override in overrides if not path_of(override).startswith(("hydra.", "hydra/"))]
+        task = [override for override in overrides if not key_of(override).startswith(("hydra.", "hydra/"))]
         config.hydra.overrides.task = task
         OmegaConf.copy_cache(from_config=master, to_config=config)
         return config
@@ -110,7 +111,7 @@ class SweepLoader:
             return None  # where there may be more groups
         texts = [override for override in overrides if self._sets(override)]  # the last of a key wins
         others = [override for override in overrides if not self._sets(override)]
-        paths = [path_of(override) for override in others if not self._chooses(override)]
+        paths = [key_of(override) for override in others if not self._chooses(override)]
         if any(meet(path, key) for path in paths for key in map(self._sets, texts)):
             return None  # their order counts
         values = [self._parsed(text) for text in texts]
@@ -137,7 +138,7 @@ class SweepLoader:
         return match is not None and match[1] in self._groups and "{" not in override
 
     def _common(self, master: DictConfig, overrides: list[str]) -> DictConfig:
-        key = key_of(of_sweep(master), overrides)
+        key = sweep_key(of_sweep(master), overrides)
         if key not in self._kept:
             combination = self._combination(master, overrides, of_sweep(master))
             config = combination and combination[0].config(combination[1])
@@ -148,7 +149,7 @@ class SweepLoader:
         return self._kept[key]
 
     def _template(self, master: DictConfig, overrides: list[str]) -> SweepTemplate:
-        key = key_of(of_sweep(master), overrides)
+        key = sweep_key(of_sweep(master), overrides)
         if key not in self._templates:
             template = (
                 self._in_directory(master, overrides)
@@ -163,7 +164,7 @@ class SweepLoader:
 
     def _in_directory(self, master: DictConfig, overrides: list[str]) -> SweepTemplate | None:
         """The template of jobs that Hydra's part of the config tells where to be kept, and nothing else."""
-        of_hydra = [text for text in overrides if path_of(text).startswith(("hydra.", "hydra/"))]
+        of_hydra = [text for text in overrides if key_of(text).startswith(("hydra.", "hydra/"))]
         if len(of_hydra) != 1 or not of_hydra[0].startswith(SUBDIR):
             return None
         override = OverridesParser.create().parse_overrides(of_hydra)[0]
@@ -175,8 +176,8 @@ class SweepLoader:
 
     def _earlier(self, master: DictConfig, overrides: list[str]) -> SweepTemplate | None:
         """The template that was made before the sweep's directory was chosen, in that directory."""
-        earlier = self._templates.get(key_of(before(master), overrides))
-        if earlier is None or any(path_of(text).startswith(("hydra.", "hydra/")) for text in overrides):
+        earlier = self._templates.get(sweep_key(before(master), overrides))
+        if earlier is None or any(key_of(text).startswith(("hydra.", "hydra/")) for text in overrides):
             return None
         hydra: Any = OmegaConf.to_container(master.hydra, resolve=False)
         return earlier.in_sweep(hydra["sweep"]["dir"], hydra["overrides"]["hydra"])
@@ -206,7 +207,7 @@ class SweepLoader:
         if len(choices) < 2 or len(choices) < len(chosen) or self._interpolates_defaults:
             return None
         others = [override for override in overrides if not self._chooses(override)]
-        kind = (*key_of(sweep, []), *choices, "", *others)
+        kind = (*sweep_key(sweep, []), *choices, "", *others)
         if kind not in self._combinations:
             self._combinations[kind] = CombinedOptions(choices, partial(self._of_options, master, others))
         return self._combinations[kind], choices

@@ -22,7 +22,7 @@ def before(master: DictConfig) -> tuple[str, ...]:
     return sweep[:-1] if sweep[-1].startswith(SWEEP_DIR) else sweep
 
 
-def key_of(sweep: tuple[str, ...], overrides: Sequence[str]) -> tuple[str, ...]:
+def sweep_key(sweep: tuple[str, ...], overrides: Sequence[str]) -> tuple[str, ...]:
     """What the config of a sweep with these overrides depends on."""
     return (*sweep, "", *overrides)
 
@@ -30,11 +30,6 @@ def key_of(sweep: tuple[str, ...], overrides: Sequence[str]) -> tuple[str, ...]:
 def written(options: Mapping[str, str], others: Sequence[str]) -> list[str]:
     """The overrides that choose an option of each group, then others."""
     return [*(f"{group}={option}" for group, option in options.items()), *others]
-
-
-def path_of(override: str) -> str:
-    """The key that an override is about."""
-    return override.partition("=")[0].lstrip("+~")
 
 
 def meet(one: str, other: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from abreast.config.identity import FOLD, SPLIT_SEED, Scalar
+from abreast.config.override_keys import key_of
 from abreast.report.columns import Distinct, shown_settings
 from abreast.report.run import Run, block_of
 from abreast.report.settings import RunSettings
@@ -66,7 +67,7 @@ def _show(
         if not is_block:
             derived |= {SPLIT_SEED: settings.identity.split_seed, FOLD: settings.identity.fold}
         identified = settings.identified(with_paths=digest is None)
-        overridden = {_key_of(line) for member, _ in members for line in member.overrides}
+        overridden = {key_of(line) for member, _ in members for line in member.overrides}
         distinct.append(Distinct(key, settings.flat, identified, derived, overridden or None))
     rows = shown_settings(distinct)
     for row, members in zip(rows, by_key.values(), strict=True):
@@ -100,7 +101,3 @@ def data_digest(result: Mapping[str, Any]) -> str | None:
 def _sources(run: Run) -> Hashable:
     sources = run.result.get("sources")
     return None if sources is None else tuple(sorted(sources.items()))
-
-
-def _key_of(line: str) -> str:
-    return line.partition("=")[0].lstrip("+~")

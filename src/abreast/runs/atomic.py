@@ -43,9 +43,11 @@ def naming_file(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in OBSTRUCTED:
-            raise ObstructedError(
+            obstructed = ObstructedError(
                 f"{path}: cannot be written ({error.strerror}). Move away what is in its place"
-            ) from error
+            )
+            obstructed.strerror = error.strerror  # for those who have a better fix to tell
+            raise obstructed from error
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from abreast.study.overrides import CommandLine, key_of, override, override_value, value_of
+from abreast.config.override_keys import key_of, value_of
+from abreast.study.overrides import CommandLine, override, override_value
 from abreast.study.space import Dimension, Setting, Values, read_dimension
 from abreast.suggestions import did_you_mean, listed
 from abreast.validation.override_errors import no_such_option

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from abreast.config.override_keys import key_of
 from abreast.metrics.registry import bounds
 from abreast.report.analysis import answers, is_task
 from abreast.report.splits import Splits, splits_of_repeats
@@ -14,7 +15,6 @@ from abreast.statistics.ranking import Ranking, best_of, compare
 from abreast.statistics.summary import Summary, summarise
 from abreast.study.cells import Cell
 from abreast.study.criteria import Criteria, containing_pairs
-from abreast.study.overrides import key_of
 from abreast.study.selection import Choice, Outcome
 
 

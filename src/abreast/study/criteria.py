@@ -9,13 +9,14 @@ from typing import Any
 from omegaconf import DictConfig
 
 from abreast.build.data_fit import FitCheck
+from abreast.config.override_keys import key_of
 from abreast.errors import ConfigError
 from abreast.metrics.objective import monitor, worst
 from abreast.metrics.registry import Mode, by_priority, direction, measured
 from abreast.metrics.requested import nodes
 from abreast.runtime.job_progress import reported
 from abreast.study.cells import Cell
-from abreast.study.overrides import key_of, override
+from abreast.study.overrides import override
 from abreast.study.protocol import SWEEPER, Protocol
 from abreast.study.space import Values, contains_space
 from abreast.suggestions import did_you_mean, listed

@@ -65,17 +65,3 @@ def override(key: str, value: object) -> str:
 def override_value(value: object) -> str:
     """Write a value as Hydra reads it."""
     return Override._get_value_element_as_str(value)  # type: ignore[arg-type]
-
-
-def key_of(line: str) -> str:
-    """Return the key that an override sets, without the signs in front of it.
-
-    >>> key_of("+model.width=2")
-    'model.width'
-    """
-    return line.partition("=")[0].lstrip("+~")
-
-
-def value_of(line: str) -> str:
-    """Return the text of the value that an override sets."""
-    return line.partition("=")[2]

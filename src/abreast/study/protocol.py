@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
+from abreast.config.override_keys import key_of
 from abreast.errors import ConfigError
 from abreast.metrics.margin import read_margin
 from abreast.metrics.registry import asking_for, by_priority
 from abreast.study.cells import Cell, Groups, read_cells
-from abreast.study.overrides import CommandLine, key_of, override
+from abreast.study.overrides import CommandLine, override
 from abreast.study.space import Setting, draw_settings, grid_size
 from abreast.study.splits import Split, read_splits
 from abreast.suggestions import did_you_mean, listed

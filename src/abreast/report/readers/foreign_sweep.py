@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from abreast.config.identity import Scalar
+from abreast.config.override_keys import key_of, value_of
 from abreast.errors import RunError
 from abreast.report.collect import Sweep, in_order
 from abreast.report.files import read_yaml
@@ -66,8 +67,8 @@ def _of_hydra(path: Path, base: Path) -> dict[str, Scalar]:
     for folder in (path, *path.parents):
         overrides = read_yaml(folder / HYDRA / OVERRIDES)
         if isinstance(overrides, list):
-            pairs = (item.partition("=") for item in overrides if isinstance(item, str) and "=" in item)
-            return {key.lstrip("+~"): as_scalar(value) for key, _, value in pairs}
+            items = [item for item in overrides if isinstance(item, str) and "=" in item]
+            return {key_of(item): as_scalar(value_of(item)) for item in items}
         if folder == base:
             break
     return {}

@@ -12,6 +12,7 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
 from abreast.build.data_fit import FitCheck
+from abreast.config.override_keys import key_of
 from abreast.config.run_config import finished_config
 from abreast.config.run_id import run_id
 from abreast.errors import ConfigError
@@ -19,7 +20,7 @@ from abreast.metrics.margin import read_margin
 from abreast.metrics.registry import asking_for, bounds, direction
 from abreast.statistics.sequential import FIRST_WAVE, wave_ends
 from abreast.study.criteria import choose_test_metric
-from abreast.study.overrides import CommandLine, key_of, override, parse_command_line
+from abreast.study.overrides import CommandLine, override, parse_command_line
 from abreast.study.protocol import METRICS, asks_for_metrics
 from abreast.suggestions import did_you_mean, listed
 from abreast.validation.preflight import overrides_of
