@@ -19,6 +19,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from abreast.cli.sweep_directory import set_directory
+from abreast.config.run_config import task_part
 from abreast.config.sweep_loader import SweepLoader
 from support.helpers import CONF, options
 
@@ -52,7 +53,7 @@ def master(hydra: ConfigLoader, *overrides: str) -> DictConfig:
 
 def everything(config: DictConfig) -> tuple[Any, Any]:
     """All values as they are written, and the run's as they resolve."""
-    task = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    task = task_part(config)
     return OmegaConf.to_container(config, resolve=False), OmegaConf.to_container(task, resolve=True)
 
 

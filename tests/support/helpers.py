@@ -68,6 +68,8 @@ def _composed(overrides: tuple[str, ...]) -> dict[str, Any]:
     from hydra.types import RunMode
     from omegaconf import OmegaConf
 
+    from abreast.config.run_config import task_part
+
     main, loader = _loader()
     job = loader.plain_job(main, [*_usual_options(overrides), *overrides])
     if job is not None and "???" not in repr(job.task):
@@ -76,8 +78,7 @@ def _composed(overrides: tuple[str, ...]) -> dict[str, Any]:
         cfg = loader.load_sweep_config(main, list(overrides))
     except ConfigCompositionException:  # a sweeper cannot be a job's choice
         cfg = loader.load_configuration("train", list(overrides), RunMode.RUN)
-    task = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
-    plain = OmegaConf.to_container(task, resolve=True, throw_on_missing=True)
+    plain = OmegaConf.to_container(task_part(cfg), resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)
     return plain  # type: ignore[return-value]
 

@@ -1,4 +1,4 @@
-"""Arguments of the commands that open a run, and the files these name. No torch: mistakes are told at once."""
+"""Arguments of the commands that open a run, and files that these name. No torch."""
 
 from __future__ import annotations
 

@@ -13,9 +13,9 @@ from omegaconf import DictConfig
 
 from abreast.cli.preflight import Preflight
 from abreast.cli.sweep_directory import ROOT, command_id, directories, is_given, set_directory
-from abreast.config.run_config import run_config
+from abreast.config.run_config import run_config, task_part
 from abreast.config.types import Config
-from abreast.validation.preflight import Stop, overrides_of, task_part, values_of
+from abreast.validation.preflight import Stop, hydra_config, overrides_of, values_of
 
 OVERRIDE = "hydra.callbacks.preflight._target_=abreast.cli.planner.Planner"
 NEW = "runs/planned"  # stands for a directory that is named when the sweep begins
@@ -63,8 +63,6 @@ class Planner(Preflight):
         Raises:
             Planned: Always.
         """
-        from hydra_plugins.abreast_launcher._jobs import hydra_config
-
         super().on_run_start(config, **kwargs)
         with _mistakes_told(config), hydra_config(config):
             values = run_config(task_part(config), config.hydra)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, open_dict, read_write
 
 from abreast.build.data_fit import FitCheck
+from abreast.config.run_config import task_part
 from abreast.config.sweep_loader import SweepLoader, leave_composing_to_launcher
 from abreast.errors import ConfigError
 from abreast.runtime.directory_name import shortened
@@ -20,7 +20,7 @@ from abreast.runtime.job_progress import reported
 from abreast.runtime.patches import is_on
 from abreast.runtime.printable import printable
 from abreast.validation.hydra_node import check_hydra
-from abreast.validation.preflight import Stop, overrides_of, task_part, values_of
+from abreast.validation.preflight import Stop, hydra_config, overrides_of, values_of
 from abreast.validation.search_space import check_search_space
 from abreast.validation.variants import is_sound, mistakes, variants
 
@@ -92,12 +92,8 @@ def _told(problems: Iterable[str]) -> None:
 
 def _shorten_directory(config: DictConfig) -> None:
     """Give the run a directory whose name is not too long; nothing has been made yet."""
-    instance: Any = HydraConfig.instance()
-    before, instance.cfg = instance.cfg, config  # for `${hydra:...}`
-    try:
+    with hydra_config(config):
         folder = str(config.hydra.run.dir)
-    finally:
-        instance.cfg = before
     short = str(shortened(folder))
     if folder and short != str(Path(folder)):
         print(f"The run's directory has a shorter name, as its own is too long: {printable(short)}")

@@ -9,7 +9,7 @@ from typing import Any
 from hydra.core.utils import filter_overrides
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from abreast.config.run_config import run_config
+from abreast.config.run_config import run_config, task_part
 from abreast.config.run_id import run_ids
 from abreast.runtime.directory_name import run_directory_name, shortened
 
@@ -41,7 +41,7 @@ def name_directory(master: DictConfig, config: DictConfig, overrides: Sequence[s
     fixed = {*map(str, master.hydra.overrides.task)}
     title = " ".join(item for item in filter_overrides(overrides) if item not in fixed)
     with suppress(Exception):  # what is wrong with the job is said when it runs
-        task = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+        task = task_part(config)
         name = run_directory_name(title, run_ids(run_config(task, config.hydra))[0])
         with read_write(config.hydra), open_dict(config.hydra):
             config.hydra.sweep.subdir = name

@@ -21,6 +21,11 @@ def value_of(override: str) -> str:
     return override.partition("=")[2]
 
 
+def is_of_hydra(override: str) -> bool:
+    """Whether an override sets a key of Hydra's own part, or chooses an option of it."""
+    return key_of(override).startswith(("hydra.", "hydra/"))
+
+
 def resumes(override: str) -> bool:
     """Whether an argument of the command line names a run to resume."""
     return override.lstrip("+").startswith("resume=")

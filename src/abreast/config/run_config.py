@@ -21,6 +21,13 @@ def entries(config: Mapping[str, Any], group: str) -> Config:
     return {name: node for name, node in config[group].items() if node is not None}
 
 
+def task_part(config: DictConfig) -> DictConfig:
+    """A composed configuration without Hydra's node."""
+    from omegaconf import OmegaConf
+
+    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+
+
 def run_config(config: DictConfig, hydra: Any) -> Config:
     """A run's configuration as plain data, with the names of its options, and with absolute paths."""
     from omegaconf import OmegaConf

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from abreast.config.combined_options import Choices, CombinedOptions, interpolates_defaults
 from abreast.config.job_names import name_directory, shorten_override_dirname
-from abreast.config.override_keys import key_of
+from abreast.config.override_keys import is_of_hydra, key_of
 from abreast.config.sweep_overrides import before, meet, of_sweep, sweep_key, written
 from abreast.config.sweep_template import PlainJob, SweepTemplate
 
@@ -85,7 +85,7 @@ class SweepLoader:
         config = copy.deepcopy(self._common(master, others))
         for key, value in values:
             OmegaConf.update(config, key, value, merge=True)
-        task = [override for override in overrides if not key_of(override).startswith(("hydra.", "hydra/"))]
+        task = [override for override in overrides if not is_of_hydra(override)]
         config.hydra.overrides.task = task
         OmegaConf.copy_cache(from_config=master, to_config=config)
         return config
@@ -164,7 +164,7 @@ class SweepLoader:
 
     def _in_directory(self, master: DictConfig, overrides: list[str]) -> SweepTemplate | None:
         """The template of jobs that Hydra's part of the config tells where to be kept, and nothing else."""
-        of_hydra = [text for text in overrides if key_of(text).startswith(("hydra.", "hydra/"))]
+        of_hydra = [text for text in overrides if is_of_hydra(text)]
         if len(of_hydra) != 1 or not of_hydra[0].startswith(SUBDIR):
             return None
         override = OverridesParser.create().parse_overrides(of_hydra)[0]
@@ -177,7 +177,7 @@ class SweepLoader:
     def _earlier(self, master: DictConfig, overrides: list[str]) -> SweepTemplate | None:
         """The template that was made before the sweep's directory was chosen, in that directory."""
         earlier = self._templates.get(sweep_key(before(master), overrides))
-        if earlier is None or any(key_of(text).startswith(("hydra.", "hydra/")) for text in overrides):
+        if earlier is None or any(is_of_hydra(text) for text in overrides):
             return None
         hydra: Any = OmegaConf.to_container(master.hydra, resolve=False)
         return earlier.in_sweep(hydra["sweep"]["dir"], hydra["overrides"]["hydra"])

@@ -63,8 +63,7 @@ _known: ContextVar[tuple[Column, ...]] = ContextVar("columns", default=())
 
 @contextmanager
 def encoded_as(columns: tuple[Column, ...]) -> Iterator[None]:
-    """In the `with` block, tables become inputs as these columns say: those that a network was "
-    "trained with."""
+    """Let tables become inputs as these columns say inside `with`: those that a network was trained with."""
     token = _known.set(columns)
     try:
         yield

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ def crosschecks(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[
     yield from check_mixing(config, folders)
     yield from check_metrics(config, folders)
     yield from _monitors(config)
-    yield from unsupported_callbacks(dict(_entries(config, "callbacks")))
+    yield from unsupported_callbacks(_callbacks(config))
     yield from _optimizer(config)
     yield from _schedule(config)
     yield from _length(config)
@@ -60,9 +60,9 @@ def _number(config: Mapping[str, Any], path: str, default: float) -> float:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else default
 
 
-def _entries(config: Mapping[str, Any], group: str) -> Iterable[tuple[str, Any]]:
-    node = config.get(group)
-    return node.items() if isinstance(node, Mapping) else ()
+def _callbacks(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    node = config.get("callbacks")
+    return node if isinstance(node, Mapping) else {}
 
 
 def _class(node: Any) -> str:
@@ -115,7 +115,7 @@ def _monitors(config: Mapping[str, Any]) -> Iterator[str]:
     task = _get(config, "data.task")
     watched = {"monitor": _get(config, "monitor"), "schedule.monitor": _get(config, "schedule.monitor")}
     stopping = []
-    for name, node in _entries(config, "callbacks"):
+    for name, node in _callbacks(config).items():
         if _class(node) in _WATCHING:
             watched[f"callbacks.{name}.monitor"] = _get(node, "monitor")
             stopping.append(f"callbacks.{name}")
@@ -136,7 +136,7 @@ def _modes(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     scheduler = _get(config, "schedule.scheduler")
     if _class(scheduler) == "ReduceLROnPlateau":
         yield "schedule.scheduler", _get(scheduler, "mode", "min")
-    for name, node in _entries(config, "callbacks"):
+    for name, node in _callbacks(config).items():
         if _class(node) in _WATCHING and _get(node, "monitor") is not None:  # else the run sets both
             yield f"callbacks.{name}", _get(node, "mode", "min")
 

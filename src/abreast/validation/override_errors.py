@@ -74,6 +74,11 @@ def no_such_option(group: str, option: str, options: Sequence[str]) -> str:
     return f"{group}={option}: no such option. {group} takes: {listed(options)}{near}"
 
 
+def _is_new(override: Override) -> bool:
+    """Whether it adds a key: `+key=value`, or `++key=value`."""
+    return bool(override.is_add() or override.is_force_add())
+
+
 def _line(override: Override) -> str:
     return str(override.input_line)
 
@@ -111,15 +116,14 @@ def _group(override: Override, folders: Sequence[Path]) -> Iterator[str]:
         option = "null" if name is None else str(name)
         if option not in options[group]:
             yield no_such_option(group, option, options[group])
-    is_new = override.is_add() or override.is_force_add()
-    if is_new and top_level(folders).get(group) == {}:
+    if _is_new(override) and top_level(folders).get(group) == {}:
         yield f"{line}: {group} has an option already; write {line.lstrip('+')}"
     main = [
         str(next(iter(entry)))
         for entry in load(folders[-1] / f"{MAIN}.yaml")["defaults"]
         if isinstance(entry, dict)
     ]
-    if not is_new and group not in main and "/" not in group:
+    if not _is_new(override) and group not in main and "/" not in group:
         yield f"{line}: {group} is not a part of every run; write +{line}"
 
 
@@ -141,7 +145,6 @@ def _composed(overrides: Sequence[Override], folders: Sequence[Path]) -> DictCon
 def _key(override: Override, config: DictConfig, folders: Sequence[Path]) -> Iterator[str]:
     """Mistakes in a dotted key."""
     parts = re.sub(r"\[(\w+)\]", r".\1", override.key_or_group).split(".")
-    is_new = override.is_add() or override.is_force_add()
     node: Any = config
     for at, name in enumerate(parts):
         above = ".".join(parts[:at])
@@ -155,12 +158,12 @@ def _key(override: Override, config: DictConfig, folders: Sequence[Path]) -> Ite
         if name not in node:
             if above:
                 yield from _missing(override, above, name, config, node)
-            elif not is_new or at == len(parts) - 1:
+            elif not _is_new(override) or at == len(parts) - 1:
                 yield no_such_top_level(name, folders)
             return
         node = _below(node, name)
     value = override.value()
-    if isinstance(node, DictConfig) and isinstance(value, dict) and not is_new:
+    if isinstance(node, DictConfig) and isinstance(value, dict) and not _is_new(override):
         for name in value:
             if name not in node:
                 yield from _missing(override, ".".join(parts), str(name), config, node)
@@ -179,7 +182,6 @@ def _missing(
     override: Override, above: str, name: str, config: DictConfig, node: DictConfig
 ) -> Iterator[str]:
     """A key that the file of its parent does not list; the target may take it nevertheless."""
-    is_new = override.is_add() or override.is_force_add()
     choices = dict(config.hydra.runtime.choices)
     plain = cast("Config", OmegaConf.to_container(config, resolve=False))
     for component in components(plain, choices):
@@ -189,11 +191,11 @@ def _missing(
                 break
             if name not in takes(component, signature) and not signature.is_open:
                 yield unknown(component, signature, name)
-            elif not is_new:
+            elif not _is_new(override):
                 where = f"{above}.{name}: not among {above}'s keys"
                 yield f"{where}, but {component.target} takes it; write +{_line(override)}"
             return
-    if not is_new:
+    if not _is_new(override):
         keys = [str(key) for key in node if key != "_target_"]
         near = did_you_mean(name, keys, f"{above}.{{}}")
         yield f"{above}.{name}: no such key. {above} has: {listed(keys) or 'none'}{near}"

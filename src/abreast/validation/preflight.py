@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -14,9 +16,8 @@ from omegaconf import DictConfig, OmegaConf
 from abreast.config.types import Config
 from abreast.errors import ConfigError
 from abreast.validation.accelerator import check_accelerator
+from abreast.validation.hydra_node import HYDRAS_LAUNCHER, OUR_LAUNCHER
 from abreast.validation.validate import validate, validate_values
-
-LOCAL_LAUNCHERS = ("hydra._internal.core_plugins.", "hydra_plugins.abreast_launcher.")
 
 
 class Stop(BaseException):
@@ -31,6 +32,24 @@ class Stop(BaseException):
 def overrides_of(hydra: Any) -> list[str]:
     """The run's overrides as they were written: one may hold an interpolation."""
     return [str(override) for override in cast("list[Any]", OmegaConf.to_container(hydra.overrides.task))]
+
+
+def sweep_overrides_of(config: DictConfig) -> list[str]:
+    """The overrides of a multirun: what its sweeper has in `params`, then those of the command line."""
+    params = OmegaConf.select(config, "hydra.sweeper.params") or {}
+    return [*(f"{key}={value}" for key, value in params.items()), *overrides_of(config.hydra)]
+
+
+@contextmanager
+def hydra_config(config: DictConfig) -> Iterator[None]:
+    """Resolve `${hydra:...}` from this config."""
+    instance: Any = HydraConfig.instance()
+    before = instance.cfg
+    instance.cfg = config  # not by `set_config`, whose copy takes longer than all that is resolved here
+    try:
+        yield
+    finally:
+        instance.cfg = before
 
 
 def check(config: DictConfig, hydra: Any) -> None:
@@ -70,17 +89,15 @@ def trains_here(hydra: Any) -> bool:
     if hydra["mode"] not in (RunMode.MULTIRUN, RunMode.MULTIRUN.name):
         return True
     launcher = hydra["launcher"]
-    is_local = str(launcher.get("_target_")).startswith(LOCAL_LAUNCHERS)
+    is_local = str(launcher.get("_target_")).startswith((OUR_LAUNCHER, HYDRAS_LAUNCHER))
     return is_local and launcher.get("engine", "none") in ("none", "joblib")
 
 
 def values_of(config: DictConfig) -> dict[str, list[str]]:
     """What each key is set to in the jobs of a sweep, as overrides. An interval has no value to show."""
-    params = OmegaConf.select(config, "hydra.sweeper.params") or {}
-    texts = [f"{key}={value}" for key, value in params.items()] + overrides_of(config.hydra)
     choices, values = config.hydra.runtime.choices, cast("dict[str, list[str]]", {})
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-    for override in parser.parse_overrides(texts):
+    for override in parser.parse_overrides(sweep_overrides_of(config)):
         key = override.get_key_element()
         if override.is_discrete_sweep():
             values[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
@@ -94,8 +111,3 @@ def values_of(config: DictConfig) -> dict[str, list[str]]:
         elif not override.is_sweep_override():
             values[key] = [str(override.input_line)]
     return {key: options for key, options in values.items() if options}
-
-
-def task_part(config: DictConfig) -> DictConfig:
-    """The configuration without Hydra's node."""
-    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from abreast.validation.preflight import overrides_of
+from abreast.validation.preflight import sweep_overrides_of
 
 SEARCHES = ("abreast_search", "optuna")  # options of hydra/sweeper
 REPEATS = ("seed", "data.split_seed", "data.fold")
@@ -20,10 +19,8 @@ def check_search_space(config: DictConfig) -> Iterator[str]:
     sweeper = config.hydra.runtime.choices.get("hydra/sweeper")
     if sweeper not in SEARCHES:
         return
-    params: Any = OmegaConf.select(config, "hydra.sweeper.params") or {}
-    texts = [*(f"{key}={value}" for key, value in params.items()), *overrides_of(config.hydra)]
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-    for override in parser.parse_overrides(texts):
+    for override in parser.parse_overrides(sweep_overrides_of(config)):
         key = override.get_key_element().lstrip("+")
         if override.is_sweep_override() and key in REPEATS:
             yield (

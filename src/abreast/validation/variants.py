@@ -12,10 +12,11 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
+from abreast.config.run_config import task_part
 from abreast.config.sweep_loader import SweepLoader
 from abreast.config.sweep_template import PlainJob
 from abreast.errors import ConfigError, DataError
-from abreast.validation.preflight import Stop, check, check_plain, task_part
+from abreast.validation.preflight import Stop, check, check_plain
 
 MOST_VALUES = 200
 MOST_MESSAGES = 10

@@ -18,12 +18,15 @@ from hydra.experimental.callback import Callback
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from abreast.config.override_keys import is_of_hydra
+from abreast.config.run_config import task_part
 from abreast.config.sweep_template import SweepTemplate
 from abreast.config.types import Config
 from abreast.errors import AbreastError
+from abreast.validation.preflight import hydra_config
 from hydra_plugins.abreast_launcher._hydra_files import HydraFiles
 from hydra_plugins.abreast_launcher._job_return import LazyJobReturn
-from hydra_plugins.abreast_launcher._jobs import SweepJob, hydra_config, with_job_name
+from hydra_plugins.abreast_launcher._jobs import SweepJob, with_job_name
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +151,7 @@ class HydraJobs:
         output_dir = os.path.abspath(Path(job.sweep_dir) / job.subdir)  # noqa: PTH100  as Hydra: keeps links
         folder = Path(output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        overrides = [item for item in job.overrides if not item.lstrip("+~").startswith(("hydra.", "hydra/"))]
+        overrides = [item for item in job.overrides if not is_of_hydra(item)]
         if "file" in hydra["job_logging"]["handlers"]:
             (folder / f"{hydra['job']['name']}.log").touch()
         if hydra["output_subdir"] is not None:
@@ -167,8 +170,7 @@ class HydraJobs:
             config = job.config
             with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
                 config.hydra.runtime.output_dir = output_dir
-            part = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-            return part, OmegaConf.masked_copy(config, ["hydra"])
+            return task_part(config), OmegaConf.masked_copy(config, ["hydra"])
 
         job.returned = LazyJobReturn(
             compose,

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus, filter_overrides
-from omegaconf import DictConfig, OmegaConf, read_write
+from omegaconf import DictConfig, read_write
 
 from abreast.config.identity import is_data_path
-from abreast.config.run_config import finished_config, run_config
+from abreast.config.run_config import finished_config, run_config, task_part
 from abreast.config.run_id import run_ids
 from abreast.config.sweep_template import PlainJob
 from abreast.config.types import Config
@@ -23,6 +20,7 @@ from abreast.errors import RunError
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.directory_name import run_directory_name, shortened
 from abreast.runtime.job_progress import reported
+from abreast.validation.preflight import check, check_plain, hydra_config
 from hydra_plugins.abreast_launcher._composing import Composer, plain_directory
 
 Position = tuple[int, int, bool]
@@ -136,18 +134,14 @@ def why_invalid(job: SweepJob, matmul_precision: str | None, checked: Checked) -
 
 
 def _checked_plain(plain: PlainJob, checked: Checked) -> Config:
-    from abreast.validation.preflight import check_plain
-
     task, hydra = plain.task, plain.hydra
     check_plain(task, hydra, checked)
     return finished_config(task, hydra["runtime"]["choices"])
 
 
 def _checked_whole(config: DictConfig) -> Config:
-    from abreast.validation.preflight import check
-
     with hydra_config(config):
-        task = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+        task = task_part(config)
         check(task, config.hydra)
         return run_config(task, config.hydra)
 
@@ -223,15 +217,3 @@ def failure_reason(job: SweepJob) -> str | None:
     except RunError:
         return None
     return str(status.get("reason")) if status["status"] == "failed" else None
-
-
-@contextmanager
-def hydra_config(config: DictConfig) -> Iterator[None]:
-    """Resolve `${hydra:...}` from this config."""
-    instance: Any = HydraConfig.instance()
-    before = instance.cfg
-    instance.cfg = config  # not by `set_config`, whose copy takes longer than all that is resolved here
-    try:
-        yield
-    finally:
-        instance.cfg = before

@@ -9,11 +9,11 @@ from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from abreast.errors import ConfigError, RunError
 from abreast.stacking.grouping import UNMATCHED, plan
-from abreast.validation.preflight import overrides_of, values_of
+from abreast.validation.preflight import sweep_overrides_of, values_of
 from hydra_plugins.abreast_launcher._composing import Composer
 from hydra_plugins.abreast_launcher._jobs import Checked, SweepJob, compose, identify, why_invalid
 from hydra_plugins.abreast_launcher.engines.choose import LOCAL
@@ -117,12 +117,10 @@ def _asks(hydra: Any) -> bool:
 
 def _trials(config: DictConfig) -> Iterator[list[str]]:
     """Trials that a search might make: all combinations of listed values in turn, each interval evenly."""
-    params = OmegaConf.select(config, "hydra.sweeper.params") or {}
-    texts = [*(f"{key}={value}" for key, value in params.items()), *overrides_of(config.hydra)]
     listed, trials = values_of(config), int(config.hydra.sweeper.n_trials)
     intervals: dict[str, Any] = {
         override.get_key_element(): override.value()
-        for override in OverridesParser.create().parse_overrides(texts)
+        for override in OverridesParser.create().parse_overrides(sweep_overrides_of(config))
         if override.is_interval_sweep()
     }
     combinations = [list(values) for values in product(*listed.values())]
