@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import torch
 
+from abreast.data.checks import check_labels
 from abreast.data.columns import numbers
-from abreast.data.source import Source, Split, check_labels
+from abreast.data.source import Source, Split
 from abreast.errors import DataError
 
 IMAGES = torch.zeros(4, 1, 2, 2, dtype=torch.uint8)

@@ -244,7 +244,7 @@ def _values(path: str, name: str, array: Array) -> Tensor:
     values = array[:, None] if array.ndim == 1 else array
     if values.ndim != 2 or values.dtype.kind not in "biuf":
         raise DataError(
-            f"{path}: {name} holds {array.dtype} of shape {list(array.shape)}, expected numbers, [N] "
-            "or [N, D]"
+            f"{path}: {name} holds {array.dtype} of shape {list(array.shape)}, expected numbers, "
+            "[N] or [N, D]"
         )
     return torch.from_numpy(float32(path, name, values))

@@ -11,12 +11,13 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from abreast.data.augment import Augment
+from abreast.data.checks import check_labels
 from abreast.data.label_noise import replace_labels
 from abreast.data.loader import Augmentation, EvalLoader, TrainLoader, batch_limit
 from abreast.data.normalization import input_moments, training_levels
 from abreast.data.partition import partition
 from abreast.data.principal_components import principal_components
-from abreast.data.source import Source, Split, Subset, check_labels, chosen_rows
+from abreast.data.source import Source, Split, Subset, chosen_rows
 from abreast.data.target_scale import TargetScale, standardized, target_scale
 from abreast.errors import ConfigError
 

@@ -36,9 +36,19 @@ def download(
 ) -> None:
     """Fetch `mirror/name` into `target`: all of it, or nothing.
 
-    Seconds a mirror may take: answer, until its reply begins; stall, without sending anything; total, in all.
     The bytes go to a temporary name beside the target, renamed when they are checked and on the disk.
-    Raises DataError: why each mirror failed, a line each, or why the file could not be written.
+
+    Args:
+        name: The file's name at a mirror.
+        md5: Its checksum, in hexadecimal digits.
+        mirrors: Base URLs, tried in turn.
+        target: Where the file is written.
+        answer: Seconds until a mirror's reply must begin.
+        stall: Seconds that a mirror may send nothing.
+        total: Seconds that a mirror may take in all.
+
+    Raises:
+        DataError: Why each mirror failed, a line each, or why the file could not be written.
     """
     part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     reasons = []

@@ -38,8 +38,14 @@ def obtain(name: str, folder: str | Path, mirrors: str | Sequence[str] | None = 
 
     Files on the disk are used as they are: all four, raw or .gz, in `folder/name/raw` (torchvision's layout),
     `folder/raw` or `folder`. Otherwise what is missing in `folder/name/raw` is downloaded there, as .gz.
-    name: torchvision's class, which knows the mirrors and checksums. mirrors: base URLs to use instead.
-    Raises DataError.
+
+    Args:
+        name: torchvision's class, which knows the mirrors and checksums.
+        folder: Where the files are, or are downloaded to.
+        mirrors: Base URLs to use instead of torchvision's.
+
+    Raises:
+        DataError: The files are neither there nor can they be downloaded.
     """
     root = expand(folder)
     home = root / name / "raw"

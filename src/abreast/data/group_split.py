@@ -76,8 +76,7 @@ def group_fold_numbers(groups: Tensor, folds: int, seed: int) -> Tensor:
     if not 2 <= folds <= len(counts):
         raise ConfigError(
             f"data.{folds=!r} of {len(counts)} groups must be a whole number from 2 to {len(counts)}: "
-            "a fold has "
-            "one group or more"
+            "a fold has one group or more"
         )
     order = torch.randperm(len(counts), generator=generator(seed, "group folds"))
     order = order[counts[order].argsort(descending=True, stable=True)]

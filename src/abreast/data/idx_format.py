@@ -37,8 +37,12 @@ _BLOCK = 1 << 20
 def read_idx(path: str | Path, mend: str = "Put a good copy there.") -> Tensor:
     """Read an IDX file, raw or gzip (told by its content), into a tensor of its shape and type.
 
-    mend: the sentence that says what to do; it ends every message.
-    Raises DataError, one line, for a file that is missing, unreadable, truncated or corrupt in any way.
+    Args:
+        path: The file.
+        mend: The sentence that says what to do; it ends every message.
+
+    Raises:
+        DataError: The file is missing, unreadable, truncated or corrupt in any way; one line.
     """
     try:
         return _open(Path(path))
@@ -74,7 +78,7 @@ def _open(path: Path) -> Tensor:
 
 
 def _read(file: io.BufferedIOBase, size: int, *, is_exact: bool) -> Tensor:
-    """size: bytes of the whole file, exactly or at most."""
+    """The array of an open file, whose bytes are `size`, exactly or at most."""
     dtype, shape = _header(file)
     header = 4 + 4 * len(shape)
     expected = math.prod(shape) * dtype.itemsize

@@ -15,7 +15,17 @@ def replace_labels(
     """Class indices `[N]`, int64, of which `round(share * N)` are replaced by another class, evenly drawn.
 
     A pure function of the arguments. What a smaller share replaces, a larger one replaces as well, by the
-    same wrong class. Labels of `ignore_index` stay and do not count. Raises ConfigError.
+    same wrong class.
+
+    Args:
+        targets: The labels, int64 `[N]`; left as they are.
+        share: The share to replace, from 0 to 1.
+        classes: The number of classes.
+        seed: Draws the labels and the wrong classes.
+        ignore_index: A label that stays and does not count.
+
+    Raises:
+        ConfigError: The share is out of its range, or there is no other class.
     """
     if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1:
         raise ConfigError(f"label_noise={share!r} must be a number from 0 to 1: the share of wrong labels.")

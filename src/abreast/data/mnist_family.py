@@ -42,8 +42,14 @@ _MOST_CLASSES = 1 << 16  # more are not inferred: it would be the names of one c
 def mnist(dir: str | Path = "data", mirrors: str | Sequence[str] | None = None) -> Source:
     """Handwritten digits: 60,000 + 10,000 images, uint8 `[N, 1, 28, 28]`, 10 classes.
 
-    dir: where the files are, or are downloaded to (see `files.obtain`); mirrors: base URLs to use instead.
-    Raises DataError. Source: LeCun, Bottou, Bengio & Haffner 1998, doi 10.1109/5.726791.
+    Source: LeCun, Bottou, Bengio & Haffner 1998, doi 10.1109/5.726791.
+
+    Args:
+        dir: Where the files are, or are downloaded to (see `abreast.data.files.obtain`).
+        mirrors: Base URLs to download from, in place of torchvision's.
+
+    Raises:
+        DataError: The files are not there and cannot be downloaded, or are those of another data set.
     """
     return _family("MNIST", _DIGITS, dir, mirrors)
 
@@ -76,9 +82,18 @@ def idx(
 
     Images `[N, H, W]` become `[N, 1, H, W]`, `[N, H, W, C]` become `[N, C, H, W]`; features `[N, F]` stay.
     uint8 stays, every other type becomes float32. Labels: whole numbers, `[N]`.
-    classes: how many, or their names; None: the highest label of both splits + 1.
-    ignore_index: a label outside the classes that marks rows without one.
-    Raises DataError, ConfigError.
+
+    Args:
+        train_images: The file of the training inputs.
+        train_labels: Of their labels.
+        test_images: Of the test inputs.
+        test_labels: Of their labels.
+        classes: How many, or their names; None: the highest label of both splits + 1.
+        ignore_index: A label outside the classes that marks rows without one.
+
+    Raises:
+        DataError: A file is broken, or its content does not fit the others'.
+        ConfigError: `classes` is neither a number nor a list of names.
     """
     train = _split(expand(train_images), expand(train_labels), _COPY)
     test = _split(expand(test_images), expand(test_labels), _COPY)

@@ -24,7 +24,6 @@ class Partition:
         train: Rows to train on.
         val: Rows to validate on.
         test: Rows to test on; None for the official test rows, which are not in the pool.
-        drawn: The part that the split seed or the fold chooses first, of all rows.
     """
 
     train: Tensor
@@ -33,6 +32,7 @@ class Partition:
 
     @property
     def drawn(self) -> Drawn:
+        """The part that the split seed or the fold chooses first, of all rows."""
         return "val" if self.test is None else "test"
 
 

@@ -20,9 +20,14 @@ from abreast.errors import ConfigError, DataError
 def digits(test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.2) -> Source:
     """1,797 images, uint8 `[N, 1, 8, 8]` with values 0..16, 10 classes, and a stratified test split.
 
-    test_fraction: of all rows, above 0. Another split seed, or a fold, chooses other rows.
-    Raises DataError, ConfigError.
     Source: Alpaydin & Kaynak 1998, doi 10.24432/C50P49, the 1,797 rows of its test set.
+
+    Args:
+        test_fraction: Share of the rows to test on. Another split seed, or a fold, chooses other rows.
+
+    Raises:
+        DataError: scikit-learn, which has the rows, is not installed, or its file is broken.
+        ConfigError: The share leaves nothing to test on.
     """
     inputs, targets = _read(_packaged())
     train, test = stratified_split(targets, test_fraction, seed=0)

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from abreast.data.checks import check_inputs, check_labels, check_values
 from abreast.data.columns import Column, is_numeric
 from abreast.data.digest import ContentDigest
 from abreast.data.moments import level_counts
 from abreast.errors import DataError
-from abreast.losses.checks import label_problem
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
     """One part of a data set, kept as stored.
 
-    inputs: uint8 for images (`[N, C, H, W]`), float32 for features (`[N, F]`), where NaN stands for a missing
-    value of a table.
-    targets: int64 `[N]` class indices, or float32 `[N, D]` for regression.
+    Attributes:
+        inputs: uint8 for images (`[N, C, H, W]`), float32 for features (`[N, F]`), where NaN stands for a
+            missing value of a table.
+        targets: int64 `[N]` class indices, or float32 `[N, D]` for regression.
     """
 
     inputs: Tensor
@@ -97,18 +98,23 @@ def chosen_rows(rows: Split, indices: Tensor, *, shared: bool) -> Split:
 class Source:
     """A data set in memory, checked once on the host.
 
-    classes: class names, in the order of the indices; `()` for regression.
-    facts: what is known of the data, e.g. `best_accuracy`.
-    ignore_index: a label outside the classes that marks rows without one.
-    official_test: whether everybody tests on these very test rows. If not, `data.split_seed` and `data.folds`
-    draw the test rows anew from all rows; `test` is then the draw of split seed 0.
-    test_facts: facts that are a mean over the test rows: a value for every row, those of `train` first.
-    columns: what the inputs `[N, F]` of a table are; those of numbers are standardised one by one. () where
-    all values are normalised together.
-    official_val: how many of the last rows of `train` everybody validates on; 0: they are drawn.
-    groups: int64, a group for every row, those of `train` first: all rows of a group are in the same part of
-    the data. None: rows are drawn one by one.
-    Raises DataError that names the split, the value, how many there are, and the fix.
+    Attributes:
+        train: Rows to train and to validate on.
+        test: Rows to test on.
+        classes: Class names, in the order of the indices; `()` for regression.
+        facts: What is known of the data, e.g. `best_accuracy`.
+        ignore_index: A label outside the classes that marks rows without one.
+        official_test: Whether everybody tests on these very test rows. If not, `data.split_seed` and
+            `data.folds` draw the test rows anew from all rows; `test` is then the draw of split seed 0.
+        test_facts: Facts that are a mean over the test rows: a value for every row, those of `train` first.
+        columns: What the inputs `[N, F]` of a table are; those of numbers are standardised one by one. ()
+            where all values are normalised together.
+        groups: int64, a group for every row, those of `train` first: all rows of a group are in the same part
+            of the data. None: rows are drawn one by one.
+        official_val: How many of the last rows of `train` everybody validates on; 0: they are drawn.
+
+    Raises:
+        DataError: The message names the split, the value, how many there are, and the fix.
     """
 
     train: Split
@@ -164,11 +170,11 @@ class Source:
             if name.encode(errors="ignore").decode() != name:  # of a file name that is not UTF-8
                 raise DataError(f"the name {name!r} of a class or column is not text: rename it in UTF-8.")
         for name, split in (("train", self.train), ("test", self.test)):
-            _check_inputs(split, name, self.columns)
+            check_inputs(split.inputs, split.targets, name, self.columns)
             if self.classes:
                 check_labels(split.targets, len(self.classes), name, self.ignore_index)
             else:
-                _check_values(split.targets, name)
+                check_values(split.targets, name)
         for what, train, test in (
             ("inputs", self.train.inputs, self.test.inputs),
             ("targets", self.train.targets, self.test.targets),
@@ -178,69 +184,6 @@ class Source:
                     f"train {what} are {_rows(train)} but test {what} are {_rows(test)}: "
                     "a row of both splits must have one shape and type."
                 )
-
-
-def check_labels(targets: Tensor, num_classes: int, split: str, ignore_index: int | None = None) -> None:
-    """Check that class indices are int64 `[N]` in 0..num_classes-1, or equal to `ignore_index`.
-
-    On a GPU an index outside the classes is an asynchronous assert that names nothing, so it is looked
-    for here, on the host. Raises DataError.
-    """
-    if targets.dtype != torch.int64 or targets.ndim != 1:
-        raise DataError(
-            f"{split} targets are {targets.dtype} of shape {list(targets.shape)}: "
-            "class indices must be int64 of shape [N] (targets.long().flatten())."
-        )
-    problem = label_problem(targets, num_classes, ignore_index)
-    if problem:
-        raise DataError(f"{split} targets: {problem}")
-
-
-def _check_inputs(split: Split, name: str, columns: Sequence[Column]) -> None:
-    inputs, targets = split.inputs, split.targets
-    if inputs.dtype not in (torch.uint8, torch.float32) or inputs.ndim < 2:
-        raise DataError(
-            f"{name} inputs are {inputs.dtype} of shape {list(inputs.shape)}: they must be uint8 or float32, "
-            "one row or image per sample ([N, F] or [N, C, H, W])."
-        )
-    if targets.ndim == 0 or len(inputs) != len(targets):
-        raise DataError(
-            f"{name} has {len(inputs)} inputs but targets of shape {list(targets.shape)}: every input needs "
-            "one target. Are both of the same split?"
-        )
-    if not inputs.numel():
-        raise DataError(
-            f"{name} inputs are empty, shape {list(inputs.shape)}: at least one row and value is needed."
-        )
-    width = sum(column.width for column in columns)
-    if columns and (inputs.dtype != torch.float32 or inputs.shape[1:] != (width,)):
-        raise DataError(
-            f"{name} inputs are {inputs.dtype} of shape {list(inputs.shape)}: these columns are float32 of "
-            f"shape [N, {width}]."
-        )
-    if inputs.is_floating_point():
-        _check_finite(torch.where(inputs.isnan(), 0.0, inputs) if columns else inputs, f"{name} inputs")
-
-
-def _check_values(targets: Tensor, name: str) -> None:
-    if targets.dtype != torch.float32 or targets.ndim != 2 or not targets.numel():
-        raise DataError(
-            f"{name} targets are {targets.dtype} of shape {list(targets.shape)}: without class names this is "
-            "regression, whose targets must be float32 of shape [N, D]."
-        )
-    _check_finite(targets, f"{name} targets")
-
-
-def _check_finite(values: Tensor, what: str) -> None:
-    bad = ~values.isfinite()
-    count = int(bad.sum())
-    if count:
-        rows = bad.flatten(1).any(1).nonzero().flatten()
-        row = int(rows[0])
-        raise DataError(
-            f"{what}: {count} values in {len(rows)} of {len(values)} rows are not finite (row {row} holds "
-            f"{float(values[row][bad[row]][0])}). Drop these rows or fill the values in."
-        )
 
 
 def _rows(tensor: Tensor) -> str:

@@ -15,7 +15,13 @@ def generator(seed: int, purpose: str) -> torch.Generator:
 
     The purpose is hashed into the seed. Seed 0 of a teacher, of a split and of a network's initial weights
     would otherwise be one stream of numbers, and the network would start out correlated with its teacher.
-    Raises ConfigError.
+
+    Args:
+        seed: A whole number of 0 or more.
+        purpose: What is drawn, in words.
+
+    Raises:
+        ConfigError: The seed is something else.
     """
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
         raise ConfigError(f"{purpose} {seed=!r} must be a whole number of 0 or more.")
@@ -28,7 +34,15 @@ def stratified_split(targets: Tensor, fraction: float, seed: int) -> tuple[Tenso
 
     Exactly `round(fraction * N)` rows are held out, but at least one (of two or more, if the fraction is
     above 0) and never all. Integer targets `[N]` are held out in proportion to their class, by largest
-    remainder; floating-point targets (regression) at random. Raises ConfigError.
+    remainder; floating-point targets (regression) at random.
+
+    Args:
+        targets: Of all rows.
+        fraction: Share of the rows to hold out, from 0 to below 1.
+        seed: Draws the rows.
+
+    Raises:
+        ConfigError: The share or the seed is out of its range.
     """
     if isinstance(fraction, bool) or not isinstance(fraction, (int, float)) or not 0 <= fraction < 1:
         raise ConfigError(f"{fraction=!r} of the rows to hold out must be a number from 0 to below 1.")
@@ -47,7 +61,14 @@ def fold_numbers(targets: Tensor, folds: int, seed: int) -> Tensor:
 
     Folds differ by one row at most, in all and in every class of integer targets `[N]`: the rows, in a random
     order and by class, are dealt out like cards. Floating-point targets (regression) are dealt at random.
-    Raises ConfigError.
+
+    Args:
+        targets: Of all rows.
+        folds: The number of folds, from 2 to the number of rows.
+        seed: Draws the order of the rows.
+
+    Raises:
+        ConfigError: The number of folds or the seed is out of its range.
     """
     if isinstance(folds, bool) or not isinstance(folds, int) or not 2 <= folds <= len(targets):
         raise ConfigError(

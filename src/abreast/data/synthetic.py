@@ -33,15 +33,27 @@ def random_classes(
 ) -> Source:
     """Inputs from N(0, I), float32 `[N, features]`; a teacher's label, replaced by another with P = noise.
 
-    hidden: width of the teacher's tanh layer; 0 is a linear teacher.
-    facts: best_accuracy = 1 - noise, what no model can beat in expectation, since each of the other classes
-    is less likely than the teacher's as long as noise < (classes - 1) / classes; teacher_accuracy, what the
-    teacher itself reaches on these very test examples. Raises ConfigError.
+    Args:
+        size: Training examples.
+        test_size: Test examples.
+        features: Values of an example.
+        classes: The number of classes.
+        noise: Probability that a label is another one, below (classes - 1) / classes.
+        hidden: Width of the teacher's tanh layer; 0 is a linear teacher.
+        seed: Draws the teacher and the examples.
+
+    Returns:
+        The source, with the facts `best_accuracy` = 1 - noise, what no model can beat in expectation, since
+        each of the other classes is less likely than the teacher's; and `teacher_accuracy`, what the teacher
+        itself reaches on these very test examples.
+
+    Raises:
+        ConfigError: An argument is out of its range.
     """
     _check_counts(1, size=size, test_size=test_size, features=features)
     _check_counts(2, classes=classes)
     _check_counts(0, hidden=hidden)
-    _check_number("noise", noise, (classes - 1) / classes)
+    _check_noise(noise, (classes - 1) / classes)
     teacher = _teacher(features, classes, hidden, seed)
 
     def draw(rows: int, name: str) -> tuple[Split, Tensor]:
@@ -105,14 +117,26 @@ def random_regression(
 ) -> Source:
     """Inputs from N(0, I), float32 `[N, features]`; targets `[N, outputs]`: a teacher's, plus noise.
 
-    noise: the standard deviation of the normal noise, beside a teacher of variance 1.
-    hidden: width of the teacher's tanh layer; 0 is a linear teacher.
-    facts: best_mse = noise^2 and best_r2 = 1 / (1 + noise^2), those of the teacher, in expectation. Its
-    variance is exact if it is linear, and else set by 16,384 rows (to about 1 %). Raises ConfigError.
+    Args:
+        size: Training examples.
+        test_size: Test examples.
+        features: Values of an example.
+        outputs: Values of a target.
+        noise: Standard deviation of the normal noise, beside a teacher of variance 1.
+        hidden: Width of the teacher's tanh layer; 0 is a linear teacher.
+        seed: Draws the teacher and the examples.
+
+    Returns:
+        The source, with the facts `best_mse` = noise^2 and `best_r2` = 1 / (1 + noise^2), those of the
+        teacher, in expectation. Its variance is exact if it is linear, and else set by 16,384 rows (to about
+        1 %).
+
+    Raises:
+        ConfigError: An argument is out of its range.
     """
     _check_counts(1, size=size, test_size=test_size, features=features, outputs=outputs)
     _check_counts(0, hidden=hidden)
-    _check_number("noise", noise, float("inf"))
+    _check_noise(noise, float("inf"))
     teacher = _teacher(features, outputs, hidden, seed)
     scale = torch.ones(outputs, dtype=torch.float64)
     if hidden:
@@ -157,6 +181,6 @@ def _check_counts(least: int, **counts: int) -> None:
             raise ConfigError(f"{name}={value!r} must be a whole number of {least} or more.")
 
 
-def _check_number(name: str, value: float, below: float) -> None:
+def _check_noise(value: float, below: float) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < below:
-        raise ConfigError(f"{name}={value!r} must be a number from 0 to below {below:g}.")
+        raise ConfigError(f"noise={value!r} must be a number from 0 to below {below:g}.")

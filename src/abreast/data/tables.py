@@ -107,7 +107,7 @@ def table(
 def read_table(
     path: Path, delimiter: str | None = None, encoding: str | None = None, header: bool = True
 ) -> RawTable:
-    """Read a file of any of the formats. Raises ConfigError, DataError."""
+    """Read a file of any of the formats: Parquet, or text as of `read_csv`, whose arguments these are."""
     if is_parquet(path):
         return read_parquet(path)
     return read_csv(path, delimiter=delimiter, encoding=encoding, header=header)

@@ -24,8 +24,9 @@ class MLP(nn.Sequential):
         in_features: values of an example; inputs are `[B, *shape]` of that many.
         out_features: scores of an example; outputs are `[B, out_features]`, raw.
         hidden: widths of the hidden layers; `[]` makes one linear layer.
-        activation, norm: of each hidden layer.
+        activation: of each hidden layer.
         dropout: probability of a hidden value to be zeroed.
+        norm: of each hidden layer, `batch` or `layer`; None for none.
         bias: whether linear layers have one.
         residual: whether each hidden layer that is as wide as the one before it, with its norm, activation
             and dropout, is added to its input.

@@ -20,8 +20,8 @@ from abreast.build.steps import build_step_config
 from abreast.build.trainer import OWN_WORK, build_callbacks, build_loggers, trainer_node
 from abreast.callbacks import RunWriter
 from abreast.config.types import Config
+from abreast.data.checks import check_labels
 from abreast.data.datamodule import DataModule
-from abreast.data.source import check_labels
 from abreast.learner.module import Learner
 from abreast.learner.random_state import random_state
 from abreast.runs.directory import RunDirectory
