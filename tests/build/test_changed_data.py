@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from abreast.inference.evaluate import evaluate
-from abreast.learner.checkpoint import data_digest
+from abreast.learner.checkpoint import trained_digest
 from abreast.runs.directory import RunDirectory
 from support.forks import run_forked
 
@@ -75,7 +75,7 @@ def test_finished_runs(way: str, sweeps: Sweeps) -> None:
 def test_interrupted_runs(way: str, sweeps: Sweeps) -> None:
     for run in sweeps.runs(way):
         run.write_status("interrupted")
-        assert data_digest(run) == run.read_result()["data"]["digest"]
+        assert trained_digest(run) == run.read_result()["data"]["digest"]
     checkpoints = [*(sweeps.folder / way).glob("*/checkpoints/*")]
     before = [file.read_bytes() for file in checkpoints]
     assert "holds a run of other data" in sweeps.run(way, code=2)

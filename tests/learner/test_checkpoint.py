@@ -11,10 +11,10 @@ import torch
 
 from abreast.errors import RunError
 from abreast.learner.checkpoint import (
-    data_digest,
     facts,
     load,
     resume_point_or_clear,
+    trained_digest,
     weights,
     write,
 )
@@ -141,12 +141,12 @@ def test_what_a_last_checkpoint_says_is_read_once(tmp_path: Path, monkeypatch: p
 
     torch_load = torch.load
     monkeypatch.setattr(torch, "load", counted)
-    assert data_digest(directory) is None
+    assert trained_digest(directory) is None
     write(last, content)
-    assert (data_digest(directory), facts(last).logged_steps) == ("abc", 40)
+    assert (trained_digest(directory), facts(last).logged_steps) == ("abc", 40)
     assert loaded == [last]
     write(last, {**content, "global_step": 60, "DataModule": {"digest": "def"}})
-    assert (data_digest(directory), facts(last).logged_steps) == ("def", 60)
+    assert (trained_digest(directory), facts(last).logged_steps) == ("def", 60)
     assert loaded == [last, last]
     last.write_bytes(b"broken")
     with pytest.raises(RunError, match=LAST):

@@ -10,9 +10,8 @@ from typing import Any
 from abreast.errors import ConfigError
 
 KEY = re.compile(r"[A-Za-z_][\w-]*(?:[./@][\w-]+)*", re.ASCII)
-WORD = re.compile(
-    r"(?!(?:null|true|false|inf|nan)$)[A-Za-z_][\w-]*", re.ASCII | re.IGNORECASE
-)  # needs no quotes
+# What needs no quotes: a value, and a key of a dictionary.
+WORD = re.compile(r"(?!(?:null|true|false|inf|nan)$)[A-Za-z_][\w-]*", re.ASCII | re.IGNORECASE)
 DICT_KEY = re.compile(r"(?!(?:null|true|false|inf|nan)$)[A-Za-z_][\w.-]*", re.ASCII | re.IGNORECASE)
 INTERPOLATION = re.compile(r"(\\*)\$\{")
 QUOTE = re.compile(r"(\\*)('|\Z)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abreast.runtime import fast_import  # noqa: F401  before anything imports Lightning
+from abreast.runtime.installed import is_installed
 
 # isort: split
 import signal
@@ -16,7 +17,6 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from abreast.api.host import host_kept
-from abreast.api.installed import is_installed
 from abreast.cli.hydra_flags import parse
 from abreast.cli.latest_directory import latest_directory, note_directory
 from abreast.cli.task import FULL_ERROR
@@ -106,4 +106,4 @@ def one_line_errors() -> Iterator[None]:
 def _is_of_user(error: BaseException | None) -> bool:
     """Whether an error came from code that is not installed, such as a network's own forward."""
     frames = [] if error is None else traceback.extract_tb(error.__traceback__)
-    return any(not is_installed(frame.filename) for frame in frames)
+    return any(not is_installed(Path(frame.filename)) for frame in frames)

@@ -12,6 +12,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from abreast.api.installed import is_installed
+from abreast.runtime.installed import is_installed
 
 DIGITS = 10  # hexadecimal
 PLAIN = (bool, int, float, complex, str, bytes, type(None))
@@ -199,4 +200,4 @@ def _is_installed(value: Any) -> bool:
     if root != "__main__" and root in sys.stdlib_module_names:
         return True
     file = getattr(sys.modules.get(root), "__file__", None)
-    return root != "__main__" and file is not None and is_installed(file)
+    return root != "__main__" and file is not None and is_installed(Path(file))

@@ -13,6 +13,7 @@ from abreast.config.targets import is_custom, targets
 from abreast.config.types import Config
 from abreast.errors import AbreastError, ConfigError, RunError
 from abreast.runs.directory import RunDirectory
+from abreast.runs.schema import data_digest
 from abreast.runtime.printable import printable
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ def check_same_data(directory: RunDirectory, content: ContentDigest) -> None:
     Raises:
         ChangedDataError: The checkpoint was trained on others.
     """
-    from abreast.learner.checkpoint import data_digest
+    from abreast.learner.checkpoint import trained_digest
 
-    trained = data_digest(directory)
+    trained = trained_digest(directory)
     if trained is not None and trained != content.hex:
         raise _error(directory, trained, content.hex)
 
@@ -89,11 +90,9 @@ def _current(config: Config) -> str | None:
 
 def _digest_of_result(directory: RunDirectory) -> str | None:
     try:
-        data = directory.read_result().get("data")
+        return data_digest(directory.read_result())
     except RunError:
         return None
-    digest = data.get("digest") if isinstance(data, Mapping) else None
-    return digest if isinstance(digest, str) else None
 
 
 def _error(directory: RunDirectory, trained: str, digest: str) -> ChangedDataError:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-import sysconfig
 import tokenize
 from collections.abc import Iterator
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 
 from abreast.config.targets import OURS
+from abreast.runtime.installed import is_installed
 from abreast.static.modules import file_of
 
 
@@ -48,12 +48,12 @@ def _with_imports(module: str, file: Path) -> dict[str, Path]:
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        if _is_installed(files[name]):
+        if is_installed(files[name]):
             continue
         stat = files[name].stat()
         for other in _imported(name, files[name], stat.st_mtime_ns, stat.st_size):
             path = None if other in files or _is_ours(other) else file_of(other)
-            if path is not None and path.is_file() and not _is_installed(path):
+            if path is not None and path.is_file() and not is_installed(path):
                 files[other] = path
                 waiting.append(other)
     return files
@@ -61,21 +61,6 @@ def _with_imports(module: str, file: Path) -> dict[str, Path]:
 
 def _is_ours(name: str) -> bool:
     return name.partition(".")[0] in OURS
-
-
-@lru_cache(maxsize=1024)
-def _is_installed(file: Path) -> bool:
-    """Whether a file is Python's or of an installed package."""
-    path = file.resolve()
-    return bool({"site-packages", "dist-packages"} & set(path.parts)) or any(
-        path.is_relative_to(folder) for folder in _library_folders()
-    )
-
-
-@cache
-def _library_folders() -> tuple[Path, ...]:
-    names = ("stdlib", "platstdlib", "purelib", "platlib")
-    return tuple(Path(folder).resolve() for folder in map(sysconfig.get_path, names) if folder)
 
 
 @lru_cache(maxsize=1024)

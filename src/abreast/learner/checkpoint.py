@@ -179,7 +179,7 @@ def weights(path: Path) -> dict[str, Tensor]:
     return dict(load(path)["state_dict"])
 
 
-def data_digest(directory: RunDirectory) -> str | None:
+def trained_digest(directory: RunDirectory) -> str | None:
     """The digest of the data that the run's last checkpoint was trained on; None where it does not say."""
     last = directory.checkpoints / LAST
     return facts(last).digest if last.exists() else None

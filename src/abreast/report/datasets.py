@@ -10,9 +10,9 @@ from abreast.metrics.registry import direction
 from abreast.report.analysis import DEFAULT_METRICS
 from abreast.report.figures.base import unique_names
 from abreast.report.groups import Analysis, Group, Task
-from abreast.report.identities import data_digest
 from abreast.report.readers.metric_names import direction_of
 from abreast.report.settings import settings_label
+from abreast.runs.schema import data_digest
 from abreast.statistics.dataset_ranks import DatasetRanks, rank_over_datasets
 from abreast.statistics.summary import summarise
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Any
 
 from abreast.config.identity import FOLD, SPLIT_SEED, Scalar
 from abreast.config.override_keys import key_of
 from abreast.report.columns import Distinct, shown_settings
 from abreast.report.run import Run, block_of
 from abreast.report.settings import RunSettings
+from abreast.runs.schema import data_digest
 
 DIGEST = "data.digest"
 SHOWN_DIGITS = 8  # of a digest
@@ -89,13 +89,6 @@ def _filled(
             recorded.setdefault(like, set()).add(value)
     only = {like: next(iter(values)) for like, values in recorded.items() if len(values) == 1}
     return {id(run): only.get(like) if value is None else value for run, like, value in pairs}
-
-
-def data_digest(result: Mapping[str, Any]) -> str | None:
-    """The digest of the data that a run was trained on, from its result.json; None where it has none."""
-    data = result.get("data")
-    digest = data.get("digest") if isinstance(data, Mapping) else None
-    return digest if isinstance(digest, str) else None
 
 
 def _sources(run: Run) -> Hashable:

@@ -197,3 +197,10 @@ def _name(hint: Any) -> str:
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:40]}…"
+
+
+def data_digest(result: Mapping[str, Any]) -> str | None:
+    """The digest of the data that a run was trained on, from its result.json; None where it has none."""
+    data = result.get("data")
+    digest = data.get("digest") if isinstance(data, Mapping) else None
+    return digest if isinstance(digest, str) else None

@@ -36,13 +36,17 @@ from abreast.stacking.vmap import VmappedNet
 
 
 class _StepSample(NamedTuple):
-    """What is sampled of a step for the loggers, besides its losses."""
+    """What is sampled of a step for the loggers, besides its losses.
 
-    steps: dict[
-        int, int
-    ]  # of the lanes for which it is sampled: optimizer steps before, by the lane's number
+    Attributes:
+        steps: Optimizer steps before it, by the number of each lane for which it is sampled.
+        rates: The learning rate of each lane.
+        grad_norms: The norm of each lane's gradient, `[K]`.
+    """
+
+    steps: dict[int, int]
     rates: list[float]
-    grad_norms: Tensor  # [K]
+    grad_norms: Tensor
 
 
 class Chunk:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -93,9 +94,8 @@ class DeviceUpdate:
         if is_new or self.slab.rule.counts or (self._taken <= 2).any():
             names, values = self.slab.factors(self._taken)
             if not self.factors.names:
-                padded = (
-                    -(-len(self.lanes) // ALIGNED) * ALIGNED
-                )  # rows begin where kernels read them at once
+                # Rows begin where kernels read them at once.
+                padded = math.ceil(len(self.lanes) / ALIGNED) * ALIGNED
                 memory = self._like.new_zeros(len(names), padded, 1)[:, : len(self.lanes)]
                 self.factors = Factors(names, memory, self.factors.active)
             sent = torch.from_numpy(values).to(self._like.dtype)

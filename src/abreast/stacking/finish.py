@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 
-from abreast.stacking.evaluation import Evaluation, Stage, evaluations
+from abreast.stacking.evaluation import Stage, evaluations
 from abreast.stacking.lane import Lane, LaneState
-from abreast.stacking.layout import for_each, write_each
+from abreast.stacking.layout import write_each
 
 log = logging.getLogger(__name__)
 
@@ -60,15 +59,12 @@ def finish_lanes(lanes: Sequence[Lane], measure: Measure) -> None:
     write_each(lambda lane: lane.guarded(finish, lane), tested, "results")
 
 
-def measure_between_epochs(
-    lanes: Sequence[Lane], stage: Stage, workers: Executor | None = None, state: LaneState = "stopped"
-) -> None:
+def measure_between_epochs(lanes: Sequence[Lane], stage: Stage, state: LaneState = "stopped") -> None:
     """Measure the examples of a stage in lanes that have ended, while Lightning's Trainer trains others.
 
     Args:
         lanes: The lanes, whose learners have the weights to measure.
         stage: `val` or `test`.
-        workers: Threads that work on lanes of different splits side by side; None for this thread alone.
         state: The state of the lanes.
     """
     for lane in lanes:
@@ -76,8 +72,8 @@ def measure_between_epochs(
         if stage == "val":
             lane.learner.values = {}
     parts = evaluations(lanes, stage)
-    for_each(Evaluation.measure, parts, workers)
     for part in parts:
+        part.measure()
         part.record(state)
     for lane in lanes:
         if stage == "test" and lane.state == state:

@@ -17,9 +17,8 @@ from abreast.stacking.network_size import NetworkSize
 
 T = TypeVar("T")
 
-CACHE_BYTES = (
-    10 << 20
-)  # of weights, gradients, two moments and feature maps that stay in a thread's part of common caches
+# Bytes of weights, gradients, two moments and feature maps that stay in a thread's part of common caches.
+CACHE_BYTES = 10 << 20
 MOST_LANES = 1 << 20  # of a chunk on another device than the CPU: all that there are
 WRITERS = 8  # files that are written at once: a disk takes longer to confirm one than to write it
 THREADED_FROM = 20e6  # multiplications of a lane's step from which a second thread pays off

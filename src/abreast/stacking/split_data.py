@@ -21,9 +21,7 @@ class SplitData:
 
     def __init__(self, cfg: Config, steps: int, *, shared: bool) -> None:
         self.cfg, self.steps, self.shared = cfg, steps, shared
-        self._drawn_with = (
-            cfg["seed"] if self._load_draws() else None
-        )  # the seed, where the data depend on it
+        self._drawn_with = cfg["seed"] if self._load_draws() else None  # where the data depend on it
         self._modules: dict[str, DataModule] = {}
 
     def _load_draws(self) -> bool:

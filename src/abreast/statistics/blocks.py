@@ -55,9 +55,8 @@ class BlockFit:
         if self.is_complete:
             return np.asarray(one**2 / n)
         share = self.weights / n[..., None]
-        difference = share[:, group] - (
-            share[rows, reference] if len(share) > 1 else share[0, reference]
-        )  # (data sets, blocks)
+        of_reference = share[rows, reference] if len(share) > 1 else share[0, reference]
+        difference = share[:, group] - of_reference  # (data sets, blocks)
         shift = np.einsum("...bc,...c->...b", self.inverse, difference)[:, None, :]
         centre = (share * shift).sum(2, keepdims=True)
         factors = self.weights * ((one / n)[..., None] - (shift - centre))

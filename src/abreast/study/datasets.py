@@ -7,7 +7,7 @@ import math
 from abreast.config.override_keys import key_of
 from abreast.report.analysis import is_task
 from abreast.report.datasets import VARIANTS, Datasets, Scores, rank_scores
-from abreast.report.identities import data_digest
+from abreast.runs.schema import data_digest
 from abreast.study.cells import Cell
 from abreast.study.comparison import task_of
 from abreast.study.results import StudyResult

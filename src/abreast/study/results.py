@@ -16,7 +16,7 @@ from abreast.study.budget import expected_best
 from abreast.study.comparison import CellComparison, compare_cells, task_of
 from abreast.study.criteria import Criteria
 from abreast.study.protocol import Protocol
-from abreast.study.selection import Choice, Outcome
+from abreast.study.selection import Choice, Outcome, seeds_by_reason
 from abreast.study.space import Dimension, Values
 
 MOST_NAMES = 3  # cells that a warning names; it counts the others
@@ -49,16 +49,10 @@ class StudyResult:
         """Everything that makes the result doubtful: first of the choices, then of the repeats."""
         lines = list(_lines_of_choices(self.choices))
         for choice, outcomes in zip(self.choices, self.repeats or (), strict=False):
-            seeds_by_reason: dict[str, list[str]] = {}
-            for outcome in outcomes:
-                if outcome.score is None:
-                    seeds_by_reason.setdefault(outcome.reason, []).append(str(outcome.seed))
-            if seeds_by_reason:
-                failed = sum(map(len, seeds_by_reason.values()))
-                reasons = "; ".join(
-                    f"seed {', '.join(seeds)}: {reason}" for reason, seeds in seeds_by_reason.items()
-                )
-                lines.append(f"{choice.cell.name}: {failed} of {len(outcomes)} repeats failed ({reasons})")
+            failed = [(outcome.seed, outcome.reason) for outcome in outcomes if outcome.score is None]
+            if failed:
+                count = f"{len(failed)} of {len(outcomes)}"
+                lines.append(f"{choice.cell.name}: {count} repeats failed ({seeds_by_reason(failed)})")
         if len(self.protocol.repeats) < 2:
             lines.append(
                 "There is one repeat seed, so no interval and no test; add some to hydra.sweeper.repeat_seeds"

@@ -44,9 +44,7 @@ class PreparedStudy:
     criteria: Criteria
 
 
-_latest: list[
-    PreparedStudy
-] = []  # the preflight check prepares the study that the sweeper runs a moment later
+_latest: list[PreparedStudy] = []  # by the preflight check, for the sweeper
 
 
 def prepare(config: DictConfig, loader: ConfigLoader) -> PreparedStudy:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -112,6 +112,21 @@ def read_outcome(directory: Path, seed: int, metric: str) -> Outcome:
         return Outcome(directory, seed, None, f"{metric} is {value}")
     sizes: Json = {key: result[key] for key in ("examples", "data", "classes") if key in result}
     return Outcome(directory, seed, float(value), "", metrics, at_chance(result), sizes=sizes)
+
+
+def seeds_by_reason(failed: Iterable[tuple[int, str]]) -> str:
+    """Write which runs failed why.
+
+    Args:
+        failed: The seed of each run and its reason.
+
+    >>> seeds_by_reason([(0, "diverged"), (1, "killed"), (3, "diverged")])
+    'seed 0, 3: diverged; seed 1: killed'
+    """
+    seeds: dict[str, list[str]] = {}
+    for seed, reason in failed:
+        seeds.setdefault(reason, []).append(str(seed))
+    return "; ".join(f"seed {', '.join(of_reason)}: {reason}" for reason, of_reason in seeds.items())
 
 
 def choose(cell: Cell, trials: Sequence[Trial], metric: str, mode: Mode) -> Choice:

@@ -17,16 +17,7 @@ NAMES = (
     *("function", "evaluation_measure"),  # of OpenML
 )  # of a column of metrics
 VALUES = ("value", "values", "score", "result", "metric_value")
-PARTS = (
-    "part",
-    "split",
-    "stage",
-    "phase",
-    "subset",
-    "set",
-    "partition",
-    "eval_split",
-)  # of a column of stages
+PARTS = ("part", "split", "stage", "phase", "subset", "set", "partition", "eval_split")  # of stages
 VALUE = "value"  # of a table with a column a seed
 _REPEAT = re.compile(
     r"(?:(.*?)[\s_\-./]+)?(seed|run|rep|repeat|repetition|replicate|trial|fold)[\s_\-#=]*(\d{1,9})",

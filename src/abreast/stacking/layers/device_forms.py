@@ -15,6 +15,7 @@ from abreast.runtime.matmul_precision import is_bf16
 from abreast.stacking.device_products import multiply
 from abreast.stacking.layers.activations import StackedActivation, StackedGELU, StackedOutputActivation
 from abreast.stacking.layers.batch_norm import StackedBatchNorm
+from abreast.stacking.layers.convolution_products import apart, side_by_side
 from abreast.stacking.layers.layer import DEVICE_FORMS, LayerContext
 from abreast.stacking.layers.layer_norm import StackedLayerNorm
 from abreast.stacking.layers.linear import StackedLinear
@@ -82,7 +83,7 @@ class DeviceBatchNorm(StackedBatchNorm):
         """Normalise `[K, B, F, *size]` over each lane's examples, and update the running statistics."""
         self.num_batches_tracked.add_(1)
         mean, var = (values.reshape(-1) for values in self._running)  # copies where lanes are padded
-        joint, weight = x.transpose(0, 1).flatten(1, 2), self._weight.reshape(-1)
+        joint, weight = side_by_side(x), self._weight.reshape(-1)
         out, *statistics = torch.native_batch_norm(
             joint, weight, self._bias.reshape(-1), mean, var, True, self.momentum, self.eps
         )
@@ -90,13 +91,13 @@ class DeviceBatchNorm(StackedBatchNorm):
             if values.data_ptr() != new.data_ptr():
                 values.copy_(new.view_as(values))
         self._saved = [(joint, weight, mean, var, *statistics)]
-        return _apart(out, len(x))
+        return apart(out, len(x))
 
     def backward(self, grad: Tensor) -> Tensor:
         """`[K, B, F, *size]` to the same."""
         (saved,) = self._saved
         self._saved = []
-        joint, mask = grad.transpose(0, 1).flatten(1, 2), [self.needs_input_grad, True, True]
+        joint, mask = side_by_side(grad), [self.needs_input_grad, True, True]
         grad_input, *gradients = torch.ops.aten.native_batch_norm_backward(
             joint, *saved, True, self.eps, mask
         )
@@ -105,12 +106,7 @@ class DeviceBatchNorm(StackedBatchNorm):
             memory.copy_(gradient.view_as(memory))
         if not self.needs_input_grad:
             return grad
-        return _apart(grad_input, len(grad))
-
-
-def _apart(x: Tensor, lanes: int) -> Tensor:
-    """`[B, K * F, *size]` to `[K, B, F, *size]`, a view."""
-    return x.view(len(x), lanes, -1, *x.shape[2:]).transpose(0, 1)
+        return apart(grad_input, len(grad))
 
 
 class DeviceLayerNorm(StackedLayerNorm):

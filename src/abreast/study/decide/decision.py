@@ -22,6 +22,7 @@ from abreast.statistics.sequential import (
 )
 from abreast.study.decide.pairs import SIDES, Pairs
 from abreast.study.decide.protocol import DecideProtocol
+from abreast.study.selection import seeds_by_reason
 
 EXIT_CODES: Mapping[Verdict, int] = {"better": 0, "worse": 3, "equivalent": 4, "undecided": 5}
 ROUNDING = 1e-6  # relative: metrics are stored as float32
@@ -128,16 +129,11 @@ class Decision:
         lines = []
         for side in SIDES:
             setting, total = self.protocol.settings[side], len(self.pairs.outcomes)
-            by_reason: dict[str, list[int]] = {}
-            for seed, reason in self.pairs.failed(side).items():
-                by_reason.setdefault(reason, []).append(seed)
-            if by_reason:
-                count = sum(map(len, by_reason.values()))
-                reasons = "; ".join(
-                    f"seed {', '.join(map(str, seeds))}: {reason}" for reason, seeds in by_reason.items()
-                )
+            failed = self.pairs.failed(side)
+            if failed:
                 lines.append(
-                    f"{setting}: {count} of {total} runs failed, and their seeds are left out ({reasons})"
+                    f"{setting}: {len(failed)} of {total} runs failed, and their seeds are left out "
+                    f"({seeds_by_reason(failed.items())})"
                 )
             collapsed = sorted(self.pairs.collapsed[side])
             if collapsed:
