@@ -96,9 +96,8 @@ class CheckpointFacts(NamedTuple):
     logged_steps: int
 
 
-_FACTS: dict[
-    Path, tuple[tuple[int, ...], CheckpointFacts]
-] = {}  # by file, with what tells whether it changed
+# By file, with what tells whether it changed.
+_FACTS: dict[Path, tuple[tuple[int, ...], CheckpointFacts]] = {}
 
 
 def facts(path: Path) -> CheckpointFacts:

@@ -34,10 +34,11 @@ class RankState(_RankState, total=False):
 class Position(TypedDict):
     """Where a training continues.
 
-    epoch: Epochs that are complete.
-    batches: Mini-batches of the next epoch that are done.
-    should_stop: Whether something, such as early stopping, has ended the training.
-    ranks: The state of every rank, in order.
+    Attributes:
+        epoch: Epochs that are complete.
+        batches: Mini-batches of the next epoch that are done.
+        should_stop: Whether something, such as early stopping, has ended the training.
+        ranks: The state of every rank, in order.
     """
 
     epoch: int
