@@ -45,14 +45,8 @@ class Lane:
 
     Attributes:
         number: The lane's position in its chunk.
-        cfg: The run's configuration.
-        directory: Its directory.
         data: Its data; lanes of one split have the same.
-        learner: Its learner.
-        callbacks: Its callbacks, of those that watch a run and not the process.
-        loggers: Its loggers.
         share: The fraction of the time since it `began` that the run accounts for: one lane's.
-        began: When it was begun, by `time.perf_counter`.
         joined: Epochs that the stack had trained when the lane joined it; 0 where that does not matter.
         batches: Mini-batches in its epoch.
         epoch: Epochs that are complete.
