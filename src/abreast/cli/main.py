@@ -61,9 +61,10 @@ def _main(command: Sequence[str]) -> int:
             mistake = _reported(lambda: commands.check(arguments[0], arguments[1:]))
             if mistake:
                 return mistake
-        if arguments[0] in WITH_TORCH:
-            importlib.import_module("abreast.runtime.fast_import")
-        module = importlib.import_module(f"abreast.cli.{arguments[0]}")
+        with garbage.imports():
+            if arguments[0] in WITH_TORCH:
+                importlib.import_module("abreast.runtime.fast_import")
+            module = importlib.import_module(f"abreast.cli.{arguments[0]}")
         return _reported(lambda: module.main(arguments[1:]))
     command_line = train.main
     if arguments[:1] == ["plan"] or DRY_RUN in arguments:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,6 +21,20 @@ def pause() -> None:
     """Turn collection off, until `gc.enable()`: for a phase that makes many small objects that are kept."""
     if is_on("garbage"):
         gc.disable()
+
+
+@contextmanager
+def imports() -> Iterator[None]:
+    """Look for no garbage while a command is imported, nor later among the objects that this makes."""
+    if "torch" in sys.modules or not gc.isenabled() or not is_on("garbage"):
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @contextmanager

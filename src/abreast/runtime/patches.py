@@ -117,7 +117,7 @@ PATCHES = (
         home="abreast.runtime.garbage",
         library="python",
         tested=None,
-        what="keeps the garbage collector from the libraries' objects during checks, in a stack and at exit",
+        what="keeps the garbage collector from the libraries' objects in imports, checks, stacks and at exit",
         without="it searches about a million objects that stay, at times and at exit",
     ),
     Patch(
