@@ -29,17 +29,19 @@ class Report:
         self._replace("gpu.md", text(self.rows))
 
     def failures(self) -> list[Row]:
-        """The tests that failed, and the parts that ended badly."""
-        return [
-            row
-            for row in self.rows
-            if row.get("outcome") in BAD or str(row.get("note", "")).startswith("ended")
-        ]
+        """The tests that failed, the parts that ended badly, and tests that were cut or left out."""
+        return [row for row in self.rows if row.get("outcome") in BAD or _is_bad(row)]
 
     def _replace(self, name: str, content: str) -> None:
         new = self.folder / f"{name}.new"
         new.write_text(content)
         new.replace(self.folder / name)
+
+
+def _is_bad(row: Row) -> bool:
+    """Whether a note says that something went wrong, or that less was proven than was asked for."""
+    bad = ("ended", "cut", "left out") if row["part"] == "tests" else ("ended",)
+    return str(row.get("note", "")).startswith(bad)
 
 
 def text(rows: Sequence[Row]) -> str:

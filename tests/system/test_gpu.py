@@ -5,6 +5,7 @@ With ABREAST_GPU_TESTS=cpu the CPU takes the GPU's place, and a stand-in that of
 
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from abreast.runtime.cuda_graph import CudaGraph
 from abreast.stacking.batched_losses import BatchedLosses, DeviceLosses
 from abreast.stacking.build import Job
 from abreast.stacking.chunk_step import ChunkStep
+from abreast.stacking.device_products import FORMS
 from abreast.stacking.device_update import Apply, apply_formulas
 from abreast.stacking.grouping import plan
 from abreast.stacking.losses import LaneByLane, StackedLoss
@@ -44,6 +46,7 @@ IS_REHEARSAL = os.environ.get("ABREAST_GPU_TESTS") == "cpu"
 DEVICE = "cpu" if IS_REHEARSAL else "cuda"
 ACCELERATOR = "trainer.accelerator=cpu" if IS_REHEARSAL else "trainer.accelerator=gpu"
 TRAINER = "trainer=cpu" if IS_REHEARSAL else "trainer=gpu"
+MANY = 80 if IS_REHEARSAL else 512  # lanes of a large stack
 REGRESSION = [name for name in options("loss") if option("loss", name).get("tasks") == ["regression"]]
 # Steps by the sign of a gradient, by products in bfloat16, or by a search along a line: rounding shows more.
 # SOAP turns by eigenvectors, of which some belong to nearly equal values.
@@ -210,6 +213,37 @@ def test_a_stack_trains_what_runs_train(net: str, replays: list[int], tmp_path: 
             left = weights(tmp_path / "stack" / str(number))
             for name, weight in weights(tmp_path / str(number)).items():
                 assert are_close(left[name], weight), name
+
+
+def test_a_lane_among_many_trains_what_its_run_trains(tmp_path: Path) -> None:
+    """By products in parts, and losses with a number of each lane."""
+    common = (TRAINER, "logger=none", "callbacks=none", "trainer.max_epochs=1", "test=false")
+    base = compose(*common, "loss=focal", "optim=momentum", "optim.lr=0.01", "trainer.limit_train_batches=20")
+    configs = [copy.deepcopy(base) for _ in range(MANY)]
+    for number, config in enumerate(configs):
+        config["seed"], config["loss"]["criterion"]["gamma"] = number // 8, 0.5 + number % 8
+    with allowed():
+        (order,) = plan(configs).stacks
+        outcomes = train_stack([Job(configs[n], tmp_path / "stack" / str(n)) for n in order])
+        assert not [outcome.error for outcome in outcomes if outcome.error is not None]
+        for number in (0, MANY // 2 + 1, MANY - 1):
+            run(configs[number], tmp_path / str(number))
+            left = weights(tmp_path / "stack" / str(number))
+            for name, weight in weights(tmp_path / str(number)).items():
+                assert are_close(left[name], weight), name
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_products_is_right(form: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    left, right = (torch.randn(MANY, *size, generator=generator).to(DEVICE) for size in ((32, 64), (48, 64)))
+    out = torch.empty(MANY, 32, 48, device=DEVICE)
+    try:
+        FORMS[form](left, right.mT, out)
+    except (AttributeError, NotImplementedError, RuntimeError) as error:
+        pytest.skip(f"not chosen: {error}")
+    expected = left.double().cpu() @ right.mT.double().cpu()
+    torch.testing.assert_close(out.double().cpu(), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("optim", ["sgd", "momentum", "rmsprop", "adagrad", "lion"])

@@ -6,6 +6,7 @@ import io
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -72,6 +73,53 @@ def test_a_part_that_is_late_is_cut_with_all_it_has_started(scripts: Any) -> Non
     assert json.loads(printed[-1]) == {"part": "ended", "note": "cut after 2 s"}
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_cut_leaves_what_was_measured_and_no_process(number: int, tmp_path: Path) -> None:
+    """After the first measurement of a part that has more."""
+    command = [
+        sys.executable,
+        SCRIPTS / "gpu.py",
+        "--device",
+        "cpu",
+        "--out",
+        tmp_path,
+        "--parts",
+        "roofline",
+    ]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environ, text=True
+    )
+    file = tmp_path / "gpu.json"
+    for _ in range(600):
+        rows = json.loads(file.read_text()) if file.exists() else []
+        if any(row.get("peak") == "copy" for row in rows):
+            break
+        time.sleep(0.05)
+    (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    process.send_signal(number)
+    printed, _ = process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert "| copy |" in printed
+    assert (tmp_path / "gpu.md").read_text() in printed
+    assert any(row.get("peak") == "copy" for row in json.loads(file.read_text()))
+    assert not Path(f"/proc/{child}").exists()
+
+
+def test_parts_get_the_time_that_others_leave_and_all_end_in_time(scripts: Any) -> None:
+    total = sum(part.seconds for part in scripts.PARTS)
+    assert total <= scripts.TOTAL_SECONDS < 480
+    for most, used in ((470, 1.0), (470, 0.3), (200, 1.0), (1880, 0.5)):
+        left = float(most)
+        for number, part in enumerate(scripts.PARTS):
+            seconds = scripts.limit(scripts.PARTS[number:], left, most)
+            assert seconds >= min(1.0, most / total) * part.seconds - 1e-6
+            left -= used * seconds
+        assert left > -1e-6
+    (only,) = (part for part in scripts.PARTS if part.name == "tests")
+    assert scripts.limit([only], 470, 470) == 470
+
+
 def test_a_test_that_fails_and_a_part_that_breaks_are_failures(scripts: Any, tmp_path: Path) -> None:
     report = scripts.gpu_report.Report(tmp_path)
     for line in ("tests/a.py::test_b[c] PASSED [50%]", '{"note": "no jax"}', "noise", "{broken"):
@@ -82,6 +130,10 @@ def test_a_test_that_fails_and_a_part_that_breaks_are_failures(scripts: Any, tmp
     report.add(scripts.parsed("tests", "tests/a.py::test_b[d e] FAILED [99%]"))
     report.add(scripts.parsed("steps", json.dumps({"part": "ended", "note": "ended with code 1"})))
     assert len(report.failures()) == 2
+    report.add({"part": "steps", "note": "cut after 120 s"})  # the last ones have the least to tell
+    assert len(report.failures()) == 2
+    report.add({"part": "tests", "note": "cut after 180 s"})
+    assert len(report.failures()) == 3
     report.add(scripts.parsed("tests", "tests/a.py::test_b[f] SKIPPED (falls back: no compiler) [ 99%]\n"))
     text = (tmp_path / "gpu.md").read_text()
     assert "1 failed, 1 passed, 1 skipped" in text
