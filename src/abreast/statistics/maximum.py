@@ -52,7 +52,8 @@ def survival(statistic: Any, groups: int, df: Any, family: Family) -> Array:
 def critical(groups: int, df: Any, family: Family, alpha: float) -> Array:
     """Return the value that the largest statistic exceeds with probability `alpha`.
 
-    Interpolated in 1/df in a table that is made once for each family (error below 1e-4 of the value).
+    Of two groups Student's; else interpolated in 1/df in a table that is made once for each family (error
+    below 1e-4 of the value).
 
     Args:
         groups: Number of groups in the family.
@@ -60,6 +61,8 @@ def critical(groups: int, df: Any, family: Family, alpha: float) -> Array:
         family: The comparisons that are made.
         alpha: The probability, in (0, 1).
     """
+    if groups == 2 and family in ("pairs", "reference"):
+        return independent_critical(groups, df, alpha)
     inverse, log_values = _table(groups, family, alpha)
     return np.asarray(np.exp(np.interp(1 / np.clip(df, LEAST_DF, 1e4), inverse, log_values)))
 
