@@ -267,6 +267,58 @@ def splits(simulations: int) -> list[dict[str, float]]:
     return rows
 
 
+SPLIT_NOISE = (
+    "normal",
+    "exponential",
+    "half lognormal",
+    "sds spread x10",
+    "seeds correlated 0.7",
+    "15 % missing",
+)
+OVERLAP = 0.25  # test examples per training example of five folds
+
+
+def splits_of_other_noise(simulations: int) -> Iterator[dict[str, float | str]]:
+    """Yield false claims and coverage of splits whose noise, or whose correlation, is another one.
+
+    `real` is the correlation between splits in units of the one that the correction takes it to be.
+    """
+    cases = [(noise, 1.0, groups) for noise in SPLIT_NOISE for groups in (2, 6, 12)]
+    cases += [("normal", real, groups) for real in (0.0, 0.5, 1.5, 2.0, 3.0) for groups in (2, 6, 12)]
+    for noise, real, groups in cases:
+        for count in (3, 5, 10):
+            cell: dict[str, float | str] = {"noise": noise, "real": real, "groups": groups, "splits": count}
+            cell.update(_split_cell(noise, real, (simulations, groups, count)))
+            yield cell
+
+
+def _split_cell(noise: str, real: float, shape: tuple[int, int, int]) -> dict[str, float]:
+    random = np.random.default_rng([4, zlib.crc32(noise.encode()), int(10 * real), *shape[1:]])
+    share = real * OVERLAP / (1 + OVERLAP)
+    # What splits share is measured by what is left of the noise once blocks are taken out.
+    left = {"seeds correlated 0.7": 0.3, "15 % missing": 0.5}.get(noise, 1.0)
+    sd = np.geomspace(1, 10, shape[1]) if noise == "sds spread x10" else np.full(shape[1], math.sqrt(left))
+    sums = Counter[str]()
+    held, counted = np.zeros(shape[1]), np.zeros(shape[1])
+    for start in range(0, shape[0], CHUNK):
+        size = min(CHUNK, shape[0] - start)
+        common = random.normal(size=(size, shape[1], 1)) * sd[None, :, None]
+        values = math.sqrt(share) * common
+        values = values + math.sqrt(1 - share) * NOISE[noise](random, (size, *shape[1:]))
+        filled = np.where(np.isnan(values).all(2), -np.inf, np.nansum(values, axis=2))
+        best = (filled / np.maximum((~np.isnan(values)).sum(2), 1)).argmax(1)
+        steadiest = np.zeros(size, dtype=np.intp)
+        low, high = intervals(values, overlap=OVERLAP)
+        held += ((low <= 0) & (high >= 0)).sum(0)
+        counted += (~np.isnan(low)).sum(0)
+        for name, reference, family in (("sweep", best, "pairs"), ("study", steadiest, "reference")):
+            claims = contrasts(values, reference, family, alpha=ALPHA, overlap=OVERLAP)  # type: ignore[arg-type]
+            sums[name] += int(claims.significant.any(1).sum())
+    shares = {name: sums[name] / shape[0] for name in ("sweep", "study")}
+    coverage = held / counted
+    return shares | {"coverage": float(coverage.mean()), "least": float(coverage.min())}
+
+
 def unequal(simulations: int) -> list[dict[str, float | str]]:
     """Return false claims of studies whose reference is the steadiest of groups of very unequal noise."""
     random = np.random.default_rng(3)
@@ -553,6 +605,7 @@ def _numbers(simulations: int, only: str | None) -> dict[str, object]:
         numbers["cells"] = [asdict(cell) for cell in cells(simulations)]
         numbers |= {"power": power(simulations), "splits": splits(simulations)}
         numbers["unequal"] = unequal(simulations)
+        numbers["splits of other noise"] = [*splits_of_other_noise(simulations)]
     if only != "sweeps":
         numbers["decide"] = {
             "errors": [*decision_errors(simulations)],
@@ -584,6 +637,14 @@ def _print_sweeps(simulations: int) -> None:
     for row in splits(simulations):
         shown = " | ".join(f"{100 * row[name]:.1f}" for name in ("false claims", "uncorrected", "coverage"))
         print(f"| {row['groups']:.0f}, {row['splits']:.0f} | {row['overlap']:g} | {shown} |")
+    print(
+        "\n| noise | correlation, of the assumed | groups, splits | sweep | study | coverage | least group |"
+    )
+    print("|---" * 7 + "|")
+    for other in splits_of_other_noise(simulations):
+        shares = (f"{100 * float(other[name]):.1f}" for name in ("sweep", "study", "coverage", "least"))
+        sizes = f"{other['groups']}, {other['splits']}"
+        print(f"| {other['noise']} | {other['real']:g} | {sizes} | {' | '.join(shares)} |", flush=True)
     print("\n| the reference is the steadiest group | groups, seeds | study |\n|---|---|---|")
     for case in unequal(simulations):
         print(f"| {case['noise']} | {case['groups']}, {case['seeds']} | {100 * case['study']:.1f} |")

@@ -283,9 +283,9 @@ def test_hovering_over_a_cell_tells_the_interval(opened: Callable[..., Any]) -> 
     assert float(interval[1]) < 0.953 < float(interval[2])
 
 
-def test_hovering_over_a_curve_tells_the_seeds(opened: Callable[..., Any]) -> None:
+def test_hovering_over_a_curve_tells_the_runs(opened: Callable[..., Any]) -> None:
     texts = " ".join(hover(opened(), "curves", ".scatterlayer .point"))
-    assert "3 seeds" in texts
+    assert "3 runs" in texts
 
 
 def test_switches_change_the_figure(opened: Callable[..., Any]) -> None:

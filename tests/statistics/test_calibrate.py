@@ -112,3 +112,15 @@ def test_a_ranking_is_the_case_of_one_data_set(calibrate: ModuleType, noise: str
                 verdicts.add(comparison.verdict)
                 assert (comparison.verdict in ("better", "worse")) == found.significant[0, name]
     assert "worse" in verdicts
+
+
+@pytest.mark.parametrize("noise", ["exponential", "sds spread x10", "15 % missing"])
+def test_splits_of_other_noise_keep_their_error(calibrate: ModuleType, noise: str) -> None:
+    cell = calibrate._split_cell(noise, 1.0, (SIMULATIONS, 6, 5))
+    allowed = 0.05 + 3 * math.sqrt(0.05 * 0.95 / SIMULATIONS)
+    assert max(cell["sweep"], cell["study"]) <= allowed
+
+
+def test_the_correction_is_an_assumption(calibrate: ModuleType) -> None:
+    cell = calibrate._split_cell("normal", 2.0, (SIMULATIONS, 6, 10))
+    assert cell["sweep"] > 0.15  # docs/statistics.md says so: splits that are correlated twice as strongly

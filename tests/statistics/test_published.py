@@ -109,8 +109,8 @@ def test_of_equivalence(
 
 def test_of_equivalence_from_published_means() -> None:
     # Lakens (2017), Soc. Psychol. Personal. Sci. 8, 355, and TOSTER's TOSTtwo: the replication of Eskine
-    # (2013) by Moery and Calin-Jageman (2016): 5.25 ± 0.95 (n = 95) against 5.22 ± 0.83 (n = 89), bound d = 0.43,
-    # which is 0.384: t(182) = -2.69, p = 0.004.
+    # (2013) by Moery and Calin-Jageman (2016): 5.25 ± 0.95 (n = 95) against 5.22 ± 0.83 (n = 89), with the
+    # bound d = 0.43, which is 0.384: t(182) = -2.69, p = 0.004.
     first, second = _sample(5.25, 0.95, 95), _sample(5.22, 0.83, 89)
     margin = 0.43 * ((0.95**2 + 0.83**2) / 2) ** 0.5
     comparison = compared(first, second, paired=False, margin=margin)
@@ -120,9 +120,9 @@ def test_of_equivalence_from_published_means() -> None:
 
 
 def test_corrected_resampled_t() -> None:
-    # scikit-learn's example "Statistical comparison of models using grid search": ten repetitions of ten folds
-    # of 100 examples, with the correction of Nadeau and Bengio (2003): one-sided p-values of its pairs, and the
-    # uncorrected one of the first (2.611, 0.005).
+    # scikit-learn's example "Statistical comparison of models using grid search": ten repetitions of ten
+    # folds of 100 examples, with the correction of Nadeau and Bengio (2003): one-sided p-values of its pairs,
+    # and the uncorrected one of the first (2.611, 0.005).
     model_selection = pytest.importorskip("sklearn.model_selection")
     from sklearn.datasets import make_moons
     from sklearn.svm import SVC

@@ -9,7 +9,7 @@ from typing import Any
 from abreast.errors import RunError
 from abreast.metrics.margin import read_margin
 from abreast.metrics.registry import bounds, by_priority, direction
-from abreast.report.collect import Sweep, mark_duplicates
+from abreast.report.collect import Sweep, duplicate_notes, mark_duplicates
 from abreast.report.execution import execution_notes
 from abreast.report.groups import Analysis, Group, Task
 from abreast.report.remarks import remark_notes
@@ -82,6 +82,7 @@ def analyse(sweep: Sweep, metric: str | None = None, margin: float | None = None
     ]
     keys = tuple(key for key in sweep.varied if key not in context)
     notes = execution_notes(run for run in counted if metric in run.metrics)
+    notes += duplicate_notes(sweep.runs)
     notes += remark_notes({run.name: run.remarks for run in sweep.runs})
     return Analysis(sweep, metric, selection, higher_is_better, tasks, keys, margin, notes)
 

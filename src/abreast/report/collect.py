@@ -151,8 +151,22 @@ def mark_duplicates(runs: Sequence[Run], metric: str | None = None) -> None:
 
     first: dict[tuple[object, ...], Run] = {}
     for run in sorted(runs, key=rank):
-        run.duplicate_of = ""
+        run.duplicate_of, run.duplicate_value = "", None
         if run.identified is not None and run.seed is not None:
             counted = first.setdefault((run.key, block_of(run)), run)
             if counted is not run:
                 run.duplicate_of = counted.name
+                value, other = run.metrics.get(str(metric)), counted.metrics.get(str(metric))
+                run.duplicate_value = other if value is not None and value != other else None
+
+
+def duplicate_notes(runs: Sequence[Run]) -> list[str]:
+    """Say how many runs repeat another one with another result, which equal settings do not explain."""
+    count = sum(run.duplicate_value is not None for run in runs)
+    if not count:
+        return []
+    which = "1 run has" if count == 1 else f"{count} runs have"
+    return [
+        f"{which} the settings and the seed of another run, but another result: something differs that is "
+        "not among the settings. One of each counts; all are listed below."
+    ]

@@ -10,7 +10,7 @@ from abreast.statistics.summary import Summary
 ROUNDING = 1e-6  # differences below are of rounding: metrics are kept in seven digits
 TESTS: dict[Test, str] = {
     "paired t": "paired t test",
-    "blocked t": "t test over common seeds",
+    "blocked t": "t test over common {}s",
     "Welch t": "Welch's t test",
     "none": "no test",
 }
@@ -175,8 +175,13 @@ def verdict_label(group: Group) -> str:
     return f"dropped after {format_count(max(epochs), 'epoch')}"
 
 
-def format_test(comparison: Comparison) -> str:
+def test_title(test: Test, unit: str) -> str:
+    """Write a test's name; `unit` is what a value stands for."""
+    return TESTS[test].format(unit)
+
+
+def format_test(comparison: Comparison, unit: str = "seed") -> str:
     """Write a comparison's test with its sample size, such as `paired t test (5 pairs)`."""
     n = comparison.n
     size = f"{n[0]} pairs" if len(n) == 1 else f"{n[0]} and {n[1]} values"
-    return f"{TESTS[comparison.test]} ({size})"
+    return f"{test_title(comparison.test, unit)} ({size})"

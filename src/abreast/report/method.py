@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from abreast.metrics.registry import bounds
-from abreast.report.formatting import TESTS, format_number, metric_title
+from abreast.report.formatting import format_number, metric_title, test_title
 from abreast.report.groups import Analysis, Group, Task
 from abreast.report.run import Run
 from abreast.statistics.comparison import Comparison
@@ -29,7 +29,7 @@ def method(task: Task, analysis: Analysis) -> list[str]:
     ]
     if not tested:
         return []
-    names = sorted({TESTS[comparison.test] for comparison in tested})
+    names = sorted({test_title(comparison.test, task.splits.unit) for comparison in tested})
     tests = " or ".join(name if name.startswith("Welch") else f"the {name}" for name in names)
     level = round(100 * task.ranking.alpha)
     many = f"all {len(tested)} comparisons together" if len(tested) > 1 else "the comparison"
@@ -57,7 +57,7 @@ def noise(task: Task) -> str:
     """
     seeds = {run.seed for run in _counted(task.groups)}
     splits = task.splits
-    seen = [f"{len(seeds)} seed{'s' * (len(seeds) != 1)}"]
+    seen = [f"{len(seeds)} seed{'s' * (len(seeds) != 1)}"] if seeds != {None} else ["repeats without a seed"]
     unseen = ["other examples than these" if splits.is_test_drawn else "another test set"]
     if splits.count > 1:
         seen.append(f"{splits.noun} of the data")

@@ -48,6 +48,7 @@ class Run:
         curve: The columns of metrics.csv, one value an epoch.
         idle_seconds: Time since a run with the status `running` last wrote to its directory.
         duplicate_of: The name of the run that has the same settings and seed and is counted instead.
+        duplicate_value: Of a duplicate: what that run has of the metric, where it is another value.
         is_foreign: Whether something else trained it.
         remarks: What is wrong with files of a run that is counted: changed since it ended, or unreadable.
     """
@@ -67,6 +68,7 @@ class Run:
     curve: Curve = field(default_factory=dict)
     idle_seconds: float | None = None
     duplicate_of: str = ""
+    duplicate_value: float | None = None
     is_foreign: bool = False
     remarks: tuple[str, ...] = ()
 
@@ -95,6 +97,19 @@ def block_of(run: Run) -> Block:
     if run.identified is None:
         return run.seed, 0, None
     return run.seed, run.identified.identity.split_seed, run.identified.identity.fold
+
+
+def repeat_label(repeat: Hashable) -> str:
+    """Write which repeat a value is of (`Run.repeat`).
+
+    >>> repeat_label(3), repeat_label((3, 1, None)), repeat_label((3, 0, 2)), repeat_label(None)
+    ('seed 3', 'seed 3, split 1', 'seed 3, fold 2', 'a run')
+    """
+    if not isinstance(repeat, tuple):
+        return f"seed {repeat}" if isinstance(repeat, int) and repeat >= 0 else "a run"
+    seed, split, fold = repeat
+    parts = [f"seed {seed}" if seed is not None else "", f"split {split}" if split or fold is None else ""]
+    return ", ".join(filter(None, [*parts, f"fold {fold}" if fold is not None else ""]))
 
 
 class RunReader:

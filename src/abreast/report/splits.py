@@ -30,6 +30,7 @@ class Splits:
         held_out: Examples that a split does not train on, and is measured on, on average.
         train: Examples that it trains on, on average.
         is_test_drawn: Whether splits differ in their test examples; else these are official, or not known to.
+        single: What a value stands for where all runs have the same split: a `seed`, or a `run` without one.
     """
 
     count: int = 1
@@ -38,6 +39,7 @@ class Splits:
     held_out: float = 0.0
     train: float = 0.0
     is_test_drawn: bool = False
+    single: str = "seed"
 
     @property
     def overlap(self) -> float:
@@ -46,9 +48,9 @@ class Splits:
 
     @property
     def unit(self) -> str:
-        """What a value of a comparison stands for: a `seed`, a `split` or a `fold`."""
+        """What a value of a comparison stands for: a `seed`, `split` or `fold`, or a `run` without a seed."""
         if self.count == 1:
-            return "seed"
+            return self.single
         return "fold" if self.folds is not None and self.count <= self.folds else "split"
 
     @property
@@ -103,7 +105,8 @@ def splits_of_repeats(repeats: Sequence[tuple[Hashable, Mapping[str, Any], objec
         if split is not None and isinstance(repeat, tuple):
             seeds.setdefault(split, set()).add(repeat[0])
     if len(seeds) < 2:
-        return Splits()
+        is_seeded = not repeats or any(repeat is not None for repeat, _, _ in repeats)
+        return Splits(single="seed" if is_seeded else "run")
     folds = {number for _, _, number in repeats}
     only = next(iter(folds)) if len(folds) == 1 else None
     sizes = [sizes for _, result, _ in repeats for sizes in [_sizes(result, metric)] if sizes is not None]

@@ -118,7 +118,7 @@ def _comparison(group: Group, analysis: Analysis) -> list[object]:
     c = group.comparison
     if c is None:
         return [None, analysis.margin, *[None] * 9]
-    ends = (c.difference, c.low, c.high, format_test(c), c.p, c.p_adjusted, c.p_equivalent)
+    ends = (c.difference, c.low, c.high, format_test(c, group.unit), c.p, c.p_adjusted, c.p_equivalent)
     return [c.reference, analysis.margin, *ends, c.smallest_difference, c.seeds_needed]
 
 

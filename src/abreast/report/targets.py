@@ -51,7 +51,7 @@ class Target:
     reached: dict[str, list[Reached]]
 
     def median(self, group: Group, unit: Unit) -> float | None:
-        """Return the median over a group's seeds; a run that never reached the level counts as infinite.
+        """Return the median over a group's runs; a run that never reached the level counts as infinite.
 
         None if the group has no runs or the median is infinite.
         """

@@ -16,7 +16,7 @@ from abreast.report.formatting import (
 )
 from abreast.report.groups import Analysis, Group, Task
 from abreast.report.method import method
-from abreast.report.run import Run
+from abreast.report.run import Run, block_of
 from abreast.runs.diagnosis import fitted_level, likely_cause
 from abreast.statistics.comparison import Verdict
 
@@ -144,7 +144,7 @@ def _collapse(group: Group, task: Task) -> str:
 def exclusion_reason(run: Run, analysis: Analysis) -> str:
     """Say why no mean includes a run."""
     if run.duplicate_of:
-        return f"same settings and seed as {run.duplicate_of}, which is counted instead"
+        return f"{repeated(run)} as {run.duplicate_of}, which is counted instead{_other_value(run, analysis)}"
     if run.is_collapsed:
         return "ended at chance: counted apart from the mean"
     if run.status == "finished":
@@ -153,6 +153,20 @@ def exclusion_reason(run: Run, analysis: Analysis) -> str:
         return f"running; last wrote {format_duration(run.idle_seconds)} ago"
     reason = f"{run.status}: {run.reason}" if run.reason else run.status
     return f"{reason}{_last_epoch(run, analysis)}" if run.status == "dropped" else reason
+
+
+def repeated(run: Run) -> str:
+    """What a duplicate shares with the run that is counted."""
+    _, split, fold = block_of(run)
+    return "same settings and seed" + " and fold" * (fold is not None) + " and split" * (split != 0)
+
+
+def _other_value(run: Run, analysis: Analysis) -> str:
+    """The values of a duplicate and of the run that is counted, where they differ."""
+    if run.duplicate_value is None:
+        return ""
+    value, counted = format_number(run.metrics[analysis.metric]), format_number(run.duplicate_value)
+    return f", though its {metric_title(analysis.metric)} is {value}, not {counted}"
 
 
 def _last_epoch(run: Run, analysis: Analysis) -> str:

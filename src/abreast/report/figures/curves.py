@@ -1,4 +1,4 @@
-"""Learning curves: the mean over seeds, with a band from the lowest to the highest seed."""
+"""Learning curves: the mean over a group's runs, with a band from the lowest to the highest."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def learning_curves(task: Task, analysis: Analysis, options: FigureOptions) -> F
             data = [trace for band in bands[:count] for trace in band]
             variants[(title(metric), stage, x_axis, choice)] = {"data": data, "layout": frame}
     caption = (
-        "Lines are means over seeds, bands reach from the lowest to the highest seed; failed runs are left "
-        "out."
+        "Lines are means over a group's runs, bands reach from the lowest to the highest run; failed runs "
+        "are left out."
     )
     if "time" in x_axes:
         caption += " The time of a run that was trained in a stack is its share of the stack's time."
@@ -89,7 +89,7 @@ def learning_curves(task: Task, analysis: Analysis, options: FigureOptions) -> F
             ("Horizontal axis", x_axes),
             ("Show", list(counts)),
         ),
-        ("group", "runs", f"best {metric_title(first)}, mean over seeds", "epochs"),
+        ("group", "runs", f"best {metric_title(first)}, mean over runs", "epochs"),
         [
             (
                 short_label(group, analysis),
@@ -107,7 +107,7 @@ def _runs(group: Group) -> list[Run]:
 
 
 def _mean_best(group: Group, column: str) -> float | None:
-    """The mean over seeds of the best value of each curve."""
+    """The mean over runs of the best value of each curve."""
     best = max if direction(column) == "max" else min
     curves = [[value for value in run.curve.get(column, []) if math.isfinite(value)] for run in _runs(group)]
     values = [best(curve) for curve in curves if curve]
@@ -151,7 +151,7 @@ def _band(group: Group, name: str, column: str, x_column: str, index: int) -> li
             "marker": {"symbol": marker_symbol(index), "size": 6},
             "customdata": [list(values) for values in zip(lows, highs, counts, strict=True)],
             "hovertemplate": "%{y:.4g} (%{customdata[0]:.4g} to %{customdata[1]:.4g}, "
-            "%{customdata[2]} seeds)<extra>" + name + "</extra>",
+            "%{customdata[2]} runs)<extra>" + name + "</extra>",
         }
     )
     return traces

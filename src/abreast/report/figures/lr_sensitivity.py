@@ -49,8 +49,8 @@ def lr_sensitivity(task: Task, analysis: Analysis, options: FigureOptions) -> Fi
             for group in groups
         ]
     caption = (
-        f"Mean {metric_title(analysis.metric)} over seeds with its 95% confidence interval. A learning rate "
-        "at which all runs failed has no point."
+        f"Mean {metric_title(analysis.metric)} over {task.splits.unit}s with its 95% confidence interval. A "
+        "learning rate at which all runs failed has no point."
     )
     if len(lines) > len(shown):
         caption += f" {len(shown)} of {len(lines)} lines are shown."

@@ -29,6 +29,7 @@ from abreast.report.formatting import (
     verdict_label,
 )
 from abreast.report.groups import Analysis, Group, Task
+from abreast.report.run import repeat_label
 from abreast.statistics.comparison import NOT_WORSE, Verdict
 
 FEW_GROUPS = 15
@@ -90,7 +91,9 @@ def _in_order(groups: Sequence[Group], analysis: Analysis) -> Json:
         data[0]["name"] += " by validation"
     low, high = _range(groups)
     dots = [
-        (six_digits(value), name, str(seed)) for group, name in rows for seed, value in group.values.items()
+        (six_digits(value), name, repeat_label(repeat))
+        for group, name in rows
+        for repeat, value in group.values.items()
     ]
     data.append(
         {
@@ -99,14 +102,14 @@ def _in_order(groups: Sequence[Group], analysis: Analysis) -> Json:
             "name": "a run",
             "x": [x for x, _, _ in dots],
             "y": [y for _, y, _ in dots],
-            "customdata": [seed for _, _, seed in dots],
+            "customdata": [label for _, _, label in dots],
             "marker": {
                 "color": COLORS[3],
                 "size": 7,
                 "opacity": 0.9,
                 "line": {"color": "#FFFFFF", "width": 0.8},
             },
-            "hovertemplate": "seed %{customdata}: %{x:.4f}<extra></extra>",
+            "hovertemplate": "%{customdata}: %{x:.4f}<extra></extra>",
         }
     )
     collapsed = {name: f"◂ {format_collapsed(group)} collapsed" for group, name in rows if group.collapsed}

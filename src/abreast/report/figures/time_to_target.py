@@ -45,7 +45,7 @@ def time_to_target(task: Task, analysis: Analysis, options: FigureOptions) -> Fi
     origin = (
         "given by --target"
         if target.is_given
-        else "what the median seed of the median group reaches, rounded; set another with --target"
+        else "what the median run of the median group reaches, rounded; set another with --target"
     )
     return Figure(
         "time-to-target",
@@ -100,7 +100,7 @@ def _traces(groups: Sequence[Group], names: Sequence[str], target: Target, unit:
         {
             "type": "scatter",
             "mode": "markers",
-            "name": "median over seeds",
+            "name": "median over runs",
             "x": [None if value is None else six_digits(value) for value in medians],
             "y": list(names),
             "marker": {"color": line_style(0)["color"], "size": 11, "symbol": "diamond"},

@@ -13,7 +13,7 @@ from abreast.report.provenance import commands, run_versions
 from abreast.report.run import Run
 from abreast.report.settings import settings_label
 from abreast.report.tables import command_line
-from abreast.report.text import exclusion_reason, findings, headline
+from abreast.report.text import exclusion_reason, findings, headline, repeated
 
 MOST_REASONS = 50
 MOST_NAMES = 8  # runs that are named for a reason
@@ -101,7 +101,7 @@ def provenance_part(analysis: Analysis) -> Part:
 def _common_reason(run: Run, analysis: Analysis) -> str:
     """The reason without what differs from run to run."""
     if run.duplicate_of:
-        return "same settings and seed as another run, which is counted instead"
+        return f"{repeated(run)} as another run, which is counted instead"
     if run.status == "failed" and run.reason.startswith("diverged"):
         return "failed: diverged (the training loss was not finite)"
     if run.status == "dropped":

@@ -68,12 +68,12 @@ def groups_table(task: Task, analysis: Analysis, run_rows: Mapping[int, int], na
                 *_compared(comparison),
                 *([_seven_digits(group.selection_summary.mean)] if analysis.selection else []),
                 *(_spread(summary), _seven_digits(group.seconds)),
-                format_test(comparison) if comparison and comparison.p is not None else "",
+                format_test(comparison, group.unit) if comparison and comparison.p is not None else "",
             ]
         )
     return Table(
         name,
-        "A row: runs that differ only in the seed" + " or the split" * (task.splits.count > 1),
+        "A row: runs that differ only in the seed" + f" or the {unit}" * (task.splits.count > 1),
         columns,
         rows,
         select=len(analysis.keys) + 1,  # the verdict
