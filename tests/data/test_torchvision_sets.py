@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import pickle
 import tarfile
@@ -19,18 +18,14 @@ from torchvision import datasets
 from abreast.data.torchvision_sets import torchvision
 from abreast.errors import ConfigError, DataError
 from abreast.runtime.downloads import downloads
+from support.data_kinds import CIFAR_FOLDER, md5
 
 NAMES = [f"data_batch_{number}" for number in range(1, 6)]
-FOLDER = "cifar-10-batches-py"
 
 
 def batch(number: int) -> bytes:
     pixels = np.random.default_rng(number).integers(0, 256, (4, 3072), np.uint8)
     return pickle.dumps({"data": pixels, "labels": [0, 1, 2, number]})
-
-
-def md5(content: bytes) -> str:
-    return hashlib.md5(content).hexdigest()
 
 
 @pytest.fixture
@@ -41,7 +36,7 @@ def cifar(monkeypatch: pytest.MonkeyPatch) -> bytes:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:gz") as archive:
         for name, content in {**files, "../evil": b"x", "unwanted": b"x"}.items():
-            member = tarfile.TarInfo(f"{FOLDER}/{name}")
+            member = tarfile.TarInfo(f"{CIFAR_FOLDER}/{name}")
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
     kind = datasets.CIFAR10
@@ -64,7 +59,7 @@ def test_cifar_is_downloaded_once_and_verified(cifar: bytes, server: Any, tmp_pa
     assert source.classes == tuple("abcdef")
     assert source.official_test
     assert sorted(path.name for path in tmp_path.rglob("*") if path.suffix not in (".lock",)) == sorted(
-        ["cifar-10-python.tar.gz", FOLDER, *NAMES, "test_batch", "batches.meta"]
+        ["cifar-10-python.tar.gz", CIFAR_FOLDER, *NAMES, "test_batch", "batches.meta"]
     )
     asked = len(server.asked)
     with downloads(False):  # as for a run directory: the files are there
@@ -83,9 +78,9 @@ def test_another_pickle_is_never_opened(
 ) -> None:
     opened: list[object] = []
     monkeypatch.setattr(pickle, "load", lambda *args, **more: opened.append(args))
-    (tmp_path / FOLDER).mkdir()
+    (tmp_path / CIFAR_FOLDER).mkdir()
     for name in [*NAMES, "test_batch", "batches.meta"]:
-        (tmp_path / FOLDER / name).write_bytes(pickle.dumps(Trap()))
+        (tmp_path / CIFAR_FOLDER / name).write_bytes(pickle.dumps(Trap()))
     with (
         downloads(False),
         pytest.raises(DataError, match=r"data_batch_1: is missing, or not the file of CIFAR10"),

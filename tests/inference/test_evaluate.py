@@ -6,7 +6,6 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -16,6 +15,7 @@ from abreast.cli.evaluate import main
 from abreast.errors import AbreastError, ConfigError, DataError, RunError
 from abreast.inference.evaluate import evaluate
 from abreast.runs.directory import RunDirectory
+from support.odd_files import Malicious
 
 TINY = ("data=random", "data.size=200", "data.test_size=100", "trainer.max_epochs=2")
 
@@ -115,16 +115,6 @@ def test_another_networks_checkpoint_is_named(train: Callable[..., Path]) -> Non
     path, other = train(*TINY), train(*TINY, "model.hidden=[5]", name="other")
     with pytest.raises(RunError, match="not a checkpoint of this run's network"):
         evaluate(path, checkpoint=str(other / "checkpoints" / "best.ckpt"))
-
-
-class Malicious:
-    """Pickles as a call that leaves a file behind."""
-
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __reduce__(self) -> Any:
-        return (Path.touch, (self.mark,))
 
 
 def test_a_pickle_that_runs_code_does_not(train: Callable[..., Path], tmp_path: Path) -> None:

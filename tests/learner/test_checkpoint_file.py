@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import torch
 
 from abreast.errors import RunError
 from abreast.learner import checkpoint
+from support.odd_files import circle, endless, fifo, sparse
 
 SIZE = 1 << 30
 
@@ -31,23 +31,6 @@ def deflated(path: Path) -> None:
         with new.open("archive/data/0", "w") as part:
             for _ in range(SIZE >> 24):
                 part.write(bytes(1 << 24))
-
-
-def fifo(path: Path) -> None:
-    os.mkfifo(path)
-
-
-def endless(path: Path) -> None:
-    path.symlink_to("/dev/zero")
-
-
-def circle(path: Path) -> None:
-    path.symlink_to(path)
-
-
-def sparse(path: Path) -> None:
-    with path.open("wb") as file:
-        file.truncate(1 << 43)
 
 
 def overlapping(path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -18,37 +17,22 @@ from abreast.report.files import read_curve, read_json, read_yaml
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import CONFIG, METRICS, RESULT, STATUS
 from abreast.runs.small_file import MOST_DEPTH, parse_json, parse_yaml, read_text, texts
+from support.odd_files import circle, endless, fifo, sparse
 
 HERE = Path("file")
 
 
-def fifo(path: Path, _: Path) -> None:
-    os.mkfifo(path)
-
-
-def endless(path: Path, _: Path) -> None:
-    path.symlink_to("/dev/zero")
-
-
-def circle(path: Path, _: Path) -> None:
-    path.symlink_to(path)
-
-
-def sparse(path: Path, _: Path) -> None:
-    with path.open("wb") as file:
-        file.truncate(20 << 30)
-
-
-def folder(path: Path, _: Path) -> None:
+def folder(path: Path) -> None:
     path.mkdir()
 
 
-def link(path: Path, outside: Path) -> None:
+def link(path: Path) -> None:
+    outside = path.parent.parent / "outside"
     outside.write_text("format: 1\nsecret")
     path.symlink_to(outside)
 
 
-def binary(path: Path, _: Path) -> None:
+def binary(path: Path) -> None:
     path.write_bytes(b"\xff\xfe")
 
 
@@ -75,10 +59,10 @@ def hangs(path: Path) -> bool:
 
 @pytest.mark.parametrize("make", ODD, ids=lambda make: make.__name__)
 @pytest.mark.parametrize("name", READERS)
-def test_only_regular_files_are_read(name: str, make: Callable[[Path, Path], None], tmp_path: Path) -> None:
+def test_only_regular_files_are_read(name: str, make: Callable[[Path], None], tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "run")
     run.path.mkdir()
-    make(run.path / name, tmp_path / "outside")
+    make(run.path / name)
     if name == CONFIG and make is not link:
         assert hangs(run.path / name)  # the attack itself works; a link is read by it
     began = time.monotonic()

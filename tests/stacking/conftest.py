@@ -13,8 +13,7 @@ from abreast.learner.checkpoint import load
 from abreast.runs.directory import RunDirectory
 from support.helpers import allowed, compose, same
 from support.references import References
-
-Both = Callable[..., list[tuple[Path, Path]]]
+from support.stacks import Both
 
 SMALL = (
     "data=random",

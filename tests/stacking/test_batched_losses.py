@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 import yaml
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from abreast.build.components import build_loss
 from abreast.losses import L1Probs, Loss
@@ -16,6 +13,7 @@ from abreast.stacking import batched_losses
 from abreast.stacking.batched_losses import BatchedLosses, DeviceLosses
 from abreast.stacking.losses import LaneByLane, StackedLoss
 from support.helpers import allowed, compose, options
+from support.operations import Counted
 
 LANES, ROWS, CLASSES = 4, 9, 5
 WEIGHTS = ("[1,2,3,4,5]", "[5,1,1,1,2]", "[1,1,1,1,1]", "[0.5,2,2,2,2]")
@@ -40,18 +38,6 @@ SWEPT: dict[str, list[str]] = {
     "poly1": [f"epsilon={value}" for value in (-1, 0, 1, 2)],
     "symmetric_cross_entropy": [f"alpha={value}" for value in (0.1, 0.2, 1, 6)],
 }
-
-
-class Counted(TorchDispatchMode):
-    """Counts operations."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.count += 1
-        return func(*args, **(kwargs or {}))
 
 
 @pytest.fixture

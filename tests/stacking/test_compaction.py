@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,7 @@ from abreast.stacking.run import train_stack
 from support.endings import DIVERGES, LATER, SOON
 from support.helpers import allowed
 from support.optimizers import STACKED
-
-Configs = Callable[..., list[dict[str, Any]]]
-Both = Callable[..., list[tuple[Path, Path]]]
-Check = Callable[[Path, Path], None]
+from support.stacks import Both, Check, Configs
 
 LONGER = ("trainer.max_epochs=5",)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +9,8 @@ import torch
 
 from abreast.stacking.grouping import plan
 from support.helpers import compose
+from support.stacks import Both, Check
 
-Both = Callable[..., list[tuple[Path, Path]]]
-Check = Callable[[Path, Path], None]
 COMMON = (
     "trainer=cpu",
     "logger=none",

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from abreast.models import Residual
 from abreast.runtime.matmul_precision import matmul_precision
@@ -17,6 +15,7 @@ from abreast.stacking.layers import STACKED_LAYERS, device_forms
 from abreast.stacking.layers.layer import DEVICE_FORMS
 from abreast.stacking.parameters import StackedState
 from abreast.stacking.sequential import StackedSequential
+from support.operations import Counted
 
 BATCH = 9
 Make = Callable[[], nn.Module]
@@ -83,18 +82,6 @@ def test_both_forms_compute_the_same(name: str, on_device: Callable[[bool], None
         lanes.step()
         results.append(lanes.step())
     torch.testing.assert_close(results[1], results[0], rtol=1e-4, atol=1e-5)
-
-
-class Counted(TorchDispatchMode):
-    """Counts operations."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.count += 1
-        return func(*args, **(kwargs or {}))
 
 
 @pytest.mark.parametrize("name", [name for name in NETS if name != "images"])

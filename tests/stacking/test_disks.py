@@ -19,6 +19,7 @@ from abreast.stacking.run import train_stack
 from support.disks import Disk, mounted
 from support.forks import run_forked
 from support.helpers import allowed, compose, jobs_of
+from support.stacks import Check
 
 TINY = (
     "data=random",
@@ -34,7 +35,6 @@ TINY = (
 )
 BLOCKS = 9
 LANES = 3
-Check = Callable[[Path, Path], None]
 
 
 def train(path: Path) -> list[Outcome]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from abreast.models.blocks import ACTIVATIONS
 from abreast.runs.directory import RunDirectory
 from support.helpers import options
 from support.optimizers import STACKED
+from support.stacks import Both, Check, Configs
 
 LOSSES = options("loss")
 METRICS = ("auroc", "balanced_accuracy", "brier", "ece", "macro_f1", "top5")
@@ -24,10 +21,6 @@ MIXED = (
     ("optim=rmsprop", "seed=3", "loss=nll", "loss.criterion.weight=[1,1,1,1,1,2,2,2,0.5,0]"),
 )
 SWEPT = tuple((f"seed={seed}", f"optim.lr={lr}") for lr in (0.01, 0.1) for seed in range(2))
-
-Configs = Callable[..., list[dict[str, Any]]]
-Both = Callable[..., list[tuple[Path, Path]]]
-Check = Callable[[Path, Path], None]
 
 
 def test_every_optimizer_and_loss_in_one_stack(configs: Configs, both: Both, check: Check) -> None:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from abreast.cli.evaluate import main
 from abreast.inference.evaluate import evaluate
 from abreast.runs.directory import RunDirectory
-
-Configs = Callable[..., list[dict[str, Any]]]
-Both = Callable[..., list[tuple[Path, Path]]]
+from support.stacks import Both, Configs
 
 EACH = (
     ("seed=0",),

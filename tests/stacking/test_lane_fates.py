@@ -17,10 +17,7 @@ from abreast.stacking.build import Job
 from abreast.stacking.run import train_stack
 from abreast.training.run import run
 from support.helpers import WHITELIST, allowed
-
-Configs = Callable[..., list[dict[str, Any]]]
-Both = Callable[..., list[tuple[Path, Path]]]
-Check = Callable[[Path, Path], None]
+from support.stacks import Both, Check, Configs
 
 
 def test_a_lane_stops_early_as_its_plain_run_does(configs: Configs, both: Both, check: Check) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,10 +20,7 @@ from abreast.stacking.layers.linear import StackedLinear
 from abreast.stacking.parameters import StackedState
 from abreast.stacking.sequential import StackedSequential
 from support.helpers import same
-
-Configs = Callable[..., list[dict[str, Any]]]
-Both = Callable[..., list[tuple[Path, Path]]]
-Check = Callable[[Path, Path], None]
+from support.stacks import Both, Check, Configs
 
 LANES = 3
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 from torch import nn
 
 from abreast.models import Residual
 from abreast.stacking import chunk
 from support.networks import NETWORKS, configuration
-
-Both = Callable[..., list[tuple[Path, Path]]]
-Check = Callable[[Path, Path], None]
+from support.stacks import Both, Check
 
 
 @pytest.mark.parametrize("name", NETWORKS)

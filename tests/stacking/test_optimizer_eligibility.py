@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,7 @@ from abreast.stacking.optimizer_eligibility import why_not_shared
 from abreast.stacking.run import train_stack
 from support.helpers import allowed, compose, option, options, same
 from support.optimizers import ALONE
-
-Configs = Callable[..., list[dict[str, Any]]]
-Both = Callable[..., list[tuple[Path, Path]]]
-Check = Callable[[Path, Path], None]
+from support.stacks import Both, Check, Configs
 
 NODES = {name: option("optim", name) for name in options("optim")}
 DRAWING = ("dash", "gravity", "kron", "spam")  # random numbers, and so they are trained individually

@@ -29,12 +29,10 @@ from abreast.stacking.waiting import Phase, WaitingRuns
 from support.endings import DIVERGES, SOON
 from support.helpers import allowed
 from support.references import References
+from support.stacks import Both, Check, Configs
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
 
-Configs = Callable[..., list[dict[str, Any]]]
-Both = Callable[..., list[tuple[Path, Path]]]
-Check = Callable[[Path, Path], None]
 
 RUNS = [
     ("seed=0", "optim=adam", *SOON),

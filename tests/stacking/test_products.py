@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -14,10 +12,7 @@ from abreast.runtime.matmul_precision import matmul_precision
 from abreast.stacking import products
 from abreast.stacking.products import block_size, multiply
 from abreast.stacking.shared_batches import product
-
-Configs = Callable[..., list[dict[str, Any]]]
-Both = Callable[..., list[tuple[Path, Path]]]
-Check = Callable[[Path, Path], None]
+from support.stacks import Both, Check, Configs
 
 # Whether the factors' rows lie in a row: forward, gradient of the inputs, gradient of the weights.
 LAYOUTS = (True, True), (True, False), (False, False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,8 @@ from abreast.stacking.options import Options
 from abreast.stacking.run import train_stack
 from abreast.training.run import run
 from support.helpers import WHITELIST
+from support.stacks import Check, Configs
 
-Configs = Callable[..., list[dict[str, Any]]]
-Check = Callable[[Path, Path], None]
 SEEDS = (("seed=0",), ("seed=1", "optim=sgd"), ("seed=2", "loss=mse"), ("seed=0", "optim.lr=0.01"))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,10 +26,7 @@ from support.endings import DIVERGES, SOON
 from support.helpers import allowed
 from support.optimizers import STACKED
 from support.references import References
-
-Configs = Callable[..., list[dict[str, Any]]]
-Both = Callable[..., list[tuple[Path, Path]]]
-Check = Callable[[Path, Path], None]
+from support.stacks import Both, Check, Configs
 
 LONGER = ("trainer.max_epochs=4",)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +28,7 @@ from abreast.stacking.shared_batches import (
     wide_products,
 )
 from support.helpers import allowed
-
-Configs = Callable[..., list[dict[str, Any]]]
-Both = Callable[..., list[tuple[Path, Path]]]
-Check = Callable[[Path, Path], None]
+from support.stacks import Both, Check, Configs
 
 # Three learning rates and losses to a seed, not in the seeds' order.
 EACH = [

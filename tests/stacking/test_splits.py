@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -16,10 +14,7 @@ from abreast.stacking.run import train_stack
 from abreast.stacking.supply import LaneSupply
 from abreast.stacking.waiting import WaitingRuns
 from support.helpers import allowed, compose
-
-Configs = Callable[..., list[dict[str, Any]]]
-Both = Callable[..., list[tuple[Path, Path]]]
-Check = Callable[[Path, Path], None]
+from support.stacks import Both, Check, Configs
 
 # 204 examples. Three folds: 68 tested, 14 validated, 122 trained, in 8 mini-batches of 16. Seven: 29 or 30
 # tested and 18 or 17 validated, so 157 trained, in 10. Split seeds: 54 tested, 15 validated, 135 trained, 9.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +11,8 @@ from abreast.stacking import chunk_step, steppers
 from abreast.stacking.grouping import plan
 from abreast.stacking.slab_update import SlabUpdate
 from abreast.stacking.update_check import exact_width
+from support.stacks import Both, Check, Configs
 
-Configs = Callable[..., list[dict[str, Any]]]
-Both = Callable[..., list[tuple[Path, Path]]]
-Check = Callable[[Path, Path], None]
 Seen = list[tuple[str, int]]  # the name of a stepper's class and its lanes
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from statistics import mean
 from typing import Any
 
@@ -11,8 +9,7 @@ import pytest
 
 from abreast.runs.directory import RunDirectory
 from support.helpers import compose
-
-Both = Callable[..., list[tuple[Path, Path]]]
+from support.stacks import Both
 
 
 @pytest.mark.slow

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,8 @@ from abreast.runs.directory import RunDirectory
 from abreast.stacking.build import Job
 from abreast.stacking.run import train_stack
 from support.helpers import allowed
+from support.stacks import Both, Configs
 
-Configs = Callable[..., list[dict[str, Any]]]
-Both = Callable[..., list[tuple[Path, Path]]]
 HERE = __name__
 
 

@@ -20,6 +20,7 @@ from abreast.learner import checkpoint
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import BEST, LAST
 from support.helpers import compose
+from support.odd_files import Malicious
 from support.references import References
 
 TINY = (
@@ -67,16 +68,6 @@ def test_the_run_itself_can_be_resumed(stranger: Path) -> None:
     assert RunDirectory(stranger).read_status() == {"status": "finished"}
     assert resume([f"resume={stranger}", "trainer.max_epochs=2"]) == 0
     assert [row["epoch"] for row in RunDirectory(stranger).read_metrics()] == [1, 2]
-
-
-class Malicious:
-    """Pickles as a call that leaves a file behind."""
-
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __reduce__(self) -> Any:
-        return (Path.touch, (self.mark,))
 
 
 @pytest.mark.parametrize("place", ["state_dict", "callbacks", "abreast", "optimizer_states", "loops"])
