@@ -69,7 +69,7 @@ def heatmap(task: Task, analysis: Analysis, options: FigureOptions) -> Figure | 
         xaxis={"type": "category", "showgrid": False},
         yaxis={"type": "category", "autorange": "reversed", "showgrid": False},
         annotations=notes,
-        meta={"min_width": 90 * len(columns) + 130},
+        meta={"min_width": 90 * len(columns) + 90 + 7 * max(len(safe_text(row, 24)) for row in rows)},
     )
     others = [key for key in analysis.keys if key not in axes]
     chosen = f" Each cell shows its best {', '.join(others)} by validation." if others else ""
@@ -103,7 +103,7 @@ def _cell_text(best: Group | None, groups: Sequence[Group]) -> str:
         return failures or "no value yet"
     lines = [f"<b>{format_number(best.summary.mean)}</b>"]
     if best.summary.half is not None:
-        lines.append(format_mean(best.summary).partition(" ")[2])
+        lines.append(format_mean(best.summary).partition(" ")[2].replace(" to ", " to<br>"))
     if best.verdict in NOT_WORSE and best.verdict != "untested":
         lines.append(SHORT.get(best.verdict) or best.verdict)
     return "<br>".join([*lines, *([failures] if failures else [])])
