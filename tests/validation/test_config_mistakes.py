@@ -76,6 +76,14 @@ MISTAKES = {
     ],
     "model.hiden=[3]": ["model.hiden: no such key. model=mlp takes: hidden, ", "Did you mean model.hidden?"],
     "data.batchsize=3": ["data.batchsize: no such key. data=digits takes: ", "Did you mean data.batch_size?"],
+    "data=table data.file=a.csv data.target=b data.batchsize=3": [  # the others are keys, without a default
+        "data.batchsize: no such key. data=table takes: file, target, ",
+    ],
+    "data=a.csv": [
+        "data=a.csv: no such option. ",
+        "data=table data.file=a.csv data.target=COLUMN; docs/data.md",
+    ],
+    "data=my/photos": ["For a file of yours: data=images data.dir=my/photos; docs/data.md"],
     "trainer.max_epoch=3": ["trainer.max_epoch: no such key", "Did you mean trainer.max_epochs?"],
     "logger=null": ["logger=null: no such option. logger takes: many, mlflow, none, "],
     "~logger": ["logger: is missing; choose one of many, mlflow, none, "],

@@ -71,12 +71,22 @@ def mistakes(texts: Sequence[str], folders: Sequence[Path], *, is_sweep: bool) -
 def no_such_option(group: str, option: str, options: Sequence[str]) -> str:
     """The message for an option that a group does not have."""
     near = did_you_mean(option, options, f"{group}={{}}")
+    if group == "data" and ("/" in option or "." in option):
+        near = f". For a file of yours: {_read_by(option)}; docs/data.md has more"
     return f"{group}={option}: no such option. {group} takes: {listed(options)}{near}"
 
 
 def _is_new(override: Override) -> bool:
     """Whether it adds a key: `+key=value`, or `++key=value`."""
     return bool(override.is_add() or override.is_force_add())
+
+
+def _read_by(path: str) -> str:
+    """The overrides that read a file or a folder of the user's."""
+    suffix = Path(path).suffix
+    if suffix == ".npz":
+        return f"data=npz data.file={path}"
+    return f"data=table data.file={path} data.target=COLUMN" if suffix else f"data=images data.dir={path}"
 
 
 def _line(override: Override) -> str:
@@ -155,7 +165,7 @@ def _key(override: Override, config: DictConfig, folders: Sequence[Path]) -> Ite
         if not isinstance(node, DictConfig):
             yield f"{_line(override)}: {above} holds one value, not keys"
             return
-        if name not in node:
+        if name not in node.keys():  # `in` alone misses keys that must be given  # noqa: SIM118
             if above:
                 yield from _missing(override, above, name, config, node)
             elif not _is_new(override) or at == len(parts) - 1:
@@ -165,7 +175,7 @@ def _key(override: Override, config: DictConfig, folders: Sequence[Path]) -> Ite
     value = override.value()
     if isinstance(node, DictConfig) and isinstance(value, dict) and not _is_new(override):
         for name in value:
-            if name not in node:
+            if name not in node.keys():  # noqa: SIM118
                 yield from _missing(override, ".".join(parts), str(name), config, node)
     if override.is_add() and node is not None and not isinstance(node, DictConfig):
         yield f"{_line(override)}: the key exists; write {_line(override).lstrip('+')}"
