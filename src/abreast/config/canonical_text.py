@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 # Texts that Python or JSON writes for keys that are no texts; numbers are recognized by reading them.
@@ -19,6 +20,15 @@ def canonical_text(value: Any) -> str:
     return json.dumps(_ordered(value), default=str)
 
 
+def text_of_mapping(texts: Mapping[str, str]) -> str:
+    """The canonical text of a mapping, from those of its values.
+
+    >>> text_of_mapping({"b": canonical_text([1]), "a": canonical_text("x")})
+    '{"a": "x", "b": [1]}'
+    """
+    return "{" + ", ".join(f"{json.dumps(_quoted(key))}: {texts[key]}" for key in sorted(texts)) + "}"
+
+
 def key_text(key: object) -> str:
     """A key as text, in quotation marks where a text reads as another value.
 
@@ -29,6 +39,8 @@ def key_text(key: object) -> str:
 
 
 def _ordered(node: Any) -> Any:
+    if node is None or isinstance(node, (str, int, float)):  # most are; a Mapping takes longer to tell
+        return node
     if isinstance(node, Mapping):
         try:
             keys = sorted(node)
@@ -38,6 +50,7 @@ def _ordered(node: Any) -> Any:
     return [_ordered(item) for item in node] if isinstance(node, (list, tuple)) else node
 
 
+@lru_cache(maxsize=4096)
 def _quoted(key: str) -> str:
     if key.isidentifier() and key not in _OTHERS:
         return key

@@ -81,13 +81,13 @@ def leaves(tree: Mapping[str, Any]) -> dict[str, Scalar]:
 
 
 def _flatten(prefix: str, node: object, flat: dict[str, Scalar]) -> None:
-    if isinstance(node, Mapping):
+    if node is None or isinstance(node, (str, int, float)):  # most are; a Mapping takes longer to tell
+        flat[prefix] = node
+    elif isinstance(node, Mapping):
         for name, child in node.items():
             _flatten(f"{prefix}.{name}" if prefix else str(name), child, flat)
     elif isinstance(node, list) and any(isinstance(item, (list, Mapping)) for item in node):
         for index, child in enumerate(node):
             _flatten(f"{prefix}.{index}", child, flat)
-    elif isinstance(node, (str, int, float, bool)) or node is None:
-        flat[prefix] = node
     else:
         flat[prefix] = str(node)

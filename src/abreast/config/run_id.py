@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from abreast.config.canonical_text import canonical_text, key_text
+from abreast.config.canonical_text import canonical_text, key_text, text_of_mapping
 from abreast.config.code_digest import code_digest
 from abreast.config.file_arguments import file_digests
 from abreast.config.neutral_keys import without_neutral
@@ -40,12 +40,15 @@ def run_ids(config: Mapping[str, Any]) -> tuple[str, ...]:
     sweeps of earlier releases are found.
     """
     kept = _identified(config)
-    current = _digest(kept)
     trainer = kept.get("trainer")
     if not isinstance(trainer, Mapping) or "accelerator" not in trainer:
-        return (current,)
-    others = [{**kept, "trainer": {**trainer, "accelerator": device}} for device in ACCELERATORS]
-    return tuple(dict.fromkeys([current, *map(_digest, others)]))
+        return (_digest(kept),)
+    texts = {name: canonical_text(value) for name, value in kept.items()}
+    ids = {}
+    for device in (trainer["accelerator"], *ACCELERATORS):
+        texts["trainer"] = canonical_text({**trainer, "accelerator": device})
+        ids[_digest_of(text_of_mapping(texts))] = device
+    return tuple(ids)
 
 
 def _identified(config: Mapping[str, Any]) -> Config:
@@ -60,7 +63,11 @@ def _sources(kept: Config) -> dict[str, str]:
 
 
 def _digest(kept: Config) -> str:
-    return hashlib.sha256(canonical_text(kept).encode()).hexdigest()[:10]
+    return _digest_of(canonical_text(kept))
+
+
+def _digest_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
 def custom_sources(config: Mapping[str, Any]) -> dict[str, str]:

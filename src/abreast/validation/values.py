@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from abreast.suggestions import listed
@@ -34,14 +35,13 @@ def check_values(value: object, key: str = "") -> Iterator[str]:
 
 
 def _text(text: str, where: str) -> Iterator[str]:
-    odd = [name for character, name in _ODD.items() if character in text]
-    odd += ["half a character (not UTF-8)"] * any("\ud800" <= character <= "\udfff" for character in text)
+    odd = [name for pattern, name in _ODD.items() if pattern.search(text)]
     if odd:
         shown = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
         yield f"{where} {shown!r} has {listed(odd)} in it, which no file can hold"
 
 
-_ODD = {"\0": "a zero byte"}
+_ODD = {re.compile("\0"): "a zero byte", re.compile("[\ud800-\udfff]"): "half a character (not UTF-8)"}
 
 
 def shortened(value: object) -> str:
