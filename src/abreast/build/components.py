@@ -105,9 +105,8 @@ class ComponentCache:
     losses: dict[str, Loss] = field(default_factory=dict)
     metrics: dict[str, dict[str, MetricRequest]] = field(default_factory=dict)
     optimizers: dict[str, Callable[[Any], Optimizer]] = field(default_factory=dict)
-    tried: dict[str, list[nn.Parameter]] = field(
-        default_factory=dict
-    )  # what `check_network` gave, by network
+    # What `check_network` gave, by network.
+    tried: dict[str, list[nn.Parameter]] = field(default_factory=dict)
 
 
 def build_learner(

@@ -51,7 +51,7 @@ class PreemptionCheckpoint(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Install the handlers. Not earlier: Lightning has just set its own, which talk to other ranks."""
-        learner: Learner = pl_module  # type: ignore[assignment]
+        learner = cast("Learner", pl_module)
         self._saved = time.monotonic()
 
         def on_signal(signum: int, frame: Any) -> None:
@@ -88,7 +88,7 @@ class PreemptionCheckpoint(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Within an epoch: save and stop, or just save. Its end is saved anyway."""
-        learner: Learner = pl_module  # type: ignore[assignment]
+        learner = cast("Learner", pl_module)
         if learner.automatic_optimization and waits_for_step(trainer):
             return  # a checkpoint does not hold accumulated gradients
         if not self._on_any_rank(
@@ -117,7 +117,7 @@ class PreemptionCheckpoint(Callback):
         self._previous_handlers = {}
 
     def _stop(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        learner: Learner = pl_module  # type: ignore[assignment]
+        learner = cast("Learner", pl_module)
         if self._on_any_rank(trainer, learner.stop_signal is not None):
             raise Interrupted(learner.stop_signal or signal.SIGTERM)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lightning.pytorch import Callback, Trainer
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
@@ -37,7 +37,7 @@ class Progress(Callback):
         """Start the bar."""
         if not (is_live(self._console) and trainer.is_global_zero):
             return
-        learner: Learner = pl_module  # type: ignore[assignment]
+        learner = cast("Learner", pl_module)
         self._bar = Bar(
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(bar_width=None),
@@ -87,7 +87,7 @@ class Progress(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the epoch's values."""
-        learner: Learner = pl_module  # type: ignore[assignment]
+        learner = cast("Learner", pl_module)
         self._values = ordered(learner.values)
         if self._bar is not None:
             self._draw(trainer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from lightning.pytorch import Callback, Trainer
 
@@ -68,7 +68,7 @@ class RunWriter(Callback):
             return
         if not (self.directory.path / CONFIG).exists():
             raise DiskError(f"{self.directory.path}: was removed while the run trained. Start it again")
-        learner: Learner = pl_module  # type: ignore[assignment]
+        learner = cast("Learner", pl_module)
         progress = learner.epoch_progress
         samples, progress.samples = progress.samples, []
         norms = [sample.grad_norm.item() for sample in samples]

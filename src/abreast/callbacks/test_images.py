@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import torch
 from annotated_types import Ge
@@ -33,7 +33,7 @@ class TestImages(Callback):
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw the images, for data with classes and a TensorBoard logger."""
-        learner: Learner = pl_module  # type: ignore[assignment]
+        learner = cast("Learner", pl_module)
         boards = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
         if not boards or learner.confusion is None or not trainer.is_global_zero:
             return

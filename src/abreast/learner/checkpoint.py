@@ -103,14 +103,14 @@ _FACTS: dict[Path, tuple[tuple[int, ...], CheckpointFacts]] = {}
 def facts(path: Path) -> CheckpointFacts:
     """What a last checkpoint says of the run; read again only once the file has changed. Raises as `load`."""
     kept = _FACTS.get(path)
-    if kept is None or kept[0] != _version(path):
+    if kept is None or kept[0] != file_version(path):
         _load_last(path)
     return _FACTS[path][1]
 
 
 def _load_last(path: Path) -> State:
     """As `load`, for a checkpoint to resume from, whose facts are kept."""
-    version = _version(path)
+    version = file_version(path)
     content = load(path)
     missing = [key for key, kind in KEYS.items() if not isinstance(content.get(key), kind)]
     if missing:
@@ -122,11 +122,11 @@ def _load_last(path: Path) -> State:
     return content
 
 
-def _version(path: Path) -> tuple[int, ...]:
-    """What differs once the file is replaced or written again."""
+def file_version(path: Path) -> tuple[int, ...]:
+    """What differs once the file is replaced or written again; empty where there is none."""
     try:
         status = path.stat()
-    except OSError:  # which loading it reports
+    except OSError:
         return ()
     return status.st_ino, status.st_mtime_ns, status.st_size
 

@@ -54,9 +54,8 @@ def wait(world: int, limit: float = LIMIT) -> bool:
     key = f"abreast/final_barrier/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}/{next(_barriers)}"
     address = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     with suppress(RuntimeError, OSError):  # the store is gone: so is the process that keeps it
-        socket.create_connection(
-            address, limit
-        ).close()  # fails at once, where the store tries again and again
+        # This fails at once, where the store tries again and again.
+        socket.create_connection(address, limit).close()
         store = dist.TCPStore(  # type: ignore[attr-defined]
             *address,
             is_master=False,

@@ -9,6 +9,7 @@ from pathlib import Path
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from abreast.errors import ConfigError, RunError
+from abreast.learner.checkpoint import file_version
 from abreast.runs.atomic import write_atomically
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import CONFIG, LAST, STATUS
@@ -34,15 +35,14 @@ def unchanged_if_refused(directory: RunDirectory) -> Iterator[None]:
     before = {
         name: content for name in (CONFIG, STATUS) if (content := _content(directory.path / name)) is not None
     }
-    trained = _version(directory.checkpoints / LAST)
+    trained = file_version(directory.checkpoints / LAST)
     try:
         yield
     except Exception as error:
-        if _version(directory.checkpoints / LAST) == trained and _is_refused(directory):
+        if file_version(directory.checkpoints / LAST) == trained and _is_refused(directory):
             for name, content in before.items():
-                if content is not None:
-                    with suppress(OSError):
-                        write_atomically(directory.path / name, content.encode())
+                with suppress(OSError):
+                    write_atomically(directory.path / name, content.encode())
         if isinstance(error, MisconfigurationException):
             raise ConfigError(" ".join(str(error).split())) from error
         raise
@@ -62,12 +62,3 @@ def _content(path: Path) -> str | None:
         return read_text(path, MOST_YAML_BYTES)
     except (OSError, RunError):
         return None
-
-
-def _version(path: Path) -> tuple[int, int] | None:
-    """What changes when the file is written; None where there is none."""
-    try:
-        facts = path.stat()
-    except OSError:
-        return None
-    return facts.st_ino, facts.st_mtime_ns

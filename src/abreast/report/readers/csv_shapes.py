@@ -12,10 +12,10 @@ from abreast.report.readers.metric_names import STAGES, is_measured, is_metric
 from abreast.report.readers.settings import DATA, REPEATS, SEEDS, base_name
 from abreast.report.readers.summaries import base_of_summary
 
-NAMES = (
+NAMES = (  # of a column of metrics
     *("metric", "metrics", "metric_name", "measure", "variable", "score_name"),
     *("function", "evaluation_measure"),  # of OpenML
-)  # of a column of metrics
+)
 VALUES = ("value", "values", "score", "result", "metric_value")
 PARTS = ("part", "split", "stage", "phase", "subset", "set", "partition", "eval_split")  # of stages
 VALUE = "value"  # of a table with a column a seed
