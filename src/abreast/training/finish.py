@@ -99,28 +99,9 @@ def finish(
     Returns:
         The content of result.json.
     """
-    result = _result(evaluator, data, directory, config, chosen, record, seconds=seconds, status=status)
-    write_example_outcomes(directory.path / EXAMPLES, evaluator, data.test.targets)
-    write_worst_examples(directory, evaluator, data.test)
-    directory.write_result(dict(result))
-    log_hyperparameters(trainer, config, result)
-    return result
-
-
-def _result(
-    evaluator: Evaluator,
-    data: DataModule,
-    directory: RunDirectory,
-    config: Config,
-    chosen: ChosenWeights,
-    record: StartRecord,
-    *,
-    seconds: float,
-    status: str,
-) -> ResultFile:
     metrics = _metrics_of_weights(evaluator, directory, chosen)
     test = {name: value for name, value in evaluator.values.items() if name.startswith("test/")}
-    return {
+    result: ResultFile = {
         "status": status,
         "seed": config["seed"],
         "task": config["data"]["task"],
@@ -139,6 +120,11 @@ def _result(
         "data": data_record(data, evaluator.loss.ignore_index),
         "sources": record.sources,
     }
+    write_example_outcomes(directory.path / EXAMPLES, evaluator, data.test.targets)
+    write_worst_examples(directory, evaluator, data.test)
+    directory.write_result(dict(result))
+    log_hyperparameters(trainer, config, result)
+    return result
 
 
 def _metrics_of_weights(
