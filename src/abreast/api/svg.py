@@ -35,7 +35,7 @@ def image_html(figure: Json, alt: str) -> str:
     """A figure as an `<img>` that contains it.
 
     Args:
-        figure: plotly's `data` and `layout`, with lines and markers (type `scatter`).
+        figure: Plotly's `data` and `layout`, with lines and markers (type `scatter`).
         alt: What it shows, for those who cannot see it.
     """
     content = base64.b64encode(svg(figure).encode("utf-8", "replace")).decode()

@@ -19,8 +19,8 @@ def parse(command: str, argv: Sequence[str] | None) -> Namespace:
     """The arguments of `evaluate`, `predict` or `export`.
 
     Raises:
-        RunError: if there is no run.
-        SystemExit: for other mistakes, as argparse does.
+        RunError: If there is no run.
+        SystemExit: For other mistakes, as argparse does.
     """
     parser = PARSERS[command]()
     parser.add_argument("run", type=Path, help="the run's directory")

@@ -38,8 +38,8 @@ def main(overrides: Sequence[str]) -> int:
     """Resume the run that the overrides name. Keys that would make it another run are refused.
 
     Raises:
-        ConfigError: for overrides that are not allowed, or a configuration that is not valid.
-        RunError: for a run directory that is missing, incomplete or broken.
+        ConfigError: For overrides that are not allowed, or a configuration that is not valid.
+        RunError: For a run directory that is missing, incomplete or broken.
     """
     run_dir, changes, trust = _parse(overrides)
     module_path.leave_out_working_directory(trust)

@@ -13,9 +13,9 @@ class CriterionSpec(NamedTuple):
     """What a criterion is defined for.
 
     Attributes:
-        scores: the forms of scores it takes (see `abreast.losses.SCORES`).
-        targets: the forms of targets it takes (see `abreast.losses.TARGETS`).
-        why: what goes wrong with others; it ends a sentence in an error message.
+        scores: The forms of scores it takes (see `abreast.losses.SCORES`).
+        targets: The forms of targets it takes (see `abreast.losses.TARGETS`).
+        why: What goes wrong with others; it ends a sentence in an error message.
     """
 
     scores: tuple[str, ...]

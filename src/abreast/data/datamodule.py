@@ -31,36 +31,36 @@ class DataModule(LightningDataModule):
     normalise them: all values together, or each column of a table or channel of images.
 
     Args:
-        source: the data set; its tensors are used, not copied.
-        batch_size: of the global batch, over all devices.
-        eval_batch_size: the same for validation and test.
-        val_fraction: share of the training examples that are held out for validation.
-        split_seed: draws these, the test examples or the folds, and the label noise.
-        folds: number of folds, or None.
-        fold: the fold that is tested on, or validated on where the source has an official test set.
-        label_noise: share of the training labels replaced by another class; validation and test keep theirs.
-        scale_targets: whether regression targets are in units of the training targets' deviation.
-        augment: what is done to training examples, by name (see `abreast.data.augment`).
-        normalize: whether `mean` and `std` are the training inputs', or each channel's; else 0 and 1.
-        pca: how many principal components of the training inputs the network is given, or None.
-        shuffle: a new order every epoch; else the first epoch's.
-        seed: draws the order of the training examples.
-        steps: mini-batches in a block.
-        limits: bounds the batches of `train`, `val` and `test` as Lightning's limits do.
-        ignore_index: a label that marks examples without one.
-        shared: whether the source's rows stay where they are, for other data modules of the same source; else
+        source: The data set; its tensors are used, not copied.
+        batch_size: Of the global batch, over all devices.
+        eval_batch_size: The same for validation and test.
+        val_fraction: Share of the training examples that are held out for validation.
+        split_seed: Draws these, the test examples or the folds, and the label noise.
+        folds: Number of folds, or None.
+        fold: The fold that is tested on, or validated on where the source has an official test set.
+        label_noise: Share of the training labels replaced by another class; validation and test keep theirs.
+        scale_targets: Whether regression targets are in units of the training targets' deviation.
+        augment: What is done to training examples, by name (see `abreast.data.augment`).
+        normalize: Whether `mean` and `std` are the training inputs', or each channel's; else 0 and 1.
+        pca: How many principal components of the training inputs the network is given, or None.
+        shuffle: A new order every epoch; else the first epoch's.
+        seed: Draws the order of the training examples.
+        steps: Mini-batches in a block.
+        limits: Bounds the batches of `train`, `val` and `test` as Lightning's limits do.
+        ignore_index: A label that marks examples without one.
+        shared: Whether the source's rows stay where they are, for other data modules of the same source; else
             the training and validation examples are copied out of it.
-        scale: of the targets, in place of that of these training examples: what a network was trained with.
+        scale: Of the targets, in place of that of these training examples: what a network was trained with.
 
     Attributes:
-        content: the digest of the source's examples.
-        drawn: the part that the split seed or the fold draws first, `test` or `val`.
-        columns: what the inputs of a table are.
-        target_scale: mean and deviation of each target that is standardised.
+        content: The digest of the source's examples.
+        drawn: The part that the split seed or the fold draws first, `test` or `val`.
+        columns: What the inputs of a table are.
+        target_scale: Mean and deviation of each target that is standardised.
 
     Raises:
-        DataError: for labels outside the classes (but `ignore_index`), or nothing to validate on.
-        ConfigError: for sizes below 1, label noise without classes, or a fold that does not exist.
+        DataError: For labels outside the classes (but `ignore_index`), or nothing to validate on.
+        ConfigError: For sizes below 1, label noise without classes, or a fold that does not exist.
     """
 
     def __init__(

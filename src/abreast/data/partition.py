@@ -51,11 +51,11 @@ def partition(
     official test set, the fold is what is validated on.
 
     Args:
-        source: the data set.
-        val_fraction: share of the rows that are not tested on to validate on.
-        split_seed: draws folds, test rows and validation rows.
-        folds: the number of folds, or None.
-        fold: the fold to test (or validate) on, from 0.
+        source: The data set.
+        val_fraction: Share of the rows that are not tested on to validate on.
+        split_seed: Draws folds, test rows and validation rows.
+        folds: The number of folds, or None.
+        fold: The fold to test (or validate) on, from 0.
 
     Raises:
         ConfigError: The fold is missing or does not exist, or there are more folds than rows.

@@ -15,12 +15,12 @@ class RankShard:
     A rank without any `is_empty`, and holds one example of another rank: it must still take part in the step.
 
     Args:
-        split: the rows that the mini-batch is drawn from.
+        split: The rows that the mini-batch is drawn from.
         indices: int64 `[B]`, the rows of the global mini-batch, whose targets are `global_targets`.
-        rank: of this process.
-        world: the number of ranks.
-        augment: what is done to inputs and targets of a whole mini-batch, or None.
-        number: the mini-batch's position in the epoch.
+        rank: Of this process.
+        world: The number of ranks.
+        augment: What is done to inputs and targets of a whole mini-batch, or None.
+        number: The mini-batch's position in the epoch.
     """
 
     # Not a tuple: DistributedDataParallel takes those apart.

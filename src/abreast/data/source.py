@@ -52,9 +52,9 @@ class Subset(Split):
     set.
 
     Args:
-        rows: the rows to choose from.
+        rows: The rows to choose from.
         indices: int64 `[N]`, on the device of the rows.
-        targets: targets `[N]` in place of the rows' own, such as noisy labels; None for the rows' own.
+        targets: Targets `[N]` in place of the rows' own, such as noisy labels; None for the rows' own.
     """
 
     rows: Split

@@ -20,12 +20,12 @@ class Asymmetric(nn.Module):
     Source: Ridnik et al. 2021, arXiv 2009.14119, with the constants of its MS-COCO.
 
     Args:
-        gamma_pos: focusing exponent of the true class.
-        gamma_neg: focusing exponent of the others.
-        shift: the probability below which a negative does not count.
+        gamma_pos: Focusing exponent of the true class.
+        gamma_neg: Focusing exponent of the others.
+        shift: The probability below which a negative does not count.
 
     Raises:
-        ConfigError: for other constants.
+        ConfigError: For other constants.
 
     >>> logits, targets = torch.zeros(1, 2), torch.tensor([[1.0, 0.0]])
     >>> round(Asymmetric(gamma_neg=2.0, shift=0.1)(logits, targets).item(), 4)  # log 2 - 0.16 log 0.6

@@ -48,11 +48,11 @@ class LogitAdjusted(nn.Module):
     Source: Menon et al. 2021, arXiv 2007.07314, equation 10; Ren et al. 2020, arXiv 2007.10740.
 
     Args:
-        tau: strength; 0 is cross-entropy.
-        class_counts: training examples of each class; None: equally many.
+        tau: Strength; 0 is cross-entropy.
+        class_counts: Training examples of each class; None: equally many.
 
     Raises:
-        ConfigError: for other constants, and for a class without examples.
+        ConfigError: For other constants, and for a class without examples.
 
     >>> criterion = LogitAdjusted(class_counts=[3, 1])  # -log(3 / (3 + 1))
     >>> round(criterion(torch.zeros(1, 2), torch.tensor([0])).item(), 4)
@@ -85,12 +85,12 @@ class LDAM(nn.Module):
     Source: Cao et al. 2019, arXiv 1906.07413, equations 12 and 13.
 
     Args:
-        max_margin: the margin of the rarest class, in units of the scores.
-        scale: factor of the scores less their margin; the authors' code has 30, on cosines.
-        class_counts: training examples of each class; None: equally many.
+        max_margin: The margin of the rarest class, in units of the scores.
+        scale: Factor of the scores less their margin; the authors' code has 30, on cosines.
+        class_counts: Training examples of each class; None: equally many.
 
     Raises:
-        ConfigError: for other constants, and for a class without examples.
+        ConfigError: For other constants, and for a class without examples.
 
     >>> criterion = LDAM(class_counts=[16, 1])  # a margin of 0.5 (1/16)^(1/4) = 0.25
     >>> round(criterion(torch.tensor([[0.25, 0.0]]), torch.tensor([0])).item(), 4)  # log 2

@@ -31,11 +31,11 @@ class Focal(nn.Module):
     Source: Lin et al. 2017, arXiv 1708.02002, equation 5, in its softmax form.
 
     Args:
-        gamma: focusing exponent; 0 is cross-entropy.
-        alpha: one weight for each class; None: 1.
+        gamma: Focusing exponent; 0 is cross-entropy.
+        alpha: One weight for each class; None: 1.
 
     Raises:
-        ConfigError: for other constants.
+        ConfigError: For other constants.
 
     >>> log_probs = torch.tensor([[0.5, 0.5]]).log()
     >>> round(Focal(gamma=2.0)(log_probs, torch.tensor([0])).item(), 4)  # 0.5^2 log 2
@@ -74,10 +74,10 @@ class Poly1(nn.Module):
     Source: Leng et al. 2022, arXiv 2204.12511 (PolyLoss).
 
     Args:
-        epsilon: coefficient of the first-order term; 0 is cross-entropy.
+        epsilon: Coefficient of the first-order term; 0 is cross-entropy.
 
     Raises:
-        ConfigError: for an epsilon below -1.
+        ConfigError: For an epsilon below -1.
     """
 
     def __init__(self, epsilon: Annotated[float, Ge(-1)] = 1.0) -> None:
@@ -96,10 +96,10 @@ class GeneralizedCrossEntropy(nn.Module):
     Source: Zhang & Sabuncu 2018, arXiv 1805.07836 (L_q).
 
     Args:
-        q: cross-entropy is the limit as q -> 0; ``1 - p_y`` is q = 1.
+        q: Cross-entropy is the limit as q -> 0; ``1 - p_y`` is q = 1.
 
     Raises:
-        ConfigError: for a q outside (0, 1].
+        ConfigError: For a q outside (0, 1].
     """
 
     def __init__(self, q: Annotated[float, Gt(0), Le(1)] = 0.7) -> None:

@@ -40,18 +40,18 @@ class Loss(nn.Module):
             ``distance`` (softplus(-logits)).
         targets: ``index`` (int64 ``[B]``), ``one_hot`` (0 and 1, ``[B, C]``) or ``signed`` (-1 and +1,
             ``[B, C]``), the last two in the scores' dtype.
-        tasks: what the loss can be used for: ``classification``, ``regression`` or both.
-        outputs: the network's number of outputs (classes, or D), where it is known.
-        task: what this one is used for; None: the first of ``tasks``.
-        check_labels: compare labels that lie on the CPU with the number of classes in every call. On
+        tasks: What the loss can be used for: ``classification``, ``regression`` or both.
+        outputs: The network's number of outputs (classes, or D), where it is known.
+        task: What this one is used for; None: the first of ``tasks``.
+        check_labels: Compare labels that lie on the CPU with the number of classes in every call. On
             another device that would wait for it: there they are checked once, where they are loaded.
-        ignores: whether a label may be the criterion's ``ignore_index``. False, where the data were seen to
+        ignores: Whether a label may be the criterion's ``ignore_index``. False, where the data were seen to
             hold none, spares a few kernels a step and changes no value.
-        mixed: whether targets may also be shares of the classes, floating ``[B, C]``, as of mixed examples.
+        mixed: Whether targets may also be shares of the classes, floating ``[B, C]``, as of mixed examples.
 
     Raises:
-        ConfigError: from the constructor, for settings that cannot work together.
-        LossInputError: from the call, for tensors the loss is not defined for.
+        ConfigError: From the constructor, for settings that cannot work together.
+        LossInputError: From the call, for tensors the loss is not defined for.
     """
 
     def __init__(

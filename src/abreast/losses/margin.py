@@ -17,10 +17,10 @@ class OneVsRestHinge(nn.Module):
 
     Args:
         power: 1, 2 and 3 are the hinge, squared hinge and cubed hinge.
-        margin: in units of the scores.
+        margin: In units of the scores.
 
     Raises:
-        ConfigError: for other constants.
+        ConfigError: For other constants.
 
     >>> import torch
     >>> scores, targets = torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, -1.0]])

@@ -21,12 +21,12 @@ class SymmetricCrossEntropy(nn.Module):
     Source: Wang et al. 2019, arXiv 1908.06112, with the constants of its CIFAR-10.
 
     Args:
-        alpha: weight of cross-entropy.
-        beta: weight of reverse cross-entropy.
+        alpha: Weight of cross-entropy.
+        beta: Weight of reverse cross-entropy.
         log_zero: A, what stands for the logarithm of 0.
 
     Raises:
-        ConfigError: for other constants.
+        ConfigError: For other constants.
 
     >>> log_probs = torch.tensor([[0.5, 0.5]]).log()  # 0.1 log 2 + 4 / 2
     >>> round(SymmetricCrossEntropy()(log_probs, torch.tensor([0])).item(), 4)
@@ -59,11 +59,11 @@ class BiTempered(nn.Module):
     Source: Amid et al. 2019, arXiv 1906.03361.
 
     Args:
-        t1: temperature of the logarithm.
-        t2: temperature of the softmax.
+        t1: Temperature of the logarithm.
+        t2: Temperature of the softmax.
 
     Raises:
-        ConfigError: for other constants.
+        ConfigError: For other constants.
 
     >>> value = BiTempered(t1=0.5, t2=2.0)(torch.zeros(1, 4), torch.tensor([0]))  # p = 1/4
     >>> round(value.item(), 4)  # 2 (1 - 1/2) - (1 - 4 (1/4)^1.5) / 1.5
@@ -88,8 +88,8 @@ def tempered_log_softmax(logits: Tensor, t: float) -> Tensor:
     """Logarithms of ``exp_t(o_j - lambda)``, which add up to 1 over the classes.
 
     Args:
-        logits: raw scores, ``[B, C]``.
-        t: the temperature, at least 1.
+        logits: Raw scores, ``[B, C]``.
+        t: The temperature, at least 1.
     """
     if t == 1:
         return logits.log_softmax(-1)

@@ -13,8 +13,8 @@ class OutcomeCollector:
     Correct means what accuracy counts: the highest score is that of the label.
 
     Args:
-        is_classification: whether targets are labels.
-        ignore_index: a label whose examples do not count.
+        is_classification: Whether targets are labels.
+        ignore_index: A label whose examples do not count.
     """
 
     def __init__(self, is_classification: bool, ignore_index: int | None = None) -> None:

@@ -54,10 +54,10 @@ class StageMetrics:
     many mini-batches at once.
 
     Args:
-        classes: their names; `()` for regression, which decides what is measured (see
+        classes: Their names; `()` for regression, which decides what is measured (see
             `abreast.metrics.registry`).
-        ignore_index: a label whose examples do not count.
-        full: measure also what only a test measures: the confusion matrix, the worst examples, and the
+        ignore_index: A label whose examples do not count.
+        full: Measure also what only a test measures: the confusion matrix, the worst examples, and the
             outcome of each example.
         requested: Further metrics by name, which are in the registry or declared.
     """

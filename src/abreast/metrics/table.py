@@ -24,19 +24,19 @@ class Metric:
     """What is known of a metric without measuring it.
 
     Attributes:
-        name: as in `val/<name>`.
-        tasks: where it is defined.
-        mode: whether `max` or `min` of it is best.
-        title: for sentences, axes and tables.
-        short_title: for the terminal, at most 17 characters.
-        worst: the worst value it can have; infinite if it is not bounded on that side.
-        best: the best value it can have; infinite if it is not bounded on that side.
-        priority: runs are compared by the metric of the highest priority that they have.
-        test_only: measured in the test alone, because it costs too much for every epoch.
-        level_step: levels that a figure chooses ("reached 0.95 after ...") are multiples of it; None if the
+        name: As in `val/<name>`.
+        tasks: Where it is defined.
+        mode: Whether `max` or `min` of it is best.
+        title: For sentences, axes and tables.
+        short_title: For the terminal, at most 17 characters.
+        worst: The worst value it can have; infinite if it is not bounded on that side.
+        best: The best value it can have; infinite if it is not bounded on that side.
+        priority: Runs are compared by the metric of the highest priority that they have.
+        test_only: Measured in the test alone, because it costs too much for every epoch.
+        level_step: Levels that a figure chooses ("reached 0.95 after ...") are multiples of it; None if the
             metric has no natural scale.
-        on_request: measured only where the `metrics` group asks for it.
-        is_declared: known from a configuration alone.
+        on_request: Measured only where the `metrics` group asks for it.
+        is_declared: Known from a configuration alone.
     """
 
     name: str

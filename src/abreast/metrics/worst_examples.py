@@ -27,7 +27,7 @@ class WorstExamples:
     """The probability of the true class of each tested example, collected from the scores of the test.
 
     Args:
-        ignore_index: a label whose examples do not count.
+        ignore_index: A label whose examples do not count.
     """
 
     def __init__(self, ignore_index: int | None = None) -> None:

@@ -29,8 +29,8 @@ class Residual(nn.Module):
     """`body(x) + shortcut(x)`.
 
     Args:
-        body: layers in a row, `[B, *shape]` to `[B, *out]`.
-        shortcut: layers in a row, of the same shapes; none for the input itself, where both shapes are equal.
+        body: Layers in a row, `[B, *shape]` to `[B, *out]`.
+        shortcut: Layers in a row, of the same shapes; none for the input itself, where both shapes are equal.
 
     Source: He, Zhang, Ren & Sun 2016, equations 1 and 2, arXiv:1512.03385.
 

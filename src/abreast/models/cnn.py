@@ -21,22 +21,22 @@ class CNN(nn.Sequential):
     Pooling takes the maximum with stride 2 and pads as TensorFlow's `SAME`: sizes are halved, and rounded up.
 
     Args:
-        in_shape: shape of an example, (channels, height, width); inputs are `[B, *in_shape]`.
-        out_features: scores of an example; outputs are `[B, out_features]`, raw.
-        channels: output channels of each convolution.
-        kernels: height and width of each convolution's kernel, or one number for all; odd where padded.
+        in_shape: Shape of an example, (channels, height, width); inputs are `[B, *in_shape]`.
+        out_features: Scores of an example; outputs are `[B, out_features]`, raw.
+        channels: Output channels of each convolution.
+        kernels: Height and width of each convolution's kernel, or one number for all; odd where padded.
         padding: `same` keeps height and width, `valid` lets only whole kernels in; one for all, or a list.
-        pool: height and width of the pooling window; 0 for no pooling.
-        hidden: widths of the hidden linear layers.
-        activation: of each convolution and hidden layer.
+        pool: Height and width of the pooling window; 0 for no pooling.
+        hidden: Widths of the hidden linear layers.
+        activation: Of each convolution and hidden layer.
         norm: `batch` for batch norm before each activation.
-        dropout: probability of a hidden linear layer's value to be zeroed.
-        channel_dropout: probability of a whole channel to be zeroed, after each pooling.
-        init: how weights are drawn, with biases of 0; `default` leaves both as torch draws them.
-        gain: factor of the last layer's initial weights; or a list with one for each layer.
+        dropout: Probability of a hidden linear layer's value to be zeroed.
+        channel_dropout: Probability of a whole channel to be zeroed, after each pooling.
+        init: How weights are drawn, with biases of 0; `default` leaves both as torch draws them.
+        gain: Factor of the last layer's initial weights; or a list with one for each layer.
 
     Raises:
-        ValueError: for examples that are no images or too small; lists of unequal length; an even kernel
+        ValueError: For examples that are no images or too small; lists of unequal length; an even kernel
             with padding; an unknown activation or init.
 
     Source: 2c2d and 3c3d of DeepOBS, Schneider, Balles & Hennig 2019, arXiv:1903.05499.

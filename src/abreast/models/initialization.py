@@ -40,14 +40,14 @@ def initialize(net: nn.Module, init: str, gain: float | Sequence[float] = 1.0) -
     """Draw the weights of a network's linear and convolutional layers anew, from torch's global generator.
 
     Args:
-        net: the network.
+        net: The network.
         init: `default` keeps weights and biases as torch drew them; the others set biases to 0, and
             `truncated_normal` to 0.05.
-        gain: factor of the weights, for the last layer; or a list with one for each layer. Biases keep
+        gain: Factor of the weights, for the last layer; or a list with one for each layer. Biases keep
             their values.
 
     Raises:
-        ValueError: for an unknown init, or a list of another length than the layers.
+        ValueError: For an unknown init, or a list of another length than the layers.
 
     Sources: Glorot & Bengio 2010 (xavier); He et al. 2015, arXiv:1502.01852 (kaiming); LeCun et al. 1998,
     Efficient BackProp, equation 16 (lecun); Saxe et al. 2014, arXiv:1312.6120 (orthogonal); DeepOBS'

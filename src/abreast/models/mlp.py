@@ -21,20 +21,20 @@ class MLP(nn.Sequential):
     """Flatten, then linear layers, each but the last followed by norm, activation and dropout.
 
     Args:
-        in_features: values of an example; inputs are `[B, *shape]` of that many.
-        out_features: scores of an example; outputs are `[B, out_features]`, raw.
-        hidden: widths of the hidden layers; `[]` makes one linear layer.
-        activation: of each hidden layer.
-        dropout: probability of a hidden value to be zeroed.
-        norm: of each hidden layer, `batch` or `layer`; None for none.
-        bias: whether linear layers have one.
-        residual: whether each hidden layer that is as wide as the one before it, with its norm, activation
+        in_features: Values of an example; inputs are `[B, *shape]` of that many.
+        out_features: Scores of an example; outputs are `[B, out_features]`, raw.
+        hidden: Widths of the hidden layers; `[]` makes one linear layer.
+        activation: Of each hidden layer.
+        dropout: Probability of a hidden value to be zeroed.
+        norm: Of each hidden layer, `batch` or `layer`; None for none.
+        bias: Whether linear layers have one.
+        residual: Whether each hidden layer that is as wide as the one before it, with its norm, activation
             and dropout, is added to its input.
-        init: how weights are drawn, with biases of 0; `default` leaves both as torch draws them.
-        gain: factor of the last layer's initial weights; or a list with one for each layer.
+        init: How weights are drawn, with biases of 0; `default` leaves both as torch draws them.
+        gain: Factor of the last layer's initial weights; or a list with one for each layer.
 
     Raises:
-        ValueError: for an unknown activation, norm or init; a list of gains that does not fit; or where
+        ValueError: For an unknown activation, norm or init; a list of gains that does not fit; or where
             `residual` finds no hidden layer as wide as the one before it.
 
     >>> [tuple(parameter.shape) for parameter in MLP(4, 2, hidden=[3]).parameters()]

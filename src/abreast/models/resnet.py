@@ -21,15 +21,15 @@ class ResNet(nn.Sequential):
     the shape changes (option B).
 
     Args:
-        in_shape: shape of an example, (channels, height, width); inputs are `[B, *in_shape]`.
-        out_features: scores of an example; outputs are `[B, out_features]`, raw.
-        widths: channels of each stage.
-        blocks: residual blocks of each stage.
-        init: how weights are drawn, with biases of 0; `default` leaves both as torch draws them.
-        gain: factor of the last layer's initial weights; or a list with one for each layer.
+        in_shape: Shape of an example, (channels, height, width); inputs are `[B, *in_shape]`.
+        out_features: Scores of an example; outputs are `[B, out_features]`, raw.
+        widths: Channels of each stage.
+        blocks: Residual blocks of each stage.
+        init: How weights are drawn, with biases of 0; `default` leaves both as torch draws them.
+        gain: Factor of the last layer's initial weights; or a list with one for each layer.
 
     Raises:
-        ValueError: for examples that are no images, no stages, or an unknown init.
+        ValueError: For examples that are no images, no stages, or an unknown init.
 
     Source: He, Zhang, Ren & Sun 2016, section 4.2, arXiv:1512.03385.
 

@@ -53,14 +53,14 @@ def by_name(
     """Build any optimizer of pytorch-optimizer.
 
     Args:
-        params: the network's parameters.
-        name: its name, in capitals or not, such as `Yogi`.
-        lr: learning rate; None: the class's default.
-        num_iterations: optimizer steps of the training, given to a class that asks for them.
-        settings: other arguments of the class.
+        params: The network's parameters.
+        name: Its name, in capitals or not, such as `Yogi`.
+        lr: Learning rate; None: the class's default.
+        num_iterations: Optimizer steps of the training, given to a class that asks for them.
+        settings: Other arguments of the class.
 
     Raises:
-        ConfigError: the package is missing, or has no such optimizer; the optimizer cannot train here, or has
+        ConfigError: The package is missing, or has no such optimizer; the optimizer cannot train here, or has
             no such argument.
     """
     kind = _registered(name)

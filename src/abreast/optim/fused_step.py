@@ -29,7 +29,7 @@ def fused_step(optimizer: Optimizer, *, share_counts: bool = False) -> Step | No
 
     Args:
         optimizer: Adam, AdamW or SGD with `fused=True`, which has stepped once with all its parameters.
-        share_counts: let parameters that have stepped equally often share one step counter. The optimizer's
+        share_counts: Let parameters that have stepped equally often share one step counter. The optimizer's
             `step` would then count several times.
 
     Returns:

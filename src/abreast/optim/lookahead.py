@@ -21,15 +21,15 @@ class Lookahead(OptimizerWrapper):
     Source: Zhang et al. 2019, arXiv 1907.08610, algorithm 1.
 
     Args:
-        params: the network's parameters.
-        lr: learning rate of the base optimizer.
-        k: steps of the base optimizer for one of the slow weights.
-        alpha: size of that one.
-        base: a class of torch.optim, or another optimizer by name.
-        settings: other arguments of the base optimizer.
+        params: The network's parameters.
+        lr: Learning rate of the base optimizer.
+        k: Steps of the base optimizer for one of the slow weights.
+        alpha: Size of that one.
+        base: A class of torch.optim, or another optimizer by name.
+        settings: Other arguments of the base optimizer.
 
     Raises:
-        ConfigError: there is no such base optimizer, or it has no such argument.
+        ConfigError: There is no such base optimizer, or it has no such argument.
     """
 
     def __init__(

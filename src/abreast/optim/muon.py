@@ -23,11 +23,11 @@ class MuonAdamW(torch.optim.Optimizer):
     Source: Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks".
 
     Args:
-        params: the network's parameters, of any shape.
-        lr, weight_decay, momentum, nesterov, eps, adjust_lr_fn: as for `torch.optim.Muon`.
+        params: The network's parameters, of any shape.
+        lr, weight_decay, momentum, nesterov, eps, adjust_lr_fn: As for `torch.optim.Muon`.
         ns_coefficients: a, b and c.
         ns_steps: Newton-Schulz iterations.
-        adamw: arguments of `torch.optim.AdamW`; None: its defaults.
+        adamw: Arguments of `torch.optim.AdamW`; None: its defaults.
 
     >>> net = nn.Linear(3, 2)
     >>> optimizer = MuonAdamW(net.parameters(), lr=0.02, adamw={"lr": 0.001})

@@ -22,15 +22,15 @@ class SAM(OptimizerWrapper):
     Source: Foret et al. 2021, arXiv 2010.01412, algorithm 1; Kwon et al. 2021, arXiv 2102.11600 (adaptive).
 
     Args:
-        params: the network's parameters.
-        lr: learning rate of the base optimizer.
-        rho: radius of the neighbourhood.
-        adaptive: scale the neighbourhood by the weights.
-        base: a class of torch.optim, or another optimizer by name.
-        settings: other arguments of the base optimizer.
+        params: The network's parameters.
+        lr: Learning rate of the base optimizer.
+        rho: Radius of the neighbourhood.
+        adaptive: Scale the neighbourhood by the weights.
+        base: A class of torch.optim, or another optimizer by name.
+        settings: Other arguments of the base optimizer.
 
     Raises:
-        ConfigError: there is no such base optimizer, or it has no such argument.
+        ConfigError: There is no such base optimizer, or it has no such argument.
     """
 
     def __init__(

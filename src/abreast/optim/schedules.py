@@ -40,9 +40,9 @@ def warmup_cosine(
     Source: Loshchilov & Hutter 2017, arXiv 1608.03983, equation 5 with one period.
 
     Args:
-        optimizer: its learning rates are multiplied by the factor.
+        optimizer: Its learning rates are multiplied by the factor.
         total_steps: T, optimizer steps of the training.
-        warmup_fraction: share of these for the warm-up.
+        warmup_fraction: Share of these for the warm-up.
         final_lr_ratio: r, the final rate divided by the optimizer's own.
 
     >>> import torch
@@ -71,8 +71,8 @@ def polynomial(
     al. 2023, arXiv 2310.07831, and Bergsma et al. 2025, arXiv 2502.15938.
 
     Args:
-        optimizer, total_steps, warmup_fraction, final_lr_ratio: as for `warmup_cosine`.
-        power: the exponent.
+        optimizer, total_steps, warmup_fraction, final_lr_ratio: As for `warmup_cosine`.
+        power: The exponent.
     """
 
     def curve(x: float) -> float:
@@ -95,9 +95,9 @@ def warmup_stable_decay(
     Source: Hu et al. 2024, arXiv 2404.06395 (WSD); Haegele et al. 2024, arXiv 2405.18392 (1 - sqrt, 20 %).
 
     Args:
-        optimizer, total_steps, warmup_fraction, final_lr_ratio: as for `warmup_cosine`.
-        decay_fraction: share of all steps for the decay, at most what the warm-up leaves.
-        shape: of the decay.
+        optimizer, total_steps, warmup_fraction, final_lr_ratio: As for `warmup_cosine`.
+        decay_fraction: Share of all steps for the decay, at most what the warm-up leaves.
+        shape: Of the decay.
     """
     after_warmup = total_steps - round(warmup_fraction * total_steps)
     decay = min(1.0, round(decay_fraction * total_steps) / max(1, after_warmup))
@@ -123,9 +123,9 @@ def cosine_restarts(
     Source: Loshchilov & Hutter 2017, arXiv 1608.03983, equation 5 (SGDR) with T_mult = 2.
 
     Args:
-        optimizer, total_steps, warmup_fraction, final_lr_ratio: as for `warmup_cosine`.
-        cycles: the number of periods.
-        cycle_mult: the length of a period divided by that of the one before.
+        optimizer, total_steps, warmup_fraction, final_lr_ratio: As for `warmup_cosine`.
+        cycles: The number of periods.
+        cycle_mult: The length of a period divided by that of the one before.
     """
     lengths = [cycle_mult**number for number in range(cycles)]
     ends = [sum(lengths[: number + 1]) / sum(lengths) for number in range(cycles)]
@@ -150,7 +150,7 @@ def rex(
     Source: Chen, Wolfe & Kyrillidis 2021, arXiv 2107.04197.
 
     Args:
-        optimizer, total_steps, warmup_fraction, final_lr_ratio: as for `warmup_cosine`.
+        optimizer, total_steps, warmup_fraction, final_lr_ratio: As for `warmup_cosine`.
     """
 
     def curve(x: float) -> float:

@@ -21,9 +21,9 @@ class WeightAverage(OptimizerWrapper):
     Source: Polyak & Juditsky 1992; the warm-up is that of TensorFlow's `ExponentialMovingAverage`.
 
     Args:
-        params: the network's parameters.
-        make_optimizer: builds the optimizer of the parameters.
-        decay: the largest d.
+        params: The network's parameters.
+        make_optimizer: Builds the optimizer of the parameters.
+        decay: The largest d.
     """
 
     def __init__(

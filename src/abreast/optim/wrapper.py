@@ -17,8 +17,8 @@ class OptimizerWrapper(Optimizer):
     Its parameter groups are the base's, so that a schedule changes the base's learning rates.
 
     Args:
-        params: the network's parameters.
-        base: the optimizer of these parameters.
+        params: The network's parameters.
+        base: The optimizer of these parameters.
     """
 
     def __init__(self, params: list[nn.Parameter], base: Optimizer) -> None:

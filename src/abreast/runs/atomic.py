@@ -18,8 +18,8 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
     """Replace a file's content, or leave the file as it was, even if the process or the machine stops.
 
     Raises:
-        OSError: with the file's name, if it cannot be written.
-        ObstructedError: if a directory, a socket or the like is in its place, or in that of its folder.
+        OSError: With the file's name, if it cannot be written.
+        ObstructedError: If a directory, a socket or the like is in its place, or in that of its folder.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     with naming_file(path):

@@ -30,7 +30,7 @@ def parse_config(text: str, file: Path) -> Config:
     """The configuration in a text that comes from `file`.
 
     Raises:
-        RunError: if it is not YAML of plain values, not a mapping, not resolved or of a newer format.
+        RunError: If it is not YAML of plain values, not a mapping, not resolved or of a newer format.
     """
     try:
         config = parse_yaml(text, file)
@@ -47,7 +47,7 @@ def check_shape(config: Mapping[str, Any], file: Path, groups: Sequence[str] = G
     """Check that the configuration of `file` has the keys that a run is rebuilt from.
 
     Raises:
-        RunError: for the first key that is missing or is not of the right type.
+        RunError: For the first key that is missing or is not of the right type.
     """
     types: dict[str, type] = {
         **dict.fromkeys(groups, dict),

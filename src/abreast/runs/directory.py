@@ -46,7 +46,7 @@ class RunDirectory:
         """The file of the checkpoint `best` or `last`.
 
         Raises:
-            RunError: if it leads out of the run's directory, as a link may.
+            RunError: If it leads out of the run's directory, as a link may.
         """
         file = self.checkpoints / f"{name}.ckpt"
         if not Path(os.path.realpath(file)).is_relative_to(os.path.realpath(self.path)):
@@ -153,7 +153,7 @@ class RunDirectory:
         """Remove the rows after that many epochs.
 
         Raises:
-            RunError: if some of the rows to keep are missing.
+            RunError: If some of the rows to keep are missing.
         """
         path = self.path / METRICS
         if not epochs:
@@ -167,7 +167,7 @@ class RunDirectory:
         """The header and the rows of that many epochs, as lines.
 
         Raises:
-            RunError: if some are missing or broken.
+            RunError: If some are missing or broken.
         """
         if not epochs:
             return []

@@ -27,8 +27,8 @@ def without_format(content: Mapping[str, Any], file: Path) -> Json:
     """The content of `file` without its format version. A file without a version has version 1.
 
     Raises:
-        NewerFormatError: if the version is newer than this release can read.
-        RunError: if it is not a version.
+        NewerFormatError: If the version is newer than this release can read.
+        RunError: If it is not a version.
     """
     version = content.get(KEY, FORMAT)
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:

@@ -33,7 +33,7 @@ def run_state(directory: RunDirectory, config: Config) -> RunState:
     A run that failed, other than by diverging, restarts from scratch.
 
     Raises:
-        ConfigError: if the directory holds a run of another configuration.
+        ConfigError: If the directory holds a run of another configuration.
     """
     if not (directory.path / STATUS).exists():
         clear(directory.path)

@@ -29,12 +29,12 @@ def validate(
     """Check a composed run configuration: names, types, ranges and what they mean for each other.
 
     Args:
-        config: the configuration, as Hydra composed it or as plain data.
-        choices: the option chosen in each group, for the messages.
-        folders: the configuration directories; by default `conf/` alone.
+        config: The configuration, as Hydra composed it or as plain data.
+        choices: The option chosen in each group, for the messages.
+        folders: The configuration directories; by default `conf/` alone.
 
     Raises:
-        ConfigError: with a line for each mistake.
+        ConfigError: With a line for each mistake.
     """
     if isinstance(config, Mapping):
         config = OmegaConf.create(dict(config))
@@ -50,13 +50,13 @@ def validate_values(
     """As `validate`, for plain values without interpolations.
 
     Args:
-        values: the configuration.
-        choices: as `validate`.
-        folders: as `validate`.
-        checked: the messages for each part that has been checked, by its content; new ones are added.
+        values: The configuration.
+        choices: As `validate`.
+        folders: As `validate`.
+        checked: The messages for each part that has been checked, by its content; new ones are added.
 
     Raises:
-        ConfigError: with a line for each mistake.
+        ConfigError: With a line for each mistake.
     """
     folders = folders or [conf_dir()]
     problems = [*_unset(values), *check_values(values)]

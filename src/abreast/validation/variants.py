@@ -102,7 +102,7 @@ def variants(config: DictConfig, values: Mapping[str, list[str]]) -> Iterator[Va
     Of n * m * ... jobs, n + m + ... show every value.
 
     Raises:
-        Stop: for overrides that cannot be composed.
+        Stop: For overrides that cannot be composed.
     """
     loader = GlobalHydra.instance().config_loader()
     first = {key: options[0] for key, options in values.items()}

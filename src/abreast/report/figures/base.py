@@ -31,7 +31,7 @@ class Figure:
         id: HTML id and file name.
         title: Heading of the figure.
         caption: What it shows and how it was computed.
-        variants: plotly's `data` and `layout` for each combination of the choices, in their order.
+        variants: Plotly's `data` and `layout` for each combination of the choices, in their order.
         choices: Name and options of each switch; the first options are shown at first.
         headers: Column names of the figure's numbers.
         rows: The figure's numbers as a table, for readers who cannot see the picture.
