@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from abreast.stacking.refill import Refill
 from abreast.stacking.run import train_stack
 from abreast.stacking.waiting import Phase, Reached, WaitingRuns
 from support.endings import DIVERGES, SOON
+from support.forks import EVERYTHING, forks
 from support.helpers import allowed
 from support.optimizers import STACKED
 from support.references import References
@@ -170,6 +172,49 @@ def test_stopped_at_any_block_and_run_again(
     with allowed():
         outcomes = train_stack(again, Options(max_lanes=2))
     assert [outcome.error or outcome.not_stacked for outcome in outcomes] == [None] * len(again)
+    for job, alone in zip(jobs, references, strict=True):
+        check(job.directory, alone.finished())
+
+
+# Two lanes end, and the process is told to end, or is killed, before two others have taken their places.
+ENDED = """
+import json, os, signal, sys
+from pathlib import Path
+from abreast.stacking import supply
+from abreast.stacking.build import Job
+from abreast.stacking.options import Options
+from abreast.stacking.run import train_stack
+from support.helpers import allowed
+
+step, number = getattr(supply.LaneSupply, sys.argv[1]), getattr(signal, sys.argv[2])
+
+def ended(self, runs):
+    if self.outcomes or sys.argv[1] == "end":
+        os.kill(os.getpid(), number)
+    return step(self, runs)
+
+setattr(supply.LaneSupply, sys.argv[1], ended)
+jobs = [Job(cfg, Path(f"lane{number}").absolute()) for number, cfg in enumerate(json.loads(sys.argv[3]))]
+with allowed():
+    train_stack(jobs, Options(max_lanes=2))
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
+@pytest.mark.parametrize("step", ["end", "_lanes"])
+def test_ended_between_two_runs_of_a_lane(
+    step: str, name: str, configs: Configs, check: Check, reference: References, tmp_path: Path
+) -> None:
+    """The runs that had ended are whole, and those that had not, or had not begun, come to the same bits."""
+    runs = configs(("trainer.max_epochs=1",), *[(f"seed={seed}",) for seed in range(4)])
+    references = [reference(cfg) for cfg in runs]
+    outcome = forks(EVERYTHING).run(ENDED, ["", step, name, json.dumps(runs)], tmp_path)
+    assert outcome.code != 0, outcome
+    jobs = [Job(cfg, tmp_path / f"lane{number}") for number, cfg in enumerate(runs)]
+    assert [finished(job) for job in jobs] == [True, True, False, False]
+    with allowed():
+        outcomes = train_stack([positioned(job) for job in jobs[2:]], Options(max_lanes=2))
+    assert [outcome.error or outcome.not_stacked for outcome in outcomes] == [None] * 2
     for job, alone in zip(jobs, references, strict=True):
         check(job.directory, alone.finished())
 
