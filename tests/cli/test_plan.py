@@ -59,6 +59,7 @@ COUNTED: dict[str, tuple[list[str], list[Any], int]] = {
     "lanes for the memory": (["plan", "seed=range(9)", "hydra.launcher.memory_gib=1"], [(9, 3)], 0),
     "the memory, halved": (["plan", "seed=range(9)", "hydra.launcher.memory_gib=1", *HALVED], [3, 3, 3], 0),
     "workers": (["plan", "seed=range(8)", *WORKERS], [4, 4], 0),
+    "devices": (["plan", "seed=range(9)", "hydra.launcher.devices=[cpu,cpu,cpu]"], [2, 3, 4], 0),
     "workers, and runs that wait": (
         ["plan", "seed=range(8)", *WORKERS, "hydra.launcher.max_lanes=2"],
         [(4, 2), (4, 2)],

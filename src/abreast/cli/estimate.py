@@ -137,11 +137,12 @@ def _in_processes(part: Part, options: Options) -> Part:
 
 
 def _divided(parts: Sequence[Part], launcher: AbreastLauncherConf) -> tuple[int, list[Part]]:
-    """The launcher's workers, and the parts as memory and workers divide them.
+    """The launcher's workers or devices, and the parts as memory and workers divide them.
 
     Where memory limits the lanes, other runs wait for one; halving compares those that are trained together.
     """
     from abreast.stacking.probe import ProbeError, lanes_in_memory
+    from hydra_plugins.abreast_launcher._stacks import _devices
     from hydra_plugins.abreast_launcher.engines.choose import LOCAL
     from hydra_plugins.abreast_launcher.engines.work import count_gpus, divide
 
@@ -154,9 +155,10 @@ def _divided(parts: Sequence[Part], launcher: AbreastLauncherConf) -> tuple[int,
                 if launcher.halving and not part.is_asked:
                     pieces = split(pieces[0], most)
         result += [replace(part, runs=piece, most=most) for piece in pieces]
-    if launcher.engine == LOCAL:
+    devices = _devices(launcher)
+    if launcher.engine == LOCAL and not devices:
         return 1, result
-    workers = launcher.workers or max(1, count_gpus() or os.cpu_count() or 1)
+    workers = len(devices) or launcher.workers or max(1, count_gpus() or os.cpu_count() or 1)
     if not launcher.halving:
         stacks = [list(part.runs) for part in result if part.reason is None]
         first = next((part for part in result if part.reason is None), None)
