@@ -48,8 +48,9 @@ def precision(name: str) -> Iterator[None]:
     backends: Any = torch.backends  # these settings have no type hints
     matmul, conv = backends.cuda.matmul, backends.cudnn.conv
     before = matmul.fp32_precision, conv.fp32_precision
-    asked = matmul_precision("bf16") if name == "bf16" else nullcontext()
-    matmul.fp32_precision = conv.fp32_precision = "tf32" if name == "tf32" else "ieee"
+    matmul.fp32_precision = "ieee"
+    conv.fp32_precision = "tf32" if name == "tf32" else "ieee"
+    asked = nullcontext() if name == "float32" else matmul_precision(name)  # type: ignore[arg-type]
     try:
         with asked:
             yield

@@ -6,6 +6,7 @@ python scripts/gpu_speed.py steps --device cuda --data FOLDER
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import platform
 import statistics
@@ -109,7 +110,9 @@ def machine(device: str, data: Path) -> None:
 
 def roofline(device: str, data: Path) -> None:
     """The bandwidth of a large copy, and the speed of a large product in each precision."""
-    values = 1 << (30 if device == "cuda" else 20)
+    values = 1 << 20
+    if device == "cuda":  # both arrays in half of the memory that is free
+        values = min(1 << 30, torch.cuda.mem_get_info()[0] // 16)
     source = torch.rand(values, device=device)
     target = torch.empty_like(source)
     best = min(timed(partial(target.copy_, source), device))
@@ -162,6 +165,7 @@ def measure(arm: str, net: str, lanes: int, precision: str, device: str, data: P
         return
     finally:
         if device == "cuda":
+            gc.collect()  # trainers and their lanes hold each other
             torch.cuda.empty_cache()
     us = [1e6 * second / prepared.steps / lanes for second in seconds]
     emit(

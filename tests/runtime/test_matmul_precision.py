@@ -11,7 +11,7 @@ import torch
 from abreast.inference.evaluate import evaluate
 from abreast.learner.checkpoint import load
 from abreast.runs.directory import RunDirectory
-from abreast.runtime.matmul_precision import matmul_precision
+from abreast.runtime.matmul_precision import MatmulPrecision, matmul_precision
 
 
 def metrics(path: Path) -> dict[str, float]:
@@ -36,6 +36,18 @@ def test_the_setting_ends_with_the_run() -> None:
     with pytest.raises(ZeroDivisionError), matmul_precision("bf16"):
         _ = 1 / 0
     assert torch.backends.mkldnn.matmul.fp32_precision == before  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("value", "answer"), [("tf32", "high"), ("bf16", "medium"), (None, "highest")])
+def test_lightning_may_ask_for_the_precision(value: MatmulPrecision | None, answer: str) -> None:
+    """As it does on GPUs of these generations; torch has no answer to a precision of one backend."""
+    question = torch.get_float32_matmul_precision
+    with matmul_precision(value):
+        assert torch.get_float32_matmul_precision() == answer
+        if value is not None:
+            with pytest.raises(RuntimeError, match="mix of the legacy and new APIs"):
+                question()  # without an answer it would be needless
+    assert torch.get_float32_matmul_precision is question
 
 
 def test_an_unknown_setting_is_refused() -> None:

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import torch
 
+from abreast.runtime.patches import is_on
+
 MatmulPrecision = Literal["bf16", "tf32"]
 
 
@@ -35,9 +37,12 @@ def matmul_precision(value: MatmulPrecision | None) -> Iterator[None]:
     backend = {"bf16": backends.mkldnn.matmul, "tf32": backends.cuda.matmul}.get(value)
     if backend is None:
         raise ValueError(f"matmul_precision={value} is unknown; it takes null, bf16 or tf32")
-    before = backend.fp32_precision
+    before, question = backend.fp32_precision, torch.get_float32_matmul_precision
     backend.fp32_precision = value
+    if is_on("matmul_question"):
+        torch.get_float32_matmul_precision = lambda: {"bf16": "medium", "tf32": "high"}[value]
     try:
         yield
     finally:
         backend.fp32_precision = before
+        torch.get_float32_matmul_precision = question

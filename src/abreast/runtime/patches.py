@@ -81,6 +81,14 @@ PATCHES = (
         ),
     ),
     Patch(
+        "matmul_question",
+        home="abreast.runtime.matmul_precision",
+        library="torch",
+        tested=("2.11", "2.14"),
+        what="answers get_float32_matmul_precision, which raises where the precision is set for one backend",
+        without="a run with matmul_precision stops on a GPU: Lightning asks before it trains",
+    ),
+    Patch(
         "allocator",
         home="abreast.runtime.allocator",
         library="glibc",

@@ -113,7 +113,7 @@ def _form(left: Tensor, right: Tensor) -> str:
         if not is_measured(device):  # while a graph is recorded, which executed steps come before
             return BATCHED
         forms = _chosen.setdefault(_device_name(device), forms)
-        with _may_wait(device):
+        with _waiting(device, "default"):
             forms[key] = fastest(left, right)
     return forms[key]
 
@@ -130,6 +130,8 @@ def _least_seconds(form: Form, left: Tensor, right: Tensor, out: Tensor) -> floa
     """What the form takes at least; infinity where this version or device has none, or it is wrong."""
     try:
         form(left, right, out)  # not timed: libraries are loaded
+        with _waiting(left.device, "error"):  # a form that waits cannot be recorded
+            form(left, right, out)
         if not _is_right(left, right, out):
             return math.inf
         return min(_seconds(form, left, right, out) for _ in range(TIMED))
@@ -162,13 +164,13 @@ def _synchronize(device: torch.device) -> None:
 
 
 @contextmanager
-def _may_wait(device: torch.device) -> Iterator[None]:
-    """Inside, waiting for the device is no error."""
+def _waiting(device: torch.device, mode: str) -> Iterator[None]:
+    """Inside, waiting for the device without being asked to is an `error`, or `default`: nothing."""
     if device.type != "cuda":
         yield
         return
     before = torch.cuda.get_sync_debug_mode()
-    torch.cuda.set_sync_debug_mode("default")
+    torch.cuda.set_sync_debug_mode(mode)
     try:
         yield
     finally:
