@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from abreast.runtime import patches
-from abreast.runtime.patches import PATCHES, SWITCH, Patch
+from abreast.runtime.patch import Patch
+from abreast.runtime.patches import PATCHES, SWITCH
 from abreast.runtime.versions import installed_version
 from support.helpers import ROOT, same
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 
+from abreast.runtime.patch import Patch
 from abreast.runtime.versions import installed_version
 
 log = logging.getLogger(__name__)
@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 SWITCH = "ABREAST_NO_PATCHES"
 
 
+<<<<<<< HEAD
 @dataclass(frozen=True)
 class Patch:
     """One change, and how to tell whether it still fits its library.
@@ -45,6 +46,8 @@ class Patch:
     required: bool = False
 
 
+=======
+>>>>>>> 8afb21c (Keep the form of a patch beside the table of patches)
 PATCHES = (
     Patch(
         "fast_import",
