@@ -20,34 +20,6 @@ log = logging.getLogger(__name__)
 SWITCH = "ABREAST_NO_PATCHES"
 
 
-<<<<<<< HEAD
-@dataclass(frozen=True)
-class Patch:
-    """One change, and how to tell whether it still fits its library.
-
-    Attributes:
-        name: What `is_on` is asked for.
-        home: The module that applies it.
-        library: The distribution that it changes or whose private names it uses; `python` or `glibc`.
-        tested: The first and the last version that it was tested with, as `major.minor`; None for any.
-        what: What it does.
-        without: What happens without it.
-        private: What it relies on and no documentation promises, as `module:attribute`: without it, off.
-        required: It restores state that the library gives no public way to restore, so it cannot be off.
-    """
-
-    name: str
-    home: str
-    library: str
-    tested: tuple[str, str] | None
-    what: str
-    without: str
-    private: tuple[str, ...] = ()
-    required: bool = False
-
-
-=======
->>>>>>> 8afb21c (Keep the form of a patch beside the table of patches)
 PATCHES = (
     Patch(
         "fast_import",
