@@ -23,6 +23,7 @@ from omegaconf import OmegaConf
 from omegaconf.basecontainer import BaseContainer
 
 import abreast
+from abreast.api.host import host_kept
 from abreast.errors import AbreastError, StoppedError
 from api.conftest import SHORT
 
@@ -126,6 +127,22 @@ def test_calls_in_threads_are_trained_one_after_the_other(tmp_path: Path) -> Non
     assert [results[seed].config["seed"] for seed in range(3)] == [0, 1, 2]
     assert results[1].scores == alone.scores
     assert results[0].scores != alone.scores
+
+
+def test_no_two_threads_change_the_process_at_once() -> None:
+    """What reads given data keeps the process, too: it once restored the arguments of a training."""
+    entered = threading.Event()
+
+    def other() -> None:
+        with host_kept():
+            entered.set()
+
+    thread = threading.Thread(target=other)
+    with host_kept():
+        thread.start()
+        assert not entered.wait(0.2)
+    thread.join()
+    assert entered.is_set()
 
 
 def test_another_signal_reaches_its_handler_once_the_run_is_saved(tmp_path: Path) -> None:

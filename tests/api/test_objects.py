@@ -86,6 +86,18 @@ class Module(LightningDataModule):
         return DataLoader(self.parts[2])
 
 
+class Folder(Module):
+    def __init__(self, folder: str) -> None:
+        super().__init__()
+        self.folder = folder
+
+
+def test_the_class_of_a_data_module_is_enough_where_it_needs_no_arguments() -> None:
+    assert data_name(named_arrays(Module)) == data_name(named_arrays(Module()))
+    with pytest.raises(ConfigError, match=r"data: .*'folder'; give an object: data=Folder\(\.\.\.\)"):
+        named_arrays(Folder)
+
+
 def sequential() -> nn.Module:
     return nn.Sequential(nn.Linear(5, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 3))
 

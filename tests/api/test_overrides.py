@@ -103,6 +103,7 @@ def test_settings_become_overrides(given: dict[str, Any], is_sweep: bool, expect
         (["loss"], {}, "loss: not an override. Write KEY=VALUE"),
         ([3], {}, "3: an override is a text"),
         ([], {"loss": []}, "loss=[]: has no value to sweep over"),
+        ([], {"loss": object}, 'Name an option, such as loss="mse"; abreast show loss lists'),
         ([], {"optim": {"lr": object}}, "optim.lr=<class 'object'>: a value of type type cannot stand in"),
         ([], {"loss": {"mse", "hinge"}}, "a set has no order; write a list"),
         ([], {"optim": {3: 1}}, "optim.3: not a key of the configuration"),

@@ -79,6 +79,8 @@ MISTAKES = {
     "data=table data.file=a.csv data.target=b data.batchsize=3": [  # the others are keys, without a default
         "data.batchsize: no such key. data=table takes: file, target, ",
     ],
+    "lr=0.1": ["lr: no such group or key. Groups: ", "Did you mean optim.lr?"],
+    "epochs=3": ["epochs: no such group or key", "Did you mean trainer.max_epochs?"],
     "data=a.csv": [
         "data=a.csv: no such option. ",
         "data=table data.file=a.csv data.target=COLUMN; docs/data.md",

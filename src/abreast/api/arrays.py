@@ -33,6 +33,8 @@ def named_arrays(data: Any) -> dict[str, Array]:
         ConfigError: The data are of another kind.
         DataError: A part of it is broken or missing.
     """
+    if isinstance(data, type) and issubclass(data, LightningDataModule):
+        data = _made(data)
     if isinstance(data, LightningDataModule):
         return _of_parts(_loaded(data))
     if isinstance(data, Mapping):
@@ -138,6 +140,14 @@ def _of_dataset(data: Dataset[Any] | DataLoader[Any], name: str) -> tuple[Array,
             "tensor of one shape, as torchvision's ToTensor makes it of an image, and a class or numbers"
         ) from error
     return _array(inputs, name), _array(targets, name)
+
+
+def _made(kind: type[LightningDataModule]) -> LightningDataModule:
+    """A LightningDataModule of its class, where that needs no arguments."""
+    try:
+        return kind()
+    except TypeError as error:
+        raise ConfigError(f"data: {error}; give an object: data={kind.__name__}(...)") from error
 
 
 def _loaded(module: LightningDataModule) -> dict[str, DataLoader[Any]]:

@@ -29,14 +29,18 @@ from abreast.errors import ConfigError
 from abreast.runtime.environment import environment_variables
 from abreast.runtime.patches import is_on
 
+_LOCK = threading.RLock()
 OF_ONE_APPLICATION = (GlobalHydra, HydraConfig, JobRuntime)  # Hydra's other singletons hold what is installed
 OUR_RESOLVERS = "abreast."  # registered once, when Hydra finds its plugins
 
 
 @contextmanager
 def host_kept() -> Iterator[None]:
-    """Restore directory, environment, paths, streams, signals, warnings, logs, Hydra and random state."""
-    with ExitStack() as stack:
+    """Restore directory, environment, paths, streams, signals, warnings, logs, Hydra and random state.
+
+    All of it is the process's: other threads wait.
+    """
+    with _LOCK, ExitStack() as stack:
         for part in PARTS:
             stack.enter_context(part())
         yield

@@ -70,7 +70,7 @@ def _assigned(key: str, value: Any, is_sweep: bool) -> str:
     except TypeError as error:
         raise ConfigError(
             f"{key}={_shown(value)}: {error}; allowed are None, booleans, numbers, texts, paths, and lists "
-            "and dictionaries of them"
+            f"and dictionaries of them{_by_name(key)}"
         ) from None
 
 
@@ -78,6 +78,13 @@ def _values(value: Any) -> Sequence[Any] | None:
     """What a sweep goes over; None for a single value."""
     value = _plain(value)
     return value if isinstance(value, (list, tuple, range)) else None
+
+
+def _by_name(key: str) -> str:
+    """How a loss and the like are given instead of an object or a class."""
+    example = {"loss": "mse", "optim": "adam", "schedule": "cosine", "trainer": "cpu"}.get(key)
+    options = f"abreast show {key} lists the options, docs/howto/index.md how to add one"
+    return f'. Name an option, such as {key}="{example}"; {options}' if example else ""
 
 
 def literal(value: Any) -> str:

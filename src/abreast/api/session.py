@@ -8,7 +8,6 @@ from abreast.runtime.installed import is_installed
 # isort: split
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,8 +26,6 @@ from abreast.runtime.given import Kind, given_objects
 
 T = TypeVar("T")
 NONE: Mapping[tuple[Kind, str], Any] = MappingProxyType({})
-
-_LOCK = threading.RLock()  # Hydra, logging and torch's random state are the process's: one command at a time
 
 
 def train_command(arguments: Sequence[str], objects: Mapping[tuple[Kind, str], Any] = NONE) -> Path:
@@ -66,22 +63,21 @@ def train_command(arguments: Sequence[str], objects: Mapping[tuple[Kind, str], A
 def in_session(command: Callable[[], T], objects: Mapping[tuple[Kind, str], Any] = NONE) -> T:
     """What the command returns; it runs alone, leaves the process as it was, raises as `train_command`."""
     stopped_by: int | None = None
-    with _LOCK:
-        try:
-            with (
-                host_kept(),
-                environment_variables({FULL_ERROR: None}),
-                given_objects(objects),
-                one_line_errors(),
-            ):
-                return command()
-        except Interrupted as stop:
-            stopped_by = stop.signum
-        except SystemExit as end:
-            raise StoppedError(f"the command has asked the process to end (exit code {end.code})") from None
-        except AbreastError as error:
-            cause = error.__cause__
-            raise error.with_traceback(None) from cause if _is_of_user(cause) else None
+    try:
+        with (
+            host_kept(),
+            environment_variables({FULL_ERROR: None}),
+            given_objects(objects),
+            one_line_errors(),
+        ):
+            return command()
+    except Interrupted as stop:
+        stopped_by = stop.signum
+    except SystemExit as end:
+        raise StoppedError(f"the command has asked the process to end (exit code {end.code})") from None
+    except AbreastError as error:
+        cause = error.__cause__
+        raise error.with_traceback(None) from cause if _is_of_user(cause) else None
     if stopped_by == signal.SIGINT:
         raise KeyboardInterrupt
     signal.raise_signal(stopped_by)  # the host's own handler decides, now that the training is saved

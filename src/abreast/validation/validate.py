@@ -171,10 +171,30 @@ def _misfits(prefix: str, values: Mapping[str, Any], schema: type) -> Iterator[s
             yield from out_of_bounds(f"{prefix}{name}", value, kinds)
 
 
+# What other tools, and other people, call our groups and keys.
+ELSEWHERE = {
+    "batch_size": "data.batch_size",
+    "criterion": "loss",
+    "dataset": "data",
+    "devices": "trainer.devices",
+    "epochs": "trainer.max_epochs",
+    "hidden": "model.hidden",
+    "learning_rate": "optim.lr",
+    "lr": "optim.lr",
+    "max_epochs": "trainer.max_epochs",
+    "momentum": "optim.momentum",
+    "network": "model",
+    "optimizer": "optim",
+    "precision": "trainer.precision",
+    "scheduler": "schedule",
+    "weight_decay": "optim.weight_decay",
+}
+
+
 def no_such_top_level(name: str, folders: Sequence[Path]) -> str:
     """The message for a key that a run does not have."""
     top = top_level(folders)
     chosen = sorted({*groups(folders)} | {key for key, default in top.items() if default == {}})
     keys = [key for key, default in top.items() if default != {}]
-    near = did_you_mean(name, [*chosen, *keys])
+    near = f". Did you mean {ELSEWHERE[name]}?" if name in ELSEWHERE else did_you_mean(name, [*chosen, *keys])
     return f"{name}: no such group or key. Groups: {listed(chosen)}. Keys: {listed(keys)}{near}"
