@@ -82,7 +82,7 @@ def flattened(net: nn.Module, prefix: str = "") -> list[tuple[str, nn.Module]]:
         UnsupportedLayerError: The network is not sequential, or a layer is not registered.
     """
     if not _is_sequential(net):
-        raise UnsupportedLayerError(f"{type(net).__name__} is not an nn.Sequential with its own forward")
+        raise UnsupportedLayerError(f"{type(net).__name__} is not an nn.Sequential, or has its own forward")
     layers: list[tuple[str, nn.Module]] = []
     for key, layer in net._modules.items():  # `named_children` leaves repeated layers out
         name = f"{prefix}{key}"
