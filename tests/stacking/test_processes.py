@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -198,6 +199,36 @@ def test_runs_that_cannot_be_stacked_are_given_back(configs: Configs, tmp_path: 
         outcomes = train_stack(jobs, Options(max_lanes=2, processes=2))
     for outcome in outcomes:
         assert str(outcome.not_stacked).startswith("Choosy cannot be batched")
+
+
+@pytest.mark.parametrize("allowed_processes", [0, 1])
+def test_a_system_that_allows_no_more_processes(
+    allowed_processes: int,
+    configs: Configs,
+    check: Check,
+    reference: References,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    fork = os.fork
+    forked: list[int] = []
+
+    def limited() -> int:
+        if len(forked) == allowed_processes:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        forked.append(1)
+        return fork()
+
+    jobs = jobs_of(configs((), *STEADY[:2]), tmp_path)
+    with allowed(), caplog.at_level("INFO"):
+        monkeypatch.setattr(os, "fork", limited)
+        outcomes = train_stack(jobs, Options(processes=2))
+    assert [outcome.error or outcome.not_stacked for outcome in outcomes] == [None, None]
+    says = "Of 2 processes only 1 could be forked" if allowed_processes else "One process trains all runs"
+    assert any(says in line and "Resource temporarily unavailable" in line for line in caplog.messages)
+    for job in jobs:
+        check(job.directory, reference(job.cfg).finished())
 
 
 @pytest.mark.parametrize(

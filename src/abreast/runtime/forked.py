@@ -23,6 +23,8 @@ from abreast.runtime.fork_channel import SIGNALS, Channel, Ended, Logged, Printe
 
 SECONDS_TO_END = 30.0  # for a process to save what it does
 
+log = logging.getLogger(__name__)
+
 
 def can_fork() -> bool:
     """Whether forked processes can compute as this one does: not on a GPU, and tried on Linux alone."""
@@ -36,6 +38,10 @@ def is_alone() -> bool:
     return threading.active_count() == 1 and threading.current_thread() is threading.main_thread()
 
 
+class CannotForkError(Exception):
+    """The system allows no other process; the message says why."""
+
+
 class ForkedProcesses:
     """Processes forked from this one. To be used in a `with` block, at whose end they have ended.
 
@@ -43,7 +49,10 @@ class ForkedProcesses:
     raises Interrupted. The second Ctrl-C ends them at once.
 
     Args:
-        works: What each process does with its channel.
+        works: What each process does with its channel; where the system allows fewer, the first ones.
+
+    Raises:
+        CannotForkError: It allows none.
     """
 
     def __init__(self, works: Sequence[Callable[[Channel], object]]) -> None:
@@ -54,23 +63,40 @@ class ForkedProcesses:
         self._stopped_by: int | None = None
 
     def __enter__(self) -> ForkedProcesses:
-        context = multiprocessing.get_context("fork")
         life = os.pipe()  # nobody writes: the reading end is at its end when this process has ended
-        self._life = life[1]
         sys.stdout.flush()
         sys.stderr.flush()
-        for work in self._works:
-            here, there = context.Pipe()
-            process = context.Process(target=work_in_fork, args=(work, there, life))
-            with warnings.catch_warnings():  # Python 3.12 warns of threads, such as those of idle libraries
-                warnings.simplefilter("ignore", DeprecationWarning)
-                process.start()
-            there.close()
-            self._processes.append(process)
-            self._connections.append(here)
-        os.close(life[0])
+        try:
+            for work in self._works:
+                self._fork(work, life)
+        except OSError as error:
+            if not self._processes:
+                os.close(life[1])
+                raise CannotForkError(error.strerror) from error
+            log.info(
+                "Of %d processes only %d could be forked: %s",
+                len(self._works),
+                len(self._processes),
+                error.strerror,
+            )
+        finally:
+            os.close(life[0])
+        self._life = life[1]
         self._handle_signals()
         return self
+
+    def _fork(self, work: Callable[[Channel], object], life: tuple[int, int]) -> None:
+        context = multiprocessing.get_context("fork")
+        here, there = context.Pipe()
+        process = context.Process(target=work_in_fork, args=(work, there, life))
+        with (
+            there,
+            warnings.catch_warnings(),
+        ):  # Python 3.12 warns of threads, such as those of idle libraries
+            warnings.simplefilter("ignore", DeprecationWarning)
+            process.start()
+        self._processes.append(process)
+        self._connections.append(here)
 
     def _handle_signals(self) -> None:
         if threading.current_thread() is not threading.main_thread():
@@ -83,7 +109,6 @@ class ForkedProcesses:
         if self._stopped_by == signal.SIGINT == number:
             raise KeyboardInterrupt
         self._stopped_by = number
-
         for process in self._processes:
             if process.is_alive():
                 process.terminate()

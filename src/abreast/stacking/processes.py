@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 
 from abreast.errors import Interrupted, LostProcessError
 from abreast.runtime.fork_channel import Channel, Ended
-from abreast.runtime.forked import ForkedProcesses, can_fork, is_alone
+from abreast.runtime.forked import CannotForkError, ForkedProcesses, can_fork, is_alone
 from abreast.stacking.build import Job, Outcome
 from abreast.stacking.grouping import largest_part
 from abreast.stacking.lane import LaneState
@@ -20,6 +21,8 @@ from abreast.stacking.options import Options
 from abreast.stacking.progress import Progress, ProgressTable
 from abreast.stacking.remote import Advance, CountWaiting, EndRun, PutBack, RemoteProgress, RemoteRuns, Take
 from abreast.stacking.supply import LaneSupply
+
+log = logging.getLogger(__name__)
 
 LEAST_RUNS = 8  # of a process: fewer save less than it costs to fork
 
@@ -43,7 +46,7 @@ def count_processes(runs: int, lanes: int, options: Options) -> int:
     return max(1, min(len(cores()), torch.get_num_threads(), runs // LEAST_RUNS, lanes))
 
 
-def train_in_processes(supply: LaneSupply, jobs: Sequence[Job], count: int, train: Train) -> None:
+def train_in_processes(supply: LaneSupply, jobs: Sequence[Job], count: int, train: Train) -> bool:
     """Train all runs that wait, in forked processes.
 
     Each run is what it would be in one process. Successive halving and searches compare lanes with each
@@ -54,6 +57,9 @@ def train_in_processes(supply: LaneSupply, jobs: Sequence[Job], count: int, trai
         jobs: The runs.
         count: The processes.
         train: Trains all runs of a supply in one process, and shows its progress.
+
+    Returns:
+        Whether it was done; not for a single process, and where the system allows no others.
 
     Raises:
         Interrupted: A signal has stopped the processes, which have saved their runs.
@@ -66,7 +72,14 @@ def train_in_processes(supply: LaneSupply, jobs: Sequence[Job], count: int, trai
         supply.width = width
         train(supply, RemoteProgress(channel))
 
-    SharedRuns(supply, jobs).serve([work] * count)
+    if count == 1:
+        return False
+    try:
+        SharedRuns(supply, jobs).serve([work] * count)
+    except CannotForkError as error:
+        log.info("One process trains all runs, as no other could be forked: %s", error)
+        return False
+    return True
 
 
 class SharedRuns:

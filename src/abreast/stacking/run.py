@@ -90,10 +90,8 @@ def _outcomes(
     train = partial(_train_all, options=options, callbacks=callbacks)
     with one_thread(), matmul_precision(jobs[0].cfg.get("matmul_precision")):
         try:
-            if options.processes == 1:
+            if not train_in_processes(supply, jobs, options.processes or 1, train):
                 train(supply, ProgressTable(supply.titles, supply))
-            else:
-                train_in_processes(supply, jobs, options.processes or 1, train)
         except BaseException as error:
             supply.note_failure(error)
             raise
