@@ -73,9 +73,9 @@ def test_links_in_a_circle_end(stranger: Path) -> None:
     for name in ("a", "b", "c"):
         (folder / name).symlink_to(folder)
     (folder / "run").symlink_to(stranger)
-    began = time.monotonic()
+    began = time.process_time()
     assert [run.path.name for run in collect([folder]).runs] == ["run"]
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_class_names_that_control_the_terminal(
