@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -39,6 +40,9 @@ def pytest_configure() -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what it runs in the background
         signal.signal(signal.SIGINT, signal.default_int_handler)
     leave_files_to_the_cache()
+    gc.set_threshold(
+        *gc.get_threshold()[:2], 100
+    )  # full collections: each looks at the libraries' million objects
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     torch.set_num_threads(1)  # sums over several threads round differently
     from hydra.core.plugins import Plugins

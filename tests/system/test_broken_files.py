@@ -7,6 +7,7 @@ import random
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,9 @@ def own(kept: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(kept, tmp_path / "run"))
 
 
+evaluated, loaded = cache(evaluate), cache(checkpoint.load)  # of the run that nobody damages
+
+
 def damage(path: Path, file: str, how: str) -> None:
     whole = (path / file).read_bytes()
     (path / file).write_bytes(DAMAGES[how](whole))
@@ -77,7 +81,6 @@ def said_once(error: AbreastError, *named: str) -> None:
 @pytest.mark.parametrize("how", DAMAGES)
 @pytest.mark.parametrize("file", FILES)
 def test_evaluate(file: str, how: str, own: Path, kept: Path) -> None:
-    expected = evaluate(kept)
     damage(own, file, how)
     before = {each: each.read_bytes() for each in own.rglob("*") if each.is_file()}
     if file in ("config.yaml", "checkpoints/best.ckpt"):
@@ -86,7 +89,7 @@ def test_evaluate(file: str, how: str, own: Path, kept: Path) -> None:
         said_once(error.value, Path(file).name)
         assert "good copy" in str(error.value) or "--checkpoint" in str(error.value)
     else:  # what it does without
-        assert evaluate(own) == expected
+        assert evaluate(own) == evaluated(kept)
     assert before == {each: each.read_bytes() for each in own.rglob("*") if each.is_file()}
 
 
@@ -201,7 +204,6 @@ def test_the_checkpoint_loader_gives_what_was_saved_or_an_error(
     data: st.DataObject, own: Path, kept: Path
 ) -> None:
     file = kept / "checkpoints" / "last.ckpt"
-    saved = checkpoint.load(file)
     (own / "x.ckpt").write_bytes(data.draw(damaged(file.read_bytes())))
     try:
         found = checkpoint.load(own / "x.ckpt")
@@ -209,7 +211,7 @@ def test_the_checkpoint_loader_gives_what_was_saved_or_an_error(
         assert "x.ckpt" in str(error)  # noqa: PT017 (either outcome is right)
         assert "\n" not in str(error)  # noqa: PT017
     else:
-        assert same(found["state_dict"], saved["state_dict"])
+        assert same(found["state_dict"], loaded(file)["state_dict"])
 
 
 @FUZZ
