@@ -71,7 +71,7 @@ def _composed(overrides: tuple[str, ...]) -> dict[str, Any]:
     from abreast.config.run_config import task_part
 
     main, loader = _loader()
-    job = loader.plain_job(main, [*_usual_options(overrides), *overrides])
+    job = loader.plain_job(main, _with_usual_options(overrides))
     if job is not None and "???" not in repr(job.task):
         return job.task
     try:
@@ -83,17 +83,20 @@ def _composed(overrides: tuple[str, ...]) -> dict[str, Any]:
     return plain  # type: ignore[return-value]
 
 
-def _usual_options(overrides: tuple[str, ...]) -> list[str]:
-    """The options of the groups that overrides choose none of; nothing where one may choose several."""
+def _with_usual_options(overrides: tuple[str, ...]) -> list[str]:
+    """The same with an option of each group, in the groups' order; unchanged where that may differ."""
     if any(text.startswith(("experiment=", "debug=", "hydra", "+", "~")) for text in overrides):
-        return []
+        return list(overrides)
     main, _ = _loader()
-    chosen = {text.partition("=")[0] for text in overrides}
-    return [
-        f"{group}={option}"
+    usual = {
+        str(group): option
         for group, option in main.hydra.runtime.choices.items()
-        if option is not None and not str(group).startswith("hydra") and group not in chosen
-    ]
+        if option is not None and not str(group).startswith("hydra")
+    }
+    chosen = [text for text in overrides if text.partition("=")[0] in usual]
+    others = [text for text in overrides if text not in chosen]
+    options = {**usual, **dict(text.split("=", 1) for text in chosen)}
+    return [*(f"{group}={option}" for group, option in options.items()), *others]
 
 
 @cache
