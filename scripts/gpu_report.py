@@ -46,7 +46,7 @@ def _is_bad(row: Row) -> bool:
 
 def text(rows: Sequence[Row]) -> str:
     """The rows as Markdown."""
-    measured = [_peaks(rows), _steps(rows), _targets(rows), _sweeps(rows)]
+    measured = [_peaks(rows), _steps(rows), _targets(rows), _products(rows), _sweeps(rows)]
     parts = [_machine(rows), _tests(rows), *measured, _notes(rows)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -122,6 +122,15 @@ def _targets(rows: Sequence[Row]) -> str:
             table.append([f"{TARGET_NET}, {row['lanes']} lanes, {precision}", goal, measured, reached])
     header = ["lane-step, and share of the roofline", "goal, for an H100", "measured", ""]
     return "## Goals\n\n" + _table(header, table) if table else ""
+
+
+def _products(rows: Sequence[Row]) -> str:
+    chosen = [row["products"] for row in rows if "products" in row][-1:]  # each row has all so far
+    table = [
+        [shape, form] for products in chosen for forms in products.values() for shape, form in forms.items()
+    ]
+    header = ["lanes x rows x terms x columns, layout, precision", "the fastest form"]
+    return "## Products of all lanes\n\n" + _table(header, table) if table else ""
 
 
 def _sweeps(rows: Sequence[Row]) -> str:

@@ -186,8 +186,13 @@ def measure(arm: str, net: str, lanes: int, precision: str, device: str, data: P
 def steps(device: str, data: Path) -> None:
     """A stack's steps, by size and precision."""
     few = (("64-32-10", 2, "float32"),)
+    from abreast.stacking.device_products import chosen
+
     for net, lanes, precision in STEPS if device == "cuda" else few:
+        before = chosen()
         measure("abreast", net, lanes, precision, device, data)
+        if chosen() != before:
+            emit(**chosen())
 
 
 def others(device: str, data: Path) -> None:

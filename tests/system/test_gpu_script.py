@@ -224,6 +224,15 @@ def test_the_goals_are_compared_with_what_was_measured(scripts: Any) -> None:
     )
 
 
+def test_the_forms_of_products_are_shown_once(scripts: Any) -> None:
+    rows = [
+        {"part": "steps", "products": {"card": dict.fromkeys(shapes, "in parts")}}
+        for shapes in (["8 x 2"], ["8 x 2", "9 x 2"])
+    ]
+    text = scripts.gpu_report.text(rows)
+    assert text.count("| 8 x 2 | in parts |") == text.count("| 9 x 2 | in parts |") == 1
+
+
 def test_every_test_of_a_gpu_is_in_the_file_that_is_run(scripts: Any) -> None:
     mark = "pytest.mark." + "gpu"
     files = [path for path in (ROOT / "tests").rglob("*.py") if mark in path.read_text()]
