@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from abreast.report.method import method
 from abreast.report.readers.settings import Choices
 from abreast.report.run import repeat_label
+from abreast.report.splits import splits_of_repeats
 from abreast.report.write import write_report
 
 KINDS = {  # the column that tells repeats apart, and the noun
@@ -55,3 +57,36 @@ def test_a_duplicate_with_another_result_is_said(tmp_path: Path) -> None:
 def test_what_a_dot_is(tmp_path: Path) -> None:
     assert repeat_label((7, 2, None)) == "seed 7, split 2"
     assert repeat_label(-1) == "a run"  # of several without a seed
+
+
+def test_splits_of_which_each_group_has_some(tmp_path: Path) -> None:
+    rows = [
+        f"{opt},{run},{fold},0.{9 if opt == 'a' else 8}{fold + run}"
+        for opt, run, fold in (
+            *(("a", 1, fold) for fold in (1, 2, 3)),
+            *(("b", 2, fold) for fold in (1, 2, 3)),
+        )
+    ]
+    path = tmp_path / "results.csv"
+    path.write_text("\n".join(["opt,run,fold,acc", *rows, ""]))
+    report = write_report([path], tmp_path / "report", choices=Choices())
+    (task,) = report.analysis.tasks
+    text = " ".join(method(task, report.analysis))
+    assert "With 3 splits in the best group" in text
+    assert "Blocks: 6 splits of the data, 3 in each group." in text
+
+
+def test_one_group_says_how_its_splits_are_pooled(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    path.write_text("fold,acc\n1,0.9\n2,0.8\n3,0.85\n")
+    report = write_report([path], tmp_path / "report", choices=Choices())
+    (task,) = report.analysis.tasks
+    (sentence,) = method(task, report.analysis)
+    assert sentence.startswith("Blocks: 3 folds of the data.")
+
+
+def test_uneven_seeds_of_splits_are_said() -> None:
+    sizes = {"examples": {"train": 80, "test": 20}, "data": {"drawn": "test"}}
+    even = [((seed, split, None), sizes, None) for _ in "ab" for seed in (0, 1) for split in (0, 1, 2)]
+    assert ", 2 seeds each" in splits_of_repeats(even, "test/accuracy").sentences()[0]
+    assert ", up to 2 seeds each" in splits_of_repeats(even[:-1], "test/accuracy").sentences()[0]

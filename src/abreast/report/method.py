@@ -22,13 +22,14 @@ def method(task: Task, analysis: Analysis) -> list[str]:
         analysis: The analysis that they are from.
 
     Returns:
-        A few sentences; none where no test was possible.
+        A few sentences; where no test was possible at most how splits were pooled.
     """
     tested = [
         group.comparison for group in task.groups if group.comparison and group.comparison.p is not None
     ]
+    blocks = task.splits.sentences(group.summary.n for group in task.groups)
     if not tested:
-        return []
+        return blocks
     names = sorted({test_title(comparison.test, task.splits.unit) for comparison in tested})
     tests = " or ".join(name if name.startswith("Welch") else f"the {name}" for name in names)
     level = round(100 * task.ranking.alpha)
@@ -46,7 +47,7 @@ def method(task: Task, analysis: Analysis) -> list[str]:
     power = _power(tested, task, analysis.metric)
     if power:
         lines.append(power)
-    return [*lines, *task.splits.sentences(), noise(task)]
+    return [*lines, *blocks, noise(task)]
 
 
 def noise(task: Task) -> str:
@@ -72,8 +73,8 @@ def _power(tested: Sequence[Comparison], task: Task, metric: str) -> str:
     if not sizes:
         return ""
     winner = task.winner
-    runs = f"{winner.summary.n} runs" if winner else "these runs"
-    runs = task.splits.noun if task.splits.count > 1 else runs
+    unit = "run" if task.splits.count == 1 else task.splits.unit
+    runs = f"{winner.summary.n} {unit}s" if winner else f"these {unit}s"
     least, most = bounds(metric)
     widest = math.inf if least is None or most is None else most - least
     possible = [size for size in sizes if size < widest]

@@ -30,6 +30,7 @@ class Splits:
         held_out: Examples that a split does not train on, and is measured on, on average.
         train: Examples that it trains on, on average.
         is_test_drawn: Whether splits differ in their test examples; else these are official, or not known to.
+        is_uneven: Whether some groups have fewer seeds of a split than others.
         single: What a value stands for where all runs have the same split: a `seed`, or a `run` without one.
     """
 
@@ -39,6 +40,7 @@ class Splits:
     held_out: float = 0.0
     train: float = 0.0
     is_test_drawn: bool = False
+    is_uneven: bool = False
     single: str = "seed"
 
     @property
@@ -68,19 +70,30 @@ class Splits:
             by_split.setdefault(repeat if split is None else split, []).append(value)
         return {split: mean(members) for split, members in by_split.items()}
 
-    def sentences(self) -> list[str]:
-        """How the splits were pooled, for the reader of a verdict; none for a single split."""
+    def sentences(self, counts: Iterable[int] = ()) -> list[str]:
+        """How the splits were pooled, for the reader of a verdict; none for a single split.
+
+        Args:
+            counts: How many splits each group has; none where each has all.
+        """
         if self.count == 1:
             return []
+        sizes = sorted({*counts} - {0}) or [self.count]
+        n = str(sizes[0]) if len(sizes) == 1 else "n"
+        part = "" if sizes == [self.count] else f", {sizes[0]} in each group"
+        if len(sizes) > 1:
+            part = f", {sizes[0]} to {sizes[-1]} in a group (n)"
         seeds = (
-            f", {self.seeds} seeds each: a value is the mean over a split's seeds" if self.seeds > 1 else ""
+            f", {'up to ' * self.is_uneven}{self.seeds} seeds each: a value is the mean over a split's seeds"
+            if self.seeds > 1
+            else ""
         )
-        factor = 1 / self.count + self.overlap
+        factor = f" = {1 / sizes[0] + self.overlap:.3f}" if len(sizes) == 1 else ""
         lines = [
-            f"Blocks: {self.noun} of the data{seeds}. They share training examples, so the variance of their "
-            f"mean is corrected as by Nadeau and Bengio (2003): 1/{self.count} + "
-            f"{self.held_out:.0f}/{self.train:.0f} = {factor:.3f} times the variance between them, in place "
-            f"of 1/{self.count}."
+            f"Blocks: {self.noun} of the data{part}{seeds}. They share training examples, so the variance of "
+            f"their mean is corrected as by Nadeau and Bengio (2003): 1/{n} + "
+            f"{self.held_out:.0f}/{self.train:.0f}{factor} times the variance between them, in place "
+            f"of 1/{n}."
         ]
         if not self.is_test_drawn:
             lines.append("All are tested on the same examples, so the verdict holds for this test set.")
@@ -117,6 +130,7 @@ def splits_of_repeats(repeats: Sequence[tuple[Hashable, Mapping[str, Any], objec
         mean(held_out for held_out, _ in sizes) if sizes else 0.0,
         mean(train for _, train in sizes) if sizes else 0.0,
         {_drawn(result) for _, result, _ in repeats} == {"test"},
+        len(repeats) % (len(seeds) * max(map(len, seeds.values()))) > 0,
     )
 
 

@@ -79,9 +79,11 @@ def _without_winner(task: Task, analysis: Analysis) -> str:
         title = metric_title(analysis.metric)
         others = dict.fromkeys(name for group in task.groups for run in group.runs for name in run.metrics)
         more = ", ".join(list(others)[:MOST_LISTED])
-        return (
-            f"No run here has {title}; they have {more} (--metric)." if others else f"No run has {title} yet."
-        )
+        if others:
+            return f"No run here has {title}; they have {more} (--metric)."
+        failed = sum(group.count("failed") for group in task.groups)
+        is_over = failed > 0 and failed == sum(len(group.runs) for group in task.groups)
+        return f"No run has {title}: all {failed} failed." if is_over else f"No run has {title} yet."
     runs = sum(len(group.collapsed) for group in collapsed)
     return (
         "The run ended at chance: it learned nothing."
