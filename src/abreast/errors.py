@@ -54,6 +54,15 @@ class ObstructedError(DiskError, OSError):
     """A file cannot be written, as something else is in its place, or in that of its folder."""
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says; the name of its class where it says nothing.
+
+    >>> first_line(ValueError("no data\\nat line 3")), first_line(KeyboardInterrupt())
+    ('no data', 'KeyboardInterrupt')
+    """
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 def disk_error(error: BaseException, folder: Path | None) -> DiskError | None:
     """The error to raise for a file that could not be written; None for an error of another kind.
 

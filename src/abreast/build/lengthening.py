@@ -12,7 +12,7 @@ from torch import nn
 from abreast.build.components import build_schedule, optimizer_node
 from abreast.build.instantiate import make
 from abreast.config.types import Config
-from abreast.errors import ConfigError
+from abreast.errors import ConfigError, first_line
 from abreast.optim.by_name import asks_for_length
 
 LENGTHS = ("total_steps", "total_epochs")
@@ -77,5 +77,5 @@ def _refusal(config: Config, steps_per_epoch: int, epochs: int) -> str | None:
             for _ in range(total if by_step else epochs):
                 scheduler.step()
         except Exception as error:  # a custom schedule may raise anything
-            return (str(error).splitlines() or [type(error).__name__])[0]
+            return first_line(error)
     return None

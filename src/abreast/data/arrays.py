@@ -20,7 +20,7 @@ from abreast.data.float32 import float32
 from abreast.data.look_alikes import warn_of_look_alikes
 from abreast.data.source import Source, Split
 from abreast.data.split import stratified_split
-from abreast.errors import DataError
+from abreast.errors import DataError, first_line
 from abreast.suggestions import listed
 
 INPUTS = ("x", "X", "inputs", "images", "data", "features")
@@ -133,7 +133,7 @@ def _read(path: Path) -> dict[str, Array]:
         with np.load(path, allow_pickle=False) as content:
             arrays = {name: content[name] for name in content.files}
     except (*BROKEN, MemoryError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         if "allow_pickle" in reason:
             reason = f"it holds Python objects, which could run code; save {PLAIN}"
         raise DataError(f"{path}: not an .npz file of plain arrays ({reason})") from None

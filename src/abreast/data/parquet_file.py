@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from abreast.data.csv_file import MOST_BYTES, RawTable
-from abreast.errors import ConfigError, DataError
+from abreast.errors import ConfigError, DataError, first_line
 
 MAGIC = b"PAR1"
 ROWS = 1024  # that are read at a time
@@ -39,7 +39,7 @@ def read_parquet(path: Path) -> RawTable:
     try:
         table = _read(path)
     except (ArrowException, OSError, MemoryError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise DataError(f"{path}: is not a Parquet file that can be read ({reason}).") from None
     for field in table.schema:
         if types.is_nested(field.type) or types.is_binary(field.type):

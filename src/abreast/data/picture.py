@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageColor, ImageOps
 from torch import Tensor
 
-from abreast.errors import DataError
+from abreast.errors import DataError, first_line
 
 Fit = Literal["crop", "stretch"]
 # Others start programs (EPS) or hold several pictures by nature.
@@ -56,7 +56,7 @@ def read_picture(
     except DataError:
         raise
     except Exception as error:  # Pillow's readers raise anything for a broken file
-        reason = (str(error).splitlines() or [type(error).__name__])[0].replace(repr(str(path)), "it")
+        reason = first_line(error).replace(repr(str(path)), "it")
         names = ", ".join(FORMATS)
         raise DataError(f"{path}: not a picture that can be read ({reason}); formats are {names}") from None
     picture = picture.convert("L" if channels == 1 else "RGB")

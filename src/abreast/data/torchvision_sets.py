@@ -21,7 +21,7 @@ from torch import Tensor
 from abreast.data.download import download
 from abreast.data.files import LOCK_SECONDS, expand
 from abreast.data.source import Source, Split
-from abreast.errors import ConfigError, DataError, RunError
+from abreast.errors import ConfigError, DataError, RunError, first_line
 from abreast.runtime.directory_lock import locked
 from abreast.runtime.downloads import are_allowed
 from abreast.suggestions import did_you_mean, listed
@@ -179,7 +179,7 @@ def _part(kind: Any, root: Path, part: str, *, download: bool) -> Any:
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             return kind(root, **options)
     except (RuntimeError, OSError, ValueError, ImportError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise DataError(f"{kind.__name__} in {root}: {reason}") from error
 
 

@@ -23,7 +23,7 @@ from abreast.config.options import MAIN, conf_dir
 from abreast.config.types import Config, State
 from abreast.data.columns import from_json as columns_from_json
 from abreast.data.principal_components import Projection
-from abreast.errors import ConfigError, DataError, RunError
+from abreast.errors import ConfigError, DataError, RunError, first_line
 from abreast.learner.checkpoint import load
 from abreast.learner.data_spec import DataSpec
 from abreast.learner.evaluator import Evaluator
@@ -101,7 +101,7 @@ def rebuild(directory: RunDirectory, config: Config, name: str = "best") -> Eval
         learner = Evaluator(net, build_loss(config, data.out_features), data, metrics)
         learner.load_state_dict(content["state_dict"])
     except (KeyError, TypeError, ValueError, RuntimeError, DataError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise RunError(f"{file}: not a checkpoint of this run's network ({reason})") from None
     return learner.eval()
 
@@ -163,7 +163,7 @@ def _other_data(data: Config, overrides: Sequence[str]) -> Config:
             merged.merge_with(OmegaConf.from_dotlist([f"{key}={value}"]))
         return plain(merged)
     except COMPOSING as error:
-        raise ConfigError(f"{' '.join(overrides)}: {str(error).splitlines()[0]}") from error
+        raise ConfigError(f"{' '.join(overrides)}: {first_line(error)}") from error
 
 
 def plain(node: Any) -> Config:

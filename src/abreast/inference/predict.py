@@ -11,7 +11,7 @@ from torch import Tensor
 
 from abreast.data.picture import Fit, read_picture
 from abreast.data.target_scale import restored
-from abreast.errors import DataError
+from abreast.errors import DataError, first_line
 from abreast.learner.evaluator import Evaluator
 
 
@@ -69,7 +69,7 @@ def _read_rows(path: Path, learner: Evaluator) -> Tensor:
             else:
                 rows = np.loadtxt(path, delimiter=",", dtype=np.float64, ndmin=2)
     except (ValueError, OSError, UnicodeDecodeError, EOFError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise DataError(f"{path}: not a .npy or .csv file of numbers ({reason})") from None
     return checked_rows(rows, learner, str(path))
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from abreast.config.types import State
 from abreast.data.datamodule import DataModule
-from abreast.errors import RunError
+from abreast.errors import RunError, first_line
 from abreast.learner.checkpoint_file import check_archive, check_content
 from abreast.learner.resume_state import logged_steps
 from abreast.runs.atomic import write_atomically
@@ -75,7 +75,7 @@ def load(path: Path, map_location: Any = "cpu") -> State:
     except FileNotFoundError:
         raise RunError(f"{path}: no such checkpoint") from None
     except Exception as error:  # torch raises many kinds for a broken file
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise RunError(f"{path}: not a checkpoint that can be loaded safely ({reason})") from None
     if not isinstance(content, dict) or not isinstance(content.get("state_dict"), Mapping):
         raise RunError(f"{path}: holds no weights (`state_dict`)")

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from abreast.errors import first_line
+
 Step = Callable[..., list[Tensor]]
 Say = Callable[[str], object]
 
@@ -137,7 +139,7 @@ class StepGraphs:
                 outputs = graph.record(lambda: step(*static))
             except RuntimeError as error:
                 self.is_recording = False
-                self.refuse((str(error).strip().splitlines() or [type(error).__name__])[0])
+                self.refuse(first_line(error))
                 return step(*inputs)
             self.is_recording = False
             recorded = self._recorded[key] = _Recorded(graph, static, outputs)

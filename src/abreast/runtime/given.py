@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from abreast.errors import ConfigError, RunError
+from abreast.errors import ConfigError, RunError, first_line
 from abreast.suggestions import listed
 
 Kind = Literal["model", "data"]
@@ -55,7 +55,7 @@ def _try_pickling(kind: Kind, name: str, value: Any) -> None:
     try:
         _pickler().dumps(value)
     except Exception as error:  # its own methods may raise anything
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = first_line(error)
         raise ConfigError(
             f"{kind}: {name} cannot be handed to another process ({reason}). Train in this one: "
             "hydra.launcher.engine=none hydra.launcher.devices=1"

@@ -6,7 +6,7 @@ import errno
 from collections.abc import Iterator
 from pathlib import Path
 
-from abreast.errors import AbreastError, DiskError, LostProcessError
+from abreast.errors import AbreastError, DiskError, LostProcessError, first_line
 
 # Whatever file or connection they are about. Others count where they are about the run's own files: a path
 # that does not exist is the mistake of who wrote it, unless it is the run's directory that has gone.
@@ -57,7 +57,7 @@ def outside_cause(error: BaseException, folder: Path | None = None) -> str | Non
     """
     for link in _chain(error):
         if _is_outside(link, folder):
-            text = (str(link).strip() or type(link).__name__).splitlines()[0]
+            text = first_line(link)
             return text if isinstance(link, AbreastError) else f"{type(link).__name__}: {text}"
     return None
 

@@ -16,7 +16,7 @@ from abreast.config.run_config import finished_config, run_config, task_part
 from abreast.config.run_id import run_ids
 from abreast.config.sweep_template import PlainJob
 from abreast.config.types import Config
-from abreast.errors import RunError
+from abreast.errors import RunError, first_line
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.directory_name import run_directory_name, shortened
 from abreast.runtime.job_progress import reported
@@ -207,9 +207,7 @@ def failure_reason(job: SweepJob) -> str | None:
         return None
     if job.returned.status == JobStatus.FAILED:
         error = job.returned._return_value
-        return (
-            (str(error).strip() or type(error).__name__).splitlines()[0].removeprefix(with_job_name(job, ""))
-        )
+        return first_line(error).removeprefix(with_job_name(job, ""))
     if job.run_config is None:
         return None
     try:
