@@ -100,7 +100,7 @@ def breakdown(runs: int, folder: Path) -> dict[str, Any]:
     folder.mkdir(parents=True)
     file = folder / "phases.json"
     script = str(ROOT / "scripts" / "bench_phases.py")
-    timed([script, str(file), *overrides(runs, folder / "profiled")])
+    timed([script, str(file), *overrides(runs, folder / "profiled"), "hydra.launcher.workers=1"])
     read = json.loads(file.read_text())
     a_run = {name: seconds / runs * 1000 for name, seconds in read["phases"].items()}
     outside = sum(value for name, value in a_run.items() if name != TRAINING and name not in ONCE)

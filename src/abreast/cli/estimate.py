@@ -52,7 +52,6 @@ def estimate(parts: Sequence[Part], launcher: AbreastLauncherConf | None, began:
         workers, parts = _divided(parts, launcher)
         if launcher.engine == LOCAL and launcher.devices == 1 and not launcher.halving:
             parts = [_in_processes(part, options) for part in parts]
-        options = replace(options, processes=1)  # for the probes
     measured: dict[tuple[object, ...], Cost] = {}
     notes: dict[tuple[object, ...], str] = {}
     batches = list(dict.fromkeys(part.batch for part in parts))

@@ -64,7 +64,8 @@ def probe_stack(configs: Sequence[Config], options: Options, at_a_time: int | No
                 for number, config in enumerate(lanes)
             ]
             individual = {}
-            for job, outcome in zip(jobs, train_stack(jobs, replace(options, memory_gib=None)), strict=True):
+            outcomes = train_stack(jobs, replace(options, memory_gib=None, processes=1))
+            for job, outcome in zip(jobs, outcomes, strict=True):
                 if outcome.not_stacked is not None:
                     individual[job.directory] = outcome.not_stacked
                 elif outcome.error is not None:
