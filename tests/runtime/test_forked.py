@@ -225,3 +225,12 @@ def test_a_process_with_threads_is_not_alone() -> None:
     thread.start()
     thread.join()
     assert seen == [False]
+
+
+def test_what_is_shown_makes_room_before_something_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    def work(channel: Channel) -> None:
+        print("a line")
+
+    with ForkedProcesses([work], before_output=lambda: print("|", end="")) as processes:
+        assert [message for _, message in processes.messages()] == [Ended(None)]
+    assert capsys.readouterr().out == "|a line|\n"

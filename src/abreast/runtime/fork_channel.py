@@ -45,12 +45,20 @@ class Logged(NamedTuple):
 
     record: logging.LogRecord
 
+    def repeat(self) -> None:
+        """Log it in this process."""
+        logging.getLogger(self.record.name).handle(self.record)
+
 
 class Printed(NamedTuple):
     """What was printed to `stdout` or `stderr`."""
 
     stream: str
     text: str
+
+    def repeat(self) -> None:
+        """Print it in this process."""
+        getattr(sys, self.stream).write(self.text)
 
 
 class Channel:

@@ -50,13 +50,17 @@ class ForkedProcesses:
 
     Args:
         works: What each process does with its channel; where the system allows fewer, the first ones.
+        before_output: Called before something is printed or logged for a process.
 
     Raises:
         CannotForkError: It allows none.
     """
 
-    def __init__(self, works: Sequence[Callable[[Channel], object]]) -> None:
+    def __init__(
+        self, works: Sequence[Callable[[Channel], object]], before_output: Callable[[], object] = lambda: None
+    ) -> None:
         self._works = works
+        self._before_output = before_output
         self._processes: list[ForkProcess] = []
         self._connections: list[Connection] = []
         self._handlers: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
@@ -133,10 +137,9 @@ class ForkedProcesses:
                 message = self._next(number)
                 if isinstance(message, Ended):
                     del running[number]
-                if isinstance(message, Logged):
-                    logging.getLogger(message.record.name).handle(message.record)
-                elif isinstance(message, Printed):
-                    getattr(sys, message.stream).write(message.text)
+                if isinstance(message, Logged | Printed):
+                    self._before_output()
+                    message.repeat()
                 else:
                     yield number, message
         if self._stopped_by is not None:

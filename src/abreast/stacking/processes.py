@@ -113,7 +113,7 @@ class SharedRuns:
 
     def serve(self, works: Sequence[Callable[[Channel], object]]) -> None:
         """Fork the processes, and serve them to their end."""
-        with ForkedProcesses(works) as processes, closing(self.table):
+        with ForkedProcesses(works, self.table.close) as processes, closing(self.table):
             for number, message in processes.messages():
                 match message:
                     case CountWaiting():
