@@ -1,8 +1,8 @@
 """Runs that end at different times: lanes that are filled again against stacks one after the other.
 
-Trains a sweep with early stopping on digits both ways in turns, in this process, and prints for each the CPU
-seconds and the utilisation: the share of the lane-steps that were taken for runs that still trained. Both
-must leave the same metrics.
+Trains a sweep on digits both ways in turns, in this process, with early stopping or (`--together`) without
+it, and prints for each the CPU seconds and the utilisation: the share of the lane-steps that were taken for
+runs that still trained. Both must leave the same metrics.
 """
 
 from __future__ import annotations
@@ -81,8 +81,12 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=60, help="the most epochs of a run")
     parser.add_argument("--turns", type=int, default=3, help="measurements of each")
     parser.add_argument("--net", default="digits", help="a network of bench_sweep_arms.py")
+    parser.add_argument(
+        "--together", action="store_true", help="without early stopping: all runs end at once"
+    )
     arguments = parser.parse_args()
-    sweep = configs(arguments.net, arguments.runs, arguments.epochs, *EARLY)
+    early = () if arguments.together else EARLY
+    sweep = configs(arguments.net, arguments.runs, arguments.epochs, *early)
     found: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
     for _ in range(arguments.turns):
         with tempfile.TemporaryDirectory() as folder:
