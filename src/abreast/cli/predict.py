@@ -32,8 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             _write(predict_rows(path, learner, config["data"]), args.out)
         return 0
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("file")
-    table.add_column("prediction")
+    table.add_column("file", overflow="fold")
+    table.add_column("prediction", overflow="fold")
     if args.show is not None and not takes_pictures(learner):
         raise ConfigError("--show: this run's network takes features; only pictures can be shown")
     inputs = [

@@ -16,6 +16,7 @@ from rich.text import Text
 from abreast.config.identity import Scalar, leaves
 from abreast.config.options import conf_dir, groups, option
 from abreast.errors import ConfigError, RunError
+from abreast.metrics.registry import by_priority
 from abreast.report.collect import collect
 from abreast.report.formatting import format_duration, format_number
 from abreast.report.listing import kind_of
@@ -139,11 +140,13 @@ def _metrics_table(run: Run) -> Table:
     table.add_column("" if run.metrics else "last epoch")
     for stage in stages:
         table.add_column(stage, justify="right")
+    titles = {metric.name: metric.title for metric in by_priority()}
     names = [name.partition("/")[2] for name in metrics]
     for name in dict.fromkeys(name for name in names if "/" not in name):  # not those of single classes
         values = [metrics.get(f"{stage}/{name}") for stage in stages]
         table.add_row(
-            Text(printable(name)), *("" if value is None else format_number(value) for value in values)
+            Text(printable(titles.get(name, name))),
+            *("" if value is None else format_number(value) for value in values),
         )
     return table
 
