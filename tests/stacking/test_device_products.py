@@ -134,6 +134,16 @@ def test_what_a_stranger_wrote_is_passed_over(monkeypatch: pytest.MonkeyPatch) -
     assert chosen() == {"products": {"card": {"shape": "grouped"}}}
 
 
+def let_resume(run: Path) -> None:
+    """Let a run that has ended be one that was stopped after its last epoch, to be trained for more."""
+    file = run / "checkpoints" / "last.ckpt"
+    content = load(file)
+    content["abreast"]["position"]["should_stop"] = False
+    write(file, content)
+    for name in ("result.json", "status.json"):
+        (run / name).unlink()
+
+
 def test_a_stack_that_resumes_multiplies_as_before(
     use_clock: Callable[[Clock], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,12 +169,9 @@ def test_a_stack_that_resumes_multiplies_as_before(
     assert {*forms.values()} == {"one by one"}
     assert whole[0]["abreast"]["products"] == {"cpu": forms}
     part = train(tmp_path / "part", Clock(one_by_one=0.5), epochs=1)
-    for number, content in enumerate(part):
-        run = tmp_path / "part" / str(number)
-        content["abreast"]["position"]["should_stop"] = False
-        write(run / "checkpoints" / "last.ckpt", content)
-        for name in ("result.json", "status.json"):
-            (run / name).unlink()
+    assert part[0]["abreast"]["products"] == {"cpu": forms}
+    for number in range(2):
+        let_resume(tmp_path / "part" / str(number))
     clock = Clock(grouped=0.5)
     resumed = train(tmp_path / "part", clock)
     assert set(clock.calls) == {"one by one"}

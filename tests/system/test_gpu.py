@@ -38,6 +38,7 @@ from abreast.stacking.slab_rules import flags
 from abreast.stacking.update_check import why_not_close
 from abreast.training.run import resume, run
 from stacking.test_batched_losses import ALL, LANES, SWEPT, losses_of, mini_batch
+from stacking.test_device_products import let_resume
 from stacking.test_slab_update import CASES, IDS, Swept
 from support.helpers import ROOT, allowed, compose, option, options, same
 from support.recorded_graph import RecordedGraph
@@ -371,6 +372,24 @@ def test_a_resumed_run_is_bitwise_the_one_that_was_not_stopped(tmp_path: Path) -
     with allowed():
         resume(config, RunDirectory(tmp_path / "part"))
     assert same(weights(tmp_path / "part"), weights(tmp_path / "whole"))
+
+
+def test_a_stack_that_resumes_is_bitwise_the_one_that_was_not_stopped(tmp_path: Path) -> None:
+    common = (TRAINER, "logger=none", "callbacks=none", "test=false", "model.norm=batch")
+    settings = [("optim=adam", "loss=focal"), ("optim=adam", "loss=focal", "loss.criterion.gamma=1"), ()]
+    for name, parts in (("whole", (2,)), ("part", (1, 2))):
+        for epochs in parts:
+            configs = [compose(*common, f"trainer.max_epochs={epochs}", *more) for more in settings]
+            runs = [tmp_path / name / str(number) for number in range(len(configs))]
+            if epochs > parts[0]:
+                for folder in runs:
+                    let_resume(folder)
+            with allowed():
+                jobs = [Job(config, folder) for config, folder in zip(configs, runs, strict=True)]
+                assert not [outcome.error for outcome in train_stack(jobs) if outcome.error is not None]
+    for number in range(len(settings)):
+        one, other = (weights(tmp_path / name / str(number)) for name in ("part", "whole"))
+        assert same(one, other)
 
 
 @needs_cuda
