@@ -20,6 +20,7 @@ from abreast.errors import RunError
 from abreast.metrics.requested import nodes
 from abreast.runs.links import refuse_links_out
 from abreast.runtime.printable import printable
+from abreast.runtime.user_path import user_path
 
 PATH_SUFFIXES = ("dir", "path", "file", "root", "folder")  # how keys of files and folders end
 LOCAL_LOGGERS = (
@@ -92,13 +93,13 @@ def check_data_paths(data: Config, run: Path, given: Sequence[str] = ()) -> None
     Raises:
         RunError: A file or folder lies elsewhere; the message names it and the fix, and nothing of it.
     """
-    places = [run, Path.cwd(), *(Path(name).expanduser() for name in given if os.sep in name)]
+    places = [run, Path.cwd(), *(user_path(name) for name in given if os.sep in name)]
     real = [os.path.realpath(folder) for folder in places]
     for key, text in _texts({k: v for k, v in data.items() if k not in ("_target_", "mirrors")}, "data"):
         name = key.split(".")[1]
         if name in given or (name == "dir" and data.get("_target_") in FIXED_NAMES):
             continue
-        path = Path(os.path.realpath(Path(text).expanduser()) if "\0" not in text else os.sep)
+        path = Path(os.path.realpath(user_path(text)) if "\0" not in text else os.sep)
         if not any(path.is_relative_to(folder) for folder in real):
             raise RunError(
                 f"{key}={text}: not read, as it lies outside {run} and the working directory, and a run "
@@ -118,7 +119,7 @@ def check_output_paths(config: Mapping[str, Any], run: Path, trusted: Sequence[s
     Raises:
         RunError: Something would be written elsewhere or sent away; the message names the key and the fix.
     """
-    folders = [run, *(Path(name).expanduser() for name in trusted if os.sep in name)]
+    folders = [run, *(user_path(name) for name in trusted if os.sep in name)]
     refuse_links_out(run, folders[1:])
     for name, node in entries(config, "logger").items():
         home = hydra.utils.get_object(node["_target_"]).__module__.rpartition(".")[2]
@@ -135,7 +136,7 @@ def check_output_paths(config: Mapping[str, Any], run: Path, trusted: Sequence[s
         )
     for group in ("callbacks", "logger", "trainer"):
         for key, text in _texts(config[group], group):
-            path = Path(text).expanduser()
+            path = user_path(text)
             leads_away = path.is_absolute() or ".." in path.parts or key.endswith(PATH_SUFFIXES)
             if leads_away and not any(path.resolve().is_relative_to(folder.resolve()) for folder in folders):
                 raise RunError(

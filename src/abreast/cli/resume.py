@@ -22,6 +22,7 @@ from abreast.runs.state import readable_status
 from abreast.runtime import module_path
 from abreast.runtime.directory_lock import InUseError, used
 from abreast.runtime.printable import PrintableFormatter, printable
+from abreast.runtime.user_path import user_path
 from abreast.validation.stored import check_stored
 
 CHANGES = (
@@ -150,7 +151,7 @@ def _parse(overrides: Sequence[str]) -> tuple[Path, list[str], list[str]]:
             )
     if not run:
         raise ConfigError(f"resume= has no run directory: write {USE}")
-    return Path(run).expanduser(), changes, trust
+    return user_path(run), changes, trust
 
 
 def _change(config: Config, changes: Sequence[str]) -> None:
@@ -164,7 +165,7 @@ def _change(config: Config, changes: Sequence[str]) -> None:
         except OmegaConfBaseException as error:
             raise ConfigError(f"{change}: {error}") from None
         if key == "data.dir":
-            config[group][name] = str(Path(value).expanduser().absolute())
+            config[group][name] = str(user_path(value).absolute())
 
 
 def _log_into(file: Path) -> None:

@@ -27,6 +27,7 @@ from abreast.runs.changes import changes, describe
 from abreast.runs.directory import RunDirectory
 from abreast.runs.tags import read_tags
 from abreast.runtime.printable import printable
+from abreast.runtime.user_path import resume_argument
 
 STAGES = ("train", "val", "test")
 DESCRIPTION = 36  # columns: with fewer beside the names, descriptions begin on a line of their own
@@ -154,7 +155,7 @@ def _metrics_table(run: Run) -> Table:
 def _next(path: Path, run: Run) -> list[str]:
     if run.status == "finished":
         return [f"abreast evaluate {path}", f"abreast export {path}"]
-    return [f"abreast resume={path}"] if run.status in ("interrupted", "failed") else []
+    return [f"abreast {resume_argument(path)}"] if run.status in ("interrupted", "failed") else []
 
 
 def _option_json(text: OptionText) -> dict[str, object]:

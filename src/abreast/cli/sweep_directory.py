@@ -58,10 +58,10 @@ class ResumableSweep(Callback):
             _write_columns(folder)
             runs = [path for path in folder.glob(f"*/{CONFIG}") if path.is_file()]
             if config.hydra.runtime.choices.get("hydra/sweeper") == "basic" and len(runs) > 1:
-                from abreast.report.sweep_end import print_best_groups  # imports NumPy
+                from abreast.report.sweep_end import print_best_groups, to_compare  # imports NumPy
 
                 print_best_groups(folder, len(runs))
-                print(f"To compare them: abreast report {folder}")
+                print(to_compare(folder))
         leave(folder)
 
     def _use(self, folder: Path) -> None:

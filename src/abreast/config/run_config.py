@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from abreast.config.types import Config
+from abreast.runtime.user_path import user_path
 from abreast.static.constants import constant
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def finished_config(values: Any, choices: Mapping[str, Any]) -> Config:
     """A run's configuration from its plain, resolved values, which are changed, and its options' names."""
     for key in PATHS & values["data"].keys():
         if isinstance(values["data"][key], str):
-            values["data"][key] = str(Path(values["data"][key]).expanduser().absolute())
+            values["data"][key] = str(user_path(values["data"][key]).absolute())
     for node in (values.get("metrics") or {}).values():
         _say_direction(node)
     del values["sweep"]  # it concerns the sweep, not the run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from pathlib import Path
 
 from abreast.errors import AbreastError
@@ -15,6 +16,11 @@ MOST_GROUPS = 8
 ANNOUNCED = 500  # runs that take about a second to read
 
 log = logging.getLogger(__name__)
+
+
+def to_compare(directory: Path) -> str:
+    """The line that names the command for a sweep's report, as a shell takes it."""
+    return f"To compare them: abreast report {shlex.quote(str(directory))}"
 
 
 def print_best_groups(directory: Path, runs: int) -> None:

@@ -100,7 +100,7 @@ def write_report(
     contents = page_contents(analysis, target=target, extra=[*ranks, *extra])
     files = [folder / name for name in (REPORT_PAGE, REPORT_SUMMARY, REPORT_RUNS)]
     try:
-        write_atomically(files[0], render(analysis, contents, reload).encode())
+        write_atomically(files[0], render(analysis, contents, reload).encode(errors="replace"))
         summary_table(analysis).write(files[1])
         runs_table(analysis).write(files[2])
         files += write_tables(analysis, folder)

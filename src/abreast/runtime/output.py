@@ -35,6 +35,9 @@ class Output:
         if self.error is None:
             try:
                 return self._stream.write(text)
+            except UnicodeEncodeError:  # as under LANG=C
+                encoding = self._stream.encoding
+                return self._stream.write(text.encode(encoding, "replace").decode(encoding))
             except OSError as error:
                 self._break(error)
         return len(text)

@@ -78,7 +78,7 @@ def write_page(result: StudyResult, analysis: Analysis) -> Path:
     ranks = [ranks_section(datasets)] if datasets else []
     sections = [_protocol_section(result), *ranks, *_tuning_sections(result)]
     contents = page_contents(analysis, extra=sections)
-    write_atomically(folder / REPORT_PAGE, render(analysis, contents).encode())
+    write_atomically(folder / REPORT_PAGE, render(analysis, contents).encode(errors="replace"))
     summary_table(analysis).write(folder / REPORT_SUMMARY)
     write_tables(analysis, folder)
     write_examples(analysis, folder)

@@ -22,6 +22,7 @@ from abreast.config.types import Config
 from abreast.errors import DivergedError, Interrupted, LostProcessError, RunError
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.environment import environment_variables
+from abreast.runtime.user_path import resume_argument
 from abreast.training import external_ranks
 from abreast.training.devices import device_count
 
@@ -104,7 +105,7 @@ def _raise_what_ended(directory: RunDirectory, error: ChildFailedError, ranks: i
         raise LostProcessError(
             f"{directory.path}: process {number + 1} of {ranks} of the run was killed by {name}"
             + ", as the system does where memory runs out" * (code == -signal.SIGKILL)
-            + f". To resume: python train.py resume={directory.path}"
+            + f". To resume: python train.py {resume_argument(directory.path)}"
         ) from None
     reason = status.get("reason") or f"exit code {first}"
     raise RunError(f"a rank of the run failed: {reason} ({directory.path})") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abreast.runtime import fast_import  # noqa: F401  before anything imports Lightning
+from abreast.runtime.user_path import resume_argument
 
 # isort: split
 import logging
@@ -98,8 +99,8 @@ def _run(cfg: Config, directory: RunDirectory, *, is_new: bool) -> float:
     with _resume_command_told(directory), used(directory.path), _refusal(directory, is_new):
         if is_new and (directory.path / STATUS).exists():
             raise ConfigError(
-                f"{directory.path} holds a run already: resume it (resume={directory.path}), choose "
-                "another directory (hydra.run.dir=...) or remove that one"
+                f"{directory.path} holds a run already: resume it ({resume_argument(directory.path)}), "
+                "choose another directory (hydra.run.dir=...) or remove that one"
             )
         check_devices(cfg)
         if is_new and (directory.checkpoints / LAST).exists():  # of a run whose status was lost
@@ -126,13 +127,13 @@ def _resume_command_told(directory: RunDirectory) -> Iterator[None]:
     try:
         yield
     except (Interrupted, KeyboardInterrupt):
-        log.info("Stopped. To resume: python train.py resume=%s", directory.path)
+        log.info("Stopped. To resume: python train.py %s", resume_argument(directory.path))
         raise
     except OSError as error:
         full = disk_error(error, directory.path)
         if full is None or not (directory.path / CONFIG).exists():
             raise
-        full.args = (f"{full}, then resume: python train.py resume={directory.path}",)
+        full.args = (f"{full}, then resume: python train.py {resume_argument(directory.path)}",)
         raise full from error
 
 

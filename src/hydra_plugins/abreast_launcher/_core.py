@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from abreast.build.changed_data import ChangedDataError, FinishedRuns
 from abreast.errors import AbreastError, Interrupted, RunError
-from abreast.report.sweep_end import print_best_groups
+from abreast.report.sweep_end import print_best_groups, to_compare
 from abreast.runs.replaced import clear
 from abreast.runtime.directory_lock import is_used
 from abreast.runtime.job_progress import reported
@@ -57,7 +57,7 @@ def launch(
     if sweeper == "basic" and len(jobs) > 1:
         if trains_runs(hydra.task):
             print_best_groups(hydra.sweep_dir, len(jobs))
-        log.info("To compare them: abreast report %s", hydra.sweep_dir)
+        log.info("%s", to_compare(hydra.sweep_dir))
     return [job.returned for job in jobs if job.returned is not None]
 
 

@@ -73,7 +73,7 @@ same directory contain the numbers.</p></section></noscript>
 {body}</main>
 <footer>{escaped(footer)}</footer>
 <script type="application/json" id="data">{_data(tables)}</script>
-<script type="text/plain" id="figures">{_packed(_figures(figures).encode())}</script>
+<script type="text/plain" id="figures">{_packed(_figures(figures).encode(errors="replace"))}</script>
 <script type="text/plain" id="plotly">{_plotly_js()}</script>
 <script>"use strict";(() => {{
 {program}}})();</script></body></html>

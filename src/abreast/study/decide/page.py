@@ -66,7 +66,7 @@ def write_decision_page(decision: Decision, analysis: Analysis | None) -> Path:
         tables,
         f"Made with {', '.join(f'{package} {version}' for package, version in report_versions())}.",
     )
-    write_atomically(folder / REPORT_PAGE, text.encode())
+    write_atomically(folder / REPORT_PAGE, text.encode(errors="replace"))
     return folder / REPORT_PAGE
 
 

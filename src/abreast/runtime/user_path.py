@@ -1,0 +1,23 @@
+"""Paths as people write them, and as they can be copied to a shell."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+
+def user_path(text: str | Path) -> Path:
+    """The path with `~` and `~user` expanded; of a user that is not there it is taken as it is written."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
+def resume_argument(directory: Path) -> str:
+    """What a command line takes to resume a run, quoted for a shell.
+
+    >>> resume_argument(Path("runs/a")), resume_argument(Path("runs/a b"))
+    ('resume=runs/a', "'resume=runs/a b'")
+    """
+    return shlex.quote(f"resume={directory}")
