@@ -32,6 +32,7 @@ def test_mistakes(runs: Path) -> None:
     for arguments, message in (
         ([str(runs), "x"], "neither a run's nor a sweep's"),
         ([str(runs / "one"), "two words"], "a tag is a word"),
+        ([str(runs / "one"), "half\udcff"], "a tag is a word"),
         ([str(runs / "one"), "--remove", "x"], "has no tag x"),
     ):
         with pytest.raises(RunError, match=message):

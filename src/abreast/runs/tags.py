@@ -14,7 +14,7 @@ from abreast.runs.format import with_format
 from abreast.runs.small_file import parse_json, read_text
 
 MOST_TAGS = 100
-_TAG = re.compile(r"[^\s,]{1,60}")
+_TAG = re.compile(r"[^\s,\ud800-\udfff]{1,60}")  # half characters are bytes that are no text
 
 
 def read_tags(directory: Path) -> tuple[str, ...]:

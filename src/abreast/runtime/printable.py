@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
 
 REPLACEMENT = "�"
+# Control characters but line breaks and tabs, and what changes the order of the letters that follow.
+_REORDERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def printable(text: str, keep: str = "") -> str:
@@ -23,6 +26,17 @@ def printable(text: str, keep: str = "") -> str:
     return "".join(
         character if character.isprintable() or character in keep else REPLACEMENT for character in text
     )
+
+
+def in_order(text: str) -> str:
+    r"""Replace what shows text in another order than it is in, or controls a terminal that it is copied to.
+
+    For a page, which shows more kinds of spaces and joined characters than a terminal.
+
+    >>> in_order("a\u202eb\x1b[2J\u00a0c")
+    'a�b�[2J\xa0c'
+    """
+    return _REORDERING.sub(REPLACEMENT, text)
 
 
 class PrintableFormatter(logging.Formatter):

@@ -103,9 +103,8 @@ def _missing_file(
     options = options or groups(folders).get(group, [])
     if not options:
         return f"{missing}: there is no such file in {listed(map(str, folders))}"
-    naming = [
-        path for path in files if re.search(rf"\b{re.escape(option)}\b", path.read_text(encoding="utf-8"))
-    ]
+    in_defaults = re.compile(rf"[\s/]{re.escape(option)}$", re.MULTILINE)  # in a list of defaults
+    naming = [path for path in files if in_defaults.search(path.read_text(encoding="utf-8"))]
     plugin = missing_plugin(f"{group}={option}")
     if plugin is not None and not naming:
         return plugin

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from abreast.report.figures.base import Figure, Section
+from abreast.runtime.printable import in_order
 
 Format = Literal["text", "number", "difference", "count", "share", "p", "seconds"]
 
@@ -74,8 +75,8 @@ class Part:
 
 
 def escaped(text: object) -> str:
-    """Escape text for HTML, including attributes."""
-    return html.escape(str(text))
+    """Escape text for HTML, including attributes; what hides its order is replaced."""
+    return html.escape(in_order(str(text)))
 
 
 def paragraphs(lines: Sequence[str]) -> str:

@@ -6,12 +6,14 @@ import base64
 import gzip
 import json
 import math
+import re
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
 from abreast.report.figures.base import Figure
 from abreast.report.html.elements import Part, Table, escaped, part_html
+from abreast.runtime.printable import REPLACEMENT, in_order
 
 # Nothing can be fetched, whatever the name of a run or the script says.
 POLICY = (
@@ -26,6 +28,8 @@ ICON = (
 #   npm pack plotly.js-cartesian-dist-min@VERSION
 #   gzip -n9 -c plotly-cartesian.min.js > plotly-cartesian.min.js.gz
 PLOTLY = "plotly-cartesian.min.js.gz"
+# A control character in JSON, after backslashes that stand for themselves.
+CONTROLS = re.compile(r"(?<!\\)((?:\\\\)*)\\(?:[bf]|u00(?:0[0-8bef]|1[0-9a-f]|7f))")
 SCRIPTS = ("common.js", "figures.js", "tables.js", "start.js")  # one program, in this order
 
 
@@ -127,6 +131,7 @@ def _json(content: Any) -> str:
         text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except (ValueError, TypeError):  # of a value that no run can have, beyond the numbers of JSON
         text = json.dumps(_finite(content), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = CONTROLS.sub(rf"\1{REPLACEMENT}", in_order(text))
     return text.encode("utf-8", "replace").decode()  # lone surrogates cannot be encoded
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import html
 import re
 from pathlib import Path
 
 from abreast.config.types import Json
 from abreast.report.files import read_json
+from abreast.report.html.elements import escaped
 from abreast.runs.files import WORST
 from abreast.runs.schema import WorstFile, fits
 
@@ -46,7 +46,7 @@ def _image_list(content: Json) -> str:
     for index, image in enumerate(images):
         label, prediction = classes[int(image["label"])], classes[int(image["prediction"])]
         probability, confidence = float(image["probability"]), float(image["confidence"])
-        description = html.escape(
+        description = escaped(
             f"test example {int(image['example'])}: true class {label} (probability {probability:.2g}), "
             f"predicted {prediction} ({confidence:.2g})"
         )
@@ -55,7 +55,7 @@ def _image_list(content: Json) -> str:
         items.append(
             f'<li><span class="image" role="img" aria-label="{description}" title="{description}" '
             f'style="background-position:{offset:.4f}% 0;background-size:{len(images) * 100}% 100%"></span>'
-            f"{html.escape(label)} → <span{wrong}>{html.escape(prediction)}</span></li>"
+            f"{escaped(label)} → <span{wrong}>{escaped(prediction)}</span></li>"
         )
     style = f"background-image:url(data:image/png;base64,{png});--shape:{width}/{height}"
     return f'<style>.images .image{{{style}}}</style><ul class="images">{"".join(items)}</ul>'
