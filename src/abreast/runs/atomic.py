@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from abreast.errors import ObstructedError
 from abreast.runs.files import CHECKPOINTS, PART
@@ -34,6 +36,12 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
         finally:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write plain data, whose numbers are finite, as indented JSON; raises as `write_atomically`."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    write_atomically(path, f"{text}\n".encode())
 
 
 @contextmanager

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from abreast.errors import RunError
-from abreast.runs.atomic import write_atomically
+from abreast.runs.atomic import write_json
 from abreast.runs.files import TAGS
 from abreast.runs.format import with_format
 from abreast.runs.small_file import parse_json, read_text
@@ -49,8 +48,7 @@ def write_tags(directory: Path, tags: Iterable[str]) -> tuple[str, ...]:
     if len(kept) > MOST_TAGS:
         raise RunError(f"{directory}: more than {MOST_TAGS} tags")
     if kept:
-        text = json.dumps(with_format({"tags": list(kept)}), indent=2, ensure_ascii=False)
-        write_atomically(directory / TAGS, f"{text}\n".encode())
+        write_json(directory / TAGS, with_format({"tags": list(kept)}))
     else:
         (directory / TAGS).unlink(missing_ok=True)
     return kept

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from abreast import __version__
 from abreast.config.types import Json
-from abreast.runs.atomic import write_atomically
+from abreast.runs.atomic import write_json
 from abreast.runs.files import STUDY
 from abreast.study.budget import expected_best
 from abreast.study.comparison import CellComparison, compare_cells, task_of
@@ -86,8 +85,7 @@ class StudyResult:
 
     def write(self) -> None:
         """Write `study.json`; an earlier one is replaced atomically."""
-        text = json.dumps(self.content(), indent=2, ensure_ascii=False, allow_nan=False)
-        write_atomically(self.directory / STUDY, f"{text}\n".encode())
+        write_json(self.directory / STUDY, self.content())
 
     def content(self) -> Json:
         """Return everything as plain data."""

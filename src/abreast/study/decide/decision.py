@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -11,7 +10,7 @@ from pathlib import Path
 from abreast import __version__
 from abreast.config.types import Json
 from abreast.metrics.registry import bounds, lookup
-from abreast.runs.atomic import write_atomically
+from abreast.runs.atomic import write_json
 from abreast.runs.files import DECISION
 from abreast.statistics.sequential import (
     SequentialInterval,
@@ -168,8 +167,7 @@ class Decision:
 
     def write(self) -> None:
         """Write `decision.json`; an earlier one is replaced atomically."""
-        text = json.dumps(self.content(), indent=2, ensure_ascii=False, allow_nan=False)
-        write_atomically(self.directory / DECISION, f"{text}\n".encode())
+        write_json(self.directory / DECISION, self.content())
 
     def content(self) -> Json:
         """Return everything as plain data."""
