@@ -279,6 +279,14 @@ TABLES = {
         ),
         *("validation accuracy", "seed", ("name",), (0.85, 0.65)),
     ),
+    "folds of caret": Table(
+        lines("Resample,rf~Accuracy,svm~Accuracy", "Fold1.Rep1,0.8,0.7", "Fold2.Rep1,0.9,0.6"),
+        *("test accuracy", None, ("name",), (0.85, 0.65)),
+    ),
+    "points between thousands, minus signs": Table(
+        lines("algo;seed;reward", "a;0;-1.234,5", "a;1;\u22121.235,5", "b;0;12,5", "b;1;13,5"),
+        *("test reward", "seed", ("algo",), (-1235.0, 13.0)),
+    ),
     "units in the cells": Table(
         lines("opt,seed,latency", *(f"{o},{s},1.{v} ms" for o, s, v in OPTIMIZERS)),
         *("test latency", "seed", ("opt",), (1.85, 1.65)),
@@ -291,6 +299,10 @@ REFUSED = {
     ),
     "a deviation beside its mean": ("method,acc,acc_sd\na,0.8,0.1\nb,0.7,0.1\n", "acc is a mean over runs"),
     "means with their spread": ("method,acc\na,84.1±0.3\nb,$82.0 \\pm 0.2$\n", "is a mean with its spread"),
+    "small spreads of LaTeX": (
+        "\\begin{tabular}{lc} m & acc \\\\ a & 91.2{\\scriptsize$\\pm$0.3} \\\\ \\end{tabular}",
+        "91.2±0.3 is a mean with its spread",
+    ),
     "pandas' describe": (
         ",a,b\ncount,5,5\nmean,0.9,0.8\nstd,0.1,0.1\n",
         "nothing but summaries (count, mean, std)",

@@ -23,6 +23,7 @@ _REPEAT = re.compile(
     r"(?:(.*?)[\s_\-./]+)?(seed|run|rep|repeat|repetition|replicate|trial|fold)[\s_\-#=]*(\d{1,9})",
     re.IGNORECASE,
 )
+_CARET = re.compile(r"Fold(\d+)(?:\.Rep(\d+))?")
 _NUMBERED = re.compile(r"()([A-Za-z#]{0,2}[\s_\-#=]?)(\d{1,9})")
 
 
@@ -38,11 +39,17 @@ def row_a_run(rows: Sequence[Row], metric: str | None = None) -> list[Row]:
 
 
 def _from_chart(rows: Sequence[Row]) -> list[Row]:
-    """Of a chart that W&B exports (`Step,NAME - METRIC,NAME - METRIC__MIN`) one with a row a run and step."""
-    steps, *others = rows[0]
+    """Of a chart that W&B exports (`Step,NAME - METRIC,NAME - METRIC__MIN`) one with a row a run and step.
+
+    So of the folds that R's caret writes (`Resample,NAME~METRIC`).
+    """
+    steps, *others = [column for column in rows[0] if column != INDEX] or [INDEX]
     charted = [column for column in others if not column.endswith(("__MIN", "__MAX"))]
-    parts = {column: column.rpartition(" - ") for column in charted}
-    if not others or not all(name and metric for name, _, metric in parts.values()) or _is_no_axis(steps):
+    parts = {column: column.rpartition("~" if "~" in column else " - ") for column in charted}
+    is_folds = steps == "Resample" and all(_CARET.fullmatch(row[steps]) for row in rows)
+    if not others or not all(name and metric for name, _, metric in parts.values()):
+        return list(rows)
+    if _is_no_axis(steps) and not is_folds:
         return list(rows)
     names = list(dict.fromkeys(name for name, _, _ in parts.values()))
     made: list[Row] = []
@@ -50,7 +57,9 @@ def _from_chart(rows: Sequence[Row]) -> list[Row]:
         columns = {metric: column for column, (other, _, metric) in parts.items() if other == name}
         for row in rows:
             cells = {metric: row[column] for metric, column in columns.items()}
-            made += [{"name": name, steps.lower(): row[steps], **cells}] if any(cells.values()) else []
+            fold = _CARET.fullmatch(row[steps]) if is_folds else None
+            where = {"fold": fold[1], "rep": fold[2] or "1"} if fold else {steps.lower(): row[steps]}
+            made += [{"name": name, **where, **cells}] if any(cells.values()) else []
     return made or list(rows)
 
 

@@ -16,6 +16,7 @@ DASHES = "-\u2010\u2013\u2014"  # also those that editors make of a hyphen
 MISSING = frozenset(("", "?", "na", "n/a", "#n/a", "nan", "none", "null", "nil", "tbd"))
 _DIGITS = re.compile(r"[+-]?\d+([.,]\d+)?")
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
+_POINTS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+,\d+")  # between thousands, before a decimal comma
 _LATEX = re.compile(r"\\text(?:bf|it)\{([^{}]*)\}|\*\*(.*?)\*\*")  # how tables show their best value
 _UNIT = re.compile(
     r"([+-]?\d[\d.,]*)\s*(ms|s|secs?|seconds|min|minutes|h|hours|us|µs|GB|GiB|MB|MiB|dB|fps|pp)"
@@ -76,6 +77,7 @@ def _header(table: Sequence[Sequence[str]]) -> tuple[list[str], int]:
 
 def _plain(cells: Sequence[str], delimiter: str) -> list[str]:
     """The cells of a column, its numbers as Python writes them; nothing for missing ones."""
+    cells = [cell.replace("\u2212", "-") for cell in cells]  # the minus sign of typesetters
     values = ["" if cell.strip(DASHES).lower() in MISSING else _LATEX.sub(r"\1\2", cell) for cell in cells]
     given = [value for value in values if value]
     if given and all(value.endswith("%") for value in given):
@@ -89,6 +91,7 @@ def _plain(cells: Sequence[str], delimiter: str) -> list[str]:
         return values
     if all(_THOUSANDS.fullmatch(value) or "," not in value for value in given) and delimiter in ",|":
         return [value.replace(",", "") for value in values]
-    if all(_DIGITS.fullmatch(value) for value in given):  # a decimal comma
+    if all(_DIGITS.fullmatch(value) or _POINTS.fullmatch(value) for value in given):  # a decimal comma
+        values = [value.replace(".", "") if _POINTS.fullmatch(value) else value for value in values]
         return [value.replace(",", ".") for value in values]
     return values

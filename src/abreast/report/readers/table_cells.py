@@ -97,9 +97,11 @@ def _plain_latex(cell: str) -> str:
     while cell != previous:
         previous, cell = cell, _NAMED.sub(r"\1", cell)
     cell = cell.replace("$", "").replace("~", " ").replace(r"\pm", "±")
-    cell = re.sub(r"\\(?:bf|it|bfseries|itshape|centering|quad|,|;|!)(?![A-Za-z])", "", cell)
-    cell = re.sub(r"\\([%&_#{}])", r"\1", cell).strip()
-    return cell[1:-1].strip() if cell.startswith("{") and cell.endswith("}") else cell
+    cell = re.sub(
+        r"\\(?:bf|it|bfseries|itshape|centering|quad|tiny|scriptsize|small|,|;|!)(?![A-Za-z])", "", cell
+    )
+    cell = re.sub(r"(?<!\\)[{}]", "", cell)
+    return re.sub(r"\\([%&_#{}])", r"\1", cell).strip()
 
 
 def _markdown(text: str, path: Path) -> list[Line]:
