@@ -13,6 +13,7 @@ from abreast.report.readers.foreign_run import as_number, flat
 from abreast.runs.small_file import parse_json
 
 MOST_ROWS = 1_000_000
+MOST_NESTED = 8  # commands of LaTeX inside one another
 DELIMITERS = ",;\t|"
 Line = tuple[int, list[str]]  # its number in the file, from 1, and its cells
 
@@ -93,9 +94,8 @@ def _without_arguments(body: str, count: int) -> str:
 
 
 def _plain_latex(cell: str) -> str:
-    previous = None
-    while cell != previous:
-        previous, cell = cell, _NAMED.sub(r"\1", cell)
+    for _ in range(MOST_NESTED):
+        cell = _NAMED.sub(r"\1", cell)
     cell = cell.replace("$", "").replace("~", " ").replace(r"\pm", "±")
     cell = re.sub(
         r"\\(?:bf|it|bfseries|itshape|centering|quad|tiny|scriptsize|small|,|;|!)(?![A-Za-z])", "", cell
