@@ -50,6 +50,19 @@ def test_a_gpu_that_is_not_there_is_refused(value: Any, gpus: int, here: str) ->
         choose_devices(value, gpus)
 
 
+@pytest.mark.parametrize(
+    ("visible", "names"),
+    [(None, ["0", "1"]), ("", ["0", "1"]), ("2,3", ["2", "3"]), (" GPU-8a , MIG-7f ", ["GPU-8a", "MIG-7f"])],
+)
+def test_gpus_are_called_as_this_process_sees_them(
+    visible: str | None, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert [work.visible_gpu(number) for number in range(2)] == names
+
+
 def items(count: int) -> list[WorkItem]:
     """Items that are told apart by their path."""
     return [WorkItem([], Options(threads=1), path=(str(number),)) for number in range(count)]

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from abreast.errors import ConfigError, DivergedError, RunError
-from abreast.runtime.portable import portable
+from abreast.errors import ConfigError
 from hydra_plugins.abreast_launcher.engines.choose import choose_engine
 from hydra_plugins.abreast_launcher.engines.work import divide
 from support.helpers import same
@@ -108,28 +107,6 @@ def test_stacks_are_cut_until_there_is_one_for_each_worker(
 ) -> None:
     parts = divide([list(range(size)) for size in sizes], workers)
     assert sorted(map(len, parts)) == expected
-
-
-class OddError(Exception):
-    """Cannot be unpickled."""
-
-    def __init__(self, one: int, two: int) -> None:
-        super().__init__(f"{one} and {two}")
-
-
-@pytest.mark.parametrize(
-    ("error", "kind", "message"),
-    [
-        (RunError("gone"), RunError, "gone"),
-        (ConfigError("bad"), ConfigError, "bad"),
-        (OddError(1, 2), RunError, "OddError: 1 and 2"),
-        (DivergedError(3), (DivergedError, RunError), "diverged at step 3"),
-    ],
-)
-def test_an_error_can_be_sent(error: Exception, kind: Any, message: str) -> None:
-    sent = portable(error)
-    assert isinstance(sent, kind)
-    assert message in str(sent)
 
 
 def test_an_engine_that_is_not_there() -> None:

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from abreast.errors import ConfigError, RunError
-from hydra_plugins.abreast_launcher.engines.work import WorkItem, train_in_worker, with_resources
+from hydra_plugins.abreast_launcher.engines.work import WorkItem, train_in_worker, visible_gpu, with_resources
 
 if TYPE_CHECKING:
     from abreast.stacking.build import Outcome
@@ -75,7 +75,7 @@ def train_on_devices(
 
 def _process(device: str) -> Executor:
     """A process that sees one device alone, from its start: CUDA does not look again."""
-    visible = "" if device == CPU else device
+    visible = "" if device == CPU else visible_gpu(int(device))
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(1, context, initializer=_see_only, initargs=(visible,))
 

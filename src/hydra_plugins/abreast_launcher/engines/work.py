@@ -79,7 +79,7 @@ def train_in_worker(item: WorkItem) -> list[Outcome] | Exception:
     """
     if item.device is not None and not _DEVICES:  # CUDA looks once: a process keeps its first one
         _DEVICES.append(item.device)
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(item.device)
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible_gpu(item.device)
     sys.path.extend(entry for entry in item.path if entry not in sys.path)
     try:
         with guarded_output(), as_worker(item.sweep_dir), given_objects(unpack(item.objects)):
@@ -116,6 +116,15 @@ def with_resources(items: Sequence[WorkItem], workers: int, gpus: int) -> list[W
         else replace(item, options=replace(item.options, threads=threads))
         for item in items
     ]
+
+
+def visible_gpu(number: int) -> str:
+    """What CUDA calls one of the GPUs that this process sees, by its number among them.
+
+    Where `CUDA_VISIBLE_DEVICES` lists some, or parts of one (MIG), their names are the entries of that list.
+    """
+    listed = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]
+    return listed[number] if any(listed) else str(number)
 
 
 def count_gpus() -> int:
