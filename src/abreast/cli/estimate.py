@@ -141,7 +141,7 @@ def _divided(parts: Sequence[Part], launcher: AbreastLauncherConf) -> tuple[int,
     Where memory limits the lanes, other runs wait for one; halving compares those that are trained together.
     """
     from abreast.stacking.probe import ProbeError, lanes_in_memory
-    from hydra_plugins.abreast_launcher._stacks import _devices
+    from hydra_plugins.abreast_launcher._stacks import devices_of
     from hydra_plugins.abreast_launcher.engines.choose import LOCAL
     from hydra_plugins.abreast_launcher.engines.work import count_gpus, divide
 
@@ -154,7 +154,7 @@ def _divided(parts: Sequence[Part], launcher: AbreastLauncherConf) -> tuple[int,
                 if launcher.halving and not part.is_asked:
                     pieces = split(pieces[0], most)
         result += [replace(part, runs=piece, most=most) for piece in pieces]
-    devices = _devices(launcher)
+    devices = devices_of(launcher)
     if launcher.engine == LOCAL and not devices:
         return 1, result
     workers = len(devices) or launcher.workers or max(1, count_gpus() or os.cpu_count() or 1)

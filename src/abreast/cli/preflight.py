@@ -67,7 +67,9 @@ class Preflight(Callback):
                 prepare_decision(config, GlobalHydra.instance().config_loader())
             else:
                 values = values_of(config)
-                shown = list(reported(variants(config, values), "Composed", "values"))
+                shown = list(
+                    reported(variants(config, values), "Composed the configurations of", "swept values")
+                )
                 fits = FitCheck()
                 sound = any(is_sound(variant, fits.check_variant) for variant in shown)
                 message = "" if sound else mistakes(shown, fits.check_variant)

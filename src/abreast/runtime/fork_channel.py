@@ -126,9 +126,8 @@ def work_in_fork(work: Callable[[Channel], object], connection: Connection, life
         life: A pipe of which that one alone has the writing end, and never writes.
     """
     os.close(life[1])
-    signal.pthread_sigmask(
-        signal.SIG_BLOCK, SIGNALS
-    )  # in the threads that start here: one would not wake this
+    # The threads that start here inherit this: a signal that reached one would not wake the main thread.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     threading.Thread(target=_end_with, args=(life[0],), daemon=True).start()
     channel = Channel(connection)
     for number in SIGNALS:

@@ -188,14 +188,15 @@ class ProgressTable:
         metrics = {best.metric for _, best, _ in ranking}
         common = metrics.pop() if len(metrics) == 1 else ""
         table = Table(box=None, pad_edge=False, show_header=False)
-        for justify in ("right", "right", "left"):
+        is_narrow = self.console.width < NARROW
+        for justify in ("right", "left") if is_narrow else ("right", "right", "left"):
             table.add_column(justify=justify, overflow="fold")
         for path, best, state in ranking:
             value = f"{best.value:.4f}" if common else f"{best.metric} {best.value:.4f}"
             ended = "" if state == "running" else f" ({state})"
             name = self.titles.get(path, "") or path.name
-            epoch = "" if self.console.width < NARROW else f"epoch {best.epoch}"
-            table.add_row(*(Text(printable(cell)) for cell in (value, epoch, f"{name}{ended}")))
+            epoch = [] if is_narrow else [f"epoch {best.epoch}"]
+            table.add_row(*(Text(printable(cell)) for cell in (value, *epoch, f"{name}{ended}")))
         lines = [fitting(self._facts(lanes, max_epochs), self.console.width)]
         lines += [f"best {common}".strip()] if ranking else []
         shown = Group(*map(Text, lines), table)

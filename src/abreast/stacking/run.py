@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch import Callback
 
 from abreast.callbacks.preemption import WITHIN
+from abreast.errors import first_line
 from abreast.learner.lightning_loops import load_loops
 from abreast.loggers.run_logger import loggers_closed
 from abreast.runtime.device_assert import device_asserts_told
@@ -24,7 +25,7 @@ from abreast.stacking.evaluation import Stage
 from abreast.stacking.finish import finish_lanes
 from abreast.stacking.grouping import largest_part
 from abreast.stacking.lane import Lane
-from abreast.stacking.layout import choose_layout, workers
+from abreast.stacking.layout import Layout, choose_layout, workers
 from abreast.stacking.module import Stack
 from abreast.stacking.network_size import network_size
 from abreast.stacking.options import Options
@@ -128,15 +129,7 @@ def _train(
     device = trainer.strategy.root_device
     for lane in lanes:
         lane.learner.to(device)
-    layout = choose_layout(
-        network_size(lanes[0].learner.net, lanes[0].learner.net_shape),
-        lanes[0].data.batch_size,
-        options.threads,
-        options.chunk_lanes,
-        shared_batches=options.shared_batches,
-        on_cpu=trainer.strategy.root_device.type == "cpu",
-        processes=options.processes or 1,
-    )
+    layout = _layout(lanes[0], options, device)
     snapshots = load_checkpoints(lanes)
     trained = [lane for lane in lanes if is_trained(lane)]
     untrained = [lane for lane in lanes if not is_trained(lane)]
@@ -154,17 +147,17 @@ def _train(
     if loops is not None:
         load_loops(trainer, loops)
     _probe(chunks[0], device)
-    shortest = min(lane.batches for lane in untrained or trained)
-
-    def successors(ended: Sequence[Lane], count: int, epochs: int) -> list[Lane] | None:
-        joined = supply.successors(ended, count, epochs, shortest)
-        for lane in joined or ():
-            lane.learner.to(device)
-            lane.record = record(lane.cfg)
-        return joined
-
     refill = None
     if not callbacks and trainer.max_steps == -1:
+        shortest = min(lane.batches for lane in untrained or trained)
+
+        def successors(ended: Sequence[Lane], count: int, epochs: int) -> list[Lane] | None:
+            joined = supply.successors(ended, count, epochs, shortest)
+            for lane in joined or ():
+                lane.learner.to(device)
+                lane.record = record(lane.cfg)
+            return joined
+
         every = trainer.check_val_every_n_epoch or 1
         refill = Refill(supply.width, successors, every, at_once=supply.waiting.is_open)
     with workers(layout.threads) as pool:
@@ -198,6 +191,19 @@ def _train(
     supply.end(stack.lanes)
 
 
+def _layout(lane: Lane, options: Options, device: torch.device) -> Layout:
+    """The layout for lanes such as this one."""
+    return choose_layout(
+        network_size(lane.learner.net, lane.learner.net_shape),
+        lane.data.batch_size,
+        options.threads,
+        options.chunk_lanes,
+        shared_batches=options.shared_batches,
+        on_cpu=device.type == "cpu",
+        processes=options.processes or 1,
+    )
+
+
 def _probe(chunk: Chunk, device: torch.device) -> None:
     """Find out whether vmap can batch the networks, before anything is trained."""
     if not isinstance(chunk.net, VmappedNet):
@@ -209,8 +215,7 @@ def _probe(chunk: Chunk, device: torch.device) -> None:
         x = chunk.normalize(inputs)
         chunk.net.probe(x.expand(len(chunk.lanes), *x.shape))
     except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise NotStackableError(f"{name} cannot be batched ({reason})") from error
+        raise NotStackableError(f"{name} cannot be batched ({first_line(error)})") from error
     log.info(
         "%s is batched by torch.func.vmap, equal to individual training within rounding: %s",
         name,

@@ -84,7 +84,7 @@ def train_stacks(
         for stack in stacks:
             check(list(settings.halving), settings.keep, [job.run_config or {} for job in stack])
     engine = choose_engine(settings.engine)
-    devices = _devices(settings)
+    devices = devices_of(settings)
     if settings.engine == LOCAL and not devices:
         from hydra_plugins.abreast_launcher._waiting import WaitingJobs
 
@@ -112,7 +112,7 @@ def train_stacks(
         yield TrainedStack(part, item.jobs, outcomes)
 
 
-def _devices(settings: AbreastLauncherConf) -> list[str]:
+def devices_of(settings: AbreastLauncherConf) -> list[str]:
     """The devices that are trained on side by side; none where this process trains on its own."""
     if settings.devices == 1:
         return []

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from abreast.errors import ConfigError, RunError
+from abreast.errors import ConfigError, RunError, first_line
 from hydra_plugins.abreast_launcher.engines.work import WorkItem, train_in_worker, visible_gpu, with_resources
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def train_on_devices(
         try:
             return pool.submit(train_in_worker, item).result()
         except Exception as error:  # a process that was killed
-            return RunError(f"the process of a stack has ended: {str(error).splitlines()[0]}")
+            return RunError(f"the process of a stack has ended: {first_line(error)}")
         finally:
             free.put(pool)
 

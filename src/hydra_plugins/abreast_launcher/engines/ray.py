@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
-from abreast.errors import RunError
+from abreast.errors import RunError, first_line
 from hydra_plugins.abreast_launcher.engines.work import WorkItem, train_in_worker, with_resources
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def run(
             try:
                 yield ray.get(result)
             except ray.exceptions.RayError as error:
-                yield RunError(f"Ray: {str(error).splitlines()[0]}")
+                yield RunError(f"Ray: {first_line(error)}")
     finally:
         if starts_ray:
             ray.shutdown()

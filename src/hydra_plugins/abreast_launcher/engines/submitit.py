@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from abreast.errors import RunError
+from abreast.errors import RunError, first_line
 from hydra_plugins.abreast_launcher.engines.work import (
     WorkItem,
     count_gpus,
@@ -40,7 +40,7 @@ def run(
             try:
                 yield job.result()
             except Exception as error:  # noqa: PERF203
-                yield RunError(f"job {job.job_id} of {executor.cluster}: {str(error).splitlines()[0]}")
+                yield RunError(f"job {job.job_id} of {executor.cluster}: {first_line(error)}")
     finally:
         for job in jobs:
             if not job.done():
