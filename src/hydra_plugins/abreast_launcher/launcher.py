@@ -10,6 +10,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from abreast.runtime import garbage
 from hydra_plugins.abreast_launcher.config import AbreastLauncherConf
 
 
@@ -32,6 +33,7 @@ class AbreastLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs; how each ended, in order."""
+        garbage.pause()  # until something is trained: jobs and imports make many small objects that are kept
         from hydra_plugins.abreast_launcher import _core
         from hydra_plugins.abreast_launcher._hydra_jobs import HydraJobs
 

@@ -55,7 +55,6 @@ class WorkItem:
 
 def train(item: WorkItem) -> list[Outcome]:
     """Train the item's jobs as one stack in this process; their outcomes, in order."""
-    gc.enable()  # the command line turns it off until something is trained
     importlib.import_module("abreast.runtime.fast_import")  # before Lightning
     from hydra.utils import execution_whitelist
 
@@ -67,6 +66,7 @@ def train(item: WorkItem) -> list[Outcome]:
         from abreast.stacking.successive_halving import Halving
 
         callbacks.append(Halving(item.rungs, item.keep))
+    gc.enable()  # the launcher turns it off until something is trained
     with execution_whitelist(sorted({name for job in item.jobs for name in own_targets(job.cfg)})):
         return train_stack(item.jobs, item.options, callbacks, item.waiting)
 
