@@ -82,6 +82,7 @@ def test_the_script_prints_json(
     calibrate: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(calibrate, "NOISE", {"normal": calibrate.NOISE["normal"]})
+    monkeypatch.setattr(calibrate, "SPLIT_NOISE", ("normal",))
     monkeypatch.setattr(sys, "argv", ["calibrate.py", "--json", "--only", "sweeps", "--simulations", "20"])
     calibrate.main()
     found = json.loads(capsys.readouterr().out)

@@ -107,6 +107,7 @@ def test_a_configuration_is_checked_as_for_training(
     key: str, value: Any, message: str, command: str, run: Path
 ) -> None:
     edit(run, key, value)
+    (run / "rows.csv").touch()
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     with pytest.raises(ConfigError) as error:
         COMMANDS[command](run, run / "rows.csv")

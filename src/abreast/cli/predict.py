@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from abreast.inference.predict import predict, read_inputs, takes_pictures
 from abreast.inference.predict_rows import predict_rows
 from abreast.report.tables import CsvTable
 from abreast.runs.atomic import write_atomically
+from abreast.runtime.console import UNLIMITED
 from abreast.runtime.printable import printable
+from abreast.runtime.wrapping import terminal_width
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             name = str(path) if len(outputs) == 1 else f"{path}, row {number}"
             description = _describe(row, learner.classes, args.top)
             table.add_row(Text(printable(name)), Text(printable(description)))
-    Console().print(table)
+    Console(width=terminal_width(sys.stdout) or UNLIMITED).print(table)
     return 0
 
 

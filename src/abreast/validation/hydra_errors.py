@@ -15,7 +15,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException, InstantiationException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import MarkedYAMLError
+from yaml import MarkedYAMLError, YAMLError, safe_load
 
 from abreast.config.options import MAIN, groups
 from abreast.suggestions import did_you_mean, listed, nearest
@@ -103,13 +103,25 @@ def _missing_file(
     options = options or groups(folders).get(group, [])
     if not options:
         return f"{missing}: there is no such file in {listed(map(str, folders))}"
-    in_defaults = re.compile(rf"[\s/]{re.escape(option)}$", re.MULTILINE)  # in a list of defaults
-    naming = [path for path in files if in_defaults.search(path.read_text(encoding="utf-8"))]
+    naming = [path for path in files if option in _options_of_defaults(path)]
     plugin = missing_plugin(f"{group}={option}")
     if plugin is not None and not naming:
         return plugin
     where = f"In {naming[0].parent.name}/{naming[0].name}: " if naming else ""
     return where + no_such_option(group, option, options)
+
+
+def _options_of_defaults(path: Path) -> set[str]:
+    """The options that a file's list of defaults names, without their groups."""
+    try:
+        content = safe_load(path.read_text(encoding="utf-8"))
+    except (YAMLError, OSError, UnicodeError):
+        return set()
+    names: list[object] = []
+    for entry in (content.get("defaults") if isinstance(content, dict) else None) or ():
+        for value in entry.values() if isinstance(entry, dict) else [entry]:
+            names += value if isinstance(value, list) else [value]
+    return {str(name).rpartition("/")[2].removesuffix(".yaml") for name in names}
 
 
 def _not_overridden(text: str, known: Iterable[str]) -> str | None:
