@@ -82,9 +82,10 @@ def test_an_error_is_told_with_its_trace(error: Exception, expected: str) -> Non
 
     ((end,),) = told([work])
     assert isinstance(end, Ended)
-    assert f"{type(end.error).__name__}: {end.error}" == expected
-    assert end.error is not None
-    assert "raise error" in str(end.error.__cause__)
+    raised = end.raised()
+    assert raised is not None
+    assert f"{type(raised).__name__}: {raised}" == expected
+    assert "raise error" in str(raised.__cause__)
 
 
 @pytest.mark.parametrize(
@@ -109,8 +110,9 @@ def test_a_process_that_is_lost_does_not_stop_the_others(end: Callable[[], None]
     asked, ended = messages[0]
     assert asked == "ask"
     assert isinstance(ended, Ended)
-    assert isinstance(ended.error, LostProcessError)
-    assert str(ended.error) == expected
+    error = ended.raised()
+    assert isinstance(error, LostProcessError)
+    assert str(error) == expected
     assert messages[1] == ["done", Ended(None)]
 
 
@@ -227,10 +229,102 @@ def test_a_process_with_threads_is_not_alone() -> None:
     assert seen == [False]
 
 
+def test_lines_of_two_processes_stay_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    def work(channel: Channel) -> None:
+        for _ in range(100):
+            print("a line", "of words", end="", flush=True)
+            print()
+        print("the rest", end="")
+
+    told([work, work])
+    lines = capsys.readouterr().out.replace("the rest", "").splitlines()
+    assert lines == ["a line of words"] * 200
+
+
+def test_a_process_whose_work_ends_itself_has_told_everything() -> None:
+    def work(channel: Channel) -> None:
+        channel.tell("done")
+        sys.exit("my reason")
+
+    ((done, end),) = told([work])
+    assert done == "done"
+    assert isinstance(end, Ended)
+    raised = end.raised()
+    assert isinstance(raised, SystemExit)
+    assert raised.code == "my reason"
+
+
+def test_a_process_that_waits_for_an_answer_ends_when_none_can_come() -> None:
+    def work(channel: Channel) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as in training, where it sets a flag
+        try:
+            channel.ask("ask")
+        finally:
+            os.write(writing, b"saved")
+
+    def serve() -> None:
+        with ForkedProcesses([work, work]) as processes:
+            messages = processes.messages()
+            assert [next(messages)[1], next(messages)[1]] == ["ask", "ask"]
+            raise OSError("the disk is full")
+
+    reading, writing = os.pipe()
+    with pytest.raises(OSError, match="full"):
+        serve()
+    os.close(writing)
+    assert os.read(reading, 100) == b"savedsaved"
+    os.close(reading)
+
+
+def test_told_twice_a_process_saves_what_it_does() -> None:
+    """By its group and by the process that has made it."""
+
+    def work(channel: Channel) -> None:
+        try:
+            channel.tell(os.getpid())
+            long()
+        except Interrupted:
+            time.sleep(0.3)
+            channel.tell("saved")
+            raise
+
+    messages: list[object] = []
+
+    def serve() -> None:
+        with ForkedProcesses([work]) as processes:
+            for _, message in processes.messages():
+                messages.append(message)
+                if isinstance(message, int):
+                    os.kill(message, signal.SIGTERM)
+                    time.sleep(0.1)
+                    os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Interrupted):
+        serve()
+    assert messages[1] == "saved"
+
+
+def test_no_process_is_left_where_one_cannot_be_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    fork = os.fork
+    children: list[int] = []
+
+    def interrupted() -> int:
+        if children:
+            raise KeyboardInterrupt
+        children.append(fork())
+        return children[0]
+
+    monkeypatch.setattr(os, "fork", interrupted)
+    with pytest.raises(KeyboardInterrupt), ForkedProcesses([never_stopped] * 2):
+        pass
+    with pytest.raises(ProcessLookupError):
+        os.kill(children[0], 0)
+
+
 def test_what_is_shown_makes_room_before_something_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     def work(channel: Channel) -> None:
         print("a line")
 
     with ForkedProcesses([work], before_output=lambda: print("|", end="")) as processes:
         assert [message for _, message in processes.messages()] == [Ended(None)]
-    assert capsys.readouterr().out == "|a line|\n"
+    assert capsys.readouterr().out == "|a line\n"

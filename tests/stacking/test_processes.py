@@ -139,6 +139,29 @@ def test_a_process_that_is_killed_loses_its_runs_alone(
     go_on(jobs, check, reference)
 
 
+def test_what_waits_is_trained_here_when_all_processes_are_killed(
+    configs: Configs,
+    check: Check,
+    reference: References,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    jobs = jobs_of(configs((), *STEADY), tmp_path)
+    train, here = Chunk.train, os.getpid()
+
+    def killed(self: Chunk, *arguments: Any, **more: Any) -> None:
+        if os.getpid() != here:
+            os.kill(os.getpid(), signal.SIGKILL)
+        train(self, *arguments, **more)
+
+    with monkeypatch.context() as patch, allowed():
+        patch.setattr(Chunk, "train", killed)
+        outcomes = train_stack(jobs, Options(max_lanes=2, processes=2))
+    assert [type(outcome.error) for outcome in outcomes] == [LostProcessError] * 2 + [type(None)] * 3
+    assert [RunDirectory(job.directory).read_status()["status"] for job in jobs[:2]] == ["interrupted"] * 2
+    go_on(jobs, check, reference)
+
+
 def test_a_signal_stops_all_processes_and_everything_is_saved(
     configs: Configs,
     check: Check,

@@ -14,14 +14,13 @@ from lightning.pytorch.trainer.states import TrainerFn
 from abreast.data.loader import ResumableLoader
 from abreast.errors import Interrupted
 from abreast.learner.lightning_loops import waits_for_step
+from abreast.runtime.signals import SIGNALS
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningModule
 
     from abreast.learner.module import Learner
 
-# SIGHUP: the terminal was closed, or the connection to the machine was lost.
-SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name))
 WITHIN = 60.0  # seconds of an epoch between two savings
 
 

@@ -29,15 +29,6 @@ def text_of_mapping(texts: Mapping[str, str]) -> str:
     return "{" + ", ".join(f"{json.dumps(_quoted(key))}: {texts[key]}" for key in sorted(texts)) + "}"
 
 
-def key_text(key: object) -> str:
-    """A key as text, in quotation marks where a text reads as another value.
-
-    >>> key_text("lr"), key_text(1), key_text("1")
-    ('lr', '1', '"1"')
-    """
-    return _quoted(key) if isinstance(key, str) else str(key)
-
-
 def _ordered(node: Any) -> Any:
     if node is None or isinstance(node, (str, int, float)):  # most are; a Mapping takes longer to tell
         return node

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from abreast.config.canonical_text import canonical_text, key_text, text_of_mapping
+from abreast.config.canonical_text import canonical_text, text_of_mapping
 from abreast.config.code_digest import code_digest
 from abreast.config.file_arguments import file_digests
 from abreast.config.neutral_keys import without_neutral
@@ -92,7 +92,7 @@ def without_defaults(node: Mapping[str, Any], key: str = "") -> Config:
             continue
         if isinstance(value, Mapping):
             value = without_defaults(value, f"{key}.{name}" if key else str(name))
-        kept[key_text(name)] = value
+        kept[name] = value
     return kept
 
 

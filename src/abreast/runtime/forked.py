@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -18,8 +19,10 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from types import FrameType, TracebackType
 
-from abreast.errors import Interrupted, LostProcessError, RunError
-from abreast.runtime.fork_channel import SIGNALS, Channel, Ended, Logged, Printed, work_in_fork
+from abreast.errors import Interrupted, LostProcessError
+from abreast.runtime.fork_channel import Channel, Ended, Logged, Printed, work_in_fork
+from abreast.runtime.portable import PackedError
+from abreast.runtime.signals import SIGNALS
 
 SECONDS_TO_END = 30.0  # for a process to save what it does
 
@@ -30,7 +33,8 @@ def can_fork() -> bool:
     """Whether forked processes can compute as this one does: not on a GPU, and tried on Linux alone."""
     import torch
 
-    return sys.platform == "linux" and not torch.accelerator.is_available()
+    is_free = not multiprocessing.current_process().daemon  # such a process may have no others
+    return sys.platform == "linux" and is_free and not torch.accelerator.is_available()
 
 
 def is_alone() -> bool:
@@ -67,15 +71,14 @@ class ForkedProcesses:
         self._stopped_by: int | None = None
 
     def __enter__(self) -> ForkedProcesses:
-        life = os.pipe()  # nobody writes: the reading end is at its end when this process has ended
-        sys.stdout.flush()
-        sys.stderr.flush()
+        reading, self._life = os.pipe()  # nobody writes: the reading end ends when this process has ended
         try:
+            self._handle_signals()
             for work in self._works:
-                self._fork(work, life)
+                self._fork(work, (reading, self._life))
         except OSError as error:
             if not self._processes:
-                os.close(life[1])
+                self.__exit__(type(error), error, None)
                 raise CannotForkError(error.strerror) from error
             log.info(
                 "Of %d processes only %d could be forked: %s",
@@ -83,21 +86,23 @@ class ForkedProcesses:
                 len(self._processes),
                 error.strerror,
             )
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
         finally:
-            os.close(life[0])
-        self._life = life[1]
-        self._handle_signals()
+            os.close(reading)
+        if self._stopped_by is not None:  # while some were not there yet
+            self._terminate()
         return self
 
     def _fork(self, work: Callable[[Channel], object], life: tuple[int, int]) -> None:
         context = multiprocessing.get_context("fork")
         here, there = context.Pipe()
-        process = context.Process(target=work_in_fork, args=(work, there, life))
-        with (
-            there,
-            warnings.catch_warnings(),
-        ):  # Python 3.12 warns of threads, such as those of idle libraries
-            warnings.simplefilter("ignore", DeprecationWarning)
+        ours = [*self._connections, here]
+        process = context.Process(target=work_in_fork, args=(work, there, ours, life))
+        with there, warnings.catch_warnings():
+            # Python 3.12 warns of threads, such as those of idle libraries.
+            warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
             process.start()
         self._processes.append(process)
         self._connections.append(here)
@@ -106,13 +111,16 @@ class ForkedProcesses:
         if threading.current_thread() is not threading.main_thread():
             return
         for number in SIGNALS:
-            if signal.getsignal(number) != signal.SIG_IGN:
+            if signal.getsignal(number) not in (None, signal.SIG_IGN):
                 self._handlers[number] = signal.signal(number, self._stop)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         if self._stopped_by == signal.SIGINT == number:
             raise KeyboardInterrupt
         self._stopped_by = number
+        self._terminate()
+
+    def _terminate(self) -> None:
         for process in self._processes:
             if process.is_alive():
                 process.terminate()
@@ -152,9 +160,7 @@ class ForkedProcesses:
         except (EOFError, OSError):
             process = self._processes[number]
             process.join()
-            return Ended(LostProcessError(_how_it_ended(process.exitcode)))
-        if isinstance(message, Ended) and message.error is not None and message.trace:
-            message.error.__cause__ = RunError(f"in a forked process:\n{message.trace}")
+            return Ended(PackedError.of(LostProcessError(_how_it_ended(process.exitcode))))
         return message
 
     def answer(self, number: int, content: object) -> None:
@@ -165,24 +171,29 @@ class ForkedProcesses:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        for process, connection in zip(self._processes, self._connections, strict=True):
-            connection.close()
-            if isinstance(error, Exception):
-                process.terminate()
-            elif error is not None:
+        try:
+            for process, connection in zip(self._processes, self._connections, strict=True):
+                connection.close()
+                if isinstance(error, Exception):
+                    process.terminate()
+                elif error is not None:
+                    process.kill()
+            until = time.monotonic() + SECONDS_TO_END
+            for process in self._processes:
+                process.join(max(0.0, until - time.monotonic()))
+        finally:
+            for process in self._processes:
                 process.kill()
-        for process in self._processes:
-            process.join(SECONDS_TO_END)
-            process.kill()
-            process.join()
-            process.close()
-        os.close(self._life)
+                process.join()
+                process.close()
+            os.close(self._life)
+            for number, handler in self._handlers.items():
+                signal.signal(number, handler)
 
 
 def _how_it_ended(code: int | None) -> str:
     if code is None or code >= 0:
         return f"ended with exit code {code}"
     memory = ", perhaps for want of memory" if code == -signal.SIGKILL else ""
-    return f"was ended by {signal.Signals(-code).name}{memory}"
+    known = {number.value: number.name for number in signal.Signals}
+    return f"was ended by {known.get(-code, f'signal {-code}')}{memory}"

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from abreast.errors import Interrupted, LostProcessError
+from abreast.runs.directory import RunDirectory
 from abreast.runtime.fork_channel import Channel, Ended
 from abreast.runtime.forked import CannotForkError, ForkedProcesses, can_fork, is_alone
 from abreast.stacking.build import Job, Outcome
@@ -59,12 +60,15 @@ def train_in_processes(supply: LaneSupply, jobs: Sequence[Job], count: int, trai
         train: Trains all runs of a supply in one process, and shows its progress.
 
     Returns:
-        Whether it was done; not for a single process, and where the system allows no others.
+        Whether it was done: not for a single process, where the system allows no others, and where all have
+            been killed while runs waited.
 
     Raises:
         Interrupted: A signal has stopped the processes, which have saved their runs.
         Exception: What stopped one of the processes; the others have trained theirs.
     """
+    if count == 1:
+        return False
     width = largest_part(-(-len(jobs) // count), max(1, supply.width // count))
 
     def work(channel: Channel) -> None:
@@ -72,14 +76,12 @@ def train_in_processes(supply: LaneSupply, jobs: Sequence[Job], count: int, trai
         supply.width = width
         train(supply, RemoteProgress(channel))
 
-    if count == 1:
-        return False
     try:
         SharedRuns(supply, jobs).serve([work] * count)
     except CannotForkError as error:
         log.info("One process trains all runs, as no other could be forked: %s", error)
         return False
-    return True
+    return not supply.count_waiting
 
 
 class SharedRuns:
@@ -127,7 +129,7 @@ class SharedRuns:
                     case Advance():
                         self._show(number, message)
                     case Ended():
-                        self._end(number, message.error, is_stopping=processes.are_stopping)
+                        self._end(number, message.raised(), is_stopping=processes.are_stopping)
         if self._error is not None:
             raise self._error
 
@@ -161,6 +163,7 @@ class SharedRuns:
             how = "was told to stop" if isinstance(error, Interrupted) else str(error)
             for directory in () if is_stopping else [*self._taken.get(number, ())]:
                 lost = f"the process that trained it {how}. To resume it, run the same command again"
+                RunDirectory(directory).note_failure(LostProcessError(lost))
                 self.supply.end_run(self._release(number, directory), Outcome(error=LostProcessError(lost)))
         elif self._error is None:
             self._error = error

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from abreast.runtime.fork_channel import Channel
-from abreast.runtime.portable import portable
+from abreast.runtime.portable import PackedError
 from abreast.stacking.build import Job, Outcome
 from abreast.stacking.lane import Lane
 from abreast.stacking.lane_progress import LaneProgress
@@ -38,7 +38,14 @@ class EndRun(NamedTuple):
     """Tells how a run has ended."""
 
     directory: Path
-    outcome: Outcome
+    value: float | None
+    error: PackedError | None
+    not_stacked: str | None
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it has ended."""
+        return Outcome(self.value, self.error and self.error.error(), self.not_stacked)
 
 
 class Advance(NamedTuple):
@@ -82,8 +89,8 @@ class RemoteRuns(WaitingRuns):
 
     def end(self, job: Job, outcome: Outcome) -> None:
         """Tell how a run has ended."""
-        outcome = Outcome(outcome.value, portable(outcome.error), outcome.not_stacked)
-        self._channel.tell(EndRun(job.directory, outcome))
+        error = PackedError.of(outcome.error)
+        self._channel.tell(EndRun(job.directory, outcome.value, error, outcome.not_stacked))
 
 
 class RemoteProgress:

@@ -17,6 +17,7 @@ from abreast.loggers.run_logger import loggers_closed
 from abreast.runtime.device_assert import device_asserts_told
 from abreast.runtime.garbage import existing_objects_frozen
 from abreast.runtime.matmul_precision import matmul_precision
+from abreast.runtime.signals import stop_deferred
 from abreast.runtime.threads import one_thread
 from abreast.stacking.build import Job, NotStackableError, Outcome, lanes_that_fit, stack_trainer
 from abreast.stacking.chunk import Chunk
@@ -180,7 +181,8 @@ def _train(
                     trainer.fit(stack)
         finally:
             progress.close()
-            stack.flush()
+            with stop_deferred():
+                stack.flush()
 
         def measure(members: Sequence[Lane], stage: Stage) -> None:
             tester = StackTester(members, layout.threads, pool, stage)

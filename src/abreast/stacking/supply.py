@@ -56,8 +56,9 @@ class LaneSupply:
 
     def first(self) -> list[Lane]:
         """The lanes of a new stack."""
-        self._builder.count = min(self.width, len(self.waiting))
-        return self._lanes(self.take(self.width))
+        jobs = self.take(self.width)
+        self._builder.count = max(1, len(jobs))
+        return self._lanes(jobs)
 
     def successors(self, ended: Sequence[Lane], count: int, epochs: int, shortest: int) -> list[Lane] | None:
         """Finish lanes, and give at most `count` others in their places, which begin an epoch.

@@ -140,7 +140,7 @@ def work_item(settings: AbreastLauncherConf, jobs: Sequence[Job]) -> WorkItem:
     options = Options(
         max_lanes=settings.max_lanes,
         threads=settings.threads,
-        processes=settings.workers if settings.engine == LOCAL and settings.devices == 1 else 1,
+        processes=settings.workers if settings.engine == LOCAL and not devices_of(settings) else 1,
         save_every=settings.save_every,
         memory_gib=settings.memory_gib,
         shared_batches=settings.shared_batches,
