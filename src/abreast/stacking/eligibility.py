@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator
+from contextlib import suppress
 from itertools import repeat
-from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import type_before_parametrizations
 
-Seen = set[tuple[int, int]]  # pairs of objects that have been compared, by identity
+# Pairs of objects that have been compared, by identity; held, or another object could take the place of one.
+Seen = dict[tuple[int, int], tuple[object, object]]
 OF_ANY_MODULE = vars(nn.Module()).keys() - {"training"}  # the attributes that torch keeps
 
 SIMPLE = (
@@ -70,9 +71,13 @@ def is_same_architecture(net: nn.Module, other: nn.Module) -> bool:
     """Whether two networks compute the same function of their inputs, parameters and buffers.
 
     Compared are classes, names and the modules' attributes: numbers, texts, tensors, functions, and objects
-    that hold such, as a list of modules whose parameters are not the network's.
+    that hold such, as a list of modules whose parameters are not the network's. Networks with attributes
+    whose comparison fails differ.
     """
-    return _is_same(net, other, set())
+    try:
+        return _is_same(net, other, {})
+    except Exception:  # the classes of the attributes are anybody's
+        return False
 
 
 def _is_same(net: nn.Module, other: nn.Module, seen: Seen) -> bool:
@@ -81,11 +86,12 @@ def _is_same(net: nn.Module, other: nn.Module, seen: Seen) -> bool:
     shapes = [[(key, value.shape) for key, value in _tensors(network)] for network in (net, other)]
     if len(modules) != len(others) or shapes[0] != shapes[1]:
         return False
-    return all(
-        name == other_name
-        and type_before_parametrizations(module) is type_before_parametrizations(other)
-        and _equal(_settings(module), _settings(other), seen)
-        for (name, module), (other_name, other) in zip(modules, others, strict=True)
+    pairs = [(module, twin) for (_, module), (_, twin) in zip(modules, others, strict=True)]
+    seen |= {(id(module), id(twin)): (module, twin) for module, twin in pairs}  # for methods bound to them
+    return [name for name, _ in modules] == [name for name, _ in others] and all(
+        type_before_parametrizations(module) is type_before_parametrizations(twin)
+        and _equal(_settings(module), _settings(twin), seen)
+        for module, twin in pairs
     )
 
 
@@ -95,28 +101,47 @@ def _settings(module: nn.Module) -> dict[str, object]:
 
 def _equal(value: object, other: object, seen: Seen) -> bool:
     """Whether two attributes are equal; those that cannot be compared, such as locks, are."""
+    if value is other:
+        return True
     if isinstance(value, Tensor):
         return isinstance(other, Tensor) and value.dtype == other.dtype and torch.equal(value, other)
     if isinstance(value, np.ndarray):
         return isinstance(other, np.ndarray) and value.dtype == other.dtype and np.array_equal(value, other)
-    if isinstance(value, SIMPLE) or type(value) is not type(other):
-        return value == other
-    if isinstance(value, Mapping) and isinstance(other, Mapping):
-        return value.keys() == other.keys() and all(_equal(value[key], other[key], seen) for key in value)
-    if isinstance(value, (list, tuple)) and isinstance(other, (list, tuple)):
+    if type(value) is not type(other):
+        return False
+    if isinstance(value, SIMPLE):
+        return bool(value == other)
+    if type(value) is dict and type(other) is dict:  # a network may depend on their order
+        return [*value] == [*other] and all(_equal(value[key], other[key], seen) for key in value)
+    if type(value) in (list, tuple):
+        assert isinstance(value, (list, tuple))
+        assert isinstance(other, (list, tuple))
         return len(value) == len(other) and all(map(_equal, value, other, repeat(seen)))
     if (id(value), id(other)) in seen:  # in a circle
         return True
-    seen.add((id(value), id(other)))
+    seen[id(value), id(other)] = (value, other)
     if isinstance(value, nn.Module) and isinstance(other, nn.Module):
         return _is_same(value, other, seen) and _equal(dict(_tensors(value)), dict(_tensors(other)), seen)
-    return _equal(_parts(value), _parts(other), seen)
+    parts = _parts(value)
+    if parts is not None:
+        return _equal(parts, _parts(other), seen)
+    if type(value).__eq__ is not object.__eq__:
+        return bool(value == other)
+    return not callable(value) and not isinstance(value, Iterator)
 
 
-def _parts(value: object) -> list[object]:
-    """What an object consists of, as far as it can be told."""
+def _parts(value: object) -> list[object] | None:
+    """What an object consists of: its attributes, and what a copy is made of; None if neither is known."""
+    if isinstance(value, MethodType):
+        return [value.__func__, value.__self__]
     if isinstance(value, FunctionType):  # made anew for each network
-        return [value.__code__, value.__defaults__, [cell.cell_contents for cell in value.__closure__ or ()]]
-    if isinstance(value, partial):
-        return [value.func, value.args, value.keywords]
-    return [getattr(value, "__dict__", None)]
+        cells = [cell.cell_contents for cell in value.__closure__ or ()]
+        return [value.__code__, value.__defaults__, value.__kwdefaults__, cells, vars(value)]
+    parts: list[object] = [vars(value)] if hasattr(value, "__dict__") else []
+    for kind in type(value).__mro__:
+        slots = [name for name, slot in vars(kind).items() if isinstance(slot, MemberDescriptorType)]
+        parts += [{name: getattr(value, name) for name in slots if hasattr(value, name)}] * bool(slots)
+    with suppress(Exception):  # locks, files and the like have no copy
+        reduced = value.__reduce_ex__(4)
+        parts.append([[*part] if isinstance(part, Iterator) else part for part in reduced])
+    return parts if any(parts) else None
