@@ -33,7 +33,8 @@ def read_csv(path: Path, metric: str | None = None) -> list[ForeignRun]:
         path: The file.
         metric: A column that is a result, whatever its name.
     """
-    table, left_out = without_summary_rows(with_merged_cells(read_rows(path)))
+    merged, remarks = with_merged_cells(read_rows(path))
+    table, left_out = without_summary_rows(merged)
     if not table:
         raise RunError(
             f"{path}: holds nothing but summaries ({listed(left_out)}). The values of the runs that they "
@@ -41,7 +42,7 @@ def read_csv(path: Path, metric: str | None = None) -> list[ForeignRun]:
         )
     runs = _runs_of(path, table, metric)
     for run in runs:
-        run.left_out = tuple(left_out)
+        run.left_out, run.remarks = tuple(left_out), tuple(remarks)
     return runs
 
 

@@ -34,6 +34,7 @@ class ForeignRun:
         fold: Of a cross-validation: its fold, and how many there are.
         spreads: Columns of its table that summarise others, such as standard deviations.
         left_out: Rows of its table that summarise others, by what they are called.
+        remarks: Sentences on how its table was read.
     """
 
     path: Path
@@ -47,6 +48,7 @@ class ForeignRun:
     fold: tuple[int, int] | None = None
     spreads: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def add(self, name: str, value: object) -> None:
         """Add the next value of a metric; what is not a number is left out."""

@@ -52,6 +52,7 @@ def reading_notes(
         f"Read as {kind} runs that others trained. Metric: {printable(metric)} (shown as {key}; {better} is "
         f"better{last}{more if others else ''}). Seed: {seeds}. "
         f"Settings that differ: {listed(shown[:MOST_SHOWN]) + rest if shown else 'none'}.",
+        *dict.fromkeys(remark for run in foreign for remark in run.remarks),
         *_left_out(foreign),
     ]
 
