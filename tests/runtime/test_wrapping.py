@@ -61,3 +61,8 @@ def test_a_notice_is_gone_when_it_is_over(
     with notice("Loading ..."):
         assert os.read(reader, 100) == b"Loading ..."
     assert os.read(reader, 100) == b"\r\x1b[K"
+
+
+def test_a_line_that_fits_stays_whole() -> None:
+    line = f"runs/{'a' * 56}  finished"
+    assert wrapped(line, 80) == line

@@ -52,15 +52,15 @@ def wrapped(text: str, width: int) -> str:
 
 
 def _lines(line: str, width: int) -> list[str]:
+    if len(line) <= width:
+        return [line]
     indent = line[: len(line) - len(line.lstrip())]
     columns = COLUMNS.match(line)
     if columns is None:
-        return [line] if len(line) <= width else _filled(line.strip(), width, indent, indent)
+        return _filled(line.strip(), width, indent, indent)
     if width - columns.end() >= TEXT:
         first = columns.group()
-        return (
-            [line] if len(line) <= width else _filled(line[columns.end() :], width, first, " " * len(first))
-        )
+        return _filled(line[columns.end() :], width, first, " " * len(first))
     rest = f"{indent}  "
     return [
         *_filled(columns.group(1).strip(), width, indent, indent),
