@@ -17,6 +17,7 @@ from abreast.training.run import run
 from support.helpers import WHITELIST, compose
 
 SOURCE = """
+import warnings
 import torch
 class Net(torch.nn.Module):
     def __init__(self, in_features, out_features, kind="good"):
@@ -29,6 +30,17 @@ class Net(torch.nn.Module):
         self.hidden = [torch.nn.Linear(in_features, in_features)]
         self.mean, self.steps = None, 0
         self.register_buffer("running", torch.zeros(()), persistent=False)
+        self.act = lambda x: self.linear(x).relu()
+        self.codes = None
+        if kind == "patched":
+            forward = self.forward
+            self.forward = lambda x: forward(2 * x)
+        if kind == "hooked":
+            self.linear.register_forward_hook(lambda module, inputs, output: output * self.norm.weight[0])
+        if kind == "traced":
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # it is deprecated
+                self.traced = torch.jit.trace(self.linear, torch.zeros(2, in_features))
         self.table = torch.nn.Embedding(9, out_features, sparse=True)
     def forward(self, inputs):
         self.calls, self.seen = self.calls + 1, self.seen + 1
@@ -47,6 +59,16 @@ class Net(torch.nn.Module):
         if self.kind == "counts":
             self.steps += 1
             scores = scores * self.steps
+        if self.kind == "closure":
+            scores = self.act(self.norm(rows))
+        if self.kind == "traced":
+            scores = self.traced(rows)
+        if self.kind == "top":
+            scores = scores - scores.topk(4, 0).values.mean(0)
+        if self.kind == "perturbed" and self.training:
+            rows = rows.detach().requires_grad_()
+            (slope,) = torch.autograd.grad(self.linear(rows).square().sum(), rows)
+            scores = self.linear(rows + 0.1 * slope.sign())
         if self.kind == "running":
             self.running += self.training
             scores = scores + self.running
@@ -61,13 +83,13 @@ class Net(torch.nn.Module):
         return outputs.get(self.kind, scores)
 """
 MESSAGES = {
-    "in": "cannot compute a batch of shape [2, 20] (RuntimeError: mat1 and mat2 shapes cannot be multiplied",
-    "out": "gives shape [2, 7] for a batch of shape [2, 20], but the data need a tensor of shape [2, 10]",
+    "in": "cannot compute a batch of shape [54, 20] (RuntimeError: mat1 and mat2 shapes cannot be multiplied",
+    "out": "gives shape [54, 7] for a batch of shape [54, 20], but the data need a tensor of shape [54, 10]",
     "tuple": "gives a tuple for a batch",
     "flat": "gives shape [10] for a batch",
-    "dict": "tensor of shape [2, 10]: 10 scores for each example. Let its forward give the logits alone",
-    "auxiliary": "gives a tuple for a batch of shape [2, 20] in training",
-    "fails in training": "cannot compute a batch of shape [2, 20] in training (ValueError: no)",
+    "dict": "tensor of shape [54, 10]: 10 scores for each example. Let its forward give the logits alone",
+    "auxiliary": "gives a tuple for a batch of shape [54, 20] in training",
+    "fails in training": "cannot compute a batch of shape [54, 20] in training (ValueError: no)",
     "detached": "gives scores without a gradient",
     "whole": "gives scores of int64",
     "complex": "gives scores of complex64",
@@ -77,7 +99,7 @@ MESSAGES = {
     "counts": "gives other scores for the same batch and the same weights after a step",
     "running": "gives other scores for the same batch and the same weights after a step",
     "sparse": "torch.optim.Adam: Adam does not support sparse gradients",
-    "bug": "cannot compute a batch of shape [2, 20] (AttributeError: 'Net' object has no",
+    "bug": "cannot compute a batch of shape [54, 20] (AttributeError: 'Net' object has no",
 }
 
 
@@ -122,3 +144,8 @@ def test_trying_leaves_no_trace(trained: Callable[[str], Path]) -> None:
     (batches,) = [value for name, value in state.items() if name.endswith("num_batches_tracked")]
     assert int(batches) == 1
     assert int(seen) <= 2  # training and validation
+
+
+@pytest.mark.parametrize("kind", ["closure", "patched", "hooked", "traced", "perturbed", "top"])
+def test_sound_networks_are_trained(kind: str, trained: Callable[[str], Path]) -> None:
+    assert (trained(kind) / "result.json").is_file()

@@ -134,7 +134,9 @@ def build_learner(
     check_norm(net, len(data.train), data.batch_size)
     key = str((cfg["model"], data.net_shape, data.out_features))
     if key not in cache.tried:
-        cache.tried[key] = check_network(cfg, net, data)
+        cache.tried[key] = check_network(
+            cfg, net, data, lambda: build_net(cfg, data.net_shape, data.out_features)
+        )
     tried = cache.tried[key]
     if cfg.get("compile"):
         net.compile()  # in place: the names in its state stay

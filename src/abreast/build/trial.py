@@ -1,9 +1,10 @@
-"""Whether a network takes the examples of the data and gives as many scores as they need, tried on two."""
+"""Whether a network takes the examples of the data and gives as many scores as they need, tried on a few."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -20,19 +21,25 @@ from abreast.suggestions import listed
 
 ROWS = 2
 SHOWN = 4  # shapes in a message
+TRAINING = " in training"
 ROUNDING = 1e-3  # of the scores, at most
 
 
-def check_network(cfg: Config, net: nn.Module, data: DataModule) -> list[nn.Parameter]:
+def check_network(
+    cfg: Config, net: nn.Module, data: DataModule, rebuild: Callable[[], nn.Module]
+) -> list[nn.Parameter]:
     """Try a network on the first examples. It stays as it is: a copy is tried.
 
     The copy evaluates them; one that is not of `abreast.models` also computes gradients, and evaluates them
-    again with the weights and buffers that it had before.
+    again with the weights and buffers that it had before. One that fails is tried again, built anew and on a
+    whole mini-batch: a copy shares what a closure or a hook refers to with its network, and some networks
+    need more examples.
 
     Args:
         cfg: The run's configuration.
         net: The network, on the CPU. One with parameters that its first batch makes is not tried.
         data: The run's data.
+        rebuild: Builds the network anew.
 
     Returns:
         The copy's parameters with their gradients, where an optimizer may refuse them: some are sparse, or
@@ -48,21 +55,45 @@ def check_network(cfg: Config, net: nn.Module, data: DataModule) -> list[nn.Para
         copied = copy.deepcopy(net)
     except Exception:  # a network that cannot be copied shows at its first step what it takes
         return []
-    trial = _Trial(cfg, copied, data)
-    return trial.trained() if is_custom_network(cfg["model"]) else trial.evaluated()
+    if not is_custom_network(cfg["model"]):
+        return _Trial(cfg, copied, data, ROWS).evaluated()
+    try:
+        with _buffers_kept(net):
+            return _Trial(cfg, copied, data, ROWS).trained()
+    except ConfigError:
+        return _Trial(cfg, rebuild(), data, min(data.batch_size, len(data.train))).trained()
+
+
+@contextmanager
+def _buffers_kept(net: nn.Module) -> Iterator[None]:
+    """Afterwards, the network's buffers are what they were: a copy may share methods with its network."""
+    kept = [
+        (module, key, buffer, buffer.clone())
+        for module in net.modules()
+        for key, buffer in module.named_buffers(recurse=False)
+    ]
+    try:
+        yield
+    finally:
+        for module, key, buffer, value in kept:
+            if getattr(module, key) is not buffer:
+                setattr(module, key, buffer)
+            if not torch.equal(buffer, value):
+                buffer.data.copy_(value)
 
 
 class _Trial:
-    """A copy of a network that may be changed, and the examples that it is tried on."""
+    """A network that may be changed, and the examples that it is tried on."""
 
-    def __init__(self, cfg: Config, net: nn.Module, data: DataModule) -> None:
+    def __init__(self, cfg: Config, net: nn.Module, data: DataModule, rows: int) -> None:
         self.net, self.seed = net, cfg["seed"]
         target = cfg["model"]["_target_"]
         self.name = type(net).__name__ if target == GIVEN_NETWORK else target
-        normalize, rows = Normalize(data.mean, data.std, data.projection), data.train.inputs
-        self.inputs = normalize(rows[:ROWS].cpu())
-        others = rows[ROWS : 2 * ROWS].cpu()  # which leave another state, if the network keeps one
-        self.others = normalize(others) if len(others) == ROWS else self.inputs
+        normalize = Normalize(data.mean, data.std, data.projection)
+        self.inputs = normalize(data.train.between(0, rows).inputs.cpu())
+        others = data.train.between(rows, 2 * rows).inputs.cpu()  # which leave another state, if it keeps one
+        halved = self.inputs[torch.arange(len(self.inputs)) // 2]
+        self.others = normalize(others) if len(others) == rows else halved
         self.expected = [len(self.inputs), data.out_features]
         self.modes = {module: module.training for module in net.modules()}
 
@@ -108,25 +139,31 @@ class _Trial:
 
     def _back_propagate(self) -> None:
         with torch.enable_grad():
-            scores = self._scores(self.others, " in training")
+            scores = self._scores(self.others, TRAINING)
         if not scores.dtype.is_floating_point:
             raise self._error(
                 f"gives scores of {str(scores.dtype).removeprefix('torch.')}, and losses need float32"
             )
-        if any(parameter.requires_grad for parameter in self.net.parameters()):
+        parameters = [*self.net.parameters()]  # held, or another tensor could have the identity of one
+        if any(parameter.requires_grad for parameter in parameters):
             if not scores.requires_grad:
                 raise self._error("gives scores without a gradient: something in its forward detaches them")
-            known = {id(parameter) for parameter in self.net.parameters()}
-            unknown = [leaf for leaf in _leaves(scores) if id(leaf) not in known]
-            if unknown:
-                shapes = listed(str(list(leaf.shape)) for leaf in unknown[:SHOWN])
-                raise self._error(
-                    f"computes with {len(unknown)} trainable tensors (of shape {shapes}"
-                    f"{', ...' * (len(unknown) > SHOWN)}) that are not among its parameters: "
-                    "they would be neither trained nor saved. Keep layers in torch.nn.ModuleList or "
-                    "ModuleDict and tensors in torch.nn.Parameter, or freeze them (requires_grad_(False))"
-                )
-            self._tried(" in training", lambda: scores.square().sum().backward())  # type: ignore[no-untyped-call]
+            first = _leaves(scores)
+            unknown = first.keys() - {id(parameter) for parameter in parameters}
+            if unknown:  # what a forward makes for itself, as a perturbed input, is another one in the next
+                again = _leaves(self._scores(self.others, TRAINING))
+                self._refuse_unknown([leaf for key, leaf in again.items() if key in unknown])
+            self._tried(TRAINING, lambda: scores.square().sum().backward())  # type: ignore[no-untyped-call]
+
+    def _refuse_unknown(self, leaves: Sequence[Tensor]) -> None:
+        if leaves:
+            shapes = listed(str(list(leaf.shape)) for leaf in leaves[:SHOWN])
+            raise self._error(
+                f"computes with {len(leaves)} trainable tensors (of shape {shapes}"
+                f"{', ...' * (len(leaves) > SHOWN)}) that are not among its parameters: "
+                "they would be neither trained nor saved. Keep layers in torch.nn.ModuleList or "
+                "ModuleDict and tensors in torch.nn.Parameter, or freeze them (requires_grad_(False))"
+            )
 
     def _scores(self, inputs: Tensor, when: str) -> Tensor:
         copied = inputs.clone()  # a forward may change its inputs
@@ -169,14 +206,16 @@ def _is_usual(parameter: nn.Parameter) -> bool:
     return grad is None or (grad.layout == torch.strided and grad.dtype == torch.float32)
 
 
-def _leaves(scores: Tensor) -> Iterator[Tensor]:
-    """The tensors that a gradient of the scores would be accumulated in."""
+def _leaves(scores: Tensor) -> dict[int, Tensor]:
+    """The tensors that a gradient of the scores would be accumulated in, by identity; held, to keep it."""
     open_nodes, seen = [scores.grad_fn], set()
+    leaves: dict[int, Tensor] = {}
     while open_nodes:
         node = open_nodes.pop()
         if node is None or node in seen:
             continue
         seen.add(node)
         if hasattr(node, "variable"):
-            yield node.variable
+            leaves[id(node.variable)] = node.variable
         open_nodes += [following for following, _ in node.next_functions]
+    return leaves
