@@ -43,7 +43,29 @@ NOT_RESULTS = re.compile(
     re.IGNORECASE,
 )
 
+# Words after which a metric may be better either way: the drop of an accuracy, the gap of a score.
+_CHANGES = re.compile(r"drop|drops|gap|gaps|forgetting|decrease|decline|degradation|reduction|increase|delta")
+_NEGATED = ("likelihood", "elbo", "reward", "return", "returns", "rew")  # lower is better behind `negative`
+_UP = r"[↑⬆▲↗]\ufe0f?|\$?\s*\\(?:uparrow|nearrow)\s*\$?|higher(?: is|=) ?better"
+_DOWN = r"[↓⬇▼↘]\ufe0f?|\$?\s*\\(?:downarrow|searrow)\s*\$?|lower(?: is|=) ?better"
+_ARROW = re.compile(
+    rf"\s*(?:\(\s*(?:{_UP}|{_DOWN})\s*\)|\[\s*(?:{_UP}|{_DOWN})\s*\]|{_UP}|{_DOWN})", re.IGNORECASE
+)
 _UNIT = re.compile(r"\s*(\([^()]{1,12}\)|\[[^\[\]]{1,12}\]|%)\s*$")  # `accuracy (%)`, `time [s]`
+
+
+def _bare(name: str) -> str:
+    """A name without its arrow and its unit."""
+    name = _ARROW.sub("", name).strip() or name
+    return _UNIT.sub("", name) or name
+
+
+def _arrow(name: str) -> Mode | None:
+    """Which way an arrow in a header says that a metric is better."""
+    ways = {bool(re.search(_UP, mark, re.IGNORECASE)) for mark in _ARROW.findall(name)}
+    if len(ways) != 1:
+        return None
+    return "max" if True in ways else "min"
 
 
 def usual_name(base: str) -> str:
@@ -63,7 +85,7 @@ def split_stage(name: str) -> tuple[str, str]:
     >>> split_stage("val_acc"), split_stage("Loss/train"), split_stage("accuracy")
     (('val', 'acc'), ('train', 'Loss'), ('', 'accuracy'))
     """
-    name = _UNIT.sub("", name) or name
+    name = _bare(name)
     parts = [part for part in re.split(r"[/._\-\s]+", name) if part]
     if len(parts) > 1 and parts[0].lower() in PREFIXES:
         parts, name = parts[1:], "_".join(parts[1:])
@@ -75,18 +97,27 @@ def split_stage(name: str) -> tuple[str, str]:
 
 
 def direction_of(name: str) -> Mode | None:
-    """Which way a metric is better, as its name says; None if it does not.
+    """Which way a metric is better, as an arrow or its name says; None if neither does.
 
     >>> direction_of("val_acc"), direction_of("test/MSELoss"), direction_of("fitness")
     ('max', 'min', None)
+    >>> direction_of("return (↓)"), direction_of("negative log likelihood"), direction_of("accuracy drop")
+    ('min', 'min', None)
     """
-    if name.lower().startswith("neg_"):  # scikit-learn's scores: greater is better
-        return "max"
+    arrow = _arrow(name)
+    if arrow is not None:
+        return arrow
     base = split_stage(name)[1]
+    words = _words(base)
+    if any(map(_CHANGES.fullmatch, words)):
+        return None
+    if {"neg", "negative"} & {*words} and {*words} & {*_NEGATED}:
+        return "min"
+    if base.lower().startswith("neg_"):  # scikit-learn's scores: greater is better
+        return "max"
     metric = lookup(usual_name(base))
     if metric is not None and not metric.is_declared:
         return metric.mode
-    words = _words(base)
     if any(LOWER.fullmatch(word) for word in words):
         return "min"
     return "max" if any(HIGHER.fullmatch(word) for word in words) else None
@@ -94,13 +125,20 @@ def direction_of(name: str) -> Mode | None:
 
 def is_measured(name: str) -> bool:
     """Whether a name is that of a time or a count that was measured; not that of a learning rate."""
-    name = _UNIT.sub("", name)
+    name = _bare(name)
     return NOT_RESULTS.fullmatch(name) is not None and "lr" not in _words(name) and "rate" not in _words(name)
 
 
 def is_metric(name: str) -> bool:
     """Whether a name is that of a result."""
-    name = _UNIT.sub("", name)
-    if NOT_RESULTS.fullmatch(name):
+    if _arrow(name) is not None:
+        return True
+    name = _bare(name)
+    if NOT_RESULTS.fullmatch(name) or name.lower().startswith(("param", "loss_fn")):
         return False
-    return direction_of(name) is not None and not name.lower().startswith(("param", "loss_fn"))
+    words = _words(name)
+    changes = [word for word in words if _CHANGES.fullmatch(word)]
+    if changes:  # a result whose direction nothing says
+        others = " ".join(word for word in words if word not in changes)
+        return "forgetting" in changes or direction_of(others) is not None
+    return direction_of(name) is not None

@@ -25,7 +25,12 @@ _RULES = re.compile(
 )
 _SPAN = re.compile(r"\\multicolumn\{(\d{1,3})\}\{[^}]*\}\{(.*)\}", re.DOTALL)
 _NAMED = re.compile(
-    r"\\(?:multirow(?:\[[^\]]*\])?\{[^}]*\}\{[^}]*\}|(?:text|math)(?:bf|it|rm|tt|sc)|underline|emph|textsuperscript)\{([^{}]*)\}"
+    r"\\(?:multirow(?:\[[^\]]*\])?\{[^}]*\}\{[^}]*\}|(?:text|math)(?:bf|it|rm|tt|sc)|underline|emph)\{([^{}]*)\}"
+)
+_RAISED = re.compile(  # behind a number: a footnote, or its exponent
+    r"(?P<before>(?P<number>\d[\d.,]*)[\s$%\\*]*)"
+    r"(?:(?:<sup\b[^<>]*>|\\textsuperscript\{)(?P<mark>[^<>{}]*)(?:</sup\s*>|\}))",
+    re.IGNORECASE,
 )
 _NOTE = re.compile(r"(note|source|legend|table|best|values? |all |\*|†|‡|\d+ rows? )", re.IGNORECASE)
 
@@ -95,7 +100,8 @@ def _without_arguments(body: str, count: int) -> str:
 
 def _plain_latex(cell: str) -> str:
     for _ in range(MOST_NESTED):
-        cell = _NAMED.sub(r"\1", cell)
+        cell = _RAISED.sub(_without_footnote, _NAMED.sub(r"\1", cell))
+    cell = re.sub(r"\\textsuperscript\{([^{}]*)\}", r"\1", cell)
     cell = cell.replace("$", "").replace("~", " ").replace(r"\pm", "±")
     cell = re.sub(
         r"\\(?:bf|it|bfseries|itshape|centering|quad|tiny|scriptsize|small|,|;|!)(?![A-Za-z])", "", cell
@@ -125,7 +131,17 @@ def _inner(line: str) -> str:
 
 
 def _plain_markdown(cell: str) -> str:
-    return re.sub(r"`|<[^<>]*>", "", cell.replace(r"\|", "|")).strip()
+    cell = re.sub(r"<(?:br|sub)\b[^<>]*>", " ", cell.replace(r"\|", "|"), flags=re.IGNORECASE)
+    cell = re.sub(r"`|<(?!/?sup\b)[^<>]*>", "", cell, flags=re.IGNORECASE)
+    for _ in range(MOST_NESTED):
+        cell = _RAISED.sub(_without_footnote, cell)
+    return re.sub(r"<[^<>]*>", "", cell).strip()
+
+
+def _without_footnote(match: re.Match[str]) -> str:
+    """The number without its footnote; with a power of 2 or 10 as text."""
+    is_power = match["number"] in ("2", "10") and re.fullmatch(r"[+\-\u2212]?\d{1,2}", match["mark"])
+    return f"{match['number']}^{match['mark']}" if is_power else match["before"]
 
 
 def _delimited(text: str, path: Path) -> list[Line]:
