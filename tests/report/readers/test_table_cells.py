@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from abreast.report.readers.foreign_sweep import collect_foreign
+from abreast.report.readers.settings import Choices
 from abreast.report.readers.table_cells import table_cells
 
 MARKDOWN = {
@@ -30,13 +32,61 @@ LATEX = {
 
 @pytest.mark.parametrize("cell", MARKDOWN)
 def test_marks_of_markdown(cell: str) -> None:
-    lines = table_cells(f"| m | acc |\n|--|--|\n| a | {cell} |\n", Path("a.md"))
+    lines, _ = table_cells(f"| m | acc |\n|--|--|\n| a | {cell} |\n", Path("a.md"))
     assert lines[1][1] == ["a", MARKDOWN[cell]]
 
 
 @pytest.mark.parametrize("cell", LATEX)
 def test_marks_of_latex(cell: str) -> None:
-    lines = table_cells(
+    lines, _ = table_cells(
         f"\\begin{{tabular}}{{lc}} m & acc \\\\ a & {cell} \\\\ \\end{{tabular}}", Path("a.tex")
     )
     assert lines[1][1] == ["a", LATEX[cell]]
+
+
+@pytest.mark.parametrize("last", ["Source only", "Best", "Note", "All layers", "Table look-up", "value net"])
+def test_a_run_without_a_result_is_no_note(last: str) -> None:
+    lines, notes = table_cells(f"m,seed,acc\na,0,0.8\n{last},,\n", Path("a.csv"))
+    assert (lines[-1][1][0], notes) == (last, [])
+
+
+@pytest.mark.parametrize(
+    "last",
+    ["Source: us", "Best per column: bold", "* p < 0.05", "12 rows", "All values are means of five runs"],
+)
+def test_a_note_is_left_out_and_said(last: str, tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    path.write_text(f"m,seed,acc\na,0,0.8\nb,0,0.7\n{last},,\n")
+    collected = collect_foreign([path], Choices())
+    assert collected is not None
+    assert len(collected[0].runs) == 2
+    assert f"Left out, as a note below the table: {last}" in collected[2]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("|m|hidden|accuracy|\n|--|--|--|\n|a|64,128|91,234|\n|b|64,64|90,5|\n", [91.234, 90.5]),
+        ('m,hidden,accuracy\na,"64,128","91,234"\nb,"64,64","90,512"\n', [91.234, 90.512]),
+        ("|m|hidden|score|\n|--|--|--|\n|a|64,128|91,234|\n|b|64,64|9,234|\n", [91234.0, 9234.0]),
+        ("|m|hidden|mse|\n|--|--|--|\n|a|64,128|0,5|\n|b|64,64|1,234|\n", [0.5, 1.234]),
+    ],
+)
+def test_commas_by_the_range_of_the_metric(text: str, expected: list[float], tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    path.write_text(text)
+    collected = collect_foreign([path], Choices())
+    assert collected is not None
+    assert [run.metrics[collected[1]] for run in collected[0].runs] == expected
+    assert [run.settings["hidden"] for run in collected[0].runs] == ["64,128", "64,64"]
+
+
+@pytest.mark.parametrize(("high", "is_said"), [("91", True), ("1.2", False), ("0.9", False)])
+def test_shares_beside_percentages_are_said(high: str, is_said: bool, tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    path.write_text(f"m,seed,accuracy\na,0,0.85\na,1,0.8\nb,0,{high}\n")
+    collected = collect_foreign([path], Choices())
+    assert collected is not None
+    assert (
+        any("accuracy has values up to 1 and above 1.5, 0.8 to" in note for note in collected[2]) == is_said
+    )

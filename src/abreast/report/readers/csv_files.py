@@ -10,12 +10,13 @@ from abreast.errors import RunError
 from abreast.report.readers.csv_rows import names_seeds, runs_of_rows, settings_of_cell
 from abreast.report.readers.csv_shapes import row_a_run
 from abreast.report.readers.csv_table import INDEX, Row, read_rows
-from abreast.report.readers.foreign_run import ForeignRun, as_number, flat
+from abreast.report.readers.foreign_run import MOST_TEXT, ForeignRun, as_number, flat
 from abreast.report.readers.hparams import read_hparams
 from abreast.report.readers.metric_names import NOT_RESULTS, is_metric, split_stage
 from abreast.report.readers.run_names import settings_of_name
 from abreast.report.readers.summaries import with_merged_cells, without_summary_rows
 from abreast.runs.files import REPORT
+from abreast.runtime.printable import printable
 from abreast.suggestions import listed
 
 MOST_FILES = 10_000
@@ -33,7 +34,9 @@ def read_csv(path: Path, metric: str | None = None) -> list[ForeignRun]:
         path: The file.
         metric: A column that is a result, whatever its name.
     """
-    merged, remarks = with_merged_cells(read_rows(path))
+    rows, below = read_rows(path, metric)
+    merged, remarks = with_merged_cells(rows)
+    remarks += [f"Left out, as a note below the table: {printable(note[:MOST_TEXT])}" for note in below]
     table, left_out = without_summary_rows(merged)
     if not table:
         raise RunError(

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from abreast.errors import RunError
+from abreast.metrics.registry import lookup
+from abreast.report.readers.foreign_run import as_number
+from abreast.report.readers.metric_names import is_measured, is_metric, split_stage, usual_name
 from abreast.report.readers.table_cells import DELIMITERS, Line, table_cells
 from abreast.report.readers.table_text import read_table_text
 
@@ -17,6 +20,7 @@ MISSING = frozenset(("", "?", "na", "n/a", "#n/a", "nan", "none", "null", "nil",
 _DIGITS = re.compile(r"[+-]?\d+([.,]\d+)?")
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
 _POINTS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+,\d+")  # between thousands, before a decimal comma
+_FRACTION = re.compile(r"[+-]?0,")
 _LATEX = re.compile(r"\\text(?:bf|it)\{([^{}]*)\}|\*\*(.*?)\*\*")  # how tables show their best value
 _UNIT = re.compile(
     r"([+-]?\d[\d.,]*)\s*(ms|s|secs?|seconds|min|minutes|h|hours|us|µs|GB|GiB|MB|MiB|dB|fps|pp)"
@@ -25,18 +29,25 @@ _UNIT = re.compile(
 Row = dict[str, str]
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path, metric: str | None = None) -> tuple[list[Row], list[str]]:
     """The rows of a table by column; a cell without a value is empty.
 
     Lines before the header that begin with `#`, headers of two lines (pandas' column levels), rows with a
     name before the first column (R), decimal commas, commas between thousands, percent signs and units are
     understood.
 
+    Args:
+        path: The file.
+        metric: A column that is a result, whatever its name.
+
+    Returns:
+        The rows, and the notes below the table, which are left out.
+
     Raises:
         RunError: It is not one, or too large; the message names the file and the line.
     """
     text = read_table_text(path)
-    lines = table_cells(text, path)
+    lines, notes = table_cells(text, path)
     columns, heads = _header([cells for _, cells in lines])
     if lines[heads:] and all(len(cells) == len(columns) + 1 for _, cells in lines[heads:]):
         columns = [INDEX, *columns]  # R's names of rows have no header
@@ -50,10 +61,13 @@ def read_rows(path: Path) -> list[Row]:
     if not rows:
         raise RunError(f"{path}: holds no rows below its header")
     delimiter = _delimiter(text, lines)
+    has_results = any(column == metric or is_metric(column) for column in columns)
     for column in columns:
-        for row, value in zip(rows, _plain([row[column] for row in rows], delimiter), strict=True):
+        values, is_result = _plain([row[column] for row in rows]), column == metric or is_metric(column)
+        is_setting = has_results and not is_result and not is_measured(column)
+        for row, value in zip(rows, _without_commas(values, column, delimiter, is_setting), strict=True):
             row[column] = value
-    return rows
+    return rows, notes
 
 
 def _delimiter(text: str, lines: Sequence[Line]) -> str:
@@ -75,8 +89,8 @@ def _header(table: Sequence[Sequence[str]]) -> tuple[list[str], int]:
     return columns, 2
 
 
-def _plain(cells: Sequence[str], delimiter: str) -> list[str]:
-    """The cells of a column, its numbers as Python writes them; nothing for missing ones."""
+def _plain(cells: Sequence[str]) -> list[str]:
+    """The cells of a column, its numbers without signs and units behind them; nothing for missing ones."""
     cells = [cell.replace("\u2212", "-") for cell in cells]  # the minus sign of typesetters
     values = ["" if cell.strip(DASHES).lower() in MISSING else _LATEX.sub(r"\1\2", cell) for cell in cells]
     given = [value for value in values if value]
@@ -86,12 +100,36 @@ def _plain(cells: Sequence[str], delimiter: str) -> list[str]:
     units = {match[2] if (match := _UNIT.fullmatch(value)) else "" for value in given}
     if len(units) == 1 and units != {""}:
         values = [value.removesuffix(next(iter(units))).rstrip() for value in values]
-        given = [value for value in values if value]
-    if not any("," in value for value in given):
+    return values
+
+
+def _without_commas(values: list[str], column: str, delimiter: str, is_setting: bool) -> list[str]:
+    """The numbers of a column as Python writes them; a setting such as `64,128` stays text."""
+    given = [value for value in values if value]
+    with_commas = [value for value in given if "," in value]
+    if not with_commas:
         return values
-    if all(_THOUSANDS.fullmatch(value) or "," not in value for value in given) and delimiter in ",|":
+    is_list = is_setting and not all("." in value or _FRACTION.match(value) for value in with_commas)
+    if is_list and delimiter in ",|":
+        return values
+    is_thousands = all(map(_THOUSANDS.fullmatch, with_commas)) and delimiter in ",|"
+    if is_thousands and not _is_decimal_alone(given, column):
         return [value.replace(",", "") for value in values]
     if all(_DIGITS.fullmatch(value) or _POINTS.fullmatch(value) for value in given):  # a decimal comma
         values = [value.replace(".", "") if _POINTS.fullmatch(value) else value for value in values]
         return [value.replace(",", ".") for value in values]
     return values
+
+
+def _is_decimal_alone(values: Sequence[str], column: str) -> bool:
+    """Whether numbers are in the range of a known metric, or its percentage, only if commas are decimal."""
+    metric = lookup(usual_name(split_stage(column)[1]))
+    if metric is None or metric.is_declared:
+        return False
+    low, high = sorted((metric.worst, metric.best))
+    high = 100 if (low, high) == (0, 1) else high
+    numbers = [as_number(value.replace(",", "")) for value in values]
+    decimals = [as_number(value.replace(",", ".")) for value in values]
+    return not all(n is None or low <= n <= high for n in numbers) and all(
+        n is not None and low <= n <= high for n in decimals
+    )

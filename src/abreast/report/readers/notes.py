@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from abreast.metrics.registry import Mode
+from abreast.metrics.registry import Mode, lookup
 from abreast.report.readers.foreign_run import ForeignRun
+from abreast.report.readers.metric_names import split_stage, usual_name
 from abreast.runtime.printable import printable
 from abreast.suggestions import listed
 
 MOST_SHOWN = 6
+MOST_SHARE = 1.5  # above it a share is a percentage
 
 
 def reading_notes(
@@ -53,8 +55,26 @@ def reading_notes(
         f"better{last}{more if others else ''}). Seed: {seeds}. "
         f"Settings that differ: {listed(shown[:MOST_SHOWN]) + rest if shown else 'none'}.",
         *dict.fromkeys(remark for run in foreign for remark in run.remarks),
+        *(_two_scales(foreign, name) for name in names if _has_two_scales(foreign, name)),
         *_left_out(foreign),
     ]
+
+
+def _has_two_scales(foreign: Sequence[ForeignRun], name: str) -> bool:
+    """Whether a share has values that are shares beside others that are percentages."""
+    known = lookup(usual_name(split_stage(name)[1]))
+    if known is None or known.is_declared or {known.worst, known.best} != {0, 1}:
+        return False
+    values = [run.results()[name] for run in foreign if name in run.results()]
+    return any(0 < value <= 1 for value in values) and any(value > MOST_SHARE for value in values)
+
+
+def _two_scales(foreign: Sequence[ForeignRun], name: str) -> str:
+    values = [run.results()[name] for run in foreign if name in run.results()]
+    return (
+        f"{printable(name)} has values up to 1 and above {MOST_SHARE}, {min(values):g} to {max(values):g}: "
+        "all count as given in the same unit. Correct the file if some are shares and others percentages."
+    )
 
 
 def _left_out(foreign: Sequence[ForeignRun]) -> list[str]:

@@ -32,17 +32,23 @@ _RAISED = re.compile(  # behind a number: a footnote, or its exponent
     r"(?:(?:<sup\b[^<>]*>|\\textsuperscript\{)(?P<mark>[^<>{}]*)(?:</sup\s*>|\}))",
     re.IGNORECASE,
 )
-_NOTE = re.compile(r"(note|source|legend|table|best|values? |all |\*|†|‡|\d+ rows? )", re.IGNORECASE)
+_NOTE = re.compile(  # a run may be called `Source only` or `Best`
+    r"(\*|†|‡|§|\d+ rows?\b|(notes?|sources?|legend|table|best|values?|all)\b([^:]*:|(\s+\S+){5})).*",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
-def table_cells(text: str, path: Path) -> list[Line]:
+def table_cells(text: str, path: Path) -> tuple[list[Line], list[str]]:
     """The lines that have cells, the header first; titles above it and notes below the table are left out.
+
+    Returns:
+        The lines, and the notes.
 
     Raises:
         RunError: It is no table, or several; the message names the file.
     """
     if path.name.lower().removesuffix(".gz").endswith((".json", ".jsonl")):
-        return list(_records(text, path))
+        return list(_records(text, path)), []
     if _TABULAR.search(text):
         lines = _latex(text, path)
     elif any(map(_SEPARATOR.fullmatch, text.splitlines()[1:])):
@@ -206,10 +212,10 @@ def _without_titles(lines: Sequence[Line]) -> list[Line]:
     return list(lines[start:])
 
 
-def _without_notes(lines: Sequence[Line]) -> list[Line]:
-    """Without lines below the table that have one cell, and say so."""
+def _without_notes(lines: Sequence[Line]) -> tuple[list[Line], list[str]]:
+    """Without lines below the table that have one cell, and say that they are notes; and these."""
     end = len(lines)
     width = len(lines[0][1]) if lines else 0
-    while width > 1 and end > 1 and not any(lines[end - 1][1][1:]) and _NOTE.match(lines[end - 1][1][0]):
+    while width > 1 and end > 1 and not any(lines[end - 1][1][1:]) and _NOTE.fullmatch(lines[end - 1][1][0]):
         end -= 1
-    return list(lines[:end])
+    return list(lines[:end]), [cells[0] for _, cells in lines[end:]]
