@@ -6,11 +6,15 @@ import copy
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from hydra.utils import execution_whitelist
+from torch import nn
 
+from abreast.build.data import build_data
+from abreast.build.trial import check_network
 from abreast.config.types import Config
 from abreast.errors import ConfigError
 from abreast.training.run import run
@@ -69,6 +73,10 @@ class Net(torch.nn.Module):
             rows = rows.detach().requires_grad_()
             (slope,) = torch.autograd.grad(self.linear(rows).square().sum(), rows)
             scores = self.linear(rows + 0.1 * slope.sign())
+        if self.kind == "grows":
+            self.seen = torch.cat([self.seen.flatten(), self.seen.new_zeros(1)])
+        if self.kind == "late buffer" and not hasattr(self, "average"):
+            self.register_buffer("average", rows.mean(0))
         if self.kind == "running":
             self.running += self.training
             scores = scores + self.running
@@ -95,6 +103,8 @@ MESSAGES = {
     "complex": "gives scores of complex64",
     "list": "computes with 2 trainable tensors (of shape [20, 20], [20]) that are not among its parameters",
     "late": "makes late.bias, late.weight in its forward",
+    "late buffer": "makes the buffers average in its forward, too late to load them from a checkpoint",
+    "grows": "its state_dict cannot be loaded again: Error(s) in loading state_dict for Net: size mismatch",
     "remembers": "gives other scores for the same batch and the same weights after a step",
     "counts": "gives other scores for the same batch and the same weights after a step",
     "running": "gives other scores for the same batch and the same weights after a step",
@@ -146,6 +156,27 @@ def test_trying_leaves_no_trace(trained: Callable[[str], Path]) -> None:
     assert int(seen) <= 2  # training and validation
 
 
-@pytest.mark.parametrize("kind", ["closure", "patched", "hooked", "traced", "perturbed", "top"])
+@pytest.mark.parametrize(
+    "kind", ["closure", "patched", "hooked", "traced", "perturbed", "top", "saves itself"]
+)
 def test_sound_networks_are_trained(kind: str, trained: Callable[[str], Path]) -> None:
     assert (trained(kind) / "result.json").is_file()
+
+
+class WithoutBias(nn.Linear):
+    """Saves its weight alone."""
+
+    def state_dict(self, *args: Any, **options: Any) -> Any:
+        state = super().state_dict(*args, **options)
+        del state[options.get("prefix", "") + "bias"]
+        return state
+
+
+def test_a_network_may_have_its_own_state_dict(config: Config) -> None:
+    cfg = {**config, "model": {"_target_": "mine.WithoutBias"}}
+    net = WithoutBias(20, 10)
+    before = copy.deepcopy([*net.parameters()])
+    with execution_whitelist(WHITELIST):
+        data = build_data(cfg)
+    assert check_network(cfg, net, data, lambda: WithoutBias(20, 10)) == []
+    assert all(map(torch.equal, before, net.parameters()))

@@ -104,22 +104,39 @@ class _Trial:
 
     def trained(self) -> list[nn.Parameter]:
         """Try evaluation and training."""
-        state = copy.deepcopy(self.net.state_dict())
+        saves_itself = any(map(_saves_itself, self.net.modules()))  # then only its class knows how to load it
+        state = {} if saves_itself else copy.deepcopy(self.net.state_dict())
+        known = dict(self.net.named_parameters(remove_duplicate=False))
         scores = self._evaluate()
         self._back_propagate()
-        added = [*(self.net.state_dict().keys() - state.keys())]
-        if added:
+        parameters = dict(self.net.named_parameters(remove_duplicate=False))
+        late = sorted(parameters.keys() - known.keys())
+        if late:
             raise self._error(
-                f"makes {listed(sorted(added))} in its forward, too late for the optimizer: make them in "
+                f"makes {listed(late)} in its forward, too late for the optimizer: make them in "
                 "its __init__, or use a lazy layer (torch.nn.LazyLinear)"
             )
-        parameters = [*self.net.parameters()]
-        self._check_state(scores, state)
-        return [] if all(map(_is_usual, parameters)) else parameters
+        tried = [*self.net.parameters()]
+        if not saves_itself:
+            self._check_state(scores, state)
+        return [] if all(map(_is_usual, tried)) else tried
 
     def _check_state(self, scores: Tensor, state: dict[str, Any]) -> None:
         """Evaluate once more with the weights and buffers of the first time."""
-        self.net.load_state_dict(state)
+        late = sorted(self.net.state_dict().keys() - state.keys())
+        if late:
+            raise self._error(
+                f"makes the buffers {listed(late)} in its forward, too late to load them from a checkpoint: "
+                "register them in its __init__, or with persistent=False"
+            )
+        try:
+            self.net.load_state_dict(state)
+        except Exception as error:
+            reason = " ".join(" ".join(str(error).splitlines()[:2]).split())
+            raise self._error(
+                f"changes in a step so that its state_dict cannot be loaded again: {reason} "
+                "Let its buffers keep the shapes that __init__ gives them"
+            ) from error
         again = self._evaluate()
         size = float(scores.abs().max())
         if not torch.allclose(scores, again, rtol=ROUNDING, atol=ROUNDING * size, equal_nan=True):
@@ -198,6 +215,14 @@ def _remedy(output: object) -> str:
     if isinstance(output, (tuple, list)):
         return ". Let its forward give one tensor (aux_logits=false for GoogLeNet and Inception)"
     return ""
+
+
+def _saves_itself(module: nn.Module) -> bool:
+    """Whether what a checkpoint holds of the module is decided by its class."""
+    kind = type(module)
+    return (
+        kind.state_dict is not nn.Module.state_dict or kind.load_state_dict is not nn.Module.load_state_dict
+    )
 
 
 def _is_usual(parameter: nn.Parameter) -> bool:
