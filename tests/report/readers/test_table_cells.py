@@ -90,3 +90,11 @@ def test_shares_beside_percentages_are_said(high: str, is_said: bool, tmp_path: 
     assert (
         any("accuracy has values up to 1 and above 1.5, 0.8 to" in note for note in collected[2]) == is_said
     )
+
+
+def test_rows_that_latex_merges_have_its_text_and_no_others() -> None:
+    header = r"\multirow{2}{*}{m} & \multicolumn{2}{c}{acc} \\ & a & b \\ \hline"
+    rows = rf"{header} \multirow{{2}}{{*}}{{\textbf{{CE}}}} & 1 & 2 \\"
+    text = rf"\begin{{tabular}}{{lrr}} {rows} & 3 & 4 \\ \hline & 5 & 6 \\ \end{{tabular}}"
+    lines, _ = table_cells(text, Path("a.tex"))
+    assert [cells[0] for _, cells in lines] == ["m", "", "CE", "CE", ""]

@@ -24,6 +24,7 @@ _RULES = re.compile(
     r"\\(?:(?:top|mid|bottom)rule|hline|(?:c(?:mid)?rule|cline)(?:\([^)]*\))?\{[^}]*\})(?:\[[^\]]*\])?"
 )
 _SPAN = re.compile(r"\\multicolumn\{(\d{1,3})\}\{[^}]*\}\{(.*)\}", re.DOTALL)
+_ROWS = re.compile(r"\\multirow(?:\[[^\]]*\])?\{(\d{1,3})\}")
 _NAMED = re.compile(
     r"\\(?:multirow(?:\[[^\]]*\])?\{[^}]*\}\{[^}]*\}|(?:text|math)(?:bf|it|rm|tt|sc)|underline|emph)\{([^{}]*)\}"
 )
@@ -81,16 +82,27 @@ def _latex(text: str, path: Path) -> list[Line]:
     start = text[: bodies[0].start()].count("\n") + 1
     body = _without_arguments(bodies[0][2], 2 if bodies[0][1].endswith(("*", "x", "y")) else 1)
     body = re.sub(r"(?<!\\)%.*", "", body)
-    lines = []
+    lines: list[Line] = []
+    merged: dict[int, tuple[int, str]] = {}  # by column: for how many rows still, and the text
     for row in re.split(r"\\\\(?:\[[^\]]*\])?|\\tabularnewline", body):
         number, start = start, start + row.count("\n")
         cells: list[str] = []
         for cell in re.split(r"(?<!\\)&", _RULES.sub("", row)):
             span = _SPAN.fullmatch(cell.strip())
+            if lines and (below := _ROWS.search(cell)):  # not in the header
+                merged[len(cells)] = (int(below[1]), _plain_latex(cell))
             cells += [_plain_latex(span[2])] * int(span[1]) if span else [_plain_latex(cell)]
         if any(cells):
-            lines.append((number, cells))
+            lines.append((number, [_merged_text(merged, *item) for item in enumerate(cells)]))
     return lines
+
+
+def _merged_text(merged: dict[int, tuple[int, str]], column: int, cell: str) -> str:
+    """A cell, or the text of a `multirow` above it that spans it, too."""
+    count, text = merged.pop(column, (0, ""))
+    if count > 1:
+        merged[column] = (count - 1, text)
+    return text if count and not cell else cell
 
 
 def _without_arguments(body: str, count: int) -> str:
