@@ -98,6 +98,13 @@ def test_the_class_of_a_data_module_is_enough_where_it_needs_no_arguments() -> N
         named_arrays(Folder)
 
 
+def closed() -> nn.Module:
+    net = nn.Linear(5, 3)
+    forward = net.forward
+    vars(net)["forward"] = lambda x: forward(2 * x)
+    return net
+
+
 def sequential() -> nn.Module:
     return nn.Sequential(nn.Linear(5, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 3))
 
@@ -363,6 +370,7 @@ WRONG: dict[str, tuple[dict[str, Any], type[AbreastError], str]] = {
         ConfigError,
         "is made already; give its class for arguments",
     ),
+    "closure": ({"model": closed()}, ConfigError, "of a network given as an object need its class instead"),
     "shape": ({"model": lambda: nn.Linear(4, 3)}, ConfigError, "cannot compute a batch of shape ["),
     "outputs": ({"model": lambda: nn.Linear(5, 2)}, ConfigError, "gives shape ["),
     "rows": ({"data": (np.zeros((4, 5)), [0, 1])}, DataError, "they need as many rows"),

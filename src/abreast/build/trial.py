@@ -16,6 +16,7 @@ from abreast.config.types import Config
 from abreast.data.datamodule import DataModule
 from abreast.errors import ConfigError
 from abreast.learner.normalize import Normalize
+from abreast.runtime.given import given_object
 from abreast.runtime.seeding import seeded
 from abreast.suggestions import listed
 
@@ -88,7 +89,9 @@ class _Trial:
     def __init__(self, cfg: Config, net: nn.Module, data: DataModule, rows: int) -> None:
         self.net, self.seed = net, cfg["seed"]
         target = cfg["model"]["_target_"]
-        self.name = type(net).__name__ if target == GIVEN_NETWORK else target
+        is_given = target == GIVEN_NETWORK
+        self.name = type(net).__name__ if is_given else target
+        self.is_object = is_given and isinstance(given_object("model", cfg["model"]["network"]), nn.Module)
         normalize = Normalize(data.mean, data.std, data.projection)
         self.inputs = normalize(data.train.between(0, rows).inputs.cpu())
         others = data.train.between(rows, 2 * rows).inputs.cpu()  # which leave another state, if it keeps one
@@ -180,6 +183,8 @@ class _Trial:
                 f"{', ...' * (len(leaves) > SHOWN)}) that are not among its parameters: "
                 "they would be neither trained nor saved. Keep layers in torch.nn.ModuleList or "
                 "ModuleDict and tensors in torch.nn.Parameter, or freeze them (requires_grad_(False))"
+                + self.is_object
+                * "; closures and hooks of a network given as an object need its class instead"
             )
 
     def _scores(self, inputs: Tensor, when: str) -> Tensor:
@@ -220,9 +225,7 @@ def _remedy(output: object) -> str:
 def _saves_itself(module: nn.Module) -> bool:
     """Whether what a checkpoint holds of the module is decided by its class."""
     kind = type(module)
-    return (
-        kind.state_dict is not nn.Module.state_dict or kind.load_state_dict is not nn.Module.load_state_dict
-    )
+    return (kind.state_dict, kind.load_state_dict) != (nn.Module.state_dict, nn.Module.load_state_dict)
 
 
 def _is_usual(parameter: nn.Parameter) -> bool:
