@@ -8,8 +8,10 @@ import sys
 import pytest
 
 from abreast.runtime import garbage
+from support.patches import needs_patch
 
 
+@needs_patch("garbage")
 def test_none_is_looked_for_while_libraries_are_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "torch")
     frozen = gc.get_freeze_count()

@@ -12,6 +12,7 @@ from abreast.inference.evaluate import evaluate
 from abreast.learner.checkpoint import load
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.matmul_precision import MatmulPrecision, matmul_precision
+from support.patches import needs_patch
 
 
 def metrics(path: Path) -> dict[str, float]:
@@ -38,6 +39,7 @@ def test_the_setting_ends_with_the_run() -> None:
     assert torch.backends.mkldnn.matmul.fp32_precision == before  # type: ignore[attr-defined]
 
 
+@needs_patch("matmul_question")
 @pytest.mark.parametrize(("value", "answer"), [("tf32", "high"), ("bf16", "medium"), (None, "highest")])
 def test_lightning_may_ask_for_the_precision(value: MatmulPrecision | None, answer: str) -> None:
     """As it does on GPUs of these generations; torch has no answer to a precision of one backend."""
