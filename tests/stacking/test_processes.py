@@ -258,8 +258,8 @@ def test_a_system_that_allows_no_more_processes(
     ("runs", "lanes", "options", "expected"),
     [
         (200, 128, {}, 4),
-        (24, 128, {}, 3),
-        (15, 128, {}, 1),
+        (48, 128, {}, 3),
+        (31, 128, {}, 1),
         (200, 2, {}, 2),
         (200, 128, {"threads": 1}, 1),
         (200, 128, {"processes": 1}, 1),
