@@ -179,24 +179,35 @@ def test_the_second_ctrl_c_ends_all_at_once() -> None:
             os.kill(pid, 0)
 
 
-def test_an_error_here_lets_them_save_what_they_do() -> None:
+def saved_at_an_error_here(wait: Work, count: int) -> tuple[list[object], bytes]:
+    """What processes tell that wait while an error ends the one that has made them, and what they save."""
+
     def work(channel: Channel) -> None:
         try:
-            until_stopped(channel)
+            wait(channel)
         finally:
             os.write(writing, b"saved")
 
+    first: list[object] = []
+
     def serve() -> None:
-        with ForkedProcesses([work]) as processes:
-            next(processes.messages())
+        with ForkedProcesses([work] * count) as processes:
+            messages = processes.messages()
+            first.extend(next(messages)[1] for _ in range(count))
             raise OSError("the disk is full")
 
     reading, writing = os.pipe()
     with pytest.raises(OSError, match="full"):
         serve()
     os.close(writing)
-    assert os.read(reading, 100) == b"saved"
+    saved = os.read(reading, 100)
     os.close(reading)
+    return first, saved
+
+
+def test_an_error_here_lets_them_save_what_they_do() -> None:
+    _, saved = saved_at_an_error_here(until_stopped, 1)
+    assert saved == b"saved"
 
 
 def test_they_end_with_the_process_that_has_made_them() -> None:
@@ -255,25 +266,13 @@ def test_a_process_whose_work_ends_itself_has_told_everything() -> None:
 
 
 def test_a_process_that_waits_for_an_answer_ends_when_none_can_come() -> None:
-    def work(channel: Channel) -> None:
+    def wait(channel: Channel) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as in training, where it sets a flag
-        try:
-            channel.ask("ask")
-        finally:
-            os.write(writing, b"saved")
+        channel.ask("ask")
 
-    def serve() -> None:
-        with ForkedProcesses([work, work]) as processes:
-            messages = processes.messages()
-            assert [next(messages)[1], next(messages)[1]] == ["ask", "ask"]
-            raise OSError("the disk is full")
-
-    reading, writing = os.pipe()
-    with pytest.raises(OSError, match="full"):
-        serve()
-    os.close(writing)
-    assert os.read(reading, 100) == b"savedsaved"
-    os.close(reading)
+    first, saved = saved_at_an_error_here(wait, 2)
+    assert first == ["ask", "ask"]
+    assert saved == b"savedsaved"
 
 
 def test_told_twice_a_process_saves_what_it_does() -> None:

@@ -32,7 +32,6 @@ def estimate(parts: Sequence[Part], launcher: AbreastLauncherConf | None, began:
     """
     importlib.import_module("abreast.runtime.fast_import")  # before Lightning
     from abreast.stacking.options import Options
-    from hydra_plugins.abreast_launcher.engines.choose import LOCAL
 
     importlib.import_module("abreast.stacking.probe")
     start = time.perf_counter() - began
@@ -49,9 +48,7 @@ def estimate(parts: Sequence[Part], launcher: AbreastLauncherConf | None, began:
             shared_batches=launcher.shared_batches,
         )
         halving = (tuple(launcher.halving or ()), launcher.keep)
-        workers, parts = _divided(parts, launcher)
-        if launcher.engine == LOCAL and launcher.devices == 1 and not launcher.halving:
-            parts = [_in_processes(part, options) for part in parts]
+        workers, parts = _divided(parts, launcher, options)
     measured: dict[tuple[object, ...], Cost] = {}
     notes: dict[tuple[object, ...], str] = {}
     batches = list(dict.fromkeys(part.batch for part in parts))
@@ -135,7 +132,9 @@ def _in_processes(part: Part, options: Options) -> Part:
     return replace(part, processes=count_processes(len(part.runs), part.lanes, options))
 
 
-def _divided(parts: Sequence[Part], launcher: AbreastLauncherConf) -> tuple[int, list[Part]]:
+def _divided(
+    parts: Sequence[Part], launcher: AbreastLauncherConf, options: Options
+) -> tuple[int, list[Part]]:
     """The launcher's workers or devices, and the parts as memory and workers divide them.
 
     Where memory limits the lanes, other runs wait for one; halving compares those that are trained together.
@@ -156,7 +155,7 @@ def _divided(parts: Sequence[Part], launcher: AbreastLauncherConf) -> tuple[int,
         result += [replace(part, runs=piece, most=most) for piece in pieces]
     devices = devices_of(launcher)
     if launcher.engine == LOCAL and not devices:
-        return 1, result
+        return 1, result if launcher.halving else [_in_processes(part, options) for part in result]
     workers = len(devices) or launcher.workers or max(1, count_gpus() or os.cpu_count() or 1)
     if not launcher.halving:
         stacks = [list(part.runs) for part in result if part.reason is None]

@@ -81,6 +81,9 @@ def train_in_processes(supply: LaneSupply, jobs: Sequence[Job], count: int, trai
     except CannotForkError as error:
         log.info("One process trains all runs, as no other could be forked: %s", error)
         return False
+    except BaseException as error:
+        supply.note_failure(error)
+        raise
     return not supply.count_waiting
 
 

@@ -91,12 +91,8 @@ def _outcomes(
     supply = LaneSupply(jobs, waiting, width if waiting.is_open else largest_part(len(jobs), width))
     train = partial(_train_all, options=options, callbacks=callbacks)
     with one_thread(), matmul_precision(jobs[0].cfg.get("matmul_precision")):
-        try:
-            if not train_in_processes(supply, jobs, options.processes or 1, train):
-                train(supply, ProgressTable(supply.titles, supply))
-        except BaseException as error:
-            supply.note_failure(error)
-            raise
+        if not train_in_processes(supply, jobs, options.processes or 1, train):
+            train(supply, ProgressTable(supply.titles, supply))
     return [supply.outcomes.get(job.directory, Outcome()) for job in jobs]
 
 

@@ -91,7 +91,7 @@ def train_stacks(
         for stack in stacks:  # one by one: a stack begins when the one before has ended
             jobs = [stack_job(job, job.directory.path) for job in stack]
             waiting = WaitingJobs(jobs, stack, hydra, stops=stops)
-            item = replace(work_item(settings, jobs), waiting=waiting)
+            item = replace(work_item(settings, jobs, settings.workers), waiting=waiting)
             yield TrainedStack(stack, jobs, next(engine([item], 1, {})), waiting.ended)
         return
     workers = len(devices) or settings.workers or max(1, count_gpus() or (os.cpu_count() or 1))
@@ -133,14 +133,14 @@ def stack_job(job: SweepJob, directory: Path) -> Job:
     return Job(job.run_config or {}, directory.absolute(), job.title, job.position[:2])
 
 
-def work_item(settings: AbreastLauncherConf, jobs: Sequence[Job]) -> WorkItem:
-    """The training of some jobs as a stack."""
+def work_item(settings: AbreastLauncherConf, jobs: Sequence[Job], processes: int | None = 1) -> WorkItem:
+    """The training of some jobs as a stack, by so many processes; None to choose."""
     from abreast.stacking.options import Options
 
     options = Options(
         max_lanes=settings.max_lanes,
         threads=settings.threads,
-        processes=settings.workers if settings.engine == LOCAL and not devices_of(settings) else 1,
+        processes=processes,
         save_every=settings.save_every,
         memory_gib=settings.memory_gib,
         shared_batches=settings.shared_batches,
