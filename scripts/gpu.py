@@ -77,6 +77,7 @@ def environment(device: str, site: Path) -> dict[str, str]:
     paths = [ROOT / "src", ROOT / "scripts"]
     path = [*map(str, paths), *filter(None, [os.environ.get("PYTHONPATH")]), str(site)]
     more = {"PYTHONPATH": os.pathsep.join(path), "ABREAST_GPU_TESTS": device, "COLUMNS": "200"}
+    more["ABREAST_CACHE"] = str(site.parent / "cache")  # what an earlier command has chosen is not told
     more["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # JAX takes most of a card's memory otherwise
     return {**os.environ, **more}
 

@@ -44,6 +44,7 @@ def pytest_configure() -> None:
         *gc.get_threshold()[:2], 100
     )  # full collections: each looks at the libraries' million objects
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ["ABREAST_CACHE"] = "off"  # the user's is not for tests
     torch.set_num_threads(1)  # sums over several threads round differently
     from hydra.core.plugins import Plugins
 

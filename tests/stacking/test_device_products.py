@@ -13,7 +13,7 @@ from torch import Tensor
 
 from abreast.learner.checkpoint import load, write
 from abreast.runs.directory import RunDirectory
-from abreast.stacking import device_products, sequential
+from abreast.stacking import device_products, product_cache, sequential
 from abreast.stacking.build import Job
 from abreast.stacking.device_products import BATCHED, FORMS, chosen, multiply, remember
 from abreast.stacking.run import train_stack
@@ -50,6 +50,7 @@ def use_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[Clock], None]:
 
     def use(clock: Clock) -> None:
         monkeypatch.setattr(device_products, "_chosen", {})
+        monkeypatch.setattr(device_products, "_tried", set())
         monkeypatch.setattr(device_products, "is_measured", lambda device: True)
         monkeypatch.setattr(device_products, "time", clock)
         monkeypatch.setattr(device_products, "FORMS", {name: clock.timed(name) for name in FORMS})
@@ -111,6 +112,53 @@ def test_a_form_that_is_wrong_or_refuses_is_not_taken(
     left, right, _ = factors()
     multiply(left, right)
     assert set(chosen()["products"]["cpu"].values()) == {BATCHED}
+
+
+KEY = f"{LANES} x 5 x 12 x 8 nt float32"
+
+
+def taken(clock: Clock, use_clock: Callable[[Clock], None]) -> tuple[str, list[str]]:
+    """The form that a new process takes, and the forms that it has tried."""
+    use_clock(clock)
+    left, right, _ = factors()
+    torch.testing.assert_close(multiply(left, right), torch.bmm(left, right))
+    return chosen()["products"]["cpu"][KEY], clock.calls
+
+
+def test_the_next_process_takes_the_same_form(
+    use_clock: Callable[[Clock], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABREAST_CACHE", str(tmp_path / "cache"))
+    assert taken(Clock(one_by_one=0.5), use_clock)[0] == "one by one"
+    form, tried = taken(Clock(in_parts=0.5), use_clock)
+    assert (form, {*tried}) == ("one by one", {"one by one"})
+    monkeypatch.setattr(product_cache, "_card", lambda device: "another card or torch")
+    assert taken(Clock(in_parts=0.5), use_clock)[0] == "in parts"
+    monkeypatch.setenv("ABREAST_CACHE", "off")
+    assert taken(Clock(grouped=0.5), use_clock)[0] == "grouped"
+    assert [file.name for file in (tmp_path / "cache").iterdir()] == ["products.json"]
+
+
+def test_a_form_that_is_kept_but_cannot_be_had_is_chosen_anew(
+    use_clock: Callable[[Clock], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the cache, or by the checkpoint of a run that resumes with another version."""
+
+    def refused(left: Tensor, right: Tensor, out: Tensor) -> object:
+        raise AttributeError("not in this version")
+
+    monkeypatch.setenv("ABREAST_CACHE", str(tmp_path))
+    assert taken(Clock(grouped=0.5), use_clock)[0] == "grouped"
+    left, right, _ = factors()
+    for _ in range(2):
+        use_clock(Clock(in_parts=0.5))
+        monkeypatch.setitem(device_products.FORMS, "grouped", refused)
+        remember({"products": {"cpu": {KEY: "grouped"}}})
+        multiply(left, right)
+        assert chosen()["products"]["cpu"] == {KEY: "in parts"}
+    remember({"products": {"cpu": {KEY: "grouped"}}})  # a lane that joins
+    multiply(left, right)
+    assert chosen()["products"]["cpu"] == {KEY: "in parts"}
 
 
 def test_on_the_cpu_nothing_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:

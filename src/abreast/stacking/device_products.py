@@ -1,8 +1,9 @@
 """Batched matrix products on a device, by the form that takes the least time for their shape.
 
 Torch's batched product is slow for some shapes and numbers of lanes (pytorch#100850, #118774). So the forms
-are timed the first time that a shape occurs. Forms round differently: what was chosen is kept in result.json
-and in checkpoints, so that a run that resumes multiplies as before.
+are timed the first time that a shape occurs. Forms round differently: what was chosen is kept in the user's
+cache, so that the next sweep multiplies as this one, and in result.json and checkpoints, so that a run that
+resumes multiplies as before.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from abreast.runs.schema import ExecutionRecord
+from abreast.stacking.product_cache import ProductCache
 
 Form = Callable[[Tensor, Tensor, Tensor], object]
 LANES = 64  # multiplied at once, of many
@@ -63,6 +65,7 @@ FORMS: dict[str, Form] = {
     "grouped": _grouped,
 }
 _chosen: dict[str, dict[str, str]] = {}  # names of forms by the device's name and the product's shape
+_tried: set[tuple[str, str]] = set()  # device and shape of the forms that this process has seen at work
 
 
 def multiply(left: Tensor, right: Tensor, bias: Tensor | None = None, out: Tensor | None = None) -> Tensor:
@@ -78,7 +81,7 @@ def multiply(left: Tensor, right: Tensor, bias: Tensor | None = None, out: Tenso
     if form == BATCHED and bias is not None:
         return torch.baddbmm(bias, left, right, out=out)
     if out is None:
-        out = left.new_empty(len(left), left.shape[1], right.shape[2])
+        out = _empty(left, right)
     FORMS[form](left, right, out)
     return out if bias is None else out.add_(bias)
 
@@ -96,6 +99,7 @@ def remember(kept: Mapping[str, Any]) -> None:
             known = {key: form for key, form in forms.items() if isinstance(key, str) and form in [*FORMS]}
             if known:
                 _chosen.setdefault(device, {}).update(known)
+                _tried.difference_update([(device, key) for key in known])
 
 
 def is_measured(device: torch.device) -> bool:
@@ -107,36 +111,60 @@ def _form(left: Tensor, right: Tensor) -> str:
     device = left.device
     if device.type == "cpu" and not is_measured(device):
         return BATCHED
-    forms = _chosen.get(_device_name(device), {})
-    key = _key(left, right)
-    if key not in forms:
+    name, key = _device_name(device), _key(left, right)
+    if (name, key) not in _tried:
         if not is_measured(device):  # while a graph is recorded, which executed steps come before
             return BATCHED
-        forms = _chosen.setdefault(_device_name(device), forms)
         with _waiting(device, "default"):
-            forms[key] = fastest(left, right)
-    return forms[key]
+            form = _choose(name, key, left, right)
+        _chosen.setdefault(name, {})[key] = form
+        _tried.add((name, key))
+    return _chosen[name][key]
+
+
+def _choose(name: str, key: str, left: Tensor, right: Tensor) -> str:
+    """The form that was chosen before, if it computes the product here; else the fastest."""
+    kept = _chosen.get(name, {}).get(key)
+    if kept is not None and _computes(kept, left, right):
+        return kept
+    cache = ProductCache([*FORMS])
+    cached = cache.get(name, key)
+    if cached is not None and _computes(cached, left, right):
+        return cached
+    best = fastest(left, right)
+    agreed = cache.add(name, key, best, replaces=cached)
+    return agreed if agreed == best or _computes(agreed, left, right) else best
 
 
 def fastest(left: Tensor, right: Tensor) -> str:
     """The form that takes the least time for the product, of those that compute it."""
-    out = left.new_empty(len(left), left.shape[1], right.shape[2])
-    seconds = {name: _least_seconds(form, left, right, out) for name, form in FORMS.items()}
+    seconds = {name: _least_seconds(name, left, right) for name in FORMS}
     best = min(seconds, key=lambda name: seconds[name])
     return best if seconds[best] < FASTER * seconds[BATCHED] else BATCHED
 
 
-def _least_seconds(form: Form, left: Tensor, right: Tensor, out: Tensor) -> float:
-    """What the form takes at least; infinity where this version or device has none, or it is wrong."""
+def _least_seconds(name: str, left: Tensor, right: Tensor) -> float:
+    """What the form takes at least; infinity where it does not compute the product."""
+    if not _computes(name, left, right):
+        return math.inf
+    out = _empty(left, right)
+    return min(_seconds(FORMS[name], left, right, out) for _ in range(TIMED))
+
+
+def _computes(name: str, left: Tensor, right: Tensor) -> bool:
+    """Whether this version and device have the form, it does not wait for the device, and is right."""
+    form, out = FORMS[name], _empty(left, right)
     try:
-        form(left, right, out)  # not timed: libraries are loaded
+        form(left, right, out)  # libraries are loaded
         with _waiting(left.device, "error"):  # a form that waits cannot be recorded
             form(left, right, out)
-        if not _is_right(left, right, out):
-            return math.inf
-        return min(_seconds(form, left, right, out) for _ in range(TIMED))
+        return _is_right(left, right, out)
     except (AttributeError, RuntimeError, TypeError, ValueError):
-        return math.inf
+        return False
+
+
+def _empty(left: Tensor, right: Tensor) -> Tensor:
+    return left.new_empty(len(left), left.shape[1], right.shape[2])
 
 
 def _seconds(form: Form, left: Tensor, right: Tensor, out: Tensor) -> float:
