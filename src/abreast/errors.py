@@ -63,6 +63,16 @@ def first_line(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
+def class_and_line(error: BaseException) -> str:
+    """The class of an error and the first line of what it says.
+
+    >>> class_and_line(ValueError("no data\\nat line 3")), class_and_line(KeyboardInterrupt())
+    ('ValueError: no data', 'KeyboardInterrupt')
+    """
+    name, line = type(error).__name__, first_line(error)
+    return name if line == name else f"{name}: {line}"
+
+
 def disk_error(error: BaseException, folder: Path | None) -> DiskError | None:
     """The error to raise for a file that could not be written; None for an error of another kind.
 

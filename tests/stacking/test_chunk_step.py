@@ -13,12 +13,13 @@ import torch
 from abreast.build import step_graphs
 from abreast.learner.checkpoint import load
 from abreast.runs.directory import RunDirectory
-from abreast.stacking import chunk, chunk_step, layout, steppers
+from abreast.stacking import chunk, chunk_step, layout
 from abreast.stacking.build import Job, Outcome
 from abreast.stacking.chunk import Chunk
 from abreast.stacking.grouping import plan
-from abreast.stacking.losses import StackedLoss
+from abreast.stacking.losses.stacked_loss import StackedLoss
 from abreast.stacking.network_size import NetworkSize
+from abreast.stacking.optimizers import steppers
 from abreast.stacking.options import Options
 from abreast.stacking.run import train_stack
 from support.helpers import allowed, compose, same
@@ -202,7 +203,7 @@ def test_another_device_than_the_cpu_takes_all_lanes_from_one_thread() -> None:
 
 
 def test_the_forms_of_other_devices_give_the_losses_of_the_cpu() -> None:
-    from abreast.stacking.cross_entropy import StackedCrossEntropy
+    from abreast.stacking.losses.cross_entropy import StackedCrossEntropy
 
     logs = -torch.rand(3, 4, 32).exp()
     on_meta = StackedCrossEntropy().values([logs[0].to("meta")])

@@ -10,8 +10,9 @@ import torch
 from hydra.utils import execution_whitelist
 
 from abreast.config.schema import LoaderKeys, names
-from abreast.stacking import losses, random_numbers
+from abreast.stacking import random_numbers
 from abreast.stacking.build import Job
+from abreast.stacking.losses import stacked_loss as losses
 from abreast.stacking.options import Options
 from abreast.stacking.run import train_stack
 from abreast.training.run import run

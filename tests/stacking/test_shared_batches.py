@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from abreast.runtime.matmul_precision import is_bf16, matmul_precision
 from abreast.stacking import shared_batches
 from abreast.stacking.build import Job
+from abreast.stacking.grouping import equal_neighbours
 from abreast.stacking.options import Options
 from abreast.stacking.parameters import StackedState
 from abreast.stacking.run import train_stack
@@ -20,7 +21,6 @@ from abreast.stacking.sequential import StackedSequential
 from abreast.stacking.shared_batches import (
     WideProducts,
     by_lane,
-    equal_neighbours,
     group_of_lane,
     product,
     share_first_product,

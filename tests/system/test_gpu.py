@@ -26,20 +26,21 @@ from abreast.learner.checkpoint import load
 from abreast.learner.optimizer_needs import backward, needs_closure, needs_graph
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.cuda_graph import CudaGraph
-from abreast.stacking.batched_losses import BatchedLosses, DeviceLosses
 from abreast.stacking.build import Job
 from abreast.stacking.chunk_step import ChunkStep
 from abreast.stacking.device_products import FORMS
-from abreast.stacking.device_update import Apply, apply_formulas
 from abreast.stacking.grouping import plan
-from abreast.stacking.losses import LaneByLane, StackedLoss
+from abreast.stacking.losses.batched import BatchedLosses, DeviceLosses
+from abreast.stacking.losses.lane_by_lane import LaneByLane
+from abreast.stacking.losses.stacked_loss import StackedLoss
+from abreast.stacking.optimizers.device_update import Apply, apply_formulas
+from abreast.stacking.optimizers.rules import flags
+from abreast.stacking.optimizers.update_check import why_not_close
 from abreast.stacking.run import train_stack
-from abreast.stacking.slab_rules import flags
-from abreast.stacking.update_check import why_not_close
 from abreast.training.run import resume, run
-from stacking.test_batched_losses import ALL, LANES, SWEPT, losses_of, mini_batch
+from stacking.losses.test_batched import ALL, LANES, SWEPT, losses_of, mini_batch
+from stacking.optimizers.test_slab_update import CASES, IDS, Swept
 from stacking.test_device_products import let_resume
-from stacking.test_slab_update import CASES, IDS, Swept
 from support.helpers import ROOT, allowed, compose, option, options, same
 from support.recorded_graph import RecordedGraph
 
@@ -281,7 +282,7 @@ def test_the_update_of_all_lanes_is_that_of_each_optimizer(
         if IS_REHEARSAL:
             pytest.skip("a CPU has no kernels")
         try:
-            from abreast.stacking.triton_update import apply_kernel as apply
+            from abreast.stacking.optimizers.triton_update import apply_kernel as apply
         except ImportError as error:
             pytest.skip(f"no Triton: {error}")
     reason = why_not_close(kind, (*on.items(),), torch.device(DEVICE), apply)

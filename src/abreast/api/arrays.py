@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from abreast.api.source_digest import DIGITS, array_parts
 from abreast.data.arrays import Array, is_one_hot
-from abreast.errors import AbreastError, ConfigError, DataError, first_line
+from abreast.errors import AbreastError, ConfigError, DataError, class_and_line
 
 FORMS = "(X, y), a dictionary of such pairs (train, val, test), a torch Dataset or a LightningDataModule"
 PARTS = ("train", "val", "test")
@@ -134,9 +134,8 @@ def _of_dataset(data: Dataset[Any] | DataLoader[Any], name: str) -> tuple[Array,
     except AbreastError:
         raise
     except Exception as error:  # its own methods may raise anything
-        reason = first_line(error)
         raise DataError(
-            f"{name}: the data set cannot be read ({type(error).__name__}: {reason}); each item has to be a "
+            f"{name}: the data set cannot be read ({class_and_line(error)}); each item has to be a "
             "tensor of one shape, as torchvision's ToTensor makes it of an image, and a class or numbers"
         ) from error
     return _array(inputs, name), _array(targets, name)

@@ -13,7 +13,7 @@ from torchmetrics import Metric
 from abreast.build.instantiate import make
 from abreast.config.schema import MetricKeys, names
 from abreast.config.types import Config
-from abreast.errors import ConfigError
+from abreast.errors import ConfigError, first_line
 from abreast.metrics.batched import BatchedMetric
 from abreast.metrics.registry import lookup
 from abreast.metrics.request import SCORES, MetricRequest
@@ -84,10 +84,9 @@ def _try(key: str, target: str, request: MetricRequest, classes: int, outputs: i
             request.update(metric, scores, targets, None)
             value = metric.compute()
     except Exception as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
         given = f"{request.scores} {list(SCORES[request.scores](scores).shape)}" if classes else "predictions"
         raise ConfigError(
-            f"{key}: {target} cannot measure {given} and targets {list(targets.shape)}: {reason}"
+            f"{key}: {target} cannot measure {given} and targets {list(targets.shape)}: {first_line(error)}"
         ) from error
     is_number = isinstance(value, (int, float)) or (isinstance(value, Tensor) and value.numel() == 1)
     by_target = isinstance(value, Tensor) and not classes and value.shape == (outputs,)

@@ -14,7 +14,7 @@ from torch.nn.parameter import is_lazy
 from abreast.config.targets import GIVEN_NETWORK, is_custom_network
 from abreast.config.types import Config
 from abreast.data.datamodule import DataModule
-from abreast.errors import ConfigError
+from abreast.errors import ConfigError, class_and_line
 from abreast.learner.normalize import Normalize
 from abreast.runtime.given import given_object
 from abreast.runtime.seeding import seeded
@@ -203,10 +203,9 @@ class _Trial:
             with seeded(self.seed):
                 return compute()
         except Exception as error:
-            reason = (str(error).strip().splitlines() or [""])[0]
             raise self._error(
                 f"cannot compute a batch of shape {list(self.inputs.shape)}{when} "
-                f"({type(error).__name__}: {reason}). HYDRA_FULL_ERROR=1 shows where"
+                f"({class_and_line(error)}). HYDRA_FULL_ERROR=1 shows where"
             ) from error
 
     def _error(self, what: str) -> ConfigError:

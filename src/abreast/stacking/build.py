@@ -32,7 +32,7 @@ from abreast.stacking.eligibility import is_same_architecture, why_ineligible
 from abreast.stacking.grouping import is_said_elementwise, split_key
 from abreast.stacking.lane import Lane
 from abreast.stacking.network_size import network_size
-from abreast.stacking.optimizer_eligibility import OptimizerChecks
+from abreast.stacking.optimizers.eligibility import OptimizerChecks
 from abreast.stacking.random_numbers import is_custom_run, steps_draw
 from abreast.stacking.split_data import SplitData
 

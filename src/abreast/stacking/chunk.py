@@ -16,22 +16,17 @@ from abreast.learner.epoch_progress import EpochState
 from abreast.metrics.stage import Sample
 from abreast.stacking.chunk_step import ChunkStep, MiniBatch, StepRecord
 from abreast.stacking.evaluation import evaluations
-from abreast.stacking.grouping import is_said_elementwise, optimizer_key
+from abreast.stacking.grouping import equal_neighbours, is_said_elementwise, optimizer_key
 from abreast.stacking.lane import Lane
 from abreast.stacking.layers import UnsupportedLayerError
 from abreast.stacking.loader import StackBlock
-from abreast.stacking.losses import StackedLoss
+from abreast.stacking.losses.stacked_loss import StackedLoss
 from abreast.stacking.metrics import StackMetrics
-from abreast.stacking.optimizer_state import OptimizerSnapshot
-from abreast.stacking.optimizers import OptimizerGroup, optimizer_groups
+from abreast.stacking.optimizers.groups import OptimizerGroup, optimizer_groups
+from abreast.stacking.optimizers.lane_state import OptimizerSnapshot
 from abreast.stacking.parameters import StackedState
 from abreast.stacking.sequential import StackedSequential, is_on_device
-from abreast.stacking.shared_batches import (
-    allow_bf16_copies,
-    batches_key,
-    equal_neighbours,
-    share_first_product,
-)
+from abreast.stacking.shared_batches import allow_bf16_copies, batches_key, share_first_product
 from abreast.stacking.vmap import VmappedNet
 
 

@@ -16,14 +16,14 @@ from abreast.learner.block_step import clip
 from abreast.learner.module import Learner
 from abreast.optim.capturable import plain_settings, prepare_recording, why_not_recorded
 from abreast.runtime.cuda_graph import StepGraphs
-from abreast.stacking.custom_losses import CustomLosses
-from abreast.stacking.device_update import DeviceUpdate
 from abreast.stacking.loader import StackBlock
-from abreast.stacking.losses import StackedLoss
-from abreast.stacking.optimizers import OptimizerGroup
+from abreast.stacking.losses.lane_by_lane import CustomLosses
+from abreast.stacking.losses.stacked_loss import StackedLoss
+from abreast.stacking.optimizers.device_update import DeviceUpdate
+from abreast.stacking.optimizers.groups import OptimizerGroup
+from abreast.stacking.optimizers.steppers import Stepper, device_steppers, steppers
 from abreast.stacking.parameters import BufferPool, StackedState
 from abreast.stacking.shared_batches import group_of_lane
-from abreast.stacking.steppers import Stepper, device_steppers, steppers
 
 OnError = Callable[[Mapping[int, Exception]], None]
 

@@ -9,7 +9,7 @@ from abreast.stacking.chunk import Chunk
 from abreast.stacking.grouping import lane_key, split_evenly
 from abreast.stacking.lane import Lane
 from abreast.stacking.layout import Layout
-from abreast.stacking.optimizer_state import OptimizerSnapshot
+from abreast.stacking.optimizers.lane_state import OptimizerSnapshot
 from abreast.stacking.shared_batches import batches_key
 
 REBUILD_STEPS = 12  # steps of a lane of a small network that rebuilding it may cost; 4 to 10, measured

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import TypeVar
 
 from abreast.config.canonical_text import canonical_text
@@ -137,6 +137,19 @@ def split_evenly(lanes: list[T], parts: int) -> list[list[T]]:
     """Divide the lanes into so many parts, whose sizes differ by one at most."""
     bounds = [len(lanes) * part // parts for part in range(parts + 1)]
     return [lanes[a:b] for a, b in pairwise(bounds)]
+
+
+def equal_neighbours(keys: Sequence[object]) -> list[slice]:
+    """The longest ranges of neighbouring lanes of equal keys.
+
+    >>> equal_neighbours([3, 3, 1])
+    [slice(0, 2, None), slice(2, 3, None)]
+    """
+    neighbours: list[slice] = []
+    for _, lanes in groupby(range(len(keys)), lambda lane: keys[lane]):
+        first, *others = lanes
+        neighbours.append(slice(first, first + 1 + len(others)))
+    return neighbours
 
 
 def shared_settings(config: Config) -> str:

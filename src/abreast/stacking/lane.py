@@ -27,8 +27,8 @@ from abreast.runtime.seeding import derive
 from abreast.stacking import device_products
 from abreast.stacking.lane_checkpoints import LaneCheckpoints, stepped_state
 from abreast.stacking.lane_trainer import LaneTrainer
-from abreast.stacking.optimizer_state import OptimizerSnapshot, cloned
-from abreast.stacking.optimizers import OptimizerGroup
+from abreast.stacking.optimizers.groups import OptimizerGroup
+from abreast.stacking.optimizers.lane_state import OptimizerSnapshot, cloned
 from abreast.stacking.parameters import detach_from_stack
 from abreast.stacking.random_numbers import LaneRandom, is_custom_module
 from abreast.training.finish import ChosenWeights, finish

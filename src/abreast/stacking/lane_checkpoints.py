@@ -11,8 +11,8 @@ from torch import Tensor
 from abreast.config.types import State
 from abreast.learner.checkpoint_io import DeferredCheckpoints
 from abreast.runs.directory import RunDirectory
-from abreast.stacking.optimizer_state import cloned
-from abreast.stacking.optimizers import OptimizerGroup
+from abreast.stacking.optimizers.groups import OptimizerGroup
+from abreast.stacking.optimizers.lane_state import cloned
 from abreast.training.finish import ChosenWeights, chosen_file, chosen_weights, read_chosen
 
 

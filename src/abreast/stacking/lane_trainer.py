@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from abreast.data.datamodule import DataModule
 from abreast.data.loader import ResumableLoader
-from abreast.stacking.optimizers import OptimizerGroup
+from abreast.stacking.optimizers.groups import OptimizerGroup
 
 
 class Metrics(dict[str, torch.Tensor]):

@@ -22,7 +22,7 @@ from abreast.stacking.lane import Lane
 from abreast.stacking.lanes_module import LanesModule
 from abreast.stacking.layout import Layout, for_each
 from abreast.stacking.loader import StackBlock, StackLoader
-from abreast.stacking.optimizer_state import OptimizerSnapshot
+from abreast.stacking.optimizers.lane_state import OptimizerSnapshot
 from abreast.stacking.progress import Progress
 from abreast.stacking.refill import Refill
 from abreast.stacking.resume import is_trained, load_checkpoints

@@ -20,7 +20,7 @@ from abreast.build.permissions import Permissions, permitted
 from abreast.config.run_config import entries
 from abreast.config.targets import own_targets
 from abreast.config.types import Config
-from abreast.errors import DataError
+from abreast.errors import DataError, first_line
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import METRICS
 from abreast.stacking.build import Job, lanes_that_fit
@@ -137,7 +137,7 @@ def _quiet(configs: Sequence[Config]) -> Iterator[Path]:
     except DataError as error:
         raise ProbeError(str(error).partition(". ")[0]) from error
     except Exception as error:
-        raise ProbeError(str(error).partition("\n")[0] or type(error).__name__) from error
+        raise ProbeError(first_line(error)) from error
     finally:
         logging.disable(disabled)
         shutil.rmtree(folder, ignore_errors=True)

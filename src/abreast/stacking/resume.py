@@ -13,7 +13,7 @@ from abreast.runs.atomic import remove_partial_files
 from abreast.runs.files import LAST
 from abreast.stacking.device_products import remember
 from abreast.stacking.lane import Lane
-from abreast.stacking.optimizer_state import OptimizerSnapshot
+from abreast.stacking.optimizers.lane_state import OptimizerSnapshot
 
 
 def load_checkpoints(lanes: Sequence[Lane]) -> Mapping[Lane, OptimizerSnapshot]:

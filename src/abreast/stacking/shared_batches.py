@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from itertools import groupby
 from typing import NamedTuple
 
 import torch
@@ -26,19 +25,6 @@ from abreast.stacking.sequential import Layer, StackedSequential
 def batches_key(lane: Lane) -> tuple[str, int, int]:
     """What is equal for lanes that have the same mini-batches in the same order: split, seed and epoch."""
     return split_key(lane.cfg), lane.cfg["seed"], lane.epoch
-
-
-def equal_neighbours(keys: Sequence[Hashable]) -> list[slice]:
-    """The longest ranges of neighbouring lanes of equal keys.
-
-    >>> equal_neighbours([3, 3, 1])
-    [slice(0, 2, None), slice(2, 3, None)]
-    """
-    groups: list[slice] = []
-    for _, lanes in groupby(range(len(keys)), lambda lane: keys[lane]):
-        first, *others = lanes
-        groups.append(slice(first, first + 1 + len(others)))
-    return groups
 
 
 def group_of_lane(groups: Sequence[slice], device: torch.device) -> Tensor:

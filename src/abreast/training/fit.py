@@ -10,7 +10,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 
 from abreast.data.datamodule import DataModule
-from abreast.errors import AbreastError, Interrupted, RunError
+from abreast.errors import AbreastError, Interrupted, RunError, class_and_line
 from abreast.learner import checkpoint
 from abreast.learner.checkpoint_io import AtomicCheckpointIO
 from abreast.learner.module import Learner
@@ -60,10 +60,7 @@ def fit(trainer: Trainer, learner: Learner, data: DataModule, directory: RunDire
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)
         if is_resumed and any("restore" in frame.name for frame in frames):
-            reason = (str(error).splitlines() or [""])[0]
-            raise RunError(
-                f"{last}: not a checkpoint of this run ({type(error).__name__}: {reason})"
-            ) from error
+            raise RunError(f"{last}: not a checkpoint of this run ({class_and_line(error)})") from error
         raise
     finally:
         checkpoints = trainer.strategy.checkpoint_io

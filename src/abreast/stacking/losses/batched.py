@@ -7,30 +7,24 @@ import logging
 import warnings
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
-from itertools import groupby
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from abreast.errors import class_and_line
 from abreast.losses import Loss
-from abreast.stacking.loss_formulas import FORMULAS
+from abreast.stacking.grouping import equal_neighbours
+from abreast.stacking.losses.criterion import StackedCriterion
+from abreast.stacking.losses.formulas import FORMULAS
 
 log = logging.getLogger(__name__)
 
 CLOSE = 1e-4  # of the norm of a lane's gradient, and of its loss
 COMPARED = 12  # lanes, at most
 ROWS = 32  # examples that are compared, at most
-Numbers = Mapping[str, Tensor]
-
-
-class Criterion(Protocol):
-    """The losses of lanes; see `abreast.stacking.losses.StackedCriterion`."""
-
-    def gradient(self, scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]: ...
-
-
-MakeIndividual = Callable[[slice], Criterion]
+REASON = 200  # characters of a reason, at most
+MakeIndividual = Callable[[slice], StackedCriterion]
 
 
 def structure(loss: Loss) -> Hashable:
@@ -57,7 +51,7 @@ def numbers(loss: Loss) -> dict[str, float]:
     return {name: value for name, value in vars(loss.criterion).items() if is_number(value)}
 
 
-class BatchedLosses:
+class BatchedLosses(StackedCriterion):
     """The lanes' loss as a function of one lane, mapped over all of them by `torch.func.vmap`.
 
     Numbers in which lanes differ become tensors, one value a lane; equal ones stay numbers.
@@ -88,7 +82,9 @@ class BatchedLosses:
         (gradient,) = torch.autograd.grad(losses, leaf, torch.ones_like(losses))
         return gradient, losses.detach()
 
-    def _lane(self, scores: Tensor, targets: Tensor, numbers: Numbers, buffers: Numbers) -> Tensor:
+    def _lane(
+        self, scores: Tensor, targets: Tensor, numbers: Mapping[str, Tensor], buffers: Mapping[str, Tensor]
+    ) -> Tensor:
         criterion = copy.copy(self._loss.criterion)
         vars(criterion).update(numbers)
         criterion._buffers = {**criterion._buffers, **buffers}
@@ -98,12 +94,8 @@ class BatchedLosses:
         value: Tensor = loss(scores, targets)
         return value
 
-    def values(self, saved: Sequence[Tensor]) -> Tensor:
-        """The saved losses."""
-        return torch.stack(list(saved))
 
-
-class DeviceLosses:
+class DeviceLosses(StackedCriterion):
     """The losses of neighbouring lanes of one `structure`, batched where that gives what each lane's gives.
 
     All together, or else those together whose numbers are equal, or else each by itself. What is chosen is
@@ -117,7 +109,7 @@ class DeviceLosses:
     def __init__(self, losses: Sequence[Loss], individually: MakeIndividual) -> None:
         self.losses = losses
         self.individually = individually
-        self.parts: list[tuple[slice, Criterion]] = []
+        self.parts: list[tuple[slice, StackedCriterion]] = []
 
     def gradient(self, scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Saves the losses `[k]`."""
@@ -132,20 +124,16 @@ class DeviceLosses:
         gradients, losses = zip(*results, strict=True)
         return (gradients[0], losses[0]) if len(results) == 1 else (torch.cat(gradients), torch.cat(losses))
 
-    def values(self, saved: Sequence[Tensor]) -> Tensor:
-        """The saved losses."""
-        return torch.stack(list(saved))
-
-    def _choose(self, scores: Tensor, targets: Tensor) -> list[tuple[slice, Criterion]]:
+    def _choose(self, scores: Tensor, targets: Tensor) -> list[tuple[slice, StackedCriterion]]:
         everyone = slice(0, len(self.losses))
         batched, reason = self._batched(everyone, scores, targets)
         if batched is not None:
             return [(everyone, batched)]
-        parts: list[tuple[slice, Criterion]] = []
-        for _, group in groupby(range(len(self.losses)), lambda lane: numbers(self.losses[lane])):
-            first, *others = group
-            lanes = slice(first, first + 1 + len(others))
-            part, reason = self._batched(lanes, scores, targets) if others else (None, reason)
+        parts: list[tuple[slice, StackedCriterion]] = []
+        for lanes in equal_neighbours([numbers(loss) for loss in self.losses]):
+            part = None
+            if lanes.stop - lanes.start > 1:
+                part, reason = self._batched(lanes, scores, targets)
             parts.append((lanes, part or self.individually(lanes)))
         alone = sum(lanes.stop - lanes.start for lanes, part in parts if not isinstance(part, BatchedLosses))
         if alone:
@@ -165,7 +153,7 @@ class DeviceLosses:
                 batched = BatchedLosses(self.losses[lanes], scores.device)
                 reason = self._difference(lanes, batched, scores[lanes], targets[lanes])
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}".strip().splitlines()[0][:200]
+            reason = class_and_line(error)[:REASON]
         return (None, reason) if reason else (batched, None)
 
     def _difference(

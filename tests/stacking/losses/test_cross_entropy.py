@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from abreast.stacking import cross_entropy
-from abreast.stacking.cross_entropy import StackedCrossEntropy, exact_by_class, negative_mean
+from abreast.stacking.losses import cross_entropy
+from abreast.stacking.losses.cross_entropy import StackedCrossEntropy, exact_by_class, negative_mean
 
 SIZES = [(32, 10), (128, 10), (27, 10), (7, 3), (1, 10), (16, 2), (64, 15), (64, 16), (33, 26), (5, 1)]
 

@@ -11,13 +11,13 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from abreast.optim.fused_step import is_watched
-from abreast.stacking.device_update import DeviceUpdate
-from abreast.stacking.optimizers import OptimizerGroup
+from abreast.stacking.optimizers.device_update import DeviceUpdate
+from abreast.stacking.optimizers.formulas import Flags
+from abreast.stacking.optimizers.groups import OptimizerGroup
+from abreast.stacking.optimizers.rules import flags
+from abreast.stacking.optimizers.slab_update import SlabUpdate
+from abreast.stacking.optimizers.update_check import FlagItems, exact_width, proven_apply
 from abreast.stacking.parameters import StackedState
-from abreast.stacking.slab_formulas import Flags
-from abreast.stacking.slab_rules import flags
-from abreast.stacking.slab_update import SlabUpdate
-from abreast.stacking.update_check import FlagItems, exact_width, proven_apply
 
 # Values of a setting's lanes from which fused kernels, called once for each setting, take less time than one
 # update for all; the second where each setting has its own optimizer, as lanes with schedules do.

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from abreast.stacking.optimizers.formulas import Flags, Tile
+from abreast.stacking.optimizers.rules import SWITCHES
+from abreast.stacking.optimizers.slab_state import LaneOptimizer, Slabs, SlabState
 from abreast.stacking.parameters import StackedState, flat_by_lane
-from abreast.stacking.slab_formulas import Flags, Tile
-from abreast.stacking.slab_rules import SWITCHES
-from abreast.stacking.slab_state import LaneOptimizer, Slabs, SlabState
 
 TILE = 1 << 16  # values of a tile: five arrays of as many float32 stay in a core's second cache
 

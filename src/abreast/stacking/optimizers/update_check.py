@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from abreast.stacking.device_update import Apply, DeviceUpdate, apply_formulas
-from abreast.stacking.optimizer_state import ParameterSlice
+from abreast.errors import class_and_line
+from abreast.stacking.optimizers.device_update import Apply, DeviceUpdate, apply_formulas
+from abreast.stacking.optimizers.formulas import Flags
+from abreast.stacking.optimizers.lane_state import ParameterSlice
+from abreast.stacking.optimizers.slab_state import LaneOptimizer
+from abreast.stacking.optimizers.slab_update import SlabUpdate
 from abreast.stacking.parameters import StackedState
-from abreast.stacking.slab_formulas import Flags
-from abreast.stacking.slab_state import LaneOptimizer
-from abreast.stacking.slab_update import SlabUpdate
 
 log = logging.getLogger(__name__)
 
@@ -82,9 +83,9 @@ def proven_apply(kind: type[Optimizer], items: FlagItems, device: torch.device) 
     if device.type != "cuda":
         return apply_formulas
     try:
-        from abreast.stacking.triton_update import apply_kernel
+        from abreast.stacking.optimizers.triton_update import apply_kernel
     except Exception as error:  # not installed, or for another version
-        reason = f"{type(error).__name__}: {error}"
+        reason = class_and_line(error)
     else:
         reason = why_not_close(kind, items, device, apply_kernel)
         if reason is None:
@@ -112,7 +113,7 @@ def why_not_close(kind: type[Optimizer], items: FlagItems, device: torch.device,
             if not apart <= CLOSE * moved:
                 return f"it differs from the optimizer's ({float(apart):.1e} of {float(moved):.1e})"
     except Exception as error:
-        return f"{type(error).__name__}: {error}".strip().splitlines()[0]
+        return class_and_line(error)
     return None
 
 

@@ -13,12 +13,12 @@ import torch
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 from torch.optim.lr_scheduler import OneCycleLR
 
-from abreast.stacking import update_check
-from abreast.stacking.device_update import Apply, DeviceUpdate, apply_formulas
-from abreast.stacking.optimizer_state import cloned
-from abreast.stacking.slab_rules import flags
-from abreast.stacking.update_check import proven_apply, why_not_close
-from stacking.test_slab_update import BETAS, CASES, DECAYS, IDS, LANES, MOMENTA, Pair, Swept
+from abreast.stacking.optimizers import update_check
+from abreast.stacking.optimizers.device_update import Apply, DeviceUpdate, apply_formulas
+from abreast.stacking.optimizers.lane_state import cloned
+from abreast.stacking.optimizers.rules import flags
+from abreast.stacking.optimizers.update_check import proven_apply, why_not_close
+from stacking.optimizers.test_slab_update import BETAS, CASES, DECAYS, IDS, LANES, MOMENTA, Pair, Swept
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def double_precision() -> Iterator[None]:
 def interpreted() -> Apply:
     """The update by Triton kernels, in its interpreter."""
     triton = pytest.importorskip("triton")
-    update = importlib.import_module("abreast.stacking.triton_update")
+    update = importlib.import_module("abreast.stacking.optimizers.triton_update")
     spec = importlib.util.spec_from_file_location("interpreted_kernels", update.triton_kernels.__file__)
     assert spec is not None
     assert spec.loader is not None
@@ -112,7 +112,7 @@ def test_kernels_compile_for_cards_that_are_not_here(
     compiler = pytest.importorskip("triton.compiler")
     target = importlib.import_module("triton.backends.compiler").GPUTarget("cuda", capability, 32)
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    for kernel in importlib.import_module("abreast.stacking.triton_update").KERNELS.values():
+    for kernel in importlib.import_module("abreast.stacking.optimizers.triton_update").KERNELS.values():
         function = kernel.function
         for on in product((True, False), repeat=len(kernel.flags)) if every_flag else [(True,) * 3]:
             values = {**dict(zip(kernel.flags, on, strict=False)), "size": 1024}

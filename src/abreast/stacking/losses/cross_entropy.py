@@ -9,12 +9,14 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from abreast.stacking.losses.criterion import StackedCriterion
+
 MEAN = 1  # torch's number for a reduction
 VECTOR = 16  # float32 values that the widest vector of a CPU holds
 LEVEL = 16  # torch sums a batch's losses in groups of 16, to keep rounding small
 
 
-class StackedCrossEntropy:
+class StackedCrossEntropy(StackedCriterion):
     """Mean cross-entropy of class indices, without weights or ignored labels."""
 
     def gradient(self, scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -14,16 +14,16 @@ from abreast.config.types import State
 from abreast.learner.module import Learner
 from abreast.learner.schedule import Schedule
 from abreast.optim.fused_step import Step, fused_step
-from abreast.stacking.optimizer_state import (
+from abreast.stacking.optimizers.formulas import Flags
+from abreast.stacking.optimizers.lane_state import (
     OptimizerSnapshot,
     ParameterSlice,
     cloned,
     joined,
     lane_value,
 )
+from abreast.stacking.optimizers.rules import flags
 from abreast.stacking.parameters import StackedState
-from abreast.stacking.slab_formulas import Flags
-from abreast.stacking.slab_rules import flags
 
 # Optimizers that update each value of a parameter from that value's history alone.
 ELEMENTWISE = (

@@ -13,10 +13,10 @@ from abreast.build.instantiate import make
 from abreast.learner.checkpoint import load
 from abreast.optim.by_name import REFUSED
 from abreast.runs.directory import RunDirectory
-from abreast.stacking import optimizers
 from abreast.stacking.build import Job
 from abreast.stacking.grouping import INDIVIDUAL, why_individual
-from abreast.stacking.optimizer_eligibility import why_not_shared
+from abreast.stacking.optimizers import groups as optimizers
+from abreast.stacking.optimizers.eligibility import why_not_shared
 from abreast.stacking.run import train_stack
 from support.helpers import allowed, compose, option, options, same
 from support.optimizers import ALONE

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from abreast.stacking import slab_formulas as formulas
-from abreast.stacking import triton_kernels
-from abreast.stacking.device_update import Factors, Slab
-from abreast.stacking.slab_formulas import Flags
-from abreast.stacking.slab_rules import Rule, Update
+from abreast.stacking.optimizers import formulas as formulas
+from abreast.stacking.optimizers import triton_kernels
+from abreast.stacking.optimizers.device_update import Factors, Slab
+from abreast.stacking.optimizers.formulas import Flags
+from abreast.stacking.optimizers.rules import Rule, Update
 
 BLOCK, SMALL_BLOCK = 1024, 128  # values of a program
 

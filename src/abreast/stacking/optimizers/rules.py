@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 from torch import Tensor
 from torch.optim import Optimizer
 
-from abreast.stacking import slab_formulas as formulas
-from abreast.stacking.slab_formulas import Column, Columns, Flags, Tile
+from abreast.stacking.optimizers import formulas as formulas
+from abreast.stacking.optimizers.formulas import Column, Columns, Flags, Tile
 
 ParamGroup: TypeAlias = dict[str, Any]  # of `Optimizer.param_groups`
 Update: TypeAlias = Callable[[Tile, Mapping[str, Tensor], Flags], None]

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from abreast.build.components import build_loss
 from abreast.losses import L1Probs, Loss
-from abreast.stacking import batched_losses
-from abreast.stacking.batched_losses import BatchedLosses, DeviceLosses
-from abreast.stacking.losses import LaneByLane, StackedLoss
+from abreast.stacking.losses import batched
+from abreast.stacking.losses.batched import BatchedLosses, DeviceLosses
+from abreast.stacking.losses.lane_by_lane import LaneByLane
+from abreast.stacking.losses.stacked_loss import StackedLoss
 from support.helpers import allowed, compose, options
 from support.operations import Counted
 
@@ -44,7 +45,7 @@ SWEPT: dict[str, list[str]] = {
 def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was told."""
     lines: list[str] = []
-    monkeypatch.setattr(batched_losses.log, "info", lambda text, *values: lines.append(text % values))
+    monkeypatch.setattr(batched.log, "info", lambda text, *values: lines.append(text % values))
     return lines
 
 

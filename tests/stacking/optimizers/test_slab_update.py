@@ -12,11 +12,11 @@ from pytorch_optimizer import Lion
 from torch import nn
 from torch.optim import SGD, Adagrad, Adam, AdamW, NAdam, Optimizer, RMSprop
 
-from abreast.stacking.optimizer_state import ParameterSlice, cloned
+from abreast.stacking.optimizers.lane_state import ParameterSlice, cloned
+from abreast.stacking.optimizers.rules import flags
+from abreast.stacking.optimizers.slab_update import SlabUpdate
+from abreast.stacking.optimizers.update_check import exact_width
 from abreast.stacking.parameters import StackedState
-from abreast.stacking.slab_rules import flags
-from abreast.stacking.slab_update import SlabUpdate
-from abreast.stacking.update_check import exact_width
 from support.helpers import same
 
 LANES = 4
@@ -183,7 +183,7 @@ def test_flags_that_change_are_stepped_individually() -> None:
 
 
 def test_a_long_parameter_is_updated_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    from abreast.stacking import slab_update
+    from abreast.stacking.optimizers import slab_update
 
     monkeypatch.setattr(slab_update, "TILE", 16)
     for fused in (False, True):

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import Optimizer
 
-from abreast.stacking.optimizer_state import ParameterSlice
+from abreast.stacking.optimizers.formulas import Column, Flags
+from abreast.stacking.optimizers.lane_state import ParameterSlice
+from abreast.stacking.optimizers.rules import ParamGroup, Rule, rule_of, settings
 from abreast.stacking.parameters import StackedState, stacked_zeros
-from abreast.stacking.slab_formulas import Column, Flags
-from abreast.stacking.slab_rules import ParamGroup, Rule, rule_of, settings
 
 Slabs = dict[str, dict[str, Tensor]]  # `[K, *shape]` of each parameter's state, by the parameter's name
 

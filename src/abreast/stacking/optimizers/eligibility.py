@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from abreast.errors import class_and_line
 from abreast.learner.optimizer_needs import needs_closure, needs_graph
 
 SHAPES = ((16,), (4, 8), (16, 12), (2, 3, 2, 4))  # of parameters that fill whole vectors
@@ -77,7 +78,7 @@ def why_not_shared(make_optimizer: MakeOptimizer) -> str | None:
             for optimizer in (shared, *individual):
                 optimizer.step()
     except Exception as error:
-        return f"its step of several runs at once fails ({type(error).__name__}: {error})"
+        return f"its step of several runs at once fails ({class_and_line(error)})"
     for position, slab in enumerate(slabs):
         for lane, parameters in enumerate(lanes):
             if not torch.equal(slab[lane], parameters[position]):

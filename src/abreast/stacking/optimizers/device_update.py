@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from abreast.stacking.optimizers.formulas import Flags, Tile
+from abreast.stacking.optimizers.rules import SWITCHES, Rule
+from abreast.stacking.optimizers.slab_state import LaneOptimizer, SlabState
 from abreast.stacking.parameters import ALIGNED, StackedState, flat_by_lane
-from abreast.stacking.slab_formulas import Flags, Tile
-from abreast.stacking.slab_rules import SWITCHES, Rule
-from abreast.stacking.slab_state import LaneOptimizer, SlabState
 
 TILE = 1 << 24  # values whose intermediate results are in memory at a time
 # Factors that move weights, as they are for a lane whose weights stay.

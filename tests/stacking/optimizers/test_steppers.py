@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from torch.optim import Adam
 
-from abreast.stacking import chunk_step, steppers
+from abreast.stacking import chunk_step
 from abreast.stacking.grouping import plan
-from abreast.stacking.slab_update import SlabUpdate
-from abreast.stacking.update_check import exact_width
+from abreast.stacking.optimizers import steppers
+from abreast.stacking.optimizers.slab_update import SlabUpdate
+from abreast.stacking.optimizers.update_check import exact_width
 from support.stacks import Both, Check, Configs
 
 Seen = list[tuple[str, int]]  # the name of a stepper's class and its lanes
@@ -92,7 +93,7 @@ def test_what_is_not_exact_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     def coarse(square: Any, grad: Any, keep: Any, new: Any, scratch: Any) -> None:
         square.mul_(keep).add_(grad * grad * new)
 
-    from abreast.stacking import slab_formulas
+    from abreast.stacking.optimizers import formulas as slab_formulas
 
     monkeypatch.setattr(slab_formulas, "_add_squares", coarse)
     exact_width.cache_clear()
