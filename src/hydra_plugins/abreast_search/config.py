@@ -1,4 +1,4 @@
-"""The sweeper's settings, as `hydra.sweeper.<name>=<value>`; see docs/scale.md."""
+"""The sweeper's settings, as `hydra.sweeper.<name>=<value>`; see docs/search.md."""
 
 from __future__ import annotations
 
