@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from abreast.errors import ConfigError
 from abreast.metrics.margin import read_margin
+from abreast.report.readers.folds import read_folds
 from abreast.report.readers.settings import Choices
 from abreast.report.write import write_report
 
@@ -26,6 +27,7 @@ def report(
     seed: str | None = None,
     settings: Sequence[str] | None = None,
     mode: Literal["max", "min"] | None = None,
+    folds: int | None = None,
 ) -> Report:
     """Compare the runs of one sweep or several, and write the page, as `abreast report` does.
 
@@ -39,6 +41,7 @@ def report(
         seed: Of runs that others trained: the setting that is the seed.
         settings: Of these: the settings to compare.
         mode: Of these: `max` or `min`, which way the metric is better.
+        folds: Of these: of how many folds a cross-validation is.
 
     Returns:
         The report.
@@ -61,6 +64,11 @@ def report(
             margin=None if margin is None else read_margin("margin", str(margin)),
             target=target,
             figures=figures,
-            choices=Choices(seed=seed, settings=None if settings is None else tuple(settings), mode=mode),
+            choices=Choices(
+                seed=seed,
+                settings=None if settings is None else tuple(settings),
+                mode=mode,
+                folds=None if folds is None else read_folds(str(folds)),
+            ),
         )
     )

@@ -15,6 +15,7 @@ from abreast.errors import ConfigError
 from abreast.metrics.margin import read_margin
 from abreast.report.figures.image_files import find_browser
 from abreast.report.markup import tables
+from abreast.report.readers.folds import read_folds
 from abreast.report.readers.settings import Choices
 from abreast.report.terminal import print_analysis
 from abreast.report.watch import watch
@@ -67,6 +68,7 @@ def arguments(argv: Sequence[str] | None) -> Namespace:
     others.add_argument("--seed", metavar="KEY", help="the setting or column that is the seed")
     others.add_argument("--settings", metavar="KEY,KEY", help="the settings or columns to compare")
     others.add_argument("--mode", choices=("max", "min"), help="which way the metric is better")
+    others.add_argument("--folds", metavar="NUMBER", help="of how many folds a cross-validation is")
     args = parser.parse_args(argv)
     for path in args.directories:
         key, is_override, value = str(path).partition("=")
@@ -94,6 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             seed=args.seed,
             settings=None if args.settings is None else tuple(args.settings.split(",")),
             mode=args.mode,
+            folds=None if args.folds is None else read_folds(args.folds),
         ),
     )
     if args.figures:

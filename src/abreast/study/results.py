@@ -150,14 +150,10 @@ class StudyResult:
 
     def _runs(self, outcomes: Sequence[Outcome]) -> list[Json]:
         return [
-            {"seed": outcome.seed, "run": self._relative(outcome.directory), "value": outcome.score}
+            {"seed": outcome.seed, "run": outcome.path_in(self.directory), "value": outcome.score}
             | ({"reason": outcome.reason} if outcome.score is None else {})
             for outcome in outcomes
         ]
-
-    def _relative(self, path: Path) -> str:
-        is_below = path.is_relative_to(self.directory)
-        return (path.relative_to(self.directory) if is_below else path).as_posix()
 
 
 def _lines_of_choices(choices: Sequence[Choice]) -> Iterator[str]:

@@ -40,6 +40,11 @@ class Outcome:
     repeat: Hashable = None
     sizes: Json = field(default_factory=dict)
 
+    def path_in(self, folder: Path) -> str:
+        """The run's directory as a stored result names it: relative to the folder that it is in."""
+        is_below = self.directory.is_relative_to(folder)
+        return (self.directory.relative_to(folder) if is_below else self.directory).as_posix()
+
 
 @dataclass(frozen=True)
 class Trial:

@@ -69,6 +69,9 @@ def test_a_note_is_left_out_and_said(last: str, tmp_path: Path) -> None:
         ("|m|hidden|accuracy|\n|--|--|--|\n|a|64,128|91,234|\n|b|64,64|90,5|\n", [91.234, 90.5]),
         ('m,hidden,accuracy\na,"64,128","91,234"\nb,"64,64","90,512"\n', [91.234, 90.512]),
         ("|m|hidden|score|\n|--|--|--|\n|a|64,128|91,234|\n|b|64,64|9,234|\n", [91234.0, 9234.0]),
+        ("m;hidden;accuracy\na;64,128;91.25\nb;64,64;90.5\n", [91.25, 90.5]),
+        ("m\thidden\taccuracy\na\t64,128\t91,25\nb\t64,64\t90,5\n", [91.25, 90.5]),
+        ("m;hidden;epochs;accuracy\na;64,128;1,5;91,25\nb;64,64;2,5;90,5\n", [91.25, 90.5]),
         ("|m|hidden|mse|\n|--|--|--|\n|a|64,128|0,5|\n|b|64,64|1,234|\n", [0.5, 1.234]),
     ],
 )

@@ -12,6 +12,7 @@ from abreast.config.canonical_text import canonical_text
 from abreast.config.identity import Identity, Scalar
 from abreast.errors import ConfigError, RunError
 from abreast.metrics.registry import declare, lookup
+from abreast.report.readers.folds import with_folds
 from abreast.report.readers.foreign_run import ForeignRun
 from abreast.report.readers.metric_names import NOT_RESULTS, direction_of, split_stage, usual_name
 from abreast.report.readers.notes import MOST_SHOWN, reading_notes
@@ -82,10 +83,11 @@ def convert(kind: str, foreign: Sequence[ForeignRun], choices: Choices) -> Conve
     seed = seed_key(foreign, choices)
     settings = settings_keys(foreign, seed, choices)
     numbers = seed_numbers(foreign, seed)
+    guessed = with_folds(foreign, choices.folds)
     runs = [_run(run, keys, seed, settings, numbers) for run in foreign]
     _refuse_means(metric, foreign, runs)
     notes = reading_notes(kind, foreign, metric, keys[metric], mode, seed, settings, names)
-    return Converted(runs, keys[metric], notes)
+    return Converted(runs, keys[metric], [*notes, *guessed])
 
 
 def _refuse_means(metric: str, foreign: Sequence[ForeignRun], runs: Sequence[Run]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from abreast.errors import RunError
@@ -20,6 +20,7 @@ MISSING = frozenset(("", "?", "na", "n/a", "#n/a", "nan", "none", "null", "nil",
 _DIGITS = re.compile(r"[+-]?\d+([.,]\d+)?")
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
 _POINTS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+,\d+")  # between thousands, before a decimal comma
+_LISTS = re.compile(r"hidden|layers|units|neurons|channels|filters|sizes|dims|widths|shape", re.IGNORECASE)
 _FRACTION = re.compile(r"[+-]?0,")
 _LATEX = re.compile(r"\\text(?:bf|it)\{([^{}]*)\}|\*\*(.*?)\*\*")  # how tables show their best value
 _UNIT = re.compile(
@@ -62,10 +63,14 @@ def read_rows(path: Path, metric: str | None = None) -> tuple[list[Row], list[st
         raise RunError(f"{path}: holds no rows below its header")
     delimiter = _delimiter(text, lines)
     has_results = any(column == metric or is_metric(column) for column in columns)
-    for column in columns:
-        values, is_result = _plain([row[column] for row in rows]), column == metric or is_metric(column)
-        is_setting = has_results and not is_result and not is_measured(column)
-        for row, value in zip(rows, _without_commas(values, column, delimiter, is_setting), strict=True):
+    plain = {column: _plain([row[column] for row in rows]) for column in columns}
+    are_results = {column: column == metric or is_metric(column) or is_measured(column) for column in columns}
+    has_points = delimiter in ",|" or _has_points(plain[c] for c in columns if are_results[c])
+    for column, values in plain.items():
+        is_list = (
+            has_results and not are_results[column] and (has_points or _LISTS.search(column) is not None)
+        )
+        for row, value in zip(rows, _without_commas(values, column, delimiter, is_list), strict=True):
             row[column] = value
     return rows, notes
 
@@ -103,14 +108,19 @@ def _plain(cells: Sequence[str]) -> list[str]:
     return values
 
 
-def _without_commas(values: list[str], column: str, delimiter: str, is_setting: bool) -> list[str]:
+def _has_points(columns: Iterable[Sequence[str]]) -> bool:
+    """Whether the decimals of a table's results follow a point, so that a comma parts the items of a list."""
+    numbers = [cell for cells in columns for cell in cells if _DIGITS.fullmatch(cell)]
+    return any("." in number for number in numbers) and not any("," in number for number in numbers)
+
+
+def _without_commas(values: list[str], column: str, delimiter: str, may_be_list: bool) -> list[str]:
     """The numbers of a column as Python writes them; a setting such as `64,128` stays text."""
     given = [value for value in values if value]
     with_commas = [value for value in given if "," in value]
     if not with_commas:
         return values
-    is_list = is_setting and not all("." in value or _FRACTION.match(value) for value in with_commas)
-    if is_list and delimiter in ",|":
+    if may_be_list and not all("." in value or _FRACTION.match(value) for value in with_commas):
         return values
     is_thousands = all(map(_THOUSANDS.fullmatch, with_commas)) and delimiter in ",|"
     if is_thousands and not _is_decimal_alone(given, column):

@@ -72,12 +72,14 @@ class Choices:
         seed: The setting that is the seed; None: found.
         settings: The settings that count; None: all that are not the seed, a result or the name of a run.
         mode: Which way the metric is better; None: by its name.
+        folds: Of how many folds a cross-validation is; None: guessed.
     """
 
     metric: str | None = None
     seed: str | None = None
     settings: tuple[str, ...] | None = None
     mode: Mode | None = None
+    folds: int | None = None
 
 
 def seed_key(foreign: Sequence[ForeignRun], choices: Choices) -> str | None:

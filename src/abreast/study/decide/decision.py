@@ -201,7 +201,7 @@ class Decision:
                 {
                     "seed": seed,
                     "paired": seed in values,
-                    "runs": [_relative(outcome.directory, self.directory) for outcome in outcomes],
+                    "runs": [outcome.path_in(self.directory) for outcome in outcomes],
                     "values": [outcome.score for outcome in outcomes],
                     "collapsed": [seed in pairs.collapsed[side] for side in SIDES],
                     "failed": [outcome.reason or None for outcome in outcomes],
@@ -210,7 +210,3 @@ class Decision:
             ],
             "versions": {"abreast": __version__},
         }
-
-
-def _relative(path: Path, folder: Path) -> str:
-    return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
