@@ -28,7 +28,7 @@ LADDER = (
     {"config"},
     {"data", "losses", "models", "optim"},
     {"metrics", "statistics"},
-    {"runs"},
+    {"runs", "hparams"},
     {"loggers", "validation"},
     {"learner"},
     {"callbacks", "report"},
@@ -51,7 +51,18 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     )
 }
 # Without torch and Lightning: what runs before a mistake in a command is told, and what only reads.
-TORCH_FREE = ("cli", "config", "report", "runs", "static", "statistics", "study", "suggestions", "validation")
+TORCH_FREE = (
+    "cli",
+    "config",
+    "hparams",
+    "report",
+    "runs",
+    "static",
+    "statistics",
+    "study",
+    "suggestions",
+    "validation",
+)
 WITH_TORCH = (
     "abreast.cli.evaluate",
     "abreast.cli.export",

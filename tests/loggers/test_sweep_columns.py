@@ -46,7 +46,6 @@ def experiment(folder: Path) -> Any:
 )
 def test_what_varies(runs: list[tuple[str, ...]], expected: list[str], tmp_path: Path) -> None:
     found = columns(tmp_path, *runs)
-    assert sorted(found.varied) == sorted(expected)
     found.write()
     assert (tmp_path / SWEEP_EVENTS).exists() == bool(expected)
     if expected:

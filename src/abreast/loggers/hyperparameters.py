@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 from lightning.pytorch import Trainer
 
 from abreast.config.identity import leaves
 from abreast.config.neutral_keys import without_neutral
+from abreast.hparams.columns import GROUPS, Row
 from abreast.loggers.run_logger import RunLogger
 from abreast.loggers.tensorboard import FINAL, TensorBoard
 
-Row: TypeAlias = dict[str, str | int | float | bool]  # flat, by dotted key
-
-GROUPS = ("data", "model", "loss", "optim", "schedule", "trainer")
 # The classes that an option's name does not say for certain. TensorBoard puts columns in the order of their
 # names, and ticks the first five that differ: these come after loss, optim and optim.lr.
 CLASSES = {"loss.criterion._target_": "target.loss", "schedule.scheduler._target_": "target.schedule"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
@@ -15,21 +14,7 @@ from tensorboard.plugins.custom_scalar import metadata as custom_scalars
 from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 from tensorboard.plugins.hparams import metadata as hparams
 
-Value = str | int | float | bool
-
-
-class Column(NamedTuple):
-    """A hyperparameter.
-
-    Attributes:
-        name: Its name, as in the rows of the runs.
-        values: All its values.
-        is_ticked: Whether it is among the columns that TensorBoard is to show at first.
-    """
-
-    name: str
-    values: Sequence[Value]
-    is_ticked: bool
+from abreast.hparams.experiment import Column, Value, experiment
 
 
 def session_start(row: Mapping[str, Value]) -> Summary:
@@ -57,32 +42,15 @@ def session_end() -> Summary:
     return _hparams_summary(hparams.SESSION_END_INFO_TAG, data)
 
 
-def experiment(columns: Sequence[Column], metrics: Mapping[str, str]) -> Summary:
+def columns_of_runs(columns: Sequence[Column], metrics: Mapping[str, str]) -> Summary:
     """The columns of the runs below a folder.
 
     Args:
         columns: The hyperparameters.
         metrics: Titles of the metrics by tag, in their order.
     """
-    infos = []
-    for column in columns:
-        kinds = {_data_type(value) for value in column.values}
-        kind = kinds.pop() if len(kinds) == 1 else api_pb2.DATA_TYPE_STRING
-        info = api_pb2.HParamInfo(name=column.name, type=kind, differs=column.is_ticked)
-        if kind == api_pb2.DATA_TYPE_FLOAT64:
-            numbers = [value for value in column.values if not isinstance(value, str)]
-            info.domain_interval.min_value, info.domain_interval.max_value = min(numbers), max(numbers)
-        else:
-            values = sorted(set(column.values), key=str)
-            is_bool = kind == api_pb2.DATA_TYPE_BOOL
-            info.domain_discrete.extend(value if is_bool else _text(value) for value in values)
-        infos.append(info)
-    titles = [
-        api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag), display_name=title)
-        for tag, title in metrics.items()
-    ]
-    content = api_pb2.Experiment(hparam_infos=infos, metric_infos=titles, time_created_secs=time.time())
-    return _hparams_summary(hparams.EXPERIMENT_TAG, plugin_data_pb2.HParamsPluginData(experiment=content))
+    data = plugin_data_pb2.HParamsPluginData(experiment=experiment(columns, metrics))
+    return _hparams_summary(hparams.EXPERIMENT_TAG, data)
 
 
 def layout(title: str, names: Sequence[str]) -> Summary:
@@ -101,17 +69,6 @@ def layout(title: str, names: Sequence[str]) -> Summary:
         dtype="DT_STRING", string_val=[content.SerializeToString()], tensor_shape=TensorShapeProto()
     )
     return _summary(custom_scalars.CONFIG_SUMMARY_TAG, custom_scalars.create_summary_metadata(), tensor)
-
-
-def _data_type(value: Value) -> int:
-    if isinstance(value, bool):
-        return int(api_pb2.DATA_TYPE_BOOL)
-    return int(api_pb2.DATA_TYPE_STRING if isinstance(value, str) else api_pb2.DATA_TYPE_FLOAT64)
-
-
-def _text(value: Value) -> str:
-    """A value as TensorBoard writes it in a column of texts."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _hparams_summary(tag: str, data: plugin_data_pb2.HParamsPluginData) -> Summary:

@@ -12,20 +12,16 @@ from tensorboard.compat.proto.event_pb2 import Event
 
 from abreast.config.types import Config
 from abreast.errors import AbreastError
+from abreast.hparams.columns import VariedColumns
 from abreast.loggers.event_file import as_records, first_event
-from abreast.loggers.hyperparameters import GROUPS, Row, hyperparameters
-from abreast.loggers.summaries import Column, Value, experiment
+from abreast.loggers.hyperparameters import hyperparameters
+from abreast.loggers.summaries import columns_of_runs
 from abreast.loggers.tensorboard import FINAL, tag
 from abreast.metrics.registry import by_priority, measured
 from abreast.metrics.requested import requested
 from abreast.runs.atomic import write_atomically
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import CONFIG, SWEEP_EVENTS
-
-MOST_TICKED = 5  # columns that TensorBoard shows at first
-Typed = tuple[type, Value]
-FIRST = ("loss", "optim", "optim.lr", "model", "schedule", "data", "seed")  # what people compare by
-ALWAYS = "optim.lr"  # shown where it varies, even if it does so with the optimizer alone
 
 
 class SweepColumns:
@@ -40,24 +36,16 @@ class SweepColumns:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._seen: set[Path] = set()
-        self._values: dict[str, dict[object, set[Typed]]] = {}  # by name and by the option they belong to
+        self._settings = VariedColumns()
         self._metrics: dict[str, str] = {}
 
     def add(self, path: Path, config: Config) -> None:
         """Add a run by its directory and its resolved configuration, if TensorBoard is among its loggers."""
         path = path.absolute()
         if path not in self._seen and _is_shown(config):
-            self.add_row(hyperparameters(config))
+            self._settings.add(hyperparameters(config))
             self._metrics |= _metrics(config)
         self._seen.add(path)
-
-    def add_row(self, row: Row) -> None:
-        """Add the hyperparameters of a run."""
-        for name, value in row.items():
-            group = name.removeprefix("target.").partition(".")[0]
-            follows = name != group and group in GROUPS and name != ALWAYS
-            option = row.get(group) if follows else None
-            self._values.setdefault(name, {}).setdefault(option, set()).add((type(value), value))
 
     def add_others(self) -> None:
         """Add the runs in the folder that were not added yet, as earlier commands left them."""
@@ -67,38 +55,17 @@ class SweepColumns:
                 with suppress(AbreastError, OSError, LookupError, TypeError, AttributeError):
                     self.add(file.parent, RunDirectory(file.parent).read_config())
 
-    @property
-    def varied(self) -> list[str]:
-        """The settings in which the runs differ, those first that people compare by.
-
-        >>> columns = SweepColumns(Path())
-        >>> for optim, key in (("sgd", "optim.momentum"), ("adam", "optim.eps")):
-        ...     columns.add_row({"seed": 0, "optim": optim, key: 0.1})
-        >>> columns.varied  # the others follow from it
-        ['optim']
-        """
-        names = [name for name, by_option in self._values.items() if max(map(len, by_option.values())) > 1]
-        return sorted(names, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
-
     def write(self) -> None:
         """Write the events file of the folder, or none where nothing varies.
 
         Raises:
             OSError: It cannot be written.
         """
-        names = self.varied
-        if not names:
+        columns = self._settings.columns
+        if not columns:
             return
-        columns = [
-            Column(
-                name,
-                [value for values in self._values[name].values() for _, value in values],
-                name in names[:MOST_TICKED],
-            )
-            for name in names
-        ]
         head = first_event()
-        event = Event(wall_time=head.wall_time, summary=experiment(columns, self._metrics))
+        event = Event(wall_time=head.wall_time, summary=columns_of_runs(columns, self._metrics))
         content = as_records([head.SerializeToString(), event.SerializeToString()])
         write_atomically(self._folder / SWEEP_EVENTS, content)
 

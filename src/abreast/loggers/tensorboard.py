@@ -13,6 +13,7 @@ from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from abreast.hparams.experiment import TESTED
 from abreast.loggers.run_logger import Ending, RunLogger
 from abreast.metrics.registry import by_priority
 from abreast.runs.atomic import naming_file
@@ -22,7 +23,7 @@ from abreast.runtime.patches import is_on
 FINAL = "final/"  # before the name of a metric of the tested weights
 # TensorBoard puts tags in the order of their names, and opens on the first two groups: on the curves of
 # training and validation, so that steps, and points and pictures of the tested weights, come last.
-TAGS = {FINAL: "weights/", "test/": "weights/test/", "step/": "within_epoch/"}
+TAGS = {FINAL: TESTED, "test/": f"{TESTED}test/", "step/": "within_epoch/"}
 CURVES = "Training and validation"  # the heading of the charts that show both
 
 

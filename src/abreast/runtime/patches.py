@@ -133,6 +133,18 @@ PATCHES = (
         without="the error is printed twice, once with a traceback",
     ),
     Patch(
+        "hparams_columns",
+        home="abreast.hparams.plugin",
+        library="tensorboard",
+        tested=("2.21", "2.21"),
+        what="finds the columns of HPARAMS in all runs that TensorBoard shows",
+        without="of several sweeps at once HPARAMS has the columns of one",
+        private=(
+            "tensorboard.plugins.hparams.backend_context:Context.experiment_from_metadata",
+            "tensorboard.plugins.hparams.backend_context:Context.scalars_metadata",
+        ),
+    ),
+    Patch(
         "notebook_lines",
         home="abreast.api.host",
         library="rich",
