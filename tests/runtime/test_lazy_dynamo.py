@@ -80,6 +80,21 @@ def test_it_is_there_when_it_is_asked_for(use: str) -> None:
     run(USES[use] + "\nassert is_there()")
 
 
+def test_triton_is_whole_after_its_stand_in() -> None:
+    run("""
+import importlib.util, textwrap
+from torch.utils.flop_counter import FlopCounterMode
+assert "triton" not in sys.modules
+with FlopCounterMode(display=False) as counter:
+    net(torch.ones(2, 3))
+assert counter.get_total_flops() == 2 * 2 * 3 * 3
+if importlib.util.find_spec("triton") is not None:
+    import triton, triton.language
+    from triton.runtime.jit import JITFunction
+    assert isinstance(triton.jit(textwrap.dedent), JITFunction)
+""")
+
+
 def test_a_step_of_an_optimizer_does_without_it() -> None:
     run("""
 for kind in (torch.optim.Adam, torch.optim.SGD, torch.optim.Adagrad, torch.optim.LBFGS):

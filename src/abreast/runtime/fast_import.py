@@ -3,7 +3,8 @@
 Lightning imports all of torchmetrics, whose image and audio metrics import torchvision and scipy.signal if
 these are installed, and torch's compiler. That is most of its import time, and nothing of it is used here.
 During the import torchmetrics is told that neither package is installed, and the compiler is replaced by a
-stand-in (see `abreast.runtime.lazy_dynamo`).
+stand-in (see `abreast.runtime.lazy_dynamo`). So is Triton, which torch's counter of operations imports to
+recognise its kernels: that counter counts none of them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from contextlib import contextmanager
 from importlib import import_module
 from importlib.machinery import ModuleSpec
 from importlib.metadata import PackageNotFoundError
+from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
 
 from abreast.runtime.lazy_dynamo import defer
@@ -21,6 +24,7 @@ from abreast.runtime.notice import notice
 from abreast.runtime.patches import is_on
 
 UNUSED = frozenset({"scipy", "torchvision"})
+TRITON = "triton", "triton.runtime", "triton.runtime.jit"
 
 
 @contextmanager
@@ -46,8 +50,29 @@ def _reported_missing(packages: frozenset[str]) -> Iterator[None]:
         imports.module_available.cache_clear()
 
 
+class _NoKernel:
+    """In the place of the class of Triton's kernels."""
+
+
+@contextmanager
+def _without_triton() -> Iterator[None]:
+    """Let `torch.utils.flop_counter`, which Lightning imports, find a stand-in for Triton inside."""
+    if "triton" in sys.modules or find_spec("triton") is None:
+        yield
+        return
+    modules = {name: ModuleType(name) for name in TRITON}
+    vars(modules[TRITON[-1]])["JITFunction"] = _NoKernel
+    sys.modules.update(modules)
+    try:
+        yield
+    finally:
+        for name, module in modules.items():
+            if sys.modules.get(name) is module:
+                del sys.modules[name]
+
+
 def _import() -> None:
-    with _reported_missing(UNUSED):
+    with _reported_missing(UNUSED), _without_triton():
         import_module("lightning.pytorch")
 
 

@@ -26,7 +26,7 @@ PATCHES = (
         home="abreast.runtime.fast_import",
         library="lightning",
         tested=("2.6", "2.6"),
-        what="imports Lightning without torchvision, scipy.signal and torch's compiler",
+        what="imports Lightning without torchvision, scipy.signal, Triton and torch's compiler",
         without="a command starts later, by the time that importing these takes",
         private=("lightning_utilities.core.imports:find_spec", "lightning_utilities.core.imports:_version"),
     ),
