@@ -84,14 +84,10 @@ def tree() -> str:
         for name in sorted(floor):
             package, module = PACKAGES / name / "__init__.py", PACKAGES / f"{name}.py"
             if package.is_file():
-                lines.append(f"{name + '/':<15}{docstring(package)}")
-                text = "  ".join(entries(package.parent))
-                indent = " " * 17
-                lines += textwrap.wrap(
-                    text, WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
-                )
+                lines += wrapped(f"{name + '/':<15}{docstring(package)}", 15)
+                lines += wrapped(" " * 17 + "  ".join(entries(package.parent)), 17)
             elif module.is_file():
-                lines.append(f"{name + '.py':<15}{docstring(module)}")
+                lines += wrapped(f"{name + '.py':<15}{docstring(module)}", 15)
             else:
                 plugins = sorted(f"{path.parent.name}/" for path in PLUGINS.glob("*/__init__.py"))
                 lines.append(
@@ -99,6 +95,11 @@ def tree() -> str:
                 )
                 lines.append(" " * 17 + "  ".join(plugins))
     return "\n".join([*lines, "```", ""])
+
+
+def wrapped(line: str, indent: int) -> list[str]:
+    """The line in lines of `WIDTH` characters; those after the first are indented."""
+    return textwrap.wrap(line, WIDTH, subsequent_indent=" " * indent, break_on_hyphens=False)
 
 
 def entries(folder: Path) -> list[str]:
