@@ -30,6 +30,14 @@ def test_a_directory_holds_one_run(train: Callable[..., Path]) -> None:
     assert (path / "result.json").read_text() == before
 
 
+def test_a_directory_in_which_nothing_was_trained_takes_the_corrected_run(train: Callable[..., Path]) -> None:
+    for _ in range(2):
+        with pytest.raises(DataError, match="no such file"):
+            train("data=table", "data.file=nope.csv", "data.target=y")
+    path = train(*TINY, "trainer.max_epochs=1")
+    assert RunDirectory(path).read_status()["status"] == "finished"
+
+
 def test_a_schedule_by_steps_alone_has_their_length(train: Callable[..., Path]) -> None:
     by_steps = train(*TINY, "schedule=cosine", "trainer.max_epochs=null", "trainer.max_steps=9")
     by_epochs = train(*TINY, "schedule=cosine", "trainer.max_epochs=3", name="epochs")

@@ -11,7 +11,7 @@ from abreast.errors import ConfigError, RunError
 from abreast.metrics.objective import objective
 from abreast.runs.config_file import TRAINED_GROUPS, check_shape
 from abreast.runs.directory import RunDirectory
-from abreast.runs.files import CONFIG, LAST, RESULT, STATUS
+from abreast.runs.files import CHECKPOINTS, CONFIG, LAST, METRICS, RESULT, STATUS
 from abreast.runs.format import NewerFormatError
 from abreast.runs.replaced import clear
 
@@ -49,6 +49,9 @@ def run_state(directory: RunDirectory, config: Config) -> RunState:
         clear(directory.path)
         return RunState.NEW
     if existing not in run_ids(config):
+        if failed_before_training(directory):
+            clear(directory.path)
+            return RunState.NEW
         raise ConfigError(
             f"{directory.path} holds a run of another configuration: choose another directory "
             "(hydra.sweep.dir=...) or remove that one"
@@ -65,6 +68,20 @@ def run_state(directory: RunDirectory, config: Config) -> RunState:
         clear(directory.path)
         return RunState.NEW
     return RunState.BEGUN
+
+
+def failed_before_training(directory: RunDirectory) -> bool:
+    """Whether the directory is that of a run which stopped before it had trained an epoch or saved anything.
+
+    A mistake in its data, say: the corrected command can have the directory.
+    """
+    try:
+        status = directory.read_status()
+    except RunError:
+        return False
+    trained = (METRICS, RESULT, f"{CHECKPOINTS}/*.ckpt")
+    is_failed = status.get("status") in ("failed", "interrupted") and "diverged_at" not in status
+    return is_failed and not any(file for name in trained for file in directory.path.glob(name))
 
 
 def readable_status(directory: RunDirectory) -> Json:

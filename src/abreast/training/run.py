@@ -33,6 +33,7 @@ from abreast.metrics.objective import objective
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import CONFIG, LAST, STATUS
 from abreast.runs.replaced import clear
+from abreast.runs.state import failed_before_training
 from abreast.runs.summary import chance_warnings, print_summary
 from abreast.runtime.device_assert import device_asserts_told
 from abreast.runtime.directory_lock import used
@@ -97,7 +98,9 @@ def _resume_after_lost_rank(cfg: Config, directory: RunDirectory) -> float:
 
 def _run(cfg: Config, directory: RunDirectory, *, is_new: bool) -> float:
     with _resume_command_told(directory), used(directory.path), _refusal(directory, is_new):
-        if is_new and (directory.path / STATUS).exists():
+        if is_new and failed_before_training(directory):
+            clear(directory.path)
+        elif is_new and (directory.path / STATUS).exists():
             raise ConfigError(
                 f"{directory.path} holds a run already: resume it ({resume_argument(directory.path)}), "
                 "choose another directory (hydra.run.dir=...) or remove that one"
