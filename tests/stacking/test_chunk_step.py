@@ -34,6 +34,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> list[RecordedGraph]:
     """Lets stacks be recorded; gives the graphs. Steps that are executed are those of the same device."""
     monkeypatch.setattr(step_graphs, "CudaGraph", RecordedGraph)
     monkeypatch.setattr(chunk_step, "steppers", steppers.device_steppers)
+    monkeypatch.setattr(chunk_step, "is_on_device", lambda state: True)
     RecordedGraph.made.clear()
     return RecordedGraph.made
 

@@ -26,6 +26,7 @@ from abreast.learner.checkpoint import load
 from abreast.learner.optimizer_needs import backward, needs_closure, needs_graph
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.cuda_graph import CudaGraph
+from abreast.stacking import evaluation
 from abreast.stacking.build import Job
 from abreast.stacking.chunk_step import ChunkStep
 from abreast.stacking.device_products import FORMS
@@ -203,7 +204,11 @@ def test_a_stack_trains_what_runs_train(net: str, replays: list[int], tmp_path: 
     # Before a batch norm, gradients of biases and of constant pixels are rounding alone, of which Adam makes
     # whole steps unless eps is larger.
     eps = "optim.eps=0.001"
-    lanes = [("optim=adam", "seed=0", eps), ("optim.lr=0.01", "seed=1", eps), ("optim=momentum", "loss=mse")]
+    lanes = [
+        ("optim=adam", "seed=0", eps),
+        ("optim.lr=0.01", "seed=1", eps, "trainer.gradient_clip_val=0.5"),
+        ("optim=momentum", "loss=mse"),
+    ]
     configs = [compose(*common, *more) for more in lanes]
     with allowed():
         (order,) = plan(configs).stacks
@@ -215,6 +220,27 @@ def test_a_stack_trains_what_runs_train(net: str, replays: list[int], tmp_path: 
             left = weights(tmp_path / "stack" / str(number))
             for name, weight in weights(tmp_path / str(number)).items():
                 assert are_close(left[name], weight), name
+
+
+def test_a_stack_is_measured_at_once_as_its_runs_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "is_on_device", lambda lanes: True)
+    monkeypatch.setattr(evaluation.Evaluation, "_lane_by_lane", None)
+    common = (TRAINER, "logger=none", "callbacks=none", "trainer.max_epochs=2", "model.norm=batch")
+    each = [("loss=focal",), ("loss=mse", "seed=1", "trainer.gradient_clip_val=0.5"), ("loss=hinge",)]
+    configs = [compose(*common, "optim=momentum", *more) for more in each]
+    with allowed():
+        (order,) = plan(configs).stacks
+        outcomes = train_stack([Job(configs[n], tmp_path / "stack" / str(n)) for n in order])
+        assert not [outcome.error for outcome in outcomes if outcome.error is not None]
+        for number, config in enumerate(configs):
+            run(config, tmp_path / str(number))
+    for number in range(len(configs)):
+        metrics, expected = (
+            RunDirectory(folder / str(number)).read_result()["metrics"]
+            for folder in (tmp_path / "stack", tmp_path)
+        )
+        for name in ("train/loss", "val/loss", "test/loss", "test/ece"):
+            assert metrics[name] == pytest.approx(expected[name], rel=0.02, abs=0.01), name
 
 
 def test_a_lane_among_many_trains_what_its_run_trains(tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from abreast.build.step_graphs import STEP_PARTS, graphs_unless, why_no_graphs
 from abreast.config.types import Config
-from abreast.learner.block_step import clip
 from abreast.learner.module import Learner
 from abreast.optim.capturable import plain_settings, prepare_recording, why_not_recorded
 from abreast.runtime.cuda_graph import StepGraphs
+from abreast.stacking.clipping import Clipping, LaneClipping, StackedClipping
 from abreast.stacking.loader import StackBlock
 from abreast.stacking.losses.lane_by_lane import CustomLosses
 from abreast.stacking.losses.stacked_loss import StackedLoss
@@ -23,6 +23,7 @@ from abreast.stacking.optimizers.device_update import DeviceUpdate
 from abreast.stacking.optimizers.groups import OptimizerGroup
 from abreast.stacking.optimizers.steppers import Stepper, device_steppers, steppers
 from abreast.stacking.parameters import BufferPool, StackedState
+from abreast.stacking.sequential import is_on_device
 from abreast.stacking.shared_batches import group_of_lane
 
 OnError = Callable[[Mapping[int, Exception]], None]
@@ -96,12 +97,10 @@ class ChunkStep:
         self._mean, self._scale = self._moments(one_data)
         self._group_of_lane = group_of_lane(sharing or (), self._mean.device)
         self._gathered, self._normalized = BufferPool(most=2), BufferPool(most=2)
-        self._clipped = [
-            (parameters, config)
-            for group in groups
-            for lane, parameters in zip(group.lanes, group.parameters, strict=True)
-            if (config := learners[lane].step_config) is not None and config.clip_value is not None
-        ]
+        bounds = [learner.step_config for learner in learners]
+        self._clip: Clipping = (
+            StackedClipping(state, bounds) if is_on_device(state) else LaneClipping(groups, bounds)
+        )
 
     def use_graphs(self, configs: Sequence[Config]) -> None:
         """Record the steps where that is possible; once the optimizers are as they were left.
@@ -110,8 +109,8 @@ class ChunkStep:
             configs: The lanes' configurations.
         """
         device = self._mean.device
-        is_on_device = device.type != "cpu" or graphs_unless(None, configs[0]).is_on(device)
-        if is_on_device:
+        is_waited_for = device.type == "cpu" and not graphs_unless(None, configs[0]).is_on(device)
+        if not is_waited_for:
             self.steppers = device_steppers(self.groups, self.state)
         individual = [stepper for stepper in self.steppers if isinstance(stepper, OptimizerGroup)]
         optimizers = [group.optimizer for group in individual]
@@ -127,7 +126,7 @@ class ChunkStep:
         )
         self.graphs = graphs_unless(next(filter(None, reasons), None), configs[0])
         prepare_recording(optimizers, self.graphs.is_on(device))
-        if not is_on_device:
+        if is_waited_for:
             self.steppers = steppers(self.groups, self.state)
 
     def _why_not(self, individual: Sequence[OptimizerGroup]) -> str | None:
@@ -193,8 +192,7 @@ class ChunkStep:
             on_error(self.loss.errors)
         self._freeze(saved)
         norms = [self.state.gradient_norms()] if batch.is_sampled else []
-        for parameters, config in self._clipped:
-            clip(parameters, config)
+        self._clip(norms[0] if norms else None)
         for stepper in self.steppers:
             self._update(stepper, on_error)
         return [scores, self.learners[0].loss.labels(targets), *saved, *norms]

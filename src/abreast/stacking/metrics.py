@@ -186,7 +186,10 @@ class StackMetrics:
                 }
 
     def compute(self) -> list[dict[str, Tensor]]:
-        """Each lane's values by name; resets."""
+        """Each lane's values by name, on the CPU; resets."""
+        return _on_cpu(self._values_by_lane())
+
+    def _values_by_lane(self) -> list[dict[str, Tensor]]:
         self._fold()
         if not self.counts_here:
             return [metrics.compute() for metrics in self.stage_metrics]
@@ -207,6 +210,15 @@ class StackMetrics:
             for lane, value in zip(values, of_lanes, strict=True):
                 lane[name] = value
         return values
+
+
+def _on_cpu(values: list[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
+    """The lanes' values, of which each name's are brought over at once: reading one waits for the device."""
+    is_there = all(value.device.type == "cpu" for value in values[0].values())
+    if is_there or any(lane.keys() != values[0].keys() for lane in values):
+        return values
+    by_name = {name: torch.stack([lane[name] for lane in values]).cpu().unbind() for name in values[0]}
+    return [{name: by_name[name][number] for name in lane} for number, lane in enumerate(values)]
 
 
 def _sums_of(metrics: State) -> tuple[Tensor, ...]:

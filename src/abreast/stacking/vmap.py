@@ -24,6 +24,21 @@ class _WithBuffers(nn.Module):
         return scores, dict(self.net.named_buffers())
 
 
+def parameter_places(net: nn.Module) -> dict[str, str]:
+    """The parameter's name for every place of one in the network's modules.
+
+    `functional_call`'s own `tie_weights` sets a place once for every name of a shared module, and restores it
+    to what it had set.
+    """
+    names = {parameter: name for name, parameter in net.named_parameters()}
+    return {
+        f"{prefix}.{key}".lstrip("."): names[parameter]
+        for prefix, module in net.named_modules()
+        for key, parameter in module._parameters.items()
+        if parameter is not None
+    }
+
+
 class VmappedNet:
     """The lanes' networks as one function, in training.
 
@@ -35,15 +50,7 @@ class VmappedNet:
         self.base = nets[0]
         self._with_buffers = _WithBuffers(self.base)
         self.state = state
-        # The name in the state of every parameter's place in a module. functional_call's own `tie_weights`
-        # sets a place once for every name of a shared module, and restores it to what it had set.
-        names = {parameter: name for name, parameter in self.base.named_parameters()}
-        self._names = {
-            f"{prefix}.{key}".lstrip("."): names[parameter]
-            for prefix, module in self.base.named_modules()
-            for key, parameter in module._parameters.items()
-            if parameter is not None
-        }
+        self._names = parameter_places(self.base)
         self._scores: Tensor
 
     def train(self) -> None:

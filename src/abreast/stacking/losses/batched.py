@@ -82,6 +82,13 @@ class BatchedLosses(StackedCriterion):
         (gradient,) = torch.autograd.grad(losses, leaf, torch.ones_like(losses))
         return gradient, losses.detach()
 
+    def evaluate(self, scores: Tensor, targets: Tensor) -> Tensor:
+        """The losses `[k]` of scores `[k, B, C]` and the targets `[B]` of all lanes, without gradients."""
+        losses: Tensor = torch.func.vmap(self._lane, in_dims=(0, None, 0, 0))(
+            scores, targets, self._numbers, self._buffers
+        )
+        return losses
+
     def _lane(
         self, scores: Tensor, targets: Tensor, numbers: Mapping[str, Tensor], buffers: Mapping[str, Tensor]
     ) -> Tensor:
