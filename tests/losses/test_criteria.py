@@ -238,7 +238,8 @@ def test_values_by_hand() -> None:
     [Focal(gamma=g) for g in (0.0, 0.5, 1.0, 5.0)]
     + [GeneralizedCrossEntropy(q) for q in (1e-3, 0.1, 1.0)]
     + [Poly1(e) for e in (-1.0, 0.0, 10.0)]
-    + [OneVsRestHinge(p) for p in (1, 1.5, 3)],
+    + [OneVsRestHinge(p) for p in (1, 1.5, 3)]
+    + [Asymmetric(0.5, 0.5, shift) for shift in (0.0, 1e-9)],
     ids=repr,
 )
 @pytest.mark.parametrize("wrong", [0.0, -1e4, -104.0, 17.0, 1e4])

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from abreast.config.identity import Scalar, leaves
 from abreast.config.options import conf_dir, groups, option
+from abreast.config.targets import GROUPS
 from abreast.errors import ConfigError, RunError
 from abreast.metrics.registry import by_priority
 from abreast.report.collect import collect
@@ -22,7 +23,7 @@ from abreast.report.formatting import format_duration, format_number
 from abreast.report.listing import kind_of
 from abreast.report.option_text import OptionText, option_text, options_of
 from abreast.report.run import Run
-from abreast.report.settings import GROUPS, format_setting
+from abreast.report.settings import format_setting
 from abreast.runs.changes import changes, describe
 from abreast.runs.directory import RunDirectory
 from abreast.runs.tags import read_tags

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +20,6 @@ from abreast.validation.preflight import Stop
 
 ROOT = Path("runs")
 SUFFIX = "_sweep-"
-RAY = {"log_to_driver": False, "include_dashboard": False, "logging_level": logging.ERROR}
 
 
 class ResumableSweep(Callback):
@@ -74,14 +72,13 @@ class ResumableSweep(Callback):
 
 
 def _quiet_ray(config: DictConfig) -> None:
-    """Keep what Ray says, and what it puts before each line of a job, out of the terminal.
-
-    A job's lines are in its `train.log`.
-    """
+    """Let Hydra's own launcher for Ray start it as ours does: a job's lines are in its `train.log`."""
     init = OmegaConf.select(config, "hydra.launcher.ray.init")
     if isinstance(init, DictConfig):
+        from hydra_plugins.abreast_launcher.engines.ray import DEFAULTS
+
         with read_write(config.hydra), open_dict(init):
-            for key, value in RAY.items():
+            for key, value in DEFAULTS.items():
                 init.setdefault(key, value)
 
 

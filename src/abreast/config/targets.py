@@ -8,6 +8,8 @@ from typing import Any
 
 OURS = frozenset({"abreast", "lightning", "torch", "torchmetrics"})
 
+GROUPS = ("data", "model", "loss", "optim", "schedule", "trainer")  # whose options build what trains a run
+
 _KNOWN = OURS | {"hydra_plugins", "schedulefree", "torchvision"}
 
 
@@ -27,6 +29,17 @@ def is_custom_network(model: Mapping[str, Any]) -> bool:
     """Whether the configuration of a network names none of abreast's own."""
     target = str(model["_target_"])
     return target == GIVEN_NETWORK or not target.startswith("abreast.models.")
+
+
+def built_class(node: Mapping[str, Any]) -> str:
+    """The name of the class that a group's configuration is about; "" for none.
+
+    >>> built_class({"_target_": "abreast.losses.Loss", "criterion": {"_target_": "torch.nn.MSELoss"}})
+    'MSELoss'
+    """
+    inner = node.get("criterion") or node.get("scheduler") or node
+    target = inner.get("_target_") if isinstance(inner, Mapping) else None
+    return str(target or "").rpartition(".")[2]
 
 
 def targets(node: Any) -> Iterator[str]:

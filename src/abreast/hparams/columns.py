@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
+from abreast.config.targets import GROUPS
 from abreast.hparams.experiment import Column, Value
 
 Row: TypeAlias = dict[str, Value]  # a run's hyperparameters: flat, by dotted key
 
-GROUPS = ("data", "model", "loss", "optim", "schedule", "trainer")
 MOST_TICKED = 5  # columns that TensorBoard shows at first
 FIRST = ("loss", "optim", "optim.lr", "model", "schedule", "data", "seed")  # what people compare by
 ALWAYS = "optim.lr"  # shown where it varies, even if it does so with the optimizer alone

@@ -15,7 +15,8 @@ from typing import Any
 from tensorboard.plugins import base_plugin
 from tensorboard.plugins.hparams import api_pb2, backend_context, metadata
 
-from abreast.hparams.columns import FIRST, GROUPS, MOST_TICKED, Row, VariedColumns
+from abreast.config.targets import GROUPS
+from abreast.hparams.columns import FIRST, MOST_TICKED, Row, VariedColumns
 from abreast.hparams.experiment import Column, experiment, titles_of
 from abreast.runtime.patches import is_on
 

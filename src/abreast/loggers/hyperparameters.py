@@ -9,7 +9,8 @@ from lightning.pytorch import Trainer
 
 from abreast.config.identity import leaves
 from abreast.config.neutral_keys import without_neutral
-from abreast.hparams.columns import GROUPS, Row
+from abreast.config.targets import GROUPS, built_class
+from abreast.hparams.columns import Row
 from abreast.loggers.run_logger import RunLogger
 from abreast.loggers.tensorboard import FINAL, TensorBoard
 
@@ -26,18 +27,12 @@ def hyperparameters(config: Mapping[str, Any]) -> Row:
     an empty cell would not tell which one it is. A key that is not set has the value `null`.
     """
     names = config.get("names", {})
-    row: Row = {group: names.get(group) or _name(config[group]) for group in GROUPS}
+    row: Row = {group: names.get(group) or built_class(config[group]) or "constant" for group in GROUPS}
     for key, value in leaves(without_neutral(config, execution=False)).items():
         is_left_out = key in LEFT_OUT or key.endswith(("_target_", "_partial_"))
         if key in CLASSES or not is_left_out:
             row.setdefault(CLASSES.get(key, key), "null" if value is None else value)
     return row
-
-
-def _name(node: Mapping[str, Any]) -> str:
-    """What a group was set to, where its option's name is not known: the class it builds."""
-    inner = node.get("criterion", node.get("scheduler", node))
-    return str(inner["_target_"]).rsplit(".", 1)[-1] if inner else "constant"
 
 
 def log_hyperparameters(trainer: Trainer, config: Mapping[str, Any], result: Mapping[str, Any]) -> None:

@@ -46,10 +46,11 @@ class Asymmetric(nn.Module):
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Raw scores and one-hot targets, both ``[B, C]`` -> 0-d mean of the examples' sums."""
         # s^gamma has an infinite slope at s = 0 when gamma < 1: keep its base off 0.
-        tiny = torch.finfo(logits.dtype).tiny
+        info = torch.finfo(logits.dtype)
         probs, rest = torch.sigmoid(logits), torch.sigmoid(-logits)
-        positive = rest.clamp(min=tiny) ** self.gamma_pos * F.logsigmoid(logits)
-        shifted = (probs - self.shift).clamp(min=tiny)
-        log_rest = F.logsigmoid(-logits) if self.shift == 0 else torch.log1p(-shifted)
+        positive = rest.clamp(min=info.tiny) ** self.gamma_pos * F.logsigmoid(logits)
+        shifted = (probs - self.shift).clamp(min=info.tiny)
+        # A shift that rounding loses leaves 1 - s itself, whose logarithm needs s in full.
+        log_rest = F.logsigmoid(-logits) if self.shift < info.eps else torch.log1p(-shifted)
         negative = shifted**self.gamma_neg * log_rest
         return -torch.where(targets > 0.5, positive, negative).sum(-1).mean()

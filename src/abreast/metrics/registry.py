@@ -9,11 +9,9 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-from abreast.metrics.table import METRICS as METRICS
-from abreast.metrics.table import TASKS as TASKS
-from abreast.metrics.table import Metric as Metric
+from abreast.config.schema import TASKS, Task
+from abreast.metrics.table import METRICS, Metric
 from abreast.metrics.table import Mode as Mode
-from abreast.metrics.table import Task as Task
 
 Stage = Literal["train", "val", "test"]
 
@@ -51,7 +49,7 @@ def declare(
         worst, best = bounds if mode == "max" else bounds[::-1]
         title = title or name
         _DECLARED[name] = Metric(
-            name, tasks, mode, title, title[:17], worst, best, -7, on_request=True, is_declared=True
+            name, tasks, mode, title, worst, best, -7, title[:17], on_request=True, is_declared=True
         )
     return _BY_NAME.get(name) or _DECLARED[name]
 

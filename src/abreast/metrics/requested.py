@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
+from abreast.config.schema import TASKS, Task
 from abreast.config.types import Config
 from abreast.errors import ConfigError
-from abreast.metrics.registry import TASKS, Metric, Mode, Task, declare, lookup
+from abreast.metrics.registry import Metric, Mode, declare, lookup
 from abreast.static.constants import constant
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")

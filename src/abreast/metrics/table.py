@@ -13,10 +13,12 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-Mode = Literal["min", "max"]
-Task = Literal["classification", "regression"]
+from abreast.config.schema import TASKS, Task
 
-TASKS: tuple[Task, ...] = ("classification", "regression")
+Mode = Literal["min", "max"]
+
+CLASSIFICATION: tuple[Task, ...] = ("classification",)
+REGRESSION: tuple[Task, ...] = ("regression",)
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,10 @@ class Metric:
         tasks: Where it is defined.
         mode: Whether `max` or `min` of it is best.
         title: For sentences, axes and tables.
-        short_title: For the terminal, at most 17 characters.
         worst: The worst value it can have; infinite if it is not bounded on that side.
         best: The best value it can have; infinite if it is not bounded on that side.
         priority: Runs are compared by the metric of the highest priority that they have.
+        short: The title for the terminal, at most 17 characters, where `title` has more.
         test_only: Measured in the test alone, because it costs too much for every epoch.
         level_step: Levels that a figure chooses ("reached 0.95 after ...") are multiples of it; None if the
             metric has no natural scale.
@@ -43,14 +45,19 @@ class Metric:
     tasks: tuple[Task, ...]
     mode: Mode
     title: str
-    short_title: str
     worst: float
     best: float
     priority: int
+    short: str = ""
     test_only: bool = False
     level_step: float | None = None
     on_request: bool = False
     is_declared: bool = False
+
+    @property
+    def short_title(self) -> str:
+        """The title for the terminal, at most 17 characters."""
+        return self.short or self.title
 
     @property
     def higher_is_better(self) -> bool:
@@ -58,103 +65,24 @@ class Metric:
         return self.mode == "max"
 
 
+def _share(name: str, title: str, priority: int, *, on_request: bool = True) -> Metric:
+    """A metric of classification from 0 to 1, of which more is better."""
+    return Metric(
+        name, CLASSIFICATION, "max", title, 0.0, 1.0, priority, level_step=0.005, on_request=on_request
+    )
+
+
 # In the order of the columns of metrics.csv and of the summary.
 METRICS = (
-    Metric("loss", TASKS, "min", "loss", "loss", math.inf, -math.inf, priority=1),
-    Metric(
-        "accuracy",
-        ("classification",),
-        "max",
-        "accuracy",
-        "accuracy",
-        0.0,
-        1.0,
-        priority=4,
-        level_step=0.005,
-    ),
-    Metric(
-        "ece",
-        ("classification",),
-        "min",
-        "calibration error",
-        "calibration error",
-        1.0,
-        0.0,
-        priority=0,
-        test_only=True,
-    ),
-    Metric(
-        "mae", ("regression",), "min", "mean absolute error", "mean abs. error", math.inf, 0.0, priority=2
-    ),
-    Metric("r2", ("regression",), "max", "R²", "R²", -math.inf, 1.0, priority=3, level_step=0.01),
-    Metric(
-        "balanced_accuracy",
-        ("classification",),
-        "max",
-        "balanced accuracy",
-        "balanced accuracy",
-        0.0,
-        1.0,
-        priority=-1,
-        level_step=0.005,
-        on_request=True,
-    ),
-    Metric(
-        "macro_f1",
-        ("classification",),
-        "max",
-        "macro F1",
-        "macro F1",
-        0.0,
-        1.0,
-        priority=-2,
-        level_step=0.005,
-        on_request=True,
-    ),
-    Metric(
-        "auroc",
-        ("classification",),
-        "max",
-        "AUROC",
-        "AUROC",
-        0.0,
-        1.0,
-        priority=-3,
-        level_step=0.005,
-        on_request=True,
-    ),
-    Metric(
-        "top5",
-        ("classification",),
-        "max",
-        "top-5 accuracy",
-        "top-5 accuracy",
-        0.0,
-        1.0,
-        priority=-4,
-        level_step=0.005,
-        on_request=True,
-    ),
-    Metric(
-        "brier",
-        ("classification",),
-        "min",
-        "Brier score",
-        "Brier score",
-        2.0,
-        0.0,
-        priority=-5,
-        on_request=True,
-    ),
-    Metric(
-        "rmse",
-        ("regression",),
-        "min",
-        "root mean squared error",
-        "RMSE",
-        math.inf,
-        0.0,
-        priority=-6,
-        on_request=True,
-    ),
+    Metric("loss", TASKS, "min", "loss", math.inf, -math.inf, 1),
+    _share("accuracy", "accuracy", 4, on_request=False),
+    Metric("ece", CLASSIFICATION, "min", "calibration error", 1.0, 0.0, 0, test_only=True),
+    Metric("mae", REGRESSION, "min", "mean absolute error", math.inf, 0.0, 2, "mean abs. error"),
+    Metric("r2", REGRESSION, "max", "R²", -math.inf, 1.0, 3, level_step=0.01),
+    _share("balanced_accuracy", "balanced accuracy", -1),
+    _share("macro_f1", "macro F1", -2),
+    _share("auroc", "AUROC", -3),
+    _share("top5", "top-5 accuracy", -4),
+    Metric("brier", CLASSIFICATION, "min", "Brier score", 2.0, 0.0, -5, on_request=True),
+    Metric("rmse", REGRESSION, "min", "root mean squared error", math.inf, 0.0, -6, "RMSE", on_request=True),
 )

@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from abreast.config.identity import Scalar
-from abreast.report.settings import ABSENT, GROUPS, Settings, ShownFloat, ShownText, format_setting
+from abreast.config.targets import GROUPS
+from abreast.report.settings import ABSENT, Settings, ShownFloat, ShownText, format_setting
 
 ALIKE = "settings"  # the column of settings that no key tells apart
 DATA = "data"  # what follows from other data alone is left out: the data say what is compared at all

@@ -8,9 +8,10 @@ from typing import Literal
 
 from abreast.config.identity import Scalar, leaves
 from abreast.config.neutral_keys import is_neutral
+from abreast.config.targets import GROUPS
 from abreast.config.types import Json
 from abreast.report.run import Run
-from abreast.report.settings import GROUPS, format_setting
+from abreast.report.settings import format_setting
 from abreast.runs.directory import RunDirectory
 
 Section = Literal["settings", "neutral settings", "execution", "metrics"]

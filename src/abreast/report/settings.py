@@ -9,12 +9,12 @@ from typing import Any
 from abreast.config.identity import Identity, identity, is_data_path, leaves
 from abreast.config.identity import Scalar as Scalar
 from abreast.config.neutral_keys import without_neutral
+from abreast.config.targets import GROUPS, built_class
 from abreast.errors import RunError
 from abreast.runs.files import CONFIG
 
 Settings = Mapping[str, Scalar]  # by dotted key, such as `optim.lr`
 
-GROUPS = ("data", "model", "loss", "optim", "schedule", "trainer")
 MOST_KEYS = 5_000  # a run has about a hundred
 
 
@@ -86,7 +86,7 @@ def flatten(config: Mapping[str, Any]) -> dict[str, Scalar]:
         node = config.get(group)
         option = names.get(group) if isinstance(names, Mapping) else None
         if isinstance(node, Mapping):
-            flat[group] = str(option or _class_name(node))
+            flat[group] = str(option or built_class(node) or "none")
     return flat
 
 
@@ -102,12 +102,6 @@ def _check_size(config: Mapping[str, Any]) -> None:
             nodes += node.values()
         elif isinstance(node, list):
             nodes += node
-
-
-def _class_name(node: Mapping[str, Any]) -> str:
-    inner = node.get("criterion") or node.get("scheduler") or node
-    target = inner.get("_target_") if isinstance(inner, Mapping) else None
-    return str(target or "none").rsplit(".", 1)[-1]
 
 
 def settings_label(settings: Settings) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 from abreast.config.augmentation import augment_mistakes
 from abreast.config.callbacks import unsupported_callbacks
 from abreast.config.options import groups, option
-from abreast.metrics.registry import TASKS, asking_for, direction, monitored_keys
+from abreast.config.schema import TASKS
+from abreast.metrics.registry import asking_for, direction, monitored_keys
 from abreast.metrics.requested import nodes
 from abreast.static.signatures import resolve
 from abreast.suggestions import did_you_mean, listed

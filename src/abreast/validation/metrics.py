@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from abreast.config.options import conf_dir, groups, option
+from abreast.config.schema import TASKS
 from abreast.config.types import Config
 from abreast.errors import ConfigError
-from abreast.metrics.registry import METRICS, TASKS, Metric, lookup
+from abreast.metrics.registry import METRICS, Metric, lookup
 from abreast.metrics.requested import mode_of, nodes, requested, tasks_of
 from abreast.static.definitions import find
 from abreast.suggestions import listed

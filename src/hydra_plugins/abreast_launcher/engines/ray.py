@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from abreast.stacking.build import Outcome
 
 POLL = 0.2  # seconds
+# Of `ray.init`: what Ray says, and what it puts before each line of a run, stays out of the terminal.
+DEFAULTS = {"log_to_driver": False, "include_dashboard": False, "logging_level": logging.ERROR}
 
 
 def run(
@@ -31,8 +33,7 @@ def run(
     init, remote = dict(settings.get("init") or {}), dict(settings.get("remote") or {})
     starts_ray = not ray.is_initialized()
     if starts_ray:
-        defaults = {"log_to_driver": False, "include_dashboard": False, "logging_level": logging.ERROR}
-        ray.init(**{**defaults, **init})
+        ray.init(**DEFAULTS | init)
     try:
         cores = ray.cluster_resources().get("CPU", 1)
         if ray.cluster_resources().get("GPU", 0) and "num_gpus" not in remote:
