@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from abreast.config.schema import TASKS
 from abreast.metrics import registry
 from abreast.metrics.objective import monitor, objective, ranked_by, worst
 
@@ -38,7 +39,7 @@ def test_rows_are_sound() -> None:
     assert len(set(priorities)) == len(priorities)
     for metric in registry.METRICS:
         assert "/" not in metric.name
-        assert set(metric.tasks) <= set(registry.TASKS)
+        assert set(metric.tasks) <= set(TASKS)
         assert len(metric.short_title) <= 17
         assert metric.higher_is_better is (metric.mode == "max")
         if not math.isfinite(metric.worst):
@@ -63,7 +64,7 @@ def test_a_key_has_its_range(key: str, range_: tuple[float | None, float | None]
 
 
 def test_each_task_has_a_default_monitor_that_is_measured() -> None:
-    for task in registry.TASKS:
+    for task in TASKS:
         config = {"data": {"task": task, "val_fraction": 0.1}}
         monitored = monitor(config)
         assert monitored is not None

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from abreast.config.schema import TASKS, Task
-from abreast.metrics.table import METRICS, Metric
+from abreast.metrics.table import METRICS as METRICS
+from abreast.metrics.table import Metric as Metric
 from abreast.metrics.table import Mode as Mode
 
 Stage = Literal["train", "val", "test"]
