@@ -34,6 +34,10 @@ _LOG_PROBS = CriterionSpec(
 _PROBS = CriterionSpec(
     ("probs",), ("one_hot",), "it compares a distribution over the classes with a one-hot one"
 )
+_SIGMOID = CriterionSpec(
+    ("logits",), ("one_hot",), "it applies the sigmoid itself, and its targets are 0 and 1"
+)
+_SIGNED = CriterionSpec(("logits",), ("signed",), "a target of 0 gives a constant")
 
 SPECS: dict[str, CriterionSpec] = {
     "torch.nn.CrossEntropyLoss": CriterionSpec(
@@ -50,9 +54,7 @@ SPECS: dict[str, CriterionSpec] = {
     "torch.nn.BCELoss": CriterionSpec(
         ("sigmoid", "probs"), ("one_hot",), "it compares probabilities with targets of 0 and 1"
     ),
-    "torch.nn.BCEWithLogitsLoss": CriterionSpec(
-        ("logits",), ("one_hot",), "it applies the sigmoid itself, and its targets are 0 and 1"
-    ),
+    "torch.nn.BCEWithLogitsLoss": _SIGMOID,
     "torch.nn.MultiMarginLoss": CriterionSpec(
         ("logits", "log_probs", "probs", "sigmoid"),
         ("index",),
@@ -63,10 +65,8 @@ SPECS: dict[str, CriterionSpec] = {
         ("signed",),
         "a target of 0 gives a constant, and a negative distance a loss unbounded below",
     ),
-    "torch.nn.SoftMarginLoss": CriterionSpec(("logits",), ("signed",), "a target of 0 gives a constant"),
-    "torch.nn.MultiLabelSoftMarginLoss": CriterionSpec(
-        ("logits",), ("one_hot",), "it applies the sigmoid itself, and its targets are 0 and 1"
-    ),
+    "torch.nn.SoftMarginLoss": _SIGNED,
+    "torch.nn.MultiLabelSoftMarginLoss": _SIGMOID,
     **dict.fromkeys(
         ("torch.nn.MSELoss", "torch.nn.L1Loss", "torch.nn.SmoothL1Loss", "torch.nn.HuberLoss"), _NUMERIC
     ),
@@ -97,12 +97,8 @@ SPECS: dict[str, CriterionSpec] = {
         ("abreast.losses.LogitAdjusted", "abreast.losses.LDAM", "abreast.losses.BiTempered"),
         CriterionSpec(("logits",), ("index",), "it normalises the raw scores itself"),
     ),
-    "abreast.losses.Asymmetric": CriterionSpec(
-        ("logits",), ("one_hot",), "it applies the sigmoid itself, and its targets are 0 and 1"
-    ),
-    "abreast.losses.OneVsRestHinge": CriterionSpec(
-        ("logits",), ("signed",), "a target of 0 gives a constant"
-    ),
+    "abreast.losses.Asymmetric": _SIGMOID,
+    "abreast.losses.OneVsRestHinge": _SIGNED,
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from annotated_types import Ge, Le, Lt
 
@@ -17,15 +17,21 @@ from abreast.config.types import Config
 
 Task = Literal["classification", "regression"]
 TASKS: tuple[Task, ...] = ("classification", "regression")
+T = TypeVar("T")
+
+
+def _key(default: T, help: str, *, required: bool = False) -> T:
+    """A key with its default and what it means; `required`: a configuration must have it."""
+    key: Any = field(default=default, metadata={"help": help, "required": required})
+    return cast(T, key)  # as type checkers see the fields of a dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class SweepKeys:
     """`sweep.*`: what concerns all runs of a sweep."""
 
-    on_fail: Literal["continue", "stop"] = field(
-        default="continue",
-        metadata={"help": "stop: after a failed run, start no further run of the sweep"},
+    on_fail: Literal["continue", "stop"] = _key(
+        "continue", "stop: after a failed run, start no further run of the sweep"
     )
 
 
@@ -33,41 +39,31 @@ class SweepKeys:
 class RunKeys:
     """The top level of a run's configuration, beside the groups."""
 
-    seed: Annotated[int, Ge(0), Lt(2**32)] = field(
-        default=0, metadata={"help": "initial weights, order of the mini-batches, dropout"}
+    seed: Annotated[int, Ge(0), Lt(2**32)] = _key(0, "initial weights, order of the mini-batches, dropout")
+    monitor: str | None = _key(
+        None, "what picks the best epoch; null: val/accuracy, or val/loss for regression"
     )
-    monitor: str | None = field(
-        default=None,
-        metadata={"help": "what picks the best epoch; null: val/accuracy, or val/loss for regression"},
+    checkpoint: Literal["best", "last"] = _key(
+        "best", "the weights that are tested: of the best epoch or of the last"
     )
-    checkpoint: Literal["best", "last"] = field(
-        default="best", metadata={"help": "the weights that are tested: of the best epoch or of the last"}
+    ema: Annotated[float, Ge(0), Lt(1)] | None = _key(
+        None, "decay of the weights' moving average, such as 0.999, which is then tested"
     )
-    ema: Annotated[float, Ge(0), Lt(1)] | None = field(
-        default=None,
-        metadata={"help": "decay of the weights' moving average, such as 0.999, which is then tested"},
+    test: bool = _key(True, "false: do not touch the test set, as when tuning hyperparameters")
+    steps_per_execution: Annotated[int, Ge(1)] = _key(
+        50, "mini-batches per call of training_step; 1: ordinary Lightning, same weights"
     )
-    test: bool = field(
-        default=True, metadata={"help": "false: do not touch the test set, as when tuning hyperparameters"}
+    matmul_precision: Literal["bf16", "tf32"] | None = _key(
+        None, "of float32 products: bf16 (CPUs that have it; stacks on GPUs), tf32 (GPUs)"
     )
-    steps_per_execution: Annotated[int, Ge(1)] = field(
-        default=50,
-        metadata={"help": "mini-batches per call of training_step; 1: ordinary Lightning, same weights"},
-    )
-    matmul_precision: Literal["bf16", "tf32"] | None = field(
-        default=None,
-        metadata={"help": "of float32 products: bf16 (CPUs that have it; stacks on GPUs), tf32 (GPUs)"},
-    )
-    cuda_graph: bool | Literal["auto"] = field(
-        default="auto",
-        metadata={"help": "record the steps on a GPU and launch each as a whole; true: custom code, too"},
+    cuda_graph: bool | Literal["auto"] = _key(
+        "auto", "record the steps on a GPU and launch each as a whole; true: custom code, too"
     )
     sweep: SweepKeys = field(
         default_factory=SweepKeys, metadata={"help": "what concerns all runs of a sweep"}
     )
-    compile: bool = field(
-        default=False,
-        metadata={"help": "torch.compile the network: slower to start, pays for long runs of deep networks"},
+    compile: bool = _key(
+        False, "torch.compile the network: slower to start, pays for long runs of deep networks"
     )
 
 
@@ -76,52 +72,31 @@ class LoaderKeys:
     """`data.*`: how a data set is split and loaded, beside its own arguments."""
 
     task: Task = field(metadata={"help": "classification or regression", "required": True})
-    batch_size: Annotated[int, Ge(1)] = field(
-        default=128, metadata={"help": "training examples per optimizer step", "required": True}
+    batch_size: Annotated[int, Ge(1)] = _key(128, "training examples per optimizer step", required=True)
+    eval_batch_size: Annotated[int, Ge(1)] = _key(1024, "validation and test examples per batch")
+    val_fraction: Annotated[float, Ge(0), Lt(1)] = _key(
+        0.1, "share of the training examples to validate on, fixed and stratified; 0: none", required=True
     )
-    eval_batch_size: Annotated[int, Ge(1)] = field(
-        default=1024, metadata={"help": "validation and test examples per batch"}
+    split_seed: Annotated[int, Ge(0)] = _key(
+        0, "draws validation examples, folds and, unless they are official, test examples"
     )
-    val_fraction: Annotated[float, Ge(0), Lt(1)] = field(
-        default=0.1,
-        metadata={
-            "help": "share of the training examples to validate on, fixed and stratified; 0: none",
-            "required": True,
-        },
+    folds: Annotated[int, Ge(2)] | None = _key(None, "cross-validation: the number of stratified folds")
+    fold: Annotated[int, Ge(0)] | None = _key(
+        None, "from 0: the fold to test on, or to validate on if the test set is official"
     )
-    split_seed: Annotated[int, Ge(0)] = field(
-        default=0,
-        metadata={"help": "draws validation examples, folds and, unless they are official, test examples"},
+    label_noise: Annotated[float, Ge(0), Le(1)] = _key(
+        0.0, "share of the training labels replaced by another class; for classification"
     )
-    folds: Annotated[int, Ge(2)] | None = field(
-        default=None, metadata={"help": "cross-validation: the number of stratified folds"}
+    augment: dict[str, float] | None = _key(  # noqa: RUF009  makes a field
+        None, "of training examples, such as {flip: 0.5, rotate: 10, shift: 2, mixup: 0.2}"
     )
-    fold: Annotated[int, Ge(0)] | None = field(
-        default=None,
-        metadata={"help": "from 0: the fold to test on, or to validate on if the test set is official"},
+    scale_targets: bool = _key(False, "regression: errors in units of the training targets' deviation")
+    shuffle: bool = _key(True, "false: the same order of the training examples in every epoch")
+    normalize: bool | Literal["channels"] = _key(
+        True, "subtract the training inputs' mean, divide by their deviation; channels: of each"
     )
-    label_noise: Annotated[float, Ge(0), Le(1)] = field(
-        default=0.0,
-        metadata={"help": "share of the training labels replaced by another class; for classification"},
-    )
-    augment: dict[str, float] | None = field(
-        default=None,
-        metadata={"help": "of training examples, such as {flip: 0.5, rotate: 10, shift: 2, mixup: 0.2}"},
-    )
-    scale_targets: bool = field(
-        default=False,
-        metadata={"help": "regression: errors in units of the training targets' deviation"},
-    )
-    shuffle: bool = field(
-        default=True, metadata={"help": "false: the same order of the training examples in every epoch"}
-    )
-    normalize: bool | Literal["channels"] = field(
-        default=True,
-        metadata={"help": "subtract the training inputs' mean, divide by their deviation; channels: of each"},
-    )
-    pca: Annotated[int, Ge(1)] | None = field(
-        default=None,
-        metadata={"help": "give the network so many principal components of the training inputs"},
+    pca: Annotated[int, Ge(1)] | None = _key(
+        None, "give the network so many principal components of the training inputs"
     )
 
 
@@ -129,37 +104,28 @@ class LoaderKeys:
 class OptimizerKeys:
     """`optim.*`: how an optimizer is used, beside its own arguments."""
 
-    elementwise: bool = field(
-        default=False,
-        metadata={"help": "true: it updates each value alone, so lanes may share it"},
-    )
+    elementwise: bool = _key(False, "true: it updates each value alone, so lanes may share it")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleKeys:
     """`schedule.*`: a learning-rate schedule, beside `schedule.scheduler`, the class to build."""
 
-    interval: Literal["step", "epoch"] = field(
-        default="epoch", metadata={"help": "when the schedule advances: after each step or each epoch"}
+    interval: Literal["step", "epoch"] = _key(
+        "epoch", "when the schedule advances: after each step or each epoch"
     )
-    monitor: str | None = field(
-        default=None, metadata={"help": "the metric that ReduceLROnPlateau watches, such as val/loss"}
-    )
+    monitor: str | None = _key(None, "the metric that ReduceLROnPlateau watches, such as val/loss")
 
 
 @dataclass(frozen=True, kw_only=True)
 class MetricKeys:
     """`metrics.NAME.*`: how a metric is used, beside the arguments of its class."""
 
-    mode: Literal["max", "min"] | None = field(
-        default=None,
-        metadata={"help": "which way is better; null: as the table of metrics or the class says"},
+    mode: Literal["max", "min"] | None = _key(
+        None, "which way is better; null: as the table of metrics or the class says"
     )
-    scores: Literal["logits", "probs", "positive", "labels"] | None = field(
-        default=None,
-        metadata={
-            "help": "what it takes; positive: probability of the second class; null: as its class says"
-        },
+    scores: Literal["logits", "probs", "positive", "labels"] | None = _key(
+        None, "what it takes; positive: probability of the second class; null: as its class says"
     )
 
 

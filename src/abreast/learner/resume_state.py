@@ -6,7 +6,7 @@ was measured since the epoch began, and the state of the random generators, of e
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import torch
 import torch.distributed as dist
@@ -20,15 +20,15 @@ from abreast.learner.lightning_loops import set_position
 from abreast.learner.random_state import RandomState
 from abreast.metrics.stage import StageMetrics
 
+if TYPE_CHECKING:
+    from typing_extensions import NotRequired
 
-class _RankState(TypedDict):
-    random: RandomState
 
-
-class RankState(_RankState, total=False):
+class RankState(TypedDict):
     """The state of one rank; `epoch` only in a checkpoint that was saved within an epoch."""
 
-    epoch: EpochState
+    random: RandomState
+    epoch: NotRequired[EpochState]
 
 
 class Position(TypedDict):

@@ -96,8 +96,6 @@ class Loss(nn.Module):
             check_mixed(criterion, targets, mixed)
         ignorable = self._classes and targets == "index"
         self._ignored: int | None = getattr(criterion, "ignore_index", None) if ignorable else None
-        self._to_scores = SCORES[scores]
-        self._to_targets = TARGETS[targets]
 
     @property
     def ignore_index(self) -> int | None:
@@ -114,15 +112,15 @@ class Loss(nn.Module):
             return self._scalar(self.criterion(logits, targets.to(logits.dtype)))
         if self.mixed and targets.is_floating_point():
             check_values(logits, targets)
-            scores = self._to_scores(logits)
+            scores = SCORES[self.scores](logits)
             return self._scalar(self.criterion(scores, targets.to(scores.dtype)))
         check_classes(logits, targets)
         ignored = self._ignored
         may_ignore = ignored is not None and self.ignores
         if self.check_labels and targets.device.type == "cpu":
             may_ignore = any_ignored(targets, logits.shape[1], ignored)
-        scores = self._to_scores(logits)
-        loss = self._scalar(self.criterion(scores, self._to_targets(targets, scores)))
+        scores = SCORES[self.scores](logits)
+        loss = self._scalar(self.criterion(scores, TARGETS[self.targets](targets, scores)))
         if may_ignore and ignored is not None:
             # Where a row counts, value and gradient stay bitwise those of the criterion.
             loss = torch.where(targets.eq(ignored).all(), 0.0, loss)

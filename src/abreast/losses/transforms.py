@@ -9,64 +9,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-
-def _logits(logits: Tensor) -> Tensor:
-    """The raw scores as they are."""
-    return logits
-
-
-def _log_probs(logits: Tensor) -> Tensor:
-    """Log-softmax over the classes."""
-    return F.log_softmax(logits, dim=-1)
-
-
-def _probs(logits: Tensor) -> Tensor:
-    """Softmax over the classes: one distribution a row."""
-    return F.softmax(logits, dim=-1)
-
-
-def _sigmoid(logits: Tensor) -> Tensor:
-    """One independent probability a class."""
-    return torch.sigmoid(logits)
-
-
-def _distance(logits: Tensor) -> Tensor:
-    """A distance to each class: softplus(-logit), which is >= 0 and falls as the score rises."""
-    return F.softplus(-logits)
-
-
-def _index(targets: Tensor, scores: Tensor) -> Tensor:
-    """Class indices as they are."""
-    return targets
-
-
-def _one_hot(targets: Tensor, scores: Tensor) -> Tensor:
-    """1 for the class, 0 for the others, in the scores' dtype."""
-    # Not F.one_hot, whose int64 result would have to be converted, nor a comparison, which would
-    # turn an out-of-range class into a row of zeros without a word.
-    return torch.zeros_like(scores).scatter(-1, targets.unsqueeze(-1), 1.0)
-
-
-def _signed(targets: Tensor, scores: Tensor) -> Tensor:
-    """+1 for the class, -1 for the others, in the scores' dtype."""
-    return torch.full_like(scores, -1.0).scatter(-1, targets.unsqueeze(-1), 1.0)
-
-
 Scores = Literal["logits", "log_probs", "probs", "sigmoid", "distance"]
 Targets = Literal["index", "one_hot", "signed"]
 
 SCORES: dict[str, Callable[[Tensor], Tensor]] = {
-    "logits": _logits,
-    "log_probs": _log_probs,
-    "probs": _probs,
-    "sigmoid": _sigmoid,
-    "distance": _distance,
+    "logits": lambda logits: logits,
+    "log_probs": lambda logits: F.log_softmax(logits, dim=-1),
+    "probs": lambda logits: F.softmax(logits, dim=-1),
+    "sigmoid": torch.sigmoid,
+    "distance": lambda logits: F.softplus(-logits),  # to each class: >= 0, falls as the score rises
 }
 """Form of scores -> function of the raw scores ``[..., C]``; the shape is kept."""
 
+
+def _scattered(targets: Tensor, background: Tensor) -> Tensor:
+    # Not F.one_hot, whose int64 result would have to be converted, nor a comparison, which would
+    # turn an out-of-range class into a row of zeros without a word.
+    return background.scatter(-1, targets.unsqueeze(-1), 1.0)
+
+
 TARGETS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "index": _index,
-    "one_hot": _one_hot,
-    "signed": _signed,
+    "index": lambda targets, scores: targets,
+    "one_hot": lambda targets, scores: _scattered(targets, torch.zeros_like(scores)),
+    "signed": lambda targets, scores: _scattered(targets, torch.full_like(scores, -1.0)),
 }
-"""Form of targets -> function of (class indices ``[...]``, scores ``[..., C]``)."""
+"""Form of targets -> function of (class indices ``[...]``, scores ``[..., C]``), in the scores' dtype."""

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from torch import Tensor
 from torchmetrics import Metric
 
-
-class _State(TypedDict):
-    updates: int
-    state: dict[str, Tensor | list[Tensor]]
+if TYPE_CHECKING:
+    from typing_extensions import NotRequired
 
 
-class MetricState(_State, total=False):
+class MetricState(TypedDict):
     """How often a metric was updated, and its tensors by name; `inner`: of the metrics inside it."""
 
-    inner: list[MetricState]
+    updates: int
+    state: dict[str, Tensor | list[Tensor]]
+    inner: NotRequired[list[MetricState]]
 
 
 def save(metric: Metric) -> MetricState:

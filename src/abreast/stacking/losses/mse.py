@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from abreast.losses import Loss
+from abreast.losses import TARGETS, Loss
 from abreast.stacking.losses.criterion import StackedCriterion
 
 SUM = 2  # torch's number for a reduction
@@ -20,7 +20,7 @@ class StackedMSE(StackedCriterion):
     def gradient(self, scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Saves the losses `[k]`."""
         if self.loss.task == "classification":
-            targets = self.loss._to_targets(targets, scores)
+            targets = TARGETS[self.loss.targets](targets, scores)
         grad_loss = scores.new_full((), 1 / scores[0].numel()).expand_as(scores)
         grad: Tensor = torch.ops.aten.mse_loss_backward(grad_loss, scores, targets, SUM)
         if scores.device.type != "cpu":
