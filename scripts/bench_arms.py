@@ -15,24 +15,20 @@ from typing import Any
 
 from abreast.runtime import fast_import  # noqa: F401  # isort: skip  first: it makes Lightning's import lean
 import torch
-from hydra import compose, initialize_config_dir
 from hydra.utils import execution_whitelist
-from lightning.pytorch import LightningModule, Trainer
-from omegaconf import OmegaConf
-from torch import Tensor, nn
+from lightning.pytorch import Callback, Trainer
+from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
-from torchmetrics.classification import MulticlassAccuracy
 
 from abreast.build.components import build_net
 from abreast.build.data import build_data
-from abreast.config.options import MAIN, conf_dir
 from abreast.data.datamodule import DataModule
 from abreast.data.loader import epoch_order
 from abreast.runs.directory import RunDirectory
 from abreast.training.run import train
+from bench_common import WHITELIST, Idiomatic, composed
 
-WHITELIST = ["abreast.*", "torch.*", "lightning.*"]
 BATCH = 128
 
 
@@ -52,23 +48,17 @@ class Task:
 
 def config(task: Task, *overrides: str) -> dict[str, Any]:
     """The task as a run's configuration."""
-    hidden = ",".join(map(str, task.net["hidden"]))
-    with initialize_config_dir(str(conf_dir())):
-        cfg = compose(
-            MAIN,
-            overrides=[
-                "data=mnist",
-                f"data.dir={task.data}",
-                f"data.batch_size={BATCH}",
-                f"model.hidden=[{hidden}]",
-                f"model.norm={task.net['norm'] or 'null'}",
-                f"trainer.max_epochs={task.epochs}",
-                "trainer.accelerator=cpu",
-                *([f"trainer.limit_train_batches={task.batches}"] if task.batches else []),
-                *overrides,
-            ],
-        )
-    return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]
+    return composed(
+        "data=mnist",
+        f"data.dir={task.data}",
+        f"data.batch_size={BATCH}",
+        f"model.hidden=[{','.join(map(str, task.net['hidden']))}]",
+        f"model.norm={task.net['norm'] or 'null'}",
+        f"trainer.max_epochs={task.epochs}",
+        "trainer.accelerator=cpu",
+        *([f"trainer.limit_train_batches={task.batches}"] if task.batches else []),
+        *overrides,
+    )
 
 
 @cache
@@ -158,47 +148,22 @@ def ours_bare(task: Task) -> float:
 
 def _ours(task: Task, *overrides: str) -> float:
     cfg = config(task, *overrides)
+    directory = RunDirectory(task.folder)
+    directory.write_config(cfg)
     with execution_whitelist(WHITELIST), terminal():
-        train(cfg, RunDirectory(task.folder))
-    seconds = [row["seconds"] for row in RunDirectory(task.folder).read_metrics()]
-    return per_epoch(seconds)
+        train(cfg, directory)
+    return per_epoch([row["seconds"] for row in directory.read_metrics()])
 
 
-class Idiomatic(LightningModule):
-    """As Lightning's and torchmetrics' documentation write it."""
+class EpochEnds(Callback):
+    """Keeps the times at which epochs ended."""
 
-    def __init__(self, net: nn.Module) -> None:
-        super().__init__()
-        self.net = net
-        self.train_accuracy = MulticlassAccuracy(10, average="micro")
-        self.val_accuracy = MulticlassAccuracy(10, average="micro")
-        self.ends: list[float] = []
+    def __init__(self) -> None:
+        self.times: list[float] = []
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        """A step."""
-        inputs, targets = batch
-        scores = self.net(inputs)
-        loss = cross_entropy(scores, targets)
-        self.train_accuracy(scores, targets)
-        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True)
-        self.log("train/accuracy", self.train_accuracy, on_step=False, on_epoch=True, prog_bar=True)
-        return loss
-
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """A batch."""
-        inputs, targets = batch
-        scores = self.net(inputs)
-        self.val_accuracy(scores, targets)
-        self.log("val/loss", cross_entropy(scores, targets), prog_bar=True)
-        self.log("val/accuracy", self.val_accuracy, prog_bar=True)
-
-    def on_train_epoch_end(self) -> None:
+    def on_train_epoch_end(self, *_: Any) -> None:
         """Keep the time."""
-        self.ends.append(time.perf_counter())
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam."""
-        return torch.optim.Adam(self.parameters())
+        self.times.append(time.perf_counter())
 
 
 def idiomatic(task: Task) -> float:
@@ -208,7 +173,7 @@ def idiomatic(task: Task) -> float:
         TensorDataset((split.inputs.float() - data.mean) / data.std, split.targets)
         for split in (data.train, data.val)
     ]
-    learner = Idiomatic(fresh(task))
+    ends = EpochEnds()
     with warnings.catch_warnings(), terminal():
         warnings.simplefilter("ignore")  # "does not have many workers": slower with them on two cores
         Trainer(
@@ -217,12 +182,13 @@ def idiomatic(task: Task) -> float:
             accelerator="cpu",
             default_root_dir=task.folder,
             enable_model_summary=False,
+            callbacks=[ends],
         ).fit(
-            learner,
+            Idiomatic(fresh(task)),
             DataLoader(scaled[0], batch_size=BATCH, shuffle=True),
             DataLoader(scaled[1], batch_size=BATCH),
         )
-    return per_epoch(learner.ends)
+    return per_epoch(ends.times)
 
 
 def per_epoch(ends: list[float]) -> float:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -21,6 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bench_common import machine, print_targets
 from bench_phases import ONCE, TRAINING
 from bench_plain_lightning import EPOCHS, HIDDEN, RATES
 
@@ -159,11 +159,8 @@ def main(arguments: list[str]) -> int:
             measured["breakdown"] = breakdown(runs, Path(name))
             met |= report(measured, "cpu" if chosen.cpu else "wall")
             sweeps.append(measured)
-    for line, is_met in met.items():
-        print(f"{'met' if is_met else 'NOT met':8s} {line}")
+    print_targets(met)
     if chosen.json:
-        machine = {"python": platform.python_version(), "cores": os.cpu_count()}
-        chosen.json.write_text(
-            json.dumps({"machine": machine, "sweeps": sweeps, "met": met}, indent=2) + "\n"
-        )
+        figures = {"machine": machine(), "sweeps": sweeps, "met": met}
+        chosen.json.write_text(json.dumps(figures, indent=2) + "\n")
     return 0

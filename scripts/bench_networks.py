@@ -26,6 +26,7 @@ from typing import Any
 import torch
 
 import bench_sweep_arms as arms
+from bench_common import ratio
 
 QUICK = ("model=cnn", "model.channels=[8,16]", "model.kernels=3", "model.hidden=[64]")
 SHORT = (  # of 54,000 training examples a fraction, and of the others as small a one
@@ -65,7 +66,7 @@ def compare(net: str, lanes: int, batch: int, turns: int, few: int, epochs: int)
             folder = Path(name) / str(turn)
             seconds["individual"].append(cpu_seconds(partial(arms.plain, some, folder / "i")) / len(some))
             seconds["stacked"].append(cpu_seconds(partial(arms.stacked, sweep, folder / "s")) / lanes)
-    ratios = [a / b for a, b in zip(seconds["individual"], seconds["stacked"], strict=True)]
+    ratios = ratio(seconds["individual"], seconds["stacked"])
     return {"net": net, "lanes": lanes, "batch": batch, "ratios": ratios, **seconds}
 
 
@@ -99,7 +100,7 @@ def main() -> None:
                 print(
                     f"{net:20} K={lanes:<3} batch {batch:<4}"
                     f"{statistics.median(alone):8.3f} {statistics.median(together):8.3f}"
-                    f"   {statistics.median(ratios):5.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
+                    f"   {ratios['median']:5.2f} ({ratios['low']:.2f} to {ratios['high']:.2f})",
                     flush=True,
                 )
                 if options.json:

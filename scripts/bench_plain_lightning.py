@@ -21,7 +21,7 @@ from sklearn.model_selection import train_test_split
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from bench_sweep_arms import Idiomatic
+from bench_common import Idiomatic
 
 RATES = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03)
 EPOCHS, HIDDEN, BATCH = 10, 256, 32

@@ -21,21 +21,12 @@ import torch
 from hydra.utils import execution_whitelist
 
 import bench_sweep_arms as arms
-from abreast.build.steps import build_step_config
-from abreast.runs.directory import RunDirectory
 from abreast.runtime.matmul_precision import MatmulPrecision, matmul_precision
 from abreast.runtime.process import prepare_process
-from abreast.runtime.seeding import seed_everything
 from abreast.stacking import products
-from abreast.stacking.build import Job, LaneBuilder, stack_trainer
-from abreast.stacking.chunk import Chunk
-from abreast.stacking.compaction import build_chunks
-from abreast.stacking.grouping import plan
-from abreast.stacking.layout import choose_layout
+from abreast.stacking.build import stack_trainer
 from abreast.stacking.loader import StackBlock
-from abreast.stacking.module import Stack
-from abreast.stacking.network_size import network_size
-from abreast.stacking.split_data import SplitData
+from bench_common import WHITELIST, built_stack, ratio
 
 STEPS = 40  # of a turn
 # Whether torch's products alone are taken, whether batches are shared, and the products' precision.
@@ -52,19 +43,9 @@ class Lanes:
 
     def __init__(self, net: str, lanes: int, folder: Path, *, shared: bool) -> None:
         sweep = arms.configs(net, lanes, 1)
-        seed_everything(0)
-        _, block = build_step_config(sweep[0])
-        jobs = [Job(sweep[n], folder / str(n)) for n in plan(sweep).stacks[0]]
-        builder = LaneBuilder(SplitData(sweep[0], block, shared=False), lanes)
-        members = [builder.build(n, job, RunDirectory(job.directory)) for n, job in enumerate(jobs)]
-        for lane in members:
-            lane.callbacks = []
-        first = members[0].learner
-        size = network_size(first.net, first.net_shape)
-        layout = choose_layout(size, members[0].data.batch_size, threads=1, shared_batches=shared)
         self.lanes = lanes
-        self.chunks: list[Chunk] = build_chunks(members, layout)
-        self.stack = Stack(members, self.chunks, layout)
+        self.stack = built_stack(sweep, folder, shared_batches=shared)
+        self.chunks = self.stack.chunks
         self.stack.attach(stack_trainer(sweep[0]))
         self.blocks = self._blocks()
 
@@ -105,7 +86,7 @@ def main() -> None:
     prepare_process()
     for net in chosen.nets:
         seconds: dict[str, list[float]] = {way: [] for way in WAYS}
-        with execution_whitelist(arms.WHITELIST), tempfile.TemporaryDirectory() as name:
+        with execution_whitelist(WHITELIST), tempfile.TemporaryDirectory() as name:
             stacks = {
                 way: Lanes(net, chosen.lanes, Path(name) / way, shared=shared)
                 for way, (_, shared, _) in WAYS.items()
@@ -122,10 +103,10 @@ def main() -> None:
                         seconds[way].append(spent)
         print(f"{net}, {chosen.lanes} lanes")
         for way, times in seconds.items():
-            ratios = [a / b for a, b in zip(times, seconds["torch's products"], strict=True)]
+            share = ratio(times, seconds["torch's products"])
             print(
                 f"  {way:18s} {statistics.median(times) * 1e6:8.1f} us a lane-step, "
-                f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+                f"{share['median']:.2f} ({share['low']:.2f} to {share['high']:.2f})"
             )
 
 

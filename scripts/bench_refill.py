@@ -26,7 +26,8 @@ from abreast.stacking.chunk import Chunk
 from abreast.stacking.grouping import plan, split
 from abreast.stacking.options import Options
 from abreast.stacking.run import train_stack
-from bench_sweep_arms import WHITELIST, configs
+from bench_common import WHITELIST
+from bench_sweep_arms import configs
 
 EARLY = ("callbacks=early_stopping", "callbacks.early_stopping.patience=3", "monitor=val/loss")
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from typing import Any
 import torch
 
 import bench_arms as arms
+from bench_common import machine, ratio
 from bench_parts import memory_above, startup_ratios
 
 NETS: dict[str, dict[str, Any]] = {
@@ -68,19 +68,10 @@ def measure(
                         took = run(arms.Task(data, net, epochs, Path(folder), batches))
                     if turn > 0:  # the first warms everything up
                         seconds[arm].append(took)
-            cells.append({"net": name, "threads": number, "seconds": seconds, "ratios": ratios(seconds)})
+            pairs = {pair: ratio(*(seconds[arm] for arm in pair.split("/"))) for pair in TARGETS}
+            cells.append({"net": name, "threads": number, "seconds": seconds, "ratios": pairs})
             report(cells[-1])
     return cells
-
-
-def ratios(seconds: dict[str, list[float]]) -> dict[str, dict[str, float]]:
-    """For each target's pair of arms, the median ratio within a turn, with the lowest and the highest."""
-    ratios = {}
-    for pair in TARGETS:
-        over, under = pair.split("/")
-        values = [x / y for x, y in zip(seconds[over], seconds[under], strict=True)]
-        ratios[pair] = {"median": statistics.median(values), "low": min(values), "high": max(values)}
-    return ratios
 
 
 def report(cell: dict[str, Any]) -> None:
@@ -89,10 +80,10 @@ def report(cell: dict[str, Any]) -> None:
     for arm, took in cell["seconds"].items():
         spread = f"{min(took):.3f} to {max(took):.3f}"
         print(f"  {arm:<3} {NAMES[arm]:<38} {statistics.median(took):.3f} s/epoch ({spread})")
-    for pair, ratio in cell["ratios"].items():
-        met = "met" if ratio["median"] <= TARGETS[pair] else "NOT met"
-        spread = f"{ratio['low']:.2f} to {ratio['high']:.2f}"
-        print(f"  {pair:<5} {ratio['median']:.3f} ({spread}), target {TARGETS[pair]}: {met}", flush=True)
+    for pair, ratios in cell["ratios"].items():
+        met = "met" if ratios["median"] <= TARGETS[pair] else "NOT met"
+        spread = f"{ratios['low']:.2f} to {ratios['high']:.2f}"
+        print(f"  {pair:<5} {ratios['median']:.3f} ({spread}), target {TARGETS[pair]}: {met}", flush=True)
 
 
 def main() -> int:
@@ -129,7 +120,7 @@ def main() -> int:
     print(f"\n{sum(met.values())} of {len(met)} targets met")
     if args.json:
         figures = {
-            "machine": {"python": platform.python_version(), "torch": torch.__version__},
+            "machine": machine(),
             "targets": {**TARGETS, "first step": STARTUP_TARGETS["first step"], "memory MiB": MEMORY_TARGET},
             "cells": cells,
             "startup": {**startup, "first step to torch only": first},

@@ -36,19 +36,14 @@ EPOCHS = 4
 
 def config(width: int, epochs: int, logger: str) -> dict[str, Any]:
     """One run's configuration."""
-    from hydra import compose, initialize_config_dir
-    from omegaconf import OmegaConf
+    from bench_common import composed
 
-    overrides = [
+    return composed(
         *("trainer=cpu", f"logger={logger}", "callbacks=none", "data=random", f"data.size={ROWS}"),
         *("data.test_size=500", f"data.features={FEATURES}", f"data.classes={CLASSES}"),
         *(f"data.batch_size={BATCH}", f"model.hidden=[{width}]", f"trainer.max_epochs={epochs}"),
         "steps_per_execution=10",
-    ]
-    with initialize_config_dir(str(ROOT / "conf")):
-        config = OmegaConf.to_container(compose("train", overrides=overrides), resolve=True)
-    assert isinstance(config, dict)
-    return {str(key): value for key, value in config.items()}
+    )
 
 
 def mebibytes() -> float:
@@ -65,6 +60,7 @@ def point(width: int, lanes: int, logger: str) -> dict[str, float]:
     from abreast.stacking.build import Job
     from abreast.stacking.options import Options
     from abreast.stacking.run import train_stack
+    from bench_common import WHITELIST
 
     class Clock(Callback):
         """CPU seconds of the blocks of later epochs, and the wall clock's of all of them."""
@@ -87,7 +83,7 @@ def point(width: int, lanes: int, logger: str) -> dict[str, float]:
     clock = Clock()
     with (
         tempfile.TemporaryDirectory() as folder,
-        execution_whitelist(["torch.*", "abreast.*", "lightning.*"]),
+        execution_whitelist(WHITELIST),
     ):
         jobs = []
         for lane in range(lanes):

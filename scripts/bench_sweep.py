@@ -17,12 +17,11 @@ import argparse
 import contextlib
 import json
 import os
-import platform
 import shutil
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ import torch
 from joblib import Parallel
 
 import bench_sweep_arms as arms
+from bench_common import machine, print_targets, ratio
 from bench_sweep_steps import steps
 
 EPOCHS = {"digits": 20, "mnist": 2, "batch_norm": 2, "wide": 1}
@@ -81,12 +81,6 @@ def sweeps(
                     file=sys.stderr,
                 )
     return {"net": net, "lanes": lanes, "epochs": epochs, "seconds": seconds}
-
-
-def ratio(over: Sequence[float], under: Sequence[float]) -> dict[str, float]:
-    """Of what was measured in one turn: the median, the lowest and the highest."""
-    ratios = [a / b for a, b in zip(over, under, strict=True)]
-    return {"median": statistics.median(ratios), "low": min(ratios), "high": max(ratios)}
 
 
 def report_sweep(sweep: dict[str, Any]) -> None:
@@ -179,15 +173,10 @@ def main() -> int:
         report_steps(timing)
         stepped.append(timing)
     met = judge(measured, stepped)
-    for line, is_met in met.items():
-        print(f"{'met' if is_met else 'NOT met':8s} {line}")
+    print_targets(met)
     if chosen.json:
         figures = {
-            "machine": {
-                "python": platform.python_version(),
-                "torch": torch.__version__,
-                "cores": os.cpu_count(),
-            },
+            "machine": machine(),
             "targets": {
                 **{f"{net} K={k}: {way} / {to}": least for net, k, way, to, least in TARGETS},
                 "Trainer / loop": TRAINER,

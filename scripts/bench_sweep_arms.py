@@ -12,26 +12,22 @@ from typing import Any
 
 from abreast.runtime import fast_import  # noqa: F401  # isort: skip  first: it makes Lightning's import lean
 import torch
-from hydra import compose, initialize_config_dir
 from hydra.utils import execution_whitelist
 from joblib import Parallel, delayed
-from lightning.pytorch import LightningModule, Trainer, seed_everything
-from omegaconf import OmegaConf
+from lightning.pytorch import Trainer, seed_everything
 from torch.utils.data import DataLoader, TensorDataset
-from torchmetrics.classification import MulticlassAccuracy
 
 from abreast.build.components import build_net
 from abreast.build.data import build_data
-from abreast.config.options import MAIN, conf_dir
 from abreast.stacking.build import Job
 from abreast.stacking.grouping import plan
 from abreast.stacking.options import Options
 from abreast.stacking.run import train_stack
 from abreast.training.run import run
+from bench_common import WHITELIST, Idiomatic, composed
 
 Sweep = Sequence[dict[str, Any]]
 
-WHITELIST = ["torch.*", "abreast.*", "lightning.*"]
 RATES = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01)
 NETS: dict[str, tuple[str, ...]] = {
     "digits": ("data=digits", "model.hidden=[32]", "data.batch_size=32"),
@@ -49,8 +45,7 @@ def configs(net: str, lanes: int, epochs: int, *more: str) -> list[dict[str, Any
         folder = os.environ.get("ABREAST_DATA")
         shaped = ["data=random", "data.size=60000", "data.features=784"]
         overrides += ["data=mnist", f"data.dir={folder}"] if folder else shaped
-    with initialize_config_dir(str(conf_dir())):
-        base = json.dumps(OmegaConf.to_container(compose(MAIN, overrides=overrides), resolve=True))
+    base = json.dumps(composed(*overrides))
     configs = []
     for lane in range(lanes):
         config = json.loads(base)
@@ -100,43 +95,6 @@ def two_processes(sweep: Sweep, folder: Path, processes: Parallel) -> float:
     began = time.perf_counter()
     processes(delayed(_part)(sweep[part::2], folder / str(part)) for part in range(2))
     return (time.perf_counter() - began) / len(sweep)
-
-
-class Idiomatic(LightningModule):
-    """As Lightning's guide writes it: torchmetrics, `self.log`, a progress bar."""
-
-    def __init__(self, net: torch.nn.Module, lr: float, classes: int) -> None:
-        super().__init__()
-        self.net, self.lr = net, lr
-        self.measures = torch.nn.ModuleDict(
-            {f"{stage}_": MulticlassAccuracy(classes) for stage in ("train", "val", "test")}
-        )
-
-    def _step(self, batch: Any, stage: str) -> torch.Tensor:
-        x, y = batch
-        scores = self.net(x)
-        loss = torch.nn.functional.cross_entropy(scores, y)
-        measure: Any = self.measures[f"{stage}_"]
-        measure(scores, y)
-        self.log(f"{stage}/loss", loss, prog_bar=True, on_step=False, on_epoch=True)
-        self.log(f"{stage}/accuracy", measure, prog_bar=True, on_step=False, on_epoch=True)
-        return loss
-
-    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
-        """A step."""
-        return self._step(batch, "train")
-
-    def validation_step(self, batch: Any, batch_idx: int) -> None:
-        """A batch."""
-        self._step(batch, "val")
-
-    def test_step(self, batch: Any, batch_idx: int) -> None:
-        """A batch."""
-        self._step(batch, "test")
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam."""
-        return torch.optim.Adam(self.parameters(), lr=self.lr)
 
 
 def idiomatic(sweep: Sweep, folder: Path) -> float:

@@ -13,20 +13,12 @@ import torch
 from hydra.utils import execution_whitelist
 from lightning.pytorch import Callback
 
-from abreast.build.steps import build_step_config
-from abreast.runs.directory import RunDirectory
 from abreast.runtime.process import prepare_process
-from abreast.runtime.seeding import seed_everything
-from abreast.stacking.build import Job, LaneBuilder, stack_trainer
+from abreast.stacking.build import stack_trainer
 from abreast.stacking.chunk import Chunk
-from abreast.stacking.compaction import build_chunks
-from abreast.stacking.grouping import plan
-from abreast.stacking.layout import choose_layout
 from abreast.stacking.loader import StackLoader
-from abreast.stacking.module import Stack
-from abreast.stacking.network_size import network_size
-from abreast.stacking.split_data import SplitData
-from bench_sweep_arms import WHITELIST, configs
+from bench_common import WHITELIST, built_stack
+from bench_sweep_arms import configs
 
 STEPS = 41  # an epoch of digits
 
@@ -113,21 +105,9 @@ def steps(net: str, lanes: int, turns: int) -> dict[str, Any]:
     sweep = configs(net, lanes, turns + 1)
     torch.set_num_threads(1)
     prepare_process()
-    seed_everything(sweep[0]["seed"])
     with execution_whitelist(WHITELIST), tempfile.TemporaryDirectory() as folder:
-        _, block = build_step_config(sweep[0])
-        limited = {**sweep[0], "trainer": {**sweep[0]["trainer"], "limit_train_batches": STEPS}}
-        order = plan(sweep).stacks[0] if lanes > 1 else [0]
-        jobs = [Job(sweep[n], Path(folder) / str(n)) for n in order]
-        builder = LaneBuilder(SplitData(limited, block, shared=False), lanes)
-        members = [builder.build(n, job, RunDirectory(job.directory)) for n, job in enumerate(jobs)]
-        for lane in members:
-            lane.callbacks = []
-        first = members[0].learner
-        chosen = choose_layout(network_size(first.net, first.in_shape), members[0].data.batch_size, threads=1)
-        chunks = build_chunks(members, chosen)
-        stack = Stack(members, chunks, chosen)
-        turn = Turns(chunks, stack.train_dataloader())
+        stack = built_stack(sweep, Path(folder), limit_train_batches=STEPS)
+        turn = Turns(stack.chunks, stack.train_dataloader())
         trainer = stack_trainer(sweep[0], [turn])
         stack.attach(trainer)
         trainer.fit(stack)
