@@ -125,6 +125,35 @@ TABLES = {
         lines("# five folds", "# by hand", "model,fold,acc", "a,1,0.8", "a,2,0.9", "b,1,0.7", "b,2,0.6"),
         *("test accuracy", None, ("model",), (0.85, 0.65)),
     ),
+    "names of rows": Table(
+        lines(",accuracy,f1", "resnet,0.9,0.8", "vgg,0.8,0.7"),
+        *("test accuracy", None, ("name",), (0.9, 0.8)),
+    ),
+    "names of rows and seeds": Table(
+        lines('"","seed","accuracy"', '"rf",0,0.9', '"rf",1,0.7', '"svm",0,0.8', '"svm",1,0.5'),
+        *("test accuracy", "seed", ("name",), (0.8, 0.65)),
+    ),
+    "a header merged by a spreadsheet": Table(
+        lines(
+            ";;MNIST;;CIFAR;", "method;seed;accuracy;loss;accuracy;loss", "a;0;0,9;1;0,8;2", "b;0;0,7;1;0,5;2"
+        ),
+        *("test MNIST accuracy", "seed", ("method",), (0.9, 0.7)),
+        Choices(metric="MNIST_accuracy"),
+    ),
+    "stages within names": Table(
+        lines("model,seed,final_train_acc,best_val_acc,probe_test_acc", "a,0,1,0.9,0.8", "b,0,1,0.5,0.6"),
+        *("test probe acc", "seed", ("model",), (0.8, 0.6)),
+    ),
+    "stages in camel case": Table(
+        lines("model,seed,MSETrain,MSEValidation,MSETest", "a,0,1,0.9,0.8", "b,0,1,0.5,0.6"),
+        *("test MSE", "seed", ("model",), (0.8, 0.6)),
+    ),
+    "memory and times beside results": Table(
+        lines(
+            "model,seed,peak_mb,runtime_s,acc", "a,0,10,5,0.8", "a,1,11,5,0.6", "b,0,10,7,0.5", "b,1,12,8,0.3"
+        ),
+        *("test accuracy", "seed", ("model",), (0.7, 0.4)),
+    ),
     "NumPy's header": Table(
         lines(
             "# use_bn,seed,test_acc",
@@ -437,6 +466,17 @@ def test_folders_of_event_files_without_settings(tmp_path: Path) -> None:
     assert collected is not None
     assert len({run.key for run in collected[0].runs}) == 2
     assert [run.seed for run in collected[0].runs] == [0, 1, 0, 1]
+
+
+def test_a_series_of_pandas_is_a_run(tmp_path: Path) -> None:
+    for seed, value in enumerate((0.5, 0.7)):
+        (tmp_path / f"2025060{seed + 1}_13405{seed}").mkdir()
+        path = tmp_path / f"2025060{seed + 1}_13405{seed}" / "test.csv"
+        path.write_text(lines(",0", "model,MLP", f"seed,{seed}", "RMSETrain,0.1", f"RMSETest,{value}"))
+    collected = collect_foreign([tmp_path], Choices())
+    assert collected is not None
+    assert [(run.seed, run.metrics[collected[1]]) for run in collected[0].runs] == [(0, 0.5), (1, 0.7)]
+    assert len({run.key for run in collected[0].runs}) == 1
 
 
 def test_a_history_of_keras_is_a_curve(tmp_path: Path) -> None:

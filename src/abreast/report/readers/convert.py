@@ -134,7 +134,8 @@ def _rank(name: str, names: Counter[str]) -> tuple[object, ...]:
     is_loss = "loss" in base.lower()
     half = 2 * names[name] >= max(names.values())
     order = ("test", "val", "train").index(stage)
-    return (not half, direction_of(name) is None, order, is_loss, not known, priority, name)
+    is_unsaid = not split_stage(name)[0]  # `final_score` before `a_score`
+    return (not half, direction_of(name) is None, order, is_loss, not known, priority, is_unsaid, name)
 
 
 def _stage(name: str, names: Mapping[str, int]) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from abreast.errors import RunError
 from abreast.report.readers.csv_rows import names_seeds, runs_of_rows, settings_of_cell
 from abreast.report.readers.csv_shapes import row_a_run
 from abreast.report.readers.csv_table import INDEX, Row, read_rows
+from abreast.report.readers.curves import counters, logged_columns
 from abreast.report.readers.foreign_run import MOST_TEXT, ForeignRun, as_number, flat
 from abreast.report.readers.hparams import read_hparams
 from abreast.report.readers.metric_names import NOT_RESULTS, is_metric, split_stage
@@ -20,10 +21,6 @@ from abreast.runtime.printable import printable
 from abreast.suggestions import listed
 
 MOST_FILES = 10_000
-EPOCHS = (
-    *("epoch", "step", "iteration", "global_step"),
-    *("timestep", "timesteps", "total_timesteps", "env_step"),  # of reinforcement learning
-)
 FOLD = re.compile(r"split(\d{1,4})_test_(\w+)")
 
 
@@ -53,22 +50,25 @@ def _runs_of(path: Path, table: Sequence[Row], metric: str | None) -> list[Forei
     if any(FOLD.fullmatch(column) for column in table[0]):
         return _cross_validation(path, table)
     rows = row_a_run(table, metric)
-    is_history, has_epochs = _is_history(rows), any(map(_counts_epochs, rows[0]))
-    for row in rows:
-        row.pop(INDEX, None)
+    is_history = _is_history(rows)
+    _name_index(rows)
+    steps, logged = counters(rows), logged_columns(rows)
     settings = [
-        c
-        for c in rows[0]
-        if not is_metric(c) and not _counts_epochs(c) and not _varies(rows, c) and c != metric
+        c for c in rows[0] if not is_metric(c) and not _varies(rows, c) and c not in (metric, *steps, *logged)
     ]
     # A row for each epoch, not for each run with the epoch that it has reached.
     groups = {tuple(row[column] for column in settings) for row in rows}
-    is_curve = has_epochs and (len(rows) == 1 or len(groups) < len(rows))
+    is_curve = steps and (len(rows) == 1 or len(groups) < len(rows))
     return _curves(path, rows, settings) if is_history or is_curve else runs_of_rows(path, rows, metric)
 
 
-def _counts_epochs(column: str) -> bool:
-    return re.split(r"[./]", column.lower())[-1] in EPOCHS
+def _name_index(rows: Sequence[Row]) -> None:
+    """Make the column without a name a setting where it holds names of rows; else drop it."""
+    names = [row.pop(INDEX, "") for row in rows]
+    if any(name and as_number(name) is None for name in names):
+        key = next(name for name in ("name", "row", "row name") if name not in rows[0])
+        for row, name in zip(rows, names, strict=True):
+            row[key] = name
 
 
 def _is_history(rows: Sequence[Row]) -> bool:

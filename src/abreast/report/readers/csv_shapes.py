@@ -17,6 +17,7 @@ NAMES = (  # of a column of metrics
     *("function", "evaluation_measure"),  # of OpenML
 )
 VALUES = ("value", "values", "score", "result", "metric_value")
+KEYS = (INDEX, "key", "name", "field", "parameter", *NAMES)
 PARTS = ("part", "split", "stage", "phase", "subset", "set", "partition", "eval_split")  # of stages
 VALUE = "value"  # of a table with a column a seed
 _REPEAT = re.compile(
@@ -34,8 +35,19 @@ def row_a_run(rows: Sequence[Row], metric: str | None = None) -> list[Row]:
         rows: The rows by column.
         metric: The metric that was asked for, which a table with a column a seed may not name.
     """
-    rows = _from_parts(_from_values(_from_chart(rows)), metric)
+    rows = _from_parts(_from_values(_from_chart(_from_pairs(rows))), metric)
     return _from_methods(_from_columns(rows, metric), metric)
+
+
+def _from_pairs(rows: Sequence[Row]) -> list[Row]:
+    """Of the settings and results of a single run, a row each (pandas' `Series.to_csv`), one with one row."""
+    columns = [*rows[0]]
+    if len(columns) != 2 or columns[0].lower() not in KEYS or columns[1].lower() not in (*VALUES, "0"):
+        return list(rows)
+    names = [row[columns[0]] for row in rows]
+    if len({*names}) < len(names) or "" in names or not any(map(is_metric, names)):
+        return list(rows)
+    return [{row[columns[0]]: row[columns[1]] for row in rows}]
 
 
 def _from_chart(rows: Sequence[Row]) -> list[Row]:

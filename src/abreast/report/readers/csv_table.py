@@ -86,12 +86,21 @@ def _header(table: Sequence[Sequence[str]]) -> tuple[list[str], int]:
     first = list(table[0]) if table else []
     if len({*first}) == len(first) or len(table) < 3 or len(table[1]) != len(first):
         return first, 1
-    columns = ["_".join(filter(None, names)) for names in zip(first, table[1], strict=True)]
+    above = first if len({*table[1]}) == len(first) else _spread(first)
+    columns = ["_".join(filter(None, names)) for names in zip(above, table[1], strict=True)]
     third = table[2]  # where pandas names the levels of the index
     depth = sum(map(bool, third))
     if len(third) == len(first) and 0 < depth < len(first) and all(third[:depth]) and not any(first[:depth]):
         return [name or other for name, other in zip(third, columns, strict=True)], 3
     return columns, 2
+
+
+def _spread(cells: Sequence[str]) -> list[str]:
+    """The cells of a header that a spreadsheet merged: each empty one has the text before it."""
+    spread: list[str] = []
+    for cell in cells:
+        spread.append(cell or (spread[-1] if spread else ""))
+    return spread
 
 
 def _plain(cells: Sequence[str]) -> list[str]:

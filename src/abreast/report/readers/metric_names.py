@@ -11,6 +11,11 @@ STAGES = {
     **dict.fromkeys(("val", "valid", "validation", "eval", "dev"), "val"),
     **dict.fromkeys(("train", "training", "tr"), "train"),
 }
+_INNER = ("test", "val", "valid", "validation", "train", "training")  # also within a name
+_CAMEL = re.compile(  # before or behind a stage, as in `valLoss` and `MSETest`
+    r"(?<=\b[Vv]al)(?=[A-Z])|(?<=\b[Tt]est)(?=[A-Z])|(?<=\b[Tt]rain)(?=[A-Z])|"
+    r"(?<=[a-zA-Z0-9])(?=(?:Test|Train|Training|Val|Valid|Validation)$)"
+)
 PREFIXES = ("hparam", "hparams", "metric", "metrics", "epoch")  # that loggers put before a name
 _SAME = {
     "accuracy": "acc top1 top_1 top1_acc top_1_acc top1_accuracy top_1_accuracy predictive_accuracy "
@@ -39,6 +44,9 @@ LOWER, HIGHER = re.compile(rf"(?:{_LOWER})\d?"), re.compile(rf"(?:{_HIGHER})\d?"
 NOT_RESULTS = re.compile(
     r"(_?step|_?epoch|_?runtime|_?timestamp|hp_metric|lr|learning_rate|(.*[_/.])?(time|secs?|seconds|minutes|"
     r"hours|duration|elapsed)(_s|_sec|_ms|_seconds|_minutes)?|(.*/)?global_step|iterations?|(.*_)?time(_[a-z]+){0,2}_(s|secs?|ms|seconds|min|minutes|h|hours)|"
+    r"(.*_)?runtime(_[a-z]+)?|(fit|train|training|tune|test|eval|infer|inference|predict|wall|total)_(s|secs?|ms|min)|"
+    r"(.*_)?(samples|steps|tokens|items)_per_(s|sec|second)|(peak|max|used|gpu|cpu)_(.*_)?(memory|mem|ram|vram)(_.*)?|"
+    r"peak_[mg]i?b|(memory|mem)_[mg]i?b|total_flos|"
     r"lr[-/].*|system/.*|_wandb.*)",
     re.IGNORECASE,
 )
@@ -84,15 +92,22 @@ def split_stage(name: str) -> tuple[str, str]:
 
     >>> split_stage("val_acc"), split_stage("Loss/train"), split_stage("accuracy")
     (('val', 'acc'), ('train', 'Loss'), ('', 'accuracy'))
+    >>> split_stage("final_val_acc"), split_stage("probe_test_acc"), split_stage("valLoss")
+    (('val', 'acc'), ('test', 'probe_acc'), ('val', 'Loss'))
     """
     name = _bare(name)
-    parts = [part for part in re.split(r"[/._\-\s]+", name) if part]
+    parts = [part for part in re.split(r"[/._\-\s]+", _CAMEL.sub("_", name)) if part]
     if len(parts) > 1 and parts[0].lower() in PREFIXES:
         parts, name = parts[1:], "_".join(parts[1:])
+    if len(parts) > 2 and parts[0].lower() == "final" and parts[1].lower() in STAGES:
+        parts = parts[1:]
     for at in (0, len(parts) - 1):
         stage = STAGES.get(parts[at].lower()) if len(parts) > 1 else None
         if stage is not None:
             return stage, "_".join(parts[1:] if at == 0 else parts[:-1])
+    inner = [at for at, part in enumerate(parts) if part.lower() in _INNER]
+    if len(inner) == 1 and len(parts) > 2:
+        return STAGES[parts[inner[0]].lower()], "_".join(parts[: inner[0]] + parts[inner[0] + 1 :])
     return "", name
 
 

@@ -9,6 +9,13 @@ from abreast.report.readers.foreign_run import as_scalar
 
 _PAIR = re.compile(r"([A-Za-z][\w.]*?)=([^\s_,/]+)")
 _BEFORE_PAIR = re.compile(r"[_/,\s](?=[A-Za-z][\w.]*?=)")
+_DATE = r"(?:19|20)\d\d[-_]?(?:0[1-9]|1[0-2])[-_]?(?:[0-2]\d|3[01])"
+_CLOCK = r"(?:[01]\d|2[0-3])[-_:h]?[0-5]\d(?:[-_:m]?[0-5]\d)?(?:[-_.]\d{3,6})?"
+_TIME = re.compile(  # `2020-08-26-09-00-03`, `20250602_134056`, `1729642919`
+    rf"(?<!\d){_DATE}(?:[-_T ]?{_CLOCK})?(?!\d)|(?<!\d)1[4-9]\d{{8}}(?:\.\d+)?(?!\d)"
+)
+_CLEANRL = re.compile(r"([^/]+)__([^/]+)__(\d{1,9})__\d{10}")
+_GYM = re.compile(r"(?:^|(?<=[/_\s]))[A-Z][A-Za-z0-9]*-v\d+(?=$|[/_\s-])")
 SEED_IN_NAME = re.compile(r"(?:^|[\s_\-./])(seed|rng)[_\-]?(\d+)", re.IGNORECASE)
 
 
@@ -17,13 +24,23 @@ def settings_of_name(name: str) -> dict[str, Scalar]:
 
     >>> settings_of_name("adam_lr=0.1_seed3"), settings_of_name("adam/3")
     ({'run': 'adam', 'lr': 0.1, 'seed': 3}, {'run': 'adam', 'rep': 3})
+    >>> settings_of_name("Hopper-v4__ppo__3__1700000000"), settings_of_name("ppo/Hopper-v4_2024-01-31")
+    ({'env': 'Hopper-v4', 'run': 'ppo', 'seed': 3}, {'run': 'ppo', 'env': 'Hopper-v4'})
     """
+    cleanrl = _CLEANRL.fullmatch(name.rpartition("/")[2])
+    if cleanrl is not None:
+        return {"env": cleanrl[1], "run": cleanrl[2], "seed": int(cleanrl[3])}
+    name = _TIME.sub(" ", name)
     above, _, last = name.rpartition("/")
     if above and re.fullmatch(r"\d{1,15}", last):
         return {**settings_of_name(above), "rep": int(last)}
     spaced = _BEFORE_PAIR.sub(" ", name)
     settings = {key: as_scalar(value) for key, value in _PAIR.findall(spaced)}
     rest = _PAIR.sub(" ", spaced)
+    environments = {*_GYM.findall(rest)}
+    if len(environments) == 1:  # of Gymnasium
+        settings["env"] = environments.pop()
+        rest = _GYM.sub(" ", rest)
     for key, value in SEED_IN_NAME.findall(rest):
         settings[key.lower()] = int(value[:15])
     rest = re.sub(r"version_\d+|[\s/_,\-]+", " ", SEED_IN_NAME.sub(" ", rest)).strip()

@@ -10,6 +10,7 @@ from abreast.config.identity import Scalar
 from abreast.errors import RunError
 from abreast.metrics.registry import Mode
 from abreast.report.readers.foreign_run import ForeignRun
+from abreast.report.readers.run_ids import tells_apart
 from abreast.runtime.printable import printable
 from abreast.suggestions import did_you_mean, listed
 
@@ -48,7 +49,6 @@ NEITHER = re.compile(
     r"system_attrs.*|number_of_(training|testing)_instances)",
     re.IGNORECASE,
 )
-_ID = re.compile(r"(.*_)?(id|idx|index)|number|no|nr|#|job", re.IGNORECASE)
 _PREFIX = re.compile(r"(user_attrs?|system_attrs?|params?|config|hparams?|args|key|meta)_")
 
 
@@ -127,26 +127,23 @@ def settings_keys(foreign: Sequence[ForeignRun], seed: str | None, choices: Choi
             raise RunError(f"--settings {missing[0]}: no run has this setting. Available: "
                            f"{listed([printable(key) for key in keys][:30])}")  # fmt: skip
         return list(choices.settings)
-    return [key for key in keys if not is_neither(key) and not _is_id(foreign, key, keys)]
+    kept = [key for key in keys if not is_neither(key)]
+    return [
+        key
+        for key in kept
+        if not tells_apart(
+            foreign,
+            key,
+            [other for other in kept if other != key],
+            is_counter=base_name(key) in REPEATS,
+            is_seeded=seed is not None,
+        )
+    ]
 
 
 def is_neither(key: str) -> bool:
     """Whether a key is no setting: what a run is called, where and when it ran, what others gave."""
     return any(NEITHER.fullmatch(name) for name in (re.sub(r"[./\s]", "_", key), base_name(key)))
-
-
-def _is_id(foreign: Sequence[ForeignRun], key: str, keys: Sequence[str]) -> bool:
-    """Whether a setting only tells runs apart: another one for each, while other settings recur."""
-    values = [run.settings.get(key) for run in foreign]
-    if len({*values}) < len(values) or len(values) < 3:
-        return False
-    is_number = all(type(value) is int for value in values)
-    last = base_name(key)
-    if not (_ID.fullmatch(last) or last in REPEATS if is_number else all(type(v) is str for v in values)):
-        return False
-    others = [other for other in keys if other != key and not is_neither(other)]
-    recurring = ({run.settings.get(other) for run in foreign} for other in others)
-    return any(1 < len(seen) < len(values) for seen in recurring)
 
 
 def seed_numbers(foreign: Sequence[ForeignRun], seed: str | None) -> dict[Scalar, int]:

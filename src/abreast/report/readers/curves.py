@@ -1,0 +1,76 @@
+"""Which columns of a table count the steps of a training, and which are logged beside them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from abreast.report.readers.csv_table import Row
+from abreast.report.readers.foreign_run import as_number
+from abreast.report.readers.metric_names import is_metric
+from abreast.report.readers.settings import REPEATS, SEEDS, base_name
+
+EPOCHS = (
+    *("epoch", "step", "iteration", "iter", "global_step", "training_iteration", "episode", "generation"),
+    *("timestep", "timesteps", "total_timesteps", "timesteps_total", "env_step"),  # of reinforcement learning
+)
+ROUNDS = ("round", "communication_round", "fl_round")  # of federated learning, or repetitions
+FEWEST = 3  # rows of a run
+LEAST_REGULAR = 0.7  # share of steps that are equally far from the next one
+_CLOCK = re.compile(
+    r"(wall_?|(local|start|end|current|log)_)?(time_?stamp|date_?time|date|time|clock)|created(_at)?"
+)
+
+
+def counters(rows: Sequence[Row]) -> list[str]:
+    """The columns that count epochs or the like; rounds only beside a seed: else they may be repeats.
+
+    >>> counters([{"trainer/global_step": "1", "total timesteps": "8192", "epochs": "9", "round": "1"}])
+    ['trainer/global_step', 'total timesteps']
+    """
+    names = {column: base_name(column) for column in rows[0]}
+    known = (*EPOCHS, *ROUNDS) if {*names.values()} & {*SEEDS} else EPOCHS
+    return [column for column, name in names.items() if name in known]
+
+
+def logged_columns(rows: Sequence[Row]) -> set[str]:
+    """The columns that are logged in the course of a training, and are no settings of it.
+
+    These are times of day, and where the rows of each run stand below one another all numbers that change
+    from step to step of a run, such as a learning rate that falls twice.
+    """
+    steps = counters(rows)
+    clocks = {c for c in rows[0] if _CLOCK.fullmatch(base_name(c))} if steps else set()
+    blocks = next(filter(None, (_blocks(rows, column) for column in steps)), [])
+    seeds = {c for c in rows[0] if base_name(c) in (*SEEDS, *REPEATS)}
+    if any(row[column] != block[0][column] for block in blocks for row in block for column in seeds):
+        return clocks
+    changing = {
+        column
+        for column in rows[0]
+        if any(len({row[column] for row in block if row[column]}) > 1 for block in blocks)
+    }
+    return clocks | {c for c in changing if all(as_number(row[c]) is not None for row in rows if row[c])}
+
+
+def _blocks(rows: Sequence[Row], counter: str) -> list[list[Row]]:
+    """The rows of each run, if these stand below one another and its steps are mostly regular; else none."""
+    steps = [as_number(row[counter]) for row in rows]
+    blocks: list[list[Row]] = []
+    gaps: Counter[float] = Counter()
+    before, last = None, rows[0]
+    for row, step in zip(rows, steps, strict=True):
+        if step is None:
+            return []
+        if before is None or step < before:
+            blocks.append([])
+        elif step > before:
+            gaps[step - before] += 1
+        elif any(row[c] and last[c] and row[c] != last[c] and is_metric(c) for c in row):
+            return []  # several runs side by side
+        blocks[-1].append(row)
+        before, last = step, row
+    distinct = [len({row[counter] for row in block}) for block in blocks]
+    is_regular = gaps and gaps.most_common(1)[0][1] >= LEAST_REGULAR * gaps.total()
+    return blocks if is_regular and min(distinct) >= FEWEST else []

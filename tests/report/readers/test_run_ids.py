@@ -1,0 +1,52 @@
+"""Names that only tell runs apart, and names that are the method."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from abreast.report.readers.foreign_sweep import collect_foreign
+from abreast.report.readers.settings import Choices
+
+
+@pytest.mark.parametrize(
+    ("names", "is_method"),
+    [
+        (["base_4bit", "tuned_4bit", "base_8bit", "tuned_8bit"], True),
+        (["résumé", "CLIP", "DINO", "MAE"], True),
+        (["conf/a.yaml", "conf/b.yaml", "conf/c.yaml", "conf/d.yaml"], True),
+        (["run-1", "run-2", "run-3", "run-4"], False),
+        (["fluffy-cloud-1", "dry-sea-2", "wise-owl-30", "red-fox-4"], False),
+        (["0a1b2c3d", "1a1b2c3d", "2a1b2c3d", "3a1b2c3d"], False),
+    ],
+)
+def test_names_without_a_seed(names: list[str], is_method: bool, tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    path.write_text(
+        "\n".join(["run,bits,acc", *(f"{n},{4 + 4 * (i > 1)},0.{i}" for i, n in enumerate(names))])
+    )
+    collected = collect_foreign([path], Choices())
+    assert collected is not None
+    assert len({run.key for run in collected[0].runs}) == (4 if is_method else 2)
+
+
+@pytest.mark.parametrize("repeated", [False, True])
+def test_paths_of_what_a_run_wrote_are_no_settings(repeated: bool, tmp_path: Path) -> None:
+    rows = [f"{o},{s},C:\\runs\\{o} {s}.ckpt,0.{s}" for o in ("adam", "sgd") for s in range(6)]
+    path = tmp_path / "results.csv"
+    path.write_text("\n".join(["optimizer,seed,best_checkpoint,acc", *rows, *rows[:repeated]]))
+    collected = collect_foreign([path], Choices())
+    assert collected is not None
+    assert len({run.key for run in collected[0].runs}) == 2
+
+
+def test_a_name_that_others_tell_is_no_setting(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    rows = [
+        f"{m}_{a},{m},{a},0.{i}" for i, (m, a) in enumerate([("r", "x"), ("r", "y"), ("v", "x"), ("v", "y")])
+    ]
+    path.write_text("\n".join(["experiment,model,activation,acc", *rows]))
+    collected = collect_foreign([path], Choices())
+    assert collected is not None
+    assert {*collected[0].varied} == {"model", "activation"}
