@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import subprocess
 import sys
 import time
 import zipfile
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from abreast.errors import RunError
 from abreast.learner import checkpoint
@@ -120,8 +123,74 @@ def test_contents_that_grow(kind: str, place: str, tmp_path: Path) -> None:
         checkpoint.load(path)  # at once: to walk through all of it would take years
 
 
+class Call:
+    """Is pickled as a call."""
+
+    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
+        self.call = function, arguments
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return self.call
+
+
+CALLS = {
+    "a byte array": (Call(bytearray, 1 << 12), "calls builtins bytearray, as no checkpoint does"),
+    "a tensor without values": (Call(torch.FloatTensor, 1 << 12), "calls torch FloatTensor"),
+    "a storage without values": (
+        Call(
+            torch._utils._rebuild_tensor_v2,
+            *(Call(torch.storage.TypedStorage, 1 << 12), 0, (1 << 12,), (1,), False, {}),
+        ),
+        "holds tensors of more bytes than the file's",
+    ),
+    "a slow encoding": (Call(codecs.encode, "\u0100\u4e00", "punycode"), "encodes text"),
+    "the attributes of an object": (
+        Call(torch._tensor._rebuild_from_type_v2, OrderedDict, OrderedDict, (), {"items": torch.Size}),
+        "calls torch._tensor _rebuild_from_type_v2",
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")
+@pytest.mark.parametrize("kind", CALLS)
+def test_calls_that_torch_allows(kind: str, tmp_path: Path) -> None:
+    """They are small here; a plain reader does them at any size."""
+    path = tmp_path / "best.ckpt"
+    torch.save({"state_dict": {}, "x": CALLS[kind][0]}, path)
+    assert len(torch.load(path, weights_only=True)) == 2
+    with pytest.raises(RunError, match=rf"best\.ckpt: .* safely \({CALLS[kind][1]}"):
+        checkpoint.load(path)
+
+
+@pytest.mark.parametrize("at_start", [True, False])
+def test_an_archive_within_another_file(at_start: bool, tmp_path: Path) -> None:
+    """torch takes it for its older format, or may find another archive in it than was checked."""
+    path = tmp_path / "best.ckpt"
+    torch.save({"state_dict": {}}, path)
+    content = path.read_bytes()
+    path.write_bytes(b"older" + content if at_start else content + b"later")
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+    with pytest.raises(RunError, match=r"best\.ckpt: .* \(more than an archive\)"):
+        checkpoint.load(path)
+
+
 def test_what_torch_writes_passes(tmp_path: Path) -> None:
     weights = {"w": torch.ones(3, 4), "t": torch.ones(4, 3).T, "e": torch.empty(0), "s": torch.tensor(1.0)}
     content = {"state_dict": weights, "optimizer_states": [{"state": {0: {"m": torch.ones(12)[::2]}}}]}
     checkpoint.write(tmp_path / "x.ckpt", content)
     assert torch.equal(checkpoint.load(tmp_path / "x.ckpt")["state_dict"]["t"], weights["t"])
+
+
+def test_what_callbacks_may_keep_passes(tmp_path: Path) -> None:
+    kept = [
+        *(b"\xff", {1}, 1j, Counter("ab"), OrderedDict(a=1), torch.Size([1]), torch.device("cpu")),
+        *(torch.float16, nn.Parameter(torch.ones(2)), 10**40, None, (1, "text")),
+    ]
+    tensors = [torch.ones(3).to(kind) for kind in (torch.bfloat16, torch.uint16, torch.bool, torch.cfloat)]
+    checkpoint.write(tmp_path / "x.ckpt", {"state_dict": {}, "callbacks": kept, "tensors": tensors})
+    content = checkpoint.load(tmp_path / "x.ckpt")
+    assert [value for value in content["callbacks"] if not isinstance(value, nn.Parameter)] == [
+        value for value in kept if not isinstance(value, nn.Parameter)
+    ]
+    assert all(map(torch.equal, content["tensors"], tensors))

@@ -69,9 +69,9 @@ def load(path: Path, map_location: Any = "cpu") -> State:
         RunError: The file is missing or broken; the message names it.
     """
     try:
-        check_archive(path)
+        size = check_archive(path)
         content = torch.load(path, map_location=map_location, weights_only=True)
-        check_content(content)
+        check_content(content, size)
     except FileNotFoundError:
         raise RunError(f"{path}: no such checkpoint") from None
     except Exception as error:  # torch raises many kinds for a broken file

@@ -1,26 +1,45 @@
 """The file of a checkpoint, checked before and after torch reads it: it may come from a stranger.
 
 torch writes an archive without compression. One that is compressed can be a few megabytes of what unpacks to
-terabytes, a tensor of a few bytes can be expanded to any shape, and a list can hold itself.
+terabytes, a tensor of a few bytes can be expanded to any shape, and a list can hold itself. What torch calls
+for a pickle with `weights_only=True` runs no code of it, but can fill the memory (`bytearray(10**12)`).
 """
 
 from __future__ import annotations
 
 import os
+import pickletools
 import stat
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+import torch
 from torch import Tensor
 
 MOST_DEPTH = 100  # of nested dicts and lists
 MOST_VALUES = 1 << 21  # in all of them
+FIRST_BYTES = b"PK\x03\x04"  # torch reads a file that begins otherwise as its older format
+END, END_BYTES = b"PK\x05\x06", 22  # the record at the end of an archive without a comment
+
+# What a pickle may call: what makes tensors that hold their values, and containers of what is there already.
+_CALLED = frozenset(
+    (
+        *("collections OrderedDict", "collections Counter", "builtins set", "builtins complex"),
+        *("torch Size", "torch device", "torch.nn.parameter Parameter", "_codecs encode"),
+        *(f"torch._utils _rebuild_{kind}" for kind in ("tensor", "tensor_v2", "tensor_v3", "parameter")),
+        *(str(value).replace(".", " ") for value in vars(torch).values() if isinstance(value, torch.dtype)),
+    )
+)
+_SLOW = ("punycode", "idna")  # encodings that take quadratic time
 
 
-def check_archive(path: Path) -> None:
+def check_archive(path: Path) -> int:
     """Check a checkpoint's file before it is read into memory. No part of it is unpacked.
+
+    Returns:
+        Its size in bytes.
 
     Raises:
         FileNotFoundError: If nothing is there.
@@ -42,17 +61,62 @@ def check_archive(path: Path) -> None:
             if declared > facts.st_size or any(entry.file_size != entry.compress_size for entry in entries):
                 raise ValueError(f"says that {declared} bytes are in a file of {facts.st_size}")
             broken = parts.testzip()  # torch passes over a wrong checksum
-    if broken is not None:
-        raise zipfile.BadZipFile(f"wrong checksum of {broken}")
+        if broken is not None:
+            raise zipfile.BadZipFile(f"wrong checksum of {broken}")
+        _check_ends(file, facts.st_size)
+        file.seek(0)
+        check_pickle(torch._C.PyTorchFileReader(file).get_record("data.pkl"))
+    return facts.st_size
 
 
-def check_content(content: Any) -> None:
+def _check_ends(file: BinaryIO, size: int) -> None:
+    """Check that torch finds the same archive in the file as `zipfile`."""
+    file.seek(0)
+    first = file.read(len(FIRST_BYTES))
+    file.seek(size - END_BYTES)
+    last = file.read()
+    if first != FIRST_BYTES or not last.startswith(END) or not last.endswith(b"\0\0"):
+        raise ValueError("more than an archive")
+
+
+def check_pickle(content: bytes) -> None:
+    """Check what a checkpoint's pickle calls.
+
+    Raises:
+        ValueError: It is damaged, or calls what training writes into no checkpoint.
+    """
+    texts: set[str] = set()
+    called: set[str] = set()
+    for code, argument, _ in pickletools.genops(content):
+        if code.name == "GLOBAL":
+            called.add(str(argument).replace("__builtin__", "builtins", 1))
+        elif isinstance(argument, str):
+            texts.add(argument)
+    others = {name for name in called if name not in _CALLED and not _is_storage(name)}
+    if others:
+        raise ValueError(f"calls {min(others)}, as no checkpoint does")
+    if "_codecs encode" in called and any(text.strip().lower() in _SLOW for text in texts):
+        raise ValueError("encodes text, as no checkpoint does")
+
+
+def _is_storage(name: str) -> bool:
+    """Whether a name is that of a storage, which is read from the archive."""
+    module, _, kind = name.rpartition(" ")
+    return module in ("torch", "torch.cuda", "torch.storage") and kind.endswith("Storage")
+
+
+def check_content(content: Any, size: int) -> None:
     """Check what torch has read: bounded in depth and number, and no tensor larger than its memory.
+
+    Args:
+        content: What torch has read.
+        size: Bytes of the file, which has held the values of all tensors.
 
     Raises:
         ValueError: If what computes or copies with it could take more memory than the file did.
     """
     nodes, seen = [(content, 1)], 0
+    storages: dict[int, int] = {}  # bytes by address
     while nodes:
         node, depth = nodes.pop()
         seen += 1
@@ -61,12 +125,16 @@ def check_content(content: Any) -> None:
         if isinstance(node, Tensor):
             if node.is_sparse or str(node.layout) != "torch.strided" or node.is_meta or node.is_quantized:
                 raise ValueError("holds a tensor that is not a plain one")
-            if node.numel() * node.element_size() > node.untyped_storage().nbytes():
+            storage = node.untyped_storage()
+            storages[storage.data_ptr()] = storage.nbytes()
+            if node.numel() * node.element_size() > storage.nbytes():
                 raise ValueError(f"holds a tensor of shape {list(node.shape)}, but not its values")
         elif isinstance(node, Mapping):
             nodes += [(part, depth + 1) for pair in node.items() for part in pair]
         elif isinstance(node, (list, tuple, set, frozenset)):
             nodes += [(part, depth + 1) for part in node]
+    if sum(storages.values()) > size:
+        raise ValueError(f"holds tensors of more bytes than the file's {size}")
 
 
 def _memory() -> int:
