@@ -5,9 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection
 
-from abreast.static.definitions import Definition, find, lookup
-
-_ROOTS = {"object", "ABC", "Generic", "Protocol"}
+from abreast.static.definitions import Definition, bases, find
 
 
 def derives_from(target: str, names: Collection[str]) -> bool | None:
@@ -39,14 +37,9 @@ def _derives(definition: Definition, names: Collection[str], seen: set[ast.AST])
         return False
     seen.add(node)
     is_known = not node.keywords  # a metaclass may do anything
-    for base in node.bases:
-        expression = base.value if isinstance(base, ast.Subscript) else base
-        name = getattr(expression, "attr", getattr(expression, "id", ""))
+    for name, parent in bases(definition):
         if name in names:
             return True
-        if name in _ROOTS:
-            continue
-        parent = lookup(definition.module, expression)
         result = None if parent is None else _derives(parent, names, seen)
         if result:
             return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from functools import cache
 
-from abreast.static.definitions import Definition, find, lookup
+from abreast.static.definitions import Definition, bases, find
 
 MOST_BASES = 20  # on the way to the class that has the constant
 
@@ -38,5 +38,5 @@ def _constant(definition: Definition | None, name: str, depth: int) -> object:
                 | ast.Assign(targets=[ast.Name(id=attribute)], value=ast.Constant(value=value))
             ) if attribute == name:
                 return value
-    bases = (_constant(lookup(definition.module, base), name, depth + 1) for base in definition.node.bases)
-    return next((value for value in bases if value is not None), None)
+    inherited = (_constant(parent, name, depth + 1) for _, parent in bases(definition))
+    return next((value for value in inherited if value is not None), None)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from abreast.static.modules import Function, Imported, Module, file_of, is_installed, parse
 from abreast.suggestions import nearest
+
+PLAIN_BASES = {"object", "ABC", "Generic", "Protocol"}  # which add no constructor and no constant
 
 
 class PackageMissingError(LookupError):
@@ -58,6 +60,28 @@ def lookup(module: Module, expression: ast.expr) -> Definition | None:
     except (_UnknownError, LookupError):
         return None
     return meaning if isinstance(meaning, Definition) else None
+
+
+def bases(definition: Definition) -> Iterator[tuple[str, Definition | None]]:
+    """The last name and the definition of what a class derives from, in order.
+
+    Left out are those that add nothing; the definition is None where it cannot be told.
+    """
+    assert isinstance(definition.node, ast.ClassDef)
+    for base in definition.node.bases:
+        expression = base.value if isinstance(base, ast.Subscript) else base
+        if (name := last_name(expression)) not in PLAIN_BASES:
+            yield name, lookup(definition.module, expression)
+
+
+def last_name(expression: ast.expr) -> str:
+    """The name that a dotted one, or a call of it, ends with; empty for any other expression."""
+    match expression:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+        case ast.Call(func=function):
+            return last_name(function)
+    return ""
 
 
 def _walk(target: str) -> Module | Definition:

@@ -11,13 +11,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from inspect import Parameter as InspectParameter
 
-from abreast.static.definitions import Definition, NameMissingError, PackageMissingError, find, lookup
+from abreast.static.definitions import Definition, bases, find, last_name
 from abreast.static.modules import Function, Module
-
-__all__ = ["NameMissingError", "PackageMissingError", "Parameter", "Signature", "resolve"]
-
-# Bases that add no constructor of their own.
-_PLAIN_BASES = {"object", "ABC", "Generic", "Protocol"}
 
 
 @dataclass(frozen=True)
@@ -64,18 +59,9 @@ def resolve(target: str) -> Signature | None:
     if isinstance(definition.node, ast.ClassDef):
         return _of_class(definition)
     if isinstance(definition.node, Function):
-        return _of_function(definition.module, definition.node, _bound_arguments(target, definition.node))
+        is_of_class = any(last_name(item) == "classmethod" for item in definition.node.decorator_list)
+        return _of_function(definition.module, definition.node, skip=int(is_of_class))
     return None
-
-
-def _bound_arguments(target: str, node: Function) -> int:
-    """How many leading parameters Python fills in: the class of a class method."""
-    return int(
-        any(
-            isinstance(decorator, ast.Name) and decorator.id == "classmethod"
-            for decorator in node.decorator_list
-        )
-    )
 
 
 def _of_function(module: Module, node: Function, skip: int) -> Signature:
@@ -113,7 +99,7 @@ def _constructor(definition: Definition) -> Signature | None:
         for member in reversed(node.body):  # the last one counts: overloads stand before it
             if isinstance(member, Function) and member.name == constructor:
                 return _with_bases(definition, member)
-    if any(_last_name(member) == "dataclass" for member in node.decorator_list):
+    if any(last_name(member) == "dataclass" for member in node.decorator_list):
         return Signature(_fields(definition))
     if node.decorator_list:
         raise _UnreadableError
@@ -121,12 +107,7 @@ def _constructor(definition: Definition) -> Signature | None:
 
 
 def _of_bases(definition: Definition) -> Signature | None:
-    assert isinstance(definition.node, ast.ClassDef)
-    for base in definition.node.bases:
-        expression = base.value if isinstance(base, ast.Subscript) else base
-        if _last_name(expression) in _PLAIN_BASES:
-            continue
-        parent = lookup(definition.module, expression)
+    for _, parent in bases(definition):
         if parent is None:
             raise _UnreadableError
         constructor = _constructor(parent)
@@ -175,8 +156,7 @@ def _handing_on(constructor: Function, rest: str) -> ast.Call | None:
 def _fields(definition: Definition) -> dict[str, Parameter]:
     assert isinstance(definition.node, ast.ClassDef)
     fields: dict[str, Parameter] = {}
-    for base in reversed(definition.node.bases):
-        parent = lookup(definition.module, base)
+    for _, parent in reversed([*bases(definition)]):
         if parent is not None and isinstance(parent.node, ast.ClassDef):
             fields |= _fields(parent)
     for node in definition.node.body:
@@ -184,7 +164,7 @@ def _fields(definition: Definition) -> dict[str, Parameter]:
             case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=value):
                 if "ClassVar" in ast.unparse(annotation):
                     continue
-                if isinstance(value, ast.Call) and _last_name(value.func) == "field":
+                if isinstance(value, ast.Call) and last_name(value.func) == "field":
                     options = {keyword.arg: keyword.value for keyword in value.keywords}
                     if isinstance(init := options.get("init"), ast.Constant) and init.value is False:
                         continue
@@ -193,12 +173,3 @@ def _fields(definition: Definition) -> dict[str, Parameter]:
                     name, InspectParameter.POSITIONAL_OR_KEYWORD, annotation, value, definition.module
                 )
     return fields
-
-
-def _last_name(expression: ast.expr) -> str:
-    match expression:
-        case ast.Name(id=name) | ast.Attribute(attr=name):
-            return name
-        case ast.Call(func=function):
-            return _last_name(function)
-    return ""
