@@ -13,9 +13,9 @@ from torch import nn
 from torch.optim import Optimizer
 
 from abreast.errors import ConfigError
-from abreast.learner.optimizer_needs import backward, needs_closure, needs_graph
 from abreast.optim import Lookahead, by_name
 from abreast.optim.by_name import REFUSED, _registry
+from abreast.optim.step_needs import backward, needs_closure, needs_graph
 from support.helpers import same
 
 NAMES = list(pytorch_optimizer.get_supported_optimizers())

@@ -11,8 +11,8 @@ from hydra.utils import get_object, instantiate
 from torch import nn
 
 from abreast.build.components import optimizer_node
-from abreast.learner.optimizer_needs import backward, needs_graph
 from abreast.optim.muon import MuonAdamW
+from abreast.optim.step_needs import backward, needs_graph
 from support.helpers import allowed, compose, options
 
 # What a file sets on purpose: what its name says.

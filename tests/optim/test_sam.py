@@ -78,3 +78,12 @@ def test_a_base_that_does_not_exist() -> None:
         SAM(network().parameters(), base="AdamX1")
     with pytest.raises(ConfigError, match=r"optim\.momentun: no such key.*Did you mean optim\.momentum"):
         SAM(network().parameters(), momentun=0.9)
+
+
+@pytest.mark.parametrize(
+    ("base", "reason"),
+    [("LBFGS", "takes more of a step"), ("SophiaH", "takes more of a step"), ("ScheduleFreeSGD", "averages")],
+)
+def test_a_base_that_cannot_be_wrapped(base: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match=rf"optim\.base: {base} {reason}.*; choose another"):
+        SAM(network().parameters(), base=base)

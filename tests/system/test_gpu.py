@@ -23,7 +23,7 @@ from abreast.errors import DivergedError
 from abreast.inference.evaluate import evaluate
 from abreast.learner import block_step, module
 from abreast.learner.checkpoint import load
-from abreast.learner.optimizer_needs import backward, needs_closure, needs_graph
+from abreast.optim.step_needs import backward, needs_closure, needs_graph
 from abreast.runs.directory import RunDirectory
 from abreast.runtime.cuda_graph import CudaGraph
 from abreast.stacking import evaluation

@@ -29,11 +29,11 @@ from abreast.data.datamodule import DataModule
 from abreast.errors import AbreastError, ConfigError
 from abreast.learner.block_step import StepConfig
 from abreast.learner.module import Learner
-from abreast.learner.optimizer_needs import needs_closure, needs_graph
 from abreast.learner.schedule import Schedule
 from abreast.losses import Loss
 from abreast.metrics.objective import monitor
 from abreast.metrics.request import MetricRequest
+from abreast.optim.step_needs import check_wrapped, needs_closure
 from abreast.optim.weight_average import WeightAverage
 from abreast.runtime.seeding import seeded
 
@@ -199,11 +199,7 @@ def _averaged(cfg: Config, make_optimizer: MakeOptimizer, net: nn.Module) -> Mak
         base = make_optimizer([*net.parameters()])
     except Exception:  # said by the trial of the optimizer itself
         return make_optimizer
-    name = type(base).__name__
-    if needs_closure(base) or needs_graph(base):
-        raise ConfigError(f"ema: {name} takes more of a step than its gradient; write ema=null")
-    if hasattr(base, "eval"):
-        raise ConfigError(f"ema: {name} averages the weights itself; write ema=null")
+    check_wrapped(base, "ema", "write ema=null")
     return partial(WeightAverage, make_optimizer=make_optimizer, decay=cfg["ema"])
 
 

@@ -20,10 +20,10 @@ from torch.optim import Optimizer
 
 from abreast.data.loader import Batch, Block
 from abreast.learner.lightning_loops import step_progress
-from abreast.learner.optimizer_needs import backward as differentiate
-from abreast.learner.optimizer_needs import needs_closure, needs_graph
 from abreast.learner.recorded_step import RecordedModule, RecordedStep
 from abreast.optim.fused_step import fused_step
+from abreast.optim.step_needs import backward as differentiate
+from abreast.optim.step_needs import needs_closure, needs_graph
 
 
 @dataclass(frozen=True)

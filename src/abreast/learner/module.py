@@ -20,7 +20,6 @@ from abreast.learner.data_parallel import shard_loss, sum_losses, with_value_of_
 from abreast.learner.data_spec import DataSpec
 from abreast.learner.epoch_progress import EpochProgress
 from abreast.learner.evaluator import Evaluator
-from abreast.learner.optimizer_needs import backward, needs_closure, needs_graph
 from abreast.learner.random_state import random_state, set_random_state
 from abreast.learner.recorded_step import gradient_norm
 from abreast.learner.resume_state import Position, add_position, state_of_rank, to_device
@@ -29,6 +28,7 @@ from abreast.losses import Loss
 from abreast.metrics.request import MetricRequest
 from abreast.metrics.stage import Sample
 from abreast.optim.capturable import prepare_recording
+from abreast.optim.step_needs import backward, needs_closure, needs_graph
 from abreast.runs.format import with_format
 from abreast.runtime.cuda_graph import StepGraphs
 

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from abreast.data.loader import Block
-from abreast.learner.optimizer_needs import backward
 from abreast.learner.schedule import Schedule
 from abreast.losses import Loss
 from abreast.optim.capturable import plain_settings, rates_on_device
+from abreast.optim.step_needs import backward
 from abreast.runtime.cuda_graph import StepGraphs
 
 

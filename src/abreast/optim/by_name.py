@@ -13,6 +13,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from abreast.errors import ConfigError
+from abreast.optim.step_needs import check_wrapped
 from abreast.suggestions import did_you_mean
 
 _OF_MODEL = "it takes a whole network, and updates it during the backward pass"
@@ -83,13 +84,16 @@ def base_optimizer(params: Iterable[nn.Parameter], base: str, settings: dict[str
     """The optimizer that another one wraps: a class of torch.optim by its name, else as `by_name`.
 
     Raises:
-        ConfigError: There is no such class, or it has no such argument.
+        ConfigError: There is no such class, it has no such argument, or it cannot be wrapped.
     """
     kind = getattr(torch.optim, base, None)
     if not (isinstance(kind, type) and issubclass(kind, Optimizer)) or kind is Optimizer:
-        return by_name(params, base, **settings)
-    _check_settings(kind, settings)
-    return kind(list(params), **settings)
+        optimizer = by_name(params, base, **settings)
+    else:
+        _check_settings(kind, settings)
+        optimizer = kind(list(params), **settings)
+    check_wrapped(optimizer, "optim.base", "choose another, such as SGD")
+    return optimizer
 
 
 @cache

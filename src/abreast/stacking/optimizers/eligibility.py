@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from abreast.errors import class_and_line
-from abreast.learner.optimizer_needs import needs_closure, needs_graph
+from abreast.optim.step_needs import needs_closure, needs_graph
 
 SHAPES = ((16,), (4, 8), (16, 12), (2, 3, 2, 4))  # of parameters that fill whole vectors
 LANES = 3

@@ -9,6 +9,8 @@ from typing import Any
 from torch import Tensor
 from torch.optim import Optimizer
 
+from abreast.errors import ConfigError
+
 # Classes of pytorch-optimizer that estimate the diagonal of the Hessian, and so differentiate the gradients.
 GRAPHS = frozenset({"AdaHessian", "SophiaH"})
 
@@ -23,6 +25,15 @@ def needs_graph(optimizer: Optimizer) -> bool:
     """Whether a step differentiates the gradients."""
     kind = type(optimizer)
     return kind.__name__ in GRAPHS and kind.__module__.partition(".")[0] == "pytorch_optimizer"
+
+
+def check_wrapped(optimizer: Optimizer, key: str, fix: str) -> None:
+    """Raise ConfigError for the key unless another optimizer can wrap this one."""
+    name = type(optimizer).__name__
+    if needs_closure(optimizer) or needs_graph(optimizer):
+        raise ConfigError(f"{key}: {name} takes more of a step than its gradient; {fix}")
+    if hasattr(optimizer, "eval"):
+        raise ConfigError(f"{key}: {name} averages the weights itself; {fix}")
 
 
 def backward(loss: Tensor, *args: Any, with_graph: bool, **kwargs: Any) -> None:
