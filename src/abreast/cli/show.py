@@ -17,7 +17,7 @@ from abreast.config.identity import Scalar, leaves
 from abreast.config.options import conf_dir, groups, option
 from abreast.config.targets import GROUPS
 from abreast.errors import ConfigError, RunError
-from abreast.metrics.registry import by_priority
+from abreast.metrics.registry import STAGES, by_priority
 from abreast.report.collect import collect
 from abreast.report.formatting import format_duration, format_number
 from abreast.report.listing import kind_of
@@ -30,7 +30,6 @@ from abreast.runs.tags import read_tags
 from abreast.runtime.printable import printable
 from abreast.runtime.user_path import resume_argument
 
-STAGES = ("train", "val", "test")
 DESCRIPTION = 36  # columns: with fewer beside the names, descriptions begin on a line of their own
 _NONE = object()
 
@@ -52,7 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _show_run(Path(args.what), console, as_json=args.json)
     if equals:
         text = option_text(group.lstrip("+"), name, folders)
-        print(json.dumps(_option_json(text), indent=1)) if args.json else _print_option(text, console)
+        if args.json:
+            print(json.dumps(asdict(text), indent=1, default=str))
+        else:
+            _print_option(text, console)
         return 0
     if group in groups(folders):
         return _show_group(group, folders, console, as_json=args.json)
@@ -92,7 +94,8 @@ def _show_run(path: Path, console: Console, *, as_json: bool) -> int:
     console.print(
         Text(printable(str(path)), style="bold").append(printable(tags), style="cyan"), soft_wrap=True
     )
-    facts = [run.status, run.reason, f"{_epochs(run)} epochs", *_time(run)]
+    time = "" if run.seconds is None else format_duration(run.seconds)
+    facts = [run.status, run.reason, f"{_epochs(run)} epochs", time]
     console.print(Text(printable(", ".join(filter(None, facts)))))
     settings = [f"{key}={format_setting(value)}" for key, value in _settings(run).items()]
     seed = [f"seed={run.seed}"] if run.seed is not None else []
@@ -128,10 +131,6 @@ def _epochs(run: Run) -> int:
     return len(next(iter(run.curve.values()), []))
 
 
-def _time(run: Run) -> list[str]:
-    return [format_duration(run.seconds)] if run.seconds is not None else []
-
-
 def _metrics_table(run: Run) -> Table:
     """The final metrics by stage; of a run without them those of its last epoch."""
     metrics = run.metrics or {
@@ -157,10 +156,6 @@ def _next(path: Path, run: Run) -> list[str]:
     if run.status == "finished":
         return [f"abreast evaluate {path}", f"abreast export {path}"]
     return [f"abreast {resume_argument(path)}"] if run.status in ("interrupted", "failed") else []
-
-
-def _option_json(text: OptionText) -> dict[str, object]:
-    return {**asdict(text), "file": str(text.file)}
 
 
 def _print_option(text: OptionText, console: Console) -> None:

@@ -7,7 +7,7 @@ is that of the optimizer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -59,6 +59,69 @@ class BlockModule(RecordedModule, Protocol):
     def step_schedule(self, interval: str) -> None: ...
 
 
+class _Steps:
+    """What each mini-batch of a block takes, up to the optimizer's step."""
+
+    def __init__(self, module: BlockModule, config: StepConfig) -> None:
+        trainer = module.trainer
+        self.module, self.config = module, config
+        self.optimizer = optimizer = trainer.optimizers[0]
+        self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        precision = trainer.precision_plugin
+        self.mixed = precision if isinstance(precision, MixedPrecision) else None
+        self.is_single = isinstance(trainer.strategy, SingleDeviceStrategy)
+        self.uses_closure = needs_closure(optimizer)
+        self._uses_graph = needs_graph(optimizer)
+        self._take_step = fused_step(optimizer) or optimizer.step
+        self._zeroes_plainly = type(optimizer).zero_grad is Optimizer.zero_grad
+
+    def backward(self, batch: Batch, *, measure: bool, zero: bool) -> Tensor:
+        """Add a mini-batch's gradients, to none if `zero`; its loss."""
+        with nullcontext() if self.mixed is None else self.mixed.forward_context():
+            loss = self.module.train_loss(batch, measure=measure)
+        if zero and self._zeroes_plainly:
+            for parameter in self.parameters:
+                parameter.grad = None  # as `zero_grad` does, without its overhead
+        elif zero:
+            self.optimizer.zero_grad()
+        accumulate = self.config.accumulate
+        share = loss / accumulate if accumulate > 1 else loss
+        if self.is_single:
+            differentiate(share, with_graph=self._uses_graph)
+        else:
+            self.module.manual_backward(share)
+        return loss
+
+    def update(self) -> None:
+        """Clip the gradients, and step the optimizer."""
+        clip(self.parameters, self.config)
+        self._take_step()
+
+    def take(self, batch: Batch, *, zero: bool, sampled_step: int | None) -> None:
+        """The mini-batch that ends an optimizer step, which is sampled if it has a number."""
+        if self.uses_closure:
+            self._take_with_closure(batch, sampled_step)
+            return
+        self.backward(batch, measure=True, zero=zero)
+        if sampled_step is not None:
+            self.module.sample(sampled_step, self.optimizer)
+        self.update()
+
+    def _take_with_closure(self, batch: Batch, sampled_step: int | None) -> None:
+        """The optimizer evaluates the batch several times; the first evaluation is measured."""
+        is_first = True
+
+        def closure() -> float:
+            nonlocal is_first
+            loss = self.backward(batch, measure=is_first, zero=True)
+            if is_first and sampled_step is not None:
+                self.module.sample(sampled_step, self.optimizer)
+            is_first = False
+            return loss  # type: ignore[return-value]
+
+        self.optimizer.step(closure)
+
+
 def train_block(module: BlockModule, block: Block, config: StepConfig) -> int:
     """Train on the block's mini-batches, up to the trainer's `max_steps` or a signal to stop.
 
@@ -70,98 +133,43 @@ def train_block(module: BlockModule, block: Block, config: StepConfig) -> int:
     Returns:
         The number of mini-batches that were trained on, from the block's first.
     """
-    trainer = module.trainer
-    optimizer = trainer.optimizers[0]
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    trainer, steps = module.trainer, _Steps(module, config)
     progress = step_progress(trainer)
-    is_mixed = isinstance(trainer.precision_plugin, MixedPrecision)
-    is_single = isinstance(trainer.strategy, SingleDeviceStrategy)
-    uses_closure, uses_graph = needs_closure(optimizer), needs_graph(optimizer)
-    ends_epoch = trainer.is_last_batch
-    batches = len(block)
-    step = trainer.global_step
-    done = 0
-    take_step = fused_step(optimizer) or optimizer.step
-    zeroes_plainly = type(optimizer).zero_grad is Optimizer.zero_grad
-
-    def update() -> None:
-        clip(parameters, config)
-        take_step()
-
-    def backward(batch: Batch, *, measure: bool, zero: bool) -> Tensor:
-        with trainer.precision_plugin.forward_context() if is_mixed else nullcontext():
-            loss = module.train_loss(batch, measure=measure)
-        if zero and zeroes_plainly:
-            for parameter in parameters:
-                parameter.grad = None  # as `zero_grad` does, without its overhead
-        elif zero:
-            optimizer.zero_grad()
-        share = loss / config.accumulate if config.accumulate > 1 else loss
-        if is_single:
-            differentiate(share, with_graph=uses_graph)
-        else:
-            module.manual_backward(share)
-        return loss
-
+    ends_epoch, batches = trainer.is_last_batch, len(block)
+    step, done = trainer.global_step, 0
     recorded: RecordedStep | None = None
-    is_plain = is_single and not uses_closure and block.augment is None
+    is_plain = steps.is_single and not steps.uses_closure and block.augment is None
     if is_plain and module.graphs.is_on(module.device):
-        recorded = RecordedStep(module, module.net, optimizer, block, update)
+        recorded = RecordedStep(module, module.net, steps.optimizer, block, steps.update)
     # Lightning wraps the whole call in autocast; only the forward pass is to have it.
-    with torch.autocast(module.device.type, enabled=False) if is_mixed else nullcontext():
+    with nullcontext() if steps.mixed is None else torch.autocast(module.device.type, enabled=False):
         items: Iterable[Any] = block if recorded is None else block.indices()
         for number, batch in enumerate(items, start=1):
             micro = (number - 1) % config.accumulate
-            is_last = number == batches
-            if micro + 1 < config.accumulate and not (is_last and ends_epoch):
-                backward(batch, measure=True, zero=micro == 0)
+            ends_here = ends_epoch and number == batches
+            if micro + 1 < config.accumulate and not ends_here:
+                steps.backward(batch, measure=True, zero=micro == 0)
                 continue
             if step == trainer.max_steps:
                 break
-            is_sampled = module.should_sample(step, is_last and ends_epoch)
+            sampled_step = step if module.should_sample(step, ends_here) else None
             if recorded is not None:
-                recorded.take(batch, step if is_sampled else None)
-            elif uses_closure:
-                _step_with_closure(module, optimizer, batch, backward, step if is_sampled else None)
+                recorded.take(batch, sampled_step)
             else:
-                backward(batch, measure=True, zero=micro == 0)
-                if is_sampled:
-                    module.sample(step, optimizer)
-                update()
-            if is_mixed:
+                steps.take(batch, zero=micro == 0, sampled_step=sampled_step)
+            if steps.mixed is not None:
                 torch.clear_autocast_cache()  # it holds casts of the weights as they were
             progress.increment_ready()
             progress.increment_completed()
             step += 1
             module.step_schedule("step")
             done = number
-            if module.stop_signal is not None and is_single:  # several ranks agree on it after the block
+            if module.stop_signal is not None and steps.is_single:  # several ranks agree after the block
                 break
     is_cut_short = module.stop_signal is not None and done < batches
     if ends_epoch and not is_cut_short:
         module.step_schedule("epoch")
     return done
-
-
-def _step_with_closure(
-    module: BlockModule,
-    optimizer: Optimizer,
-    batch: Batch,
-    backward: Callable[..., Tensor],
-    sampled_step: int | None,
-) -> None:
-    """One step of an optimizer that evaluates the batch several times; the first evaluation is measured."""
-    is_first = True
-
-    def closure() -> float:
-        nonlocal is_first
-        loss = backward(batch, measure=is_first, zero=True)
-        if is_first and sampled_step is not None:
-            module.sample(sampled_step, optimizer)
-        is_first = False
-        return loss  # type: ignore[return-value]
-
-    optimizer.step(closure)
 
 
 def clip(parameters: list[nn.Parameter], config: StepConfig) -> None:

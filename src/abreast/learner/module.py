@@ -79,7 +79,8 @@ class Learner(Evaluator):
         self.log_every = log_every
         self.make_optimizer = optimizer
         self.schedule = schedule
-        self.epoch_progress, self.stop_signal = EpochProgress(), cast("int | None", None)
+        self.epoch_progress = EpochProgress()
+        self.stop_signal: int | None = None
         self.random_state = random_state
         self._resume_from: Position | None = None
         self._last_seen = (-1, -1)
@@ -224,10 +225,11 @@ class Learner(Evaluator):
         optimizer = self.make_optimizer([*self.net.parameters(), *self.loss.parameters()])
         if self.schedule is None:
             return optimizer
-        automatic, every = self.automatic_optimization, 1
-        if automatic:
-            every = self.trainer.check_val_every_n_epoch or 1
-        config = self.schedule.for_lightning(optimizer, automatic=automatic, every=every)
+        config = self.schedule.for_lightning(
+            optimizer,
+            automatic=self.automatic_optimization,
+            every=self.trainer.check_val_every_n_epoch or 1,
+        )
         return cast(OptimizerLRScheduler, config)
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:

@@ -15,13 +15,16 @@ class OutcomeCollector:
     Args:
         is_classification: Whether targets are labels.
         ignore_index: A label whose examples do not count.
+
+    Attributes:
+        outcomes: The last test's values, bool or float32 `[N]`, and which count, bool `[N]`; or None.
     """
 
     def __init__(self, is_classification: bool, ignore_index: int | None = None) -> None:
         self.is_classification = is_classification
         self.ignore_index = ignore_index
         self._held: list[tuple[Tensor, Tensor]] = []
-        self._collected: tuple[Tensor, Tensor] | None = None
+        self.outcomes: tuple[Tensor, Tensor] | None = None
 
     def take(self, scores: Tensor, targets: Tensor) -> None:
         """Add the next examples: scores `[N, C]` and labels `[N]`, or for regression `[N, D]` twice.
@@ -50,10 +53,5 @@ class OutcomeCollector:
                 # Each rank tests one contiguous range of the examples.
                 values = torch.cat(gather_all_tensors(values))
                 counted = torch.cat(gather_all_tensors(counted))
-            self._collected = (values, counted)
+            self.outcomes = (values, counted)
         self._held = []
-
-    @property
-    def outcomes(self) -> tuple[Tensor, Tensor] | None:
-        """The last test's values, bool or float32 `[N]`, and which examples count, bool `[N]`, or None."""
-        return self._collected
