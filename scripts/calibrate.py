@@ -35,6 +35,7 @@ from abreast.statistics.sequential import Verdict, sequential_interval, sequenti
 
 Array = NDArray[np.float64]
 Random = np.random.Generator
+Draw = Callable[[Random, tuple[int, ...]], Array]
 Noise = Callable[[Random, tuple[int, int]], tuple[Array, Array]]  # of two settings, by world and seed
 
 GROUPS, SEEDS = (2, 6, 12), (3, 5, 10)
@@ -46,6 +47,10 @@ ALPHA = 0.05
 BUDGET = 100  # seeds of a decision
 MARGIN = 0.5  # of a decision, in standard deviations
 COLLAPSING = 0.1  # of the runs of a decision
+
+
+def _normal(random: Random, shape: tuple[int, ...]) -> Array:
+    return random.standard_normal(shape)
 
 
 def _lognormal(random: Random, shape: tuple[int, ...]) -> Array:
@@ -90,8 +95,8 @@ def _one_noisy(random: Random, shape: tuple[int, ...]) -> Array:
     return values
 
 
-NOISE: dict[str, Callable[[Random, tuple[int, ...]], Array]] = {
-    "normal": lambda random, shape: random.normal(size=shape),
+NOISE: dict[str, Draw] = {
+    "normal": _normal,
     "exponential": lambda random, shape: random.exponential(size=shape) - 1,
     "half lognormal": _half_lognormal,
     "sds spread x10": _spread,
@@ -355,64 +360,45 @@ def cells(simulations: int) -> Iterator[Cell]:
                 yield calibrate(noise, groups, seeds, simulations)
 
 
-def _normal_pair(rng: Random, shape: tuple[int, int]) -> tuple[Array, Array]:
-    return rng.standard_normal(shape), rng.standard_normal(shape)
+def _independent(first: Draw, second: Draw) -> Noise:
+    """Two settings whose values have nothing in common."""
+    return lambda random, shape: (first(random, shape), second(random, shape))
 
 
-def _correlated_pair(rng: Random, shape: tuple[int, int]) -> tuple[Array, Array]:
-    common, rho = rng.standard_normal(shape), 0.7
-    first, second = _normal_pair(rng, shape)
-    scaled = [rho**0.5 * common + (1 - rho) ** 0.5 * values for values in (first, second)]
-    return scaled[0], scaled[1]
+def _correlated_pair(random: Random, shape: tuple[int, int]) -> tuple[Array, Array]:
+    common, rho = random.standard_normal(shape), 0.7
+    first, second = NORMAL_PAIR(random, shape)
+    return rho**0.5 * common + (1 - rho) ** 0.5 * first, rho**0.5 * common + (1 - rho) ** 0.5 * second
 
 
-def _spread_pair(rng: Random, shape: tuple[int, int]) -> tuple[Array, Array]:
-    first, second = _normal_pair(rng, shape)
-    return first, 10 * second
+def _accuracies(random: Random, shape: tuple[int, ...]) -> Array:
+    return random.binomial(EXAMPLES, SHARE, shape) / EXAMPLES
 
 
-def _exponential_pair(rng: Random, shape: tuple[int, int]) -> tuple[Array, Array]:
-    return rng.exponential(size=shape), rng.exponential(size=shape)
-
-
-def _lognormal_both(rng: Random, shape: tuple[int, int]) -> tuple[Array, Array]:
-    return _lognormal(rng, shape), _lognormal(rng, shape)
-
-
-def _lognormal_one(rng: Random, shape: tuple[int, int]) -> tuple[Array, Array]:
-    return rng.standard_normal(shape), _lognormal(rng, shape)
-
-
-def _exponential_alone(rng: Random, shape: tuple[int, int]) -> tuple[Array, Array]:
-    return np.zeros(shape), rng.exponential(size=shape) - 1
-
-
-def _lognormal_alone(rng: Random, shape: tuple[int, int]) -> tuple[Array, Array]:
-    return np.zeros(shape), _lognormal(rng, shape)
-
-
-def _counts_pair(rng: Random, shape: tuple[int, int]) -> tuple[Array, Array]:
-    first, second = (rng.binomial(EXAMPLES, 0.97, shape) / EXAMPLES for _ in range(2))
-    return first, second
-
-
-def _few_counts_pair(rng: Random, shape: tuple[int, int]) -> tuple[Array, Array]:
+def _nearly_equal(random: Random, shape: tuple[int, ...]) -> Array:
     """Accuracies that differ by an example on one seed of ten: nearly all differences are equal."""
-    first, second = (rng.binomial(1, 0.1, shape) / EXAMPLES for _ in range(2))
-    return first, second
+    return random.binomial(1, 0.1, shape) / EXAMPLES
 
 
+def _constant(random: Random, shape: tuple[int, ...]) -> Array:
+    return np.zeros(shape)
+
+
+NORMAL_PAIR = _independent(_normal, _normal)
+COUNTS = (_independent(_accuracies, _accuracies), _independent(_nearly_equal, _nearly_equal))
 PAIRS: Mapping[str, Noise] = {
-    "normal": _normal_pair,
+    "normal": NORMAL_PAIR,
     "normal, correlated over seeds (0.7)": _correlated_pair,
-    "normal, one standard deviation ten times the other": _spread_pair,
-    "exponential": _exponential_pair,
-    "lognormal (sigma 1)": _lognormal_both,
-    "lognormal against normal": _lognormal_one,
-    "counts of 360 examples, 97 % right": _counts_pair,
-    "counts of 360, nine seeds in ten equal": _few_counts_pair,
-    "exponential against constant": _exponential_alone,
-    "lognormal against constant": _lognormal_alone,
+    "normal, one standard deviation ten times the other": _independent(
+        _normal, lambda random, shape: 10 * _normal(random, shape)
+    ),
+    "exponential": _independent(NOISE["exponential"], NOISE["exponential"]),
+    "lognormal (sigma 1)": _independent(_lognormal, _lognormal),
+    "lognormal against normal": _independent(_normal, _lognormal),
+    "counts of 360 examples, 97 % right": COUNTS[0],
+    "counts of 360, nine seeds in ten equal": COUNTS[1],
+    "exponential against constant": _independent(_constant, NOISE["exponential"]),
+    "lognormal against constant": _independent(_constant, _lognormal),
 }
 
 
@@ -464,7 +450,7 @@ def simulate_decisions(
     rng = np.random.default_rng(seed)
     first, second = noise(rng, (simulations, budget))
     unit = float((second - first).std())
-    resolution = 1 / EXAMPLES / unit if noise in (_counts_pair, _few_counts_pair) else 0.0
+    resolution = 1 / EXAMPLES / unit if noise in COUNTS else 0.0
     differences = (second - first) / unit + true
     dropped = rng.random((2, simulations, budget)) < collapsing
     cell = Decisions()
@@ -531,7 +517,7 @@ def fixed_n_equivalence(margin: float, power: float) -> float:
 def decision_errors(simulations: int) -> Iterator[dict[str, float | str]]:
     """Errors and coverage of decisions for each kind of noise."""
     rows = [(name, noise, 0.0) for name, noise in PAIRS.items()]
-    rows.append(("normal, 10 % of the runs collapse", _normal_pair, COLLAPSING))
+    rows.append(("normal, 10 % of the runs collapse", NORMAL_PAIR, COLLAPSING))
     for name, noise, collapsing in rows:
         null, above, below = (
             simulate_decisions(noise, true, simulations=simulations, collapsing=collapsing)
@@ -552,7 +538,7 @@ def decision_seeds(simulations: int) -> Iterator[dict[str, float | str]]:
         *((0.0, margin, "equivalent") for margin in (0.4, 0.5, 0.75, 1.0, 1.5)),
     ]
     for true, margin, due in cases:
-        cell = simulate_decisions(_normal_pair, true, margin=margin, simulations=simulations)
+        cell = simulate_decisions(NORMAL_PAIR, true, margin=margin, simulations=simulations)
         power = cell.share(due)
         capped = min(power, 0.999)
         fixed = fixed_n_difference(true, capped) if due == "better" else fixed_n_equivalence(margin, capped)
@@ -621,16 +607,8 @@ def _print_sweeps(simulations: int) -> None:
           "| validated | best tested | differences | width |")  # fmt: skip
     print("|---" * 11 + "|")
     for cell in cells(simulations):
-        numbers = (
-            cell.validation,
-            cell.tested,
-            cell.study,
-            cell.coverage,
-            cell.least,
-            cell.winner,
-            cell.best,
-        )
-        shown = " | ".join(f"{100 * number:.1f}" for number in (*numbers, cell.difference))
+        numbers = [*asdict(cell).values()][4:-1]  # the shares, without the width
+        shown = " | ".join(f"{100 * number:.1f}" for number in numbers)
         print(f"| {cell.noise} | {cell.groups}, {cell.seeds} | {shown} | {cell.width:.2f} |", flush=True)
     print("\n| groups, splits | test per training example | false claims | uncorrected | coverage |")
     print("|---" * 5 + "|")
