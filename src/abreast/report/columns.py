@@ -161,8 +161,7 @@ def _texts(values: Mapping[tuple[str, str], Scalar]) -> dict[tuple[str, str], st
 
 
 def _with_digits(value: Scalar, digits: int) -> str:
-    is_float = isinstance(value, float) and not isinstance(value, bool)
-    return f"{value:.{digits}g}" if is_float else format_setting(value)
+    return f"{value:.{digits}g}" if isinstance(value, float) else format_setting(value)
 
 
 def _tell_the_rest(rows: Sequence[dict[str, Scalar]], distinct: Sequence[Distinct]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from abreast.config.types import is_number
 from abreast.errors import ConfigError, RunError
 from abreast.metrics.requested import requested
 from abreast.report.files import Curve, read_curve, read_yaml
@@ -198,7 +199,7 @@ def _metrics(result: ResultFile, path: Path) -> dict[str, float]:
 
 
 def _finite(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if not is_number(value):
         return None
     try:
         number = float(value)

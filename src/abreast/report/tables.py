@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from abreast.config.types import is_number
 from abreast.metrics.registry import STAGES
 from abreast.report.formatting import format_test
 from abreast.report.groups import Analysis, Group
@@ -129,5 +130,4 @@ def _metric_order(name: str) -> tuple[int, str]:
 
 def _cell(value: Scalar) -> Scalar:
     """Numbers as they are, everything else as Hydra writes it."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return value if is_number else format_setting(value)
+    return value if is_number(value) else format_setting(value)

@@ -6,7 +6,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, TypeGuard
+from typing import Any, Literal
+
+from abreast.config.types import is_number, is_whole
 
 SURELY_ABOVE = math.log(1000) / 2  # Hoeffding (1963): P(share of hits > chance + sqrt(this / n)) < 1 / 1000
 
@@ -68,7 +70,7 @@ def chance_of(result: Mapping[str, Any]) -> Chance | None:
     data = record if isinstance(record, Mapping) else {}
     stage = judged_stage(result)
     known = (data.get(stage), _examples(result, stage), sum(counts) if stage == "test" else None)
-    examples = next((count for count in known if _is_count(count)), None)
+    examples = next((count for count in known if is_whole(count, 1)), None)
     classes = result.get("classes")
     number = len(classes) if isinstance(classes, (list, tuple)) else 0
     levels = (
@@ -92,7 +94,7 @@ def at_chance(result: Mapping[str, Any], metric: Literal["accuracy", "r2"] = "ac
     """
     metrics = result.get("metrics")
     value = metrics.get(f"{judged_stage(result)}/{metric}") if isinstance(metrics, Mapping) else None
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
+    if not is_number(value):
         return False
     if metric == "r2":
         return not value > 0
@@ -112,7 +114,3 @@ def _class_counts(confusion: object) -> list[int]:
 def _examples(result: Mapping[str, Any], stage: str) -> object:
     examples = result.get("examples")
     return examples.get(stage) if isinstance(examples, Mapping) else None
-
-
-def _is_count(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import TypeGuard
 
+from abreast.config.types import is_number
 from abreast.runs.chance import Chance
 
 STEADY = 0.8  # share of the epochs in which the loss has to fall to count as falling steadily
@@ -64,7 +66,7 @@ def likely_cause(
             "reaches the weights."
         )
     if falls >= STEADY:
-        more = f" (try {_more(lr)})" if _is_rate(lr) else ""
+        more = f" (try optim.lr={10 * lr:.3g} or {100 * lr:.3g})" if _is_rate(lr) else ""
         return (
             f"The training loss fell in nearly every epoch, but too slowly ({path}): {rate} is probably too "
             f"small{context}{more}, or {epochs} are too few."
@@ -84,13 +86,8 @@ def _words(settings: Mapping[str, object]) -> list[tuple[str, str]]:
     return [(word, key) for word, key in (("for", "loss"), ("with", "optim")) if settings.get(key)]
 
 
-def _more(lr: object) -> str:
-    assert isinstance(lr, (int, float))
-    return f"optim.lr={10 * lr:.3g} or {100 * lr:.3g}"
-
-
-def _is_rate(lr: object) -> bool:
-    return isinstance(lr, (int, float)) and not isinstance(lr, bool) and lr > 0
+def _is_rate(lr: object) -> TypeGuard[float]:
+    return is_number(lr) and lr > 0
 
 
 def _text(value: object) -> str:

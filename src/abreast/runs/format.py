@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from abreast.config.types import Json
+from abreast.config.types import Json, is_whole
 from abreast.errors import RunError
 
 
@@ -31,7 +31,7 @@ def without_format(content: Mapping[str, Any], file: Path) -> Json:
         RunError: If it is not a version.
     """
     version = content.get(KEY, FORMAT)
-    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+    if not is_whole(version, 1):
         raise RunError(f"{file}: {KEY}={version!r} is not a format version: it must be in 1..{FORMAT}")
     if version > FORMAT:
         raise NewerFormatError(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, TypedDict, TypeVar, Union, cast, get_args, get_origin, get_type_hints, is_typeddict
 
+from abreast.config.types import is_number, is_whole
 from abreast.runs.small_file import MOST_DIGITS
 
 LIMIT = 10**MOST_DIGITS
@@ -175,11 +176,9 @@ def _check(hint: Any) -> Callable[[Any], bool]:
     if get_origin(hint) is dict:
         return lambda value: isinstance(value, dict) and all(map(checks[1], value.values()))
     if hint is int:
-        return lambda value: isinstance(value, int) and not isinstance(value, bool) and abs(value) < LIMIT
+        return lambda value: is_whole(value, 1 - LIMIT) and value < LIMIT
     if hint is float:
-        return lambda value: (
-            isinstance(value, (int, float)) and not isinstance(value, bool) and -MOST <= value <= MOST
-        )
+        return lambda value: is_number(value) and -MOST <= value <= MOST
     if hint is bool or hint is type(None):
         return lambda value: type(value) is hint
     return lambda value: isinstance(value, hint) and not isinstance(value, bool)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeGuard
 
 from abreast.config.override_keys import key_of
+from abreast.config.types import is_whole
 from abreast.errors import ConfigError
 from abreast.metrics.margin import read_margin
 from abreast.metrics.registry import asking_for, by_priority
@@ -128,7 +128,7 @@ def read_protocol(
             "on a seed that it was chosen on; use other seeds"
         )
     search_seed, metric = node.get("search_seed", 0), node.get("metric")
-    if not _is_count(search_seed, 0):
+    if not is_whole(search_seed):
         problems.append(f"{SWEEPER}.search_seed: must be an integer of at least 0, got {search_seed}")
         search_seed = 0
     if metric is not None and metric not in METRICS and not asks_for_metrics(command_line):
@@ -185,7 +185,7 @@ def _trials(node: object, cells: Sequence[Cell]) -> int:
     grids = {name: size for name, size in sizes.items() if size is not None}
     if node is None:
         return _grid_size(sizes, grids)
-    if not _is_count(node, 1):
+    if not is_whole(node, 1):
         raise ConfigError(f"{SWEEPER}.trials: must be an integer of at least 1, got {node}")
     small = [f"{name} ({size})" for name, size in grids.items() if size < node]
     if small:
@@ -215,8 +215,4 @@ def _grid_size(sizes: Mapping[str, int | None], grids: Mapping[str, int]) -> int
 
 
 def _is_seed(value: object) -> bool:
-    return _is_count(value, 0) and value < 2**32
-
-
-def _is_count(value: object, least: int) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+    return is_whole(value) and value < 2**32

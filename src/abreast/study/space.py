@@ -7,9 +7,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TypeGuard
 
 from abreast.config.canonical_text import canonical_text
+from abreast.config.types import is_number
 from abreast.suggestions import did_you_mean, listed
 
 Setting = Mapping[str, object]  # the values of the tuned keys
@@ -182,11 +182,6 @@ def contains_space(
         contains_dimension(outer.get(key, Values((of_outer,))), inner.get(key, Values((of_inner,))))
         for key, of_outer, of_inner in differences
     )
-
-
-def is_number(value: object) -> TypeGuard[int | float]:
-    """Tell whether a value is a number, which a truth value is not."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _share(seed: int, key: str, trial: int) -> float:

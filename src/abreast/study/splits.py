@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from abreast.config.types import is_whole
+
 
 @dataclass(frozen=True)
 class Split:
@@ -44,17 +46,15 @@ def read_splits(key: str, node: object, problems: list[str]) -> tuple[Split, ...
         return (Split(),)
     if isinstance(node, Mapping):
         folds = node.get("folds")
-        if {*node} != {"folds"} or not isinstance(folds, int) or isinstance(folds, bool) or folds < 2:
+        if {*node} != {"folds"} or not is_whole(folds, 2):
             problems.append(f"{key}: {dict(node)} must be {{folds: k}} with k of 2 or more")
             return (Split(),)
         return tuple(Split(folds=folds, fold=fold) for fold in range(folds))
-    is_list = isinstance(node, list) and len(node) > 0
-    if not is_list or not all(type(seed) is int and seed >= 0 for seed in node):  # type: ignore[attr-defined]
+    if not isinstance(node, list) or not node or not all(map(is_whole, node)):
         problems.append(
             f"{key}: must be null, a list of split seeds such as [0, 1, 2], or {{folds: 5}}, got {node}"
         )
         return (Split(),)
-    assert isinstance(node, list)
     if len({*node}) < len(node):
         problems.append(f"{key}: {node} contains a split twice, and one split does not count as two")
     return tuple(Split(seed=seed) for seed in node)

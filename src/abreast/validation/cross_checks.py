@@ -11,6 +11,7 @@ from abreast.config.augmentation import augment_mistakes
 from abreast.config.callbacks import unsupported_callbacks
 from abreast.config.options import groups, option
 from abreast.config.schema import TASKS
+from abreast.config.types import is_number
 from abreast.metrics.registry import asking_for, direction, monitored_keys
 from abreast.metrics.requested import nodes
 from abreast.static.signatures import resolve
@@ -58,7 +59,7 @@ def _get(config: Mapping[str, Any], path: str, default: Any = None) -> Any:
 
 def _number(config: Mapping[str, Any], path: str, default: float) -> float:
     value = _get(config, path, default)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else default
+    return value if is_number(value) else default
 
 
 def _callbacks(config: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -203,11 +204,7 @@ def _pairs(optim: Any) -> Iterator[str]:
 
 
 def _are_numbers(value: object, count: int | None = None) -> bool:
-    return (
-        isinstance(value, list)
-        and all(isinstance(number, int | float) and not isinstance(number, bool) for number in value)
-        and count in (None, len(value))
-    )
+    return isinstance(value, list) and all(map(is_number, value)) and count in (None, len(value))
 
 
 def _schedule(config: Mapping[str, Any]) -> Iterator[str]:

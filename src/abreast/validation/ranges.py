@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from abreast.config.types import is_number
 from abreast.static.fit import written
 from abreast.suggestions import did_you_mean, listed
 
@@ -185,5 +186,4 @@ def _is_allowed(value: Any, rule: Rule) -> bool:
         return rule.may_be_null
     if rule.choices:
         return rule.allows(value) if isinstance(value, str) else is_object(value)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return not is_number or rule.allows(value)
+    return not is_number(value) or rule.allows(value)

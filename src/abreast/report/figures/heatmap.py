@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from abreast.config.types import is_number
 from abreast.report.figures.base import COLORSCALE, Figure, FigureOptions, full_text, layout, safe_text
 from abreast.report.figures.group_labels import hover_lines
 from abreast.report.formatting import (
@@ -123,7 +124,7 @@ def _title(key: str) -> str:
 
 def _ordered(values: Sequence[Scalar]) -> list[str]:
     """The distinct values: numbers by size after null, anything else by its text."""
-    numbers = [value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
+    numbers = [value for value in values if is_number(value)]
     others = [value for value in values if value is None or value is ABSENT]
     if len(numbers) + len(others) == len(values):
         return list(dict.fromkeys(map(format_setting, [*others, *sorted(numbers)])))

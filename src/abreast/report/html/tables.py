@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from abreast.config.types import is_number
 from abreast.report.formatting import (
     ROUNDING,
     format_collapsed,
@@ -140,7 +141,7 @@ def _row_class(group: Group) -> str:
 
 def _cell(value: Scalar) -> str | float:
     """A finite number as it is, so that it sorts as one; anything else as text."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf"):
+    if is_number(value) and abs(value) < float("inf"):
         return value
     return format_setting(value)
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from abreast.config.types import is_number
 from abreast.errors import class_and_line
 from abreast.losses import Loss
 from abreast.stacking.grouping import equal_neighbours
@@ -39,11 +40,6 @@ def structure(loss: Loss) -> Hashable:
         tuple((name, None if b is None else (b.shape, b.dtype)) for name, b in criterion._buffers.items()),
         None if is_plain else id(criterion),
     )
-
-
-def is_number(value: object) -> bool:
-    """Whether a setting is a number that lanes may differ in."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def numbers(loss: Loss) -> dict[str, float]:

@@ -15,6 +15,7 @@ from abreast.build.data_fit import FitCheck
 from abreast.config.override_keys import key_of
 from abreast.config.run_config import finished_config
 from abreast.config.run_id import run_id
+from abreast.config.types import is_whole
 from abreast.errors import ConfigError
 from abreast.metrics.margin import read_margin
 from abreast.metrics.registry import asking_for, bounds, direction
@@ -129,13 +130,13 @@ def _wrong_numbers(node: Mapping[str, object], command_line: CommandLine) -> lis
     except ConfigError as error:
         problems.append(str(error))
     most = node.get("max_seeds")
-    if not isinstance(most, int) or isinstance(most, bool) or most < FIRST_WAVE:
+    if not is_whole(most, FIRST_WAVE):
         problems.append(
             f"{SWEEPER}.max_seeds: must be an integer of at least {FIRST_WAVE}, as no difference of "
             f"fewer seeds is certain enough; got {most}"
         )
     first = node.get("first_seed")
-    if not isinstance(first, int) or isinstance(first, bool) or not 0 <= first <= MOST_FIRST_SEED:
+    if not is_whole(first) or first > MOST_FIRST_SEED:
         problems.append(f"{SWEEPER}.first_seed: must be an integer from 0 to 2**31, got {first}")
     metric = node.get("metric")
     name = str(metric).removeprefix("test/")
