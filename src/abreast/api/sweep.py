@@ -15,6 +15,7 @@ from abreast.errors import RunError
 from abreast.report.figures.base import FigureOptions
 from abreast.report.figures.curves import learning_curves
 from abreast.report.figures.ranking import ranking
+from abreast.report.formatting import format_statuses
 from abreast.report.groups import Analysis
 from abreast.report.tables import CsvTable, runs_table, summary_table
 from abreast.report.text import headline
@@ -111,8 +112,7 @@ class Sweep(Comparison):
         return analyse_runs([self.directory])
 
     def __repr__(self) -> str:
-        counts = ", ".join(f"{count} {status}" for status, count in self.analysis.sweep.counts().items())
-        return printable(f"<abreast.Sweep {self.directory}: {counts}>")
+        return printable(f"<abreast.Sweep {self.directory}: {format_statuses(self.analysis.sweep)}>")
 
 
 class Report(Comparison):

@@ -8,7 +8,7 @@ from pathlib import Path
 from abreast.report.datasets import Datasets
 from abreast.report.figures.base import Section
 from abreast.report.figures.critical_difference import critical_difference
-from abreast.report.formatting import format_number, format_p_value, metric_title
+from abreast.report.formatting import format_first, format_number, format_p_value, metric_title
 from abreast.report.tables import CsvTable
 from abreast.runs.files import REPORT_RANKS
 from abreast.statistics.comparison import ALPHA
@@ -23,9 +23,9 @@ def rank_sentences(datasets: Datasets) -> list[str]:
     if ranks is None:
         lines.append("Ranks over data sets need two groups that were run on two data sets.")
     else:
-        listed = "; ".join(f"{group} {mean:.2f}" for group, mean in list(_means(ranks).items())[:MOST_LISTED])
-        more = f"; and {len(ranks.groups) - MOST_LISTED} more" if len(ranks.groups) > MOST_LISTED else ""
-        lines.append(f"Mean rank over {len(ranks.datasets)} data sets (1 is best): {listed}{more}.")
+        means = [f"{group} {mean:.2f}" for group, mean in _means(ranks).items()]
+        listed = format_first(means, MOST_LISTED)
+        lines.append(f"Mean rank over {len(ranks.datasets)} data sets (1 is best): {listed}.")
         lines += _tests(ranks)
     for group, missing in list(datasets.left_out.items())[:MOST_LISTED]:
         lines.append(f"Not ranked: {group}, which was not run on {', '.join(missing)}.")

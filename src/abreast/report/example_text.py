@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from abreast.report.examples import ExampleEvidence, GroupEvidence, example_evidence
 from abreast.report.figures.base import Section
-from abreast.report.formatting import format_difference, format_half, format_number
+from abreast.report.formatting import format_difference, format_first, format_half, format_number
 from abreast.report.groups import Analysis, Task
-from abreast.runs.atomic import write_atomically
+from abreast.runs.atomic import write_json
 from abreast.runs.files import REPORT_EXAMPLES
 from abreast.runs.format import with_format
 from abreast.statistics.examples import CrossedInterval
@@ -96,14 +95,14 @@ def _sentences(task: Task, evidence: ExampleEvidence) -> list[str]:
         )
     unsettled = evidence.unsettled()
     if unsettled:
-        listed = "; ".join(
+        differences = [
             f"{group.group.label} ({format_difference(group.difference.mean)}, {_interval(group.difference)})"
-            for group in unsettled[:MOST_LISTED]
+            for group in unsettled
             if group.difference is not None
-        )
-        more = f"; and {len(unsettled) - MOST_LISTED} more" if len(unsettled) > MOST_LISTED else ""
+        ]
         lines.append(
-            f"These {evidence.examples} test examples are too few to say so of others: {listed}{more} "
+            f"These {evidence.examples} test examples are too few to say so of others: "
+            f"{format_first(differences, MOST_LISTED)} "
             "(difference from the best, and its 95% interval over seeds and examples)."
         )
     return lines
@@ -143,7 +142,5 @@ def write_examples(analysis: Analysis, folder: Path) -> tuple[Path, ...]:
     if not tasks:
         file.unlink(missing_ok=True)
         return ()
-    write_atomically(
-        file, (json.dumps(with_format({"tasks": tasks}), indent=2, ensure_ascii=False) + "\n").encode()
-    )
+    write_json(file, with_format({"tasks": tasks}))
     return (file,)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from abreast.metrics.registry import STAGE_TITLES, title
+from abreast.report.collect import Sweep
 from abreast.report.groups import Group
 from abreast.statistics.comparison import Comparison, Test, Verdict
 from abreast.statistics.summary import Summary
@@ -141,6 +144,21 @@ def format_interval(summary: Summary) -> str:
 def format_count(count: int, noun: str) -> str:
     """Write `1 run` or `5 runs`."""
     return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def format_statuses(sweep: Sweep) -> str:
+    """Write how many runs have which status: `4 finished, 1 failed`."""
+    return ", ".join(f"{count} {status}" for status, count in sweep.counts().items())
+
+
+def format_first(items: Sequence[str], most: int) -> str:
+    """Write the first of some texts, and how many more there are.
+
+    >>> format_first(["adam", "sgd", "lion"], 2)
+    'adam; sgd; and 1 more'
+    """
+    more = len(items) - most
+    return "; ".join([*items[:most], *([f"and {more} more"] if more > 0 else [])])
 
 
 def format_sample_size(n: int, unit: str = "seed") -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from abreast.metrics.registry import bounds
-from abreast.report.formatting import format_number, metric_title, test_title
+from abreast.report.formatting import format_count, format_number, metric_title, test_title
 from abreast.report.groups import Analysis, Group, Task
 from abreast.report.run import Run
 from abreast.statistics.comparison import Comparison
@@ -58,7 +58,7 @@ def noise(task: Task) -> str:
     """
     seeds = {run.seed for run in _counted(task.groups)}
     splits = task.splits
-    seen = [f"{len(seeds)} seed{'s' * (len(seeds) != 1)}"] if seeds != {None} else ["repeats without a seed"]
+    seen = [format_count(len(seeds), "seed")] if seeds != {None} else ["repeats without a seed"]
     unseen = ["other examples than these" if splits.is_test_drawn else "another test set"]
     if splits.count > 1:
         seen.append(f"{splits.noun} of the data")

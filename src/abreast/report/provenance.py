@@ -26,7 +26,7 @@ def commands(sweep: Sweep) -> list[tuple[str, str]]:
     """
     result = []
     for directory in sweep.directories:
-        parents = {run.path.parent for run in sweep.runs if _is_below(run.path, directory)}
+        parents = {run.path.parent for run in sweep.runs if directory in run.path.parents}
         for path in sorted({directory, *parents}):
             overrides = _sweep_overrides(path / SWEEP)
             if overrides is not None:
@@ -35,10 +35,6 @@ def commands(sweep: Sweep) -> list[tuple[str, str]]:
         return result
     runs = [run for run in sweep.runs if run.overrides]
     return [(run.name, command_line(run.overrides)) for run in runs[:MOST_COMMANDS]]
-
-
-def _is_below(path: Path, directory: Path) -> bool:
-    return path.is_relative_to(directory) and path != directory
 
 
 def _sweep_overrides(path: Path) -> list[str] | None:
@@ -69,7 +65,8 @@ def _versions(counts: Counter[str]) -> str:
     return ", ".join(f"{version} ({count} runs)" for version, count in counts.items())
 
 
-def report_versions() -> list[tuple[str, str]]:
-    """List the packages that made the report with their versions."""
-    python = [("abreast", __version__), ("python", platform.python_version())]
-    return python + [(package, metadata.version(package)) for package in PACKAGES]
+def made_with() -> str:
+    """Say which packages made a page, with their versions."""
+    versions = [("abreast", __version__), ("python", platform.python_version())]
+    versions += [(package, metadata.version(package)) for package in PACKAGES]
+    return f"Made with {', '.join(f'{package} {version}' for package, version in versions)}."

@@ -9,7 +9,6 @@ from typing import Literal
 from abreast.config.identity import Scalar, leaves
 from abreast.config.neutral_keys import is_neutral
 from abreast.config.targets import GROUPS
-from abreast.config.types import Json
 from abreast.report.run import Run
 from abreast.report.settings import format_setting
 from abreast.runs.directory import RunDirectory
@@ -67,23 +66,17 @@ def differences(runs: Sequence[Run]) -> list[Row]:
 def _settings(run: Run) -> dict[str, Scalar]:
     config = RunDirectory(run.path).read_config()
     flat = leaves({key: value for key, value in config.items() if key != "names"})
-    names = _mapping(config.get("names"))
-    return {**{group: str(names[group]) for group in GROUPS if group in names}, **flat}
+    names = config.get("names")
+    options = names if isinstance(names, Mapping) else {}
+    return {**{group: str(options[group]) for group in GROUPS if group in options}, **flat}
 
 
 def _metrics(runs: Sequence[Run]) -> list[str]:
     """The metrics that a run has, without those of single classes, the tested ones first."""
     names = {name for run in runs for name in run.metrics if name.count("/") == 1}
-    return sorted(names, key=lambda name: (STAGES.index(name.partition("/")[0]) if _known(name) else 3, name))
-
-
-def _known(name: str) -> bool:
-    return name.partition("/")[0] in STAGES
+    order = {stage: position for position, stage in enumerate(STAGES)}
+    return sorted(names, key=lambda name: (order.get(name.partition("/")[0], len(STAGES)), name))
 
 
 def _number(value: float | None) -> str:
     return ABSENT if value is None else f"{value:.6g}"
-
-
-def _mapping(value: object) -> Json:
-    return dict(value) if isinstance(value, Mapping) else {}

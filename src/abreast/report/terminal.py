@@ -18,6 +18,7 @@ from abreast.report.formatting import (
     format_failed,
     format_mean,
     format_p_value,
+    format_statuses,
     metric_title,
     verdict_label,
 )
@@ -127,8 +128,8 @@ def _print_group_lines(groups: Sequence[Group], analysis: Analysis, console: Con
 def _print_excluded(analysis: Analysis, console: Console) -> None:
     # Runs that ended at chance are in the table of groups.
     excluded = [run for run in analysis.excluded_runs() if run.duplicate_of or not run.is_collapsed]
-    counts = ", ".join(f"{count} {status}" for status, count in analysis.sweep.counts().items())
-    console.print(Text(f"\n{format_count(len(analysis.sweep.runs), 'run')}: {counts}."))
+    runs = format_count(len(analysis.sweep.runs), "run")
+    console.print(Text(f"\n{runs}: {format_statuses(analysis.sweep)}."))
     for run in excluded[:MOST_ROWS]:
         reason = printable(exclusion_reason(run, analysis))
         console.print(Text(f"  {printable(run.name)}  {reason}", style="dim"))

@@ -9,6 +9,7 @@ from abreast.report.example_text import example_sentences
 from abreast.report.formatting import (
     format_difference,
     format_duration,
+    format_first,
     format_interval,
     format_number,
     format_sample_size,
@@ -190,5 +191,4 @@ def _labels(groups: Sequence[Group], notes: Sequence[str] = ()) -> str:
     """The names of the first groups, each with its note."""
     notes = notes or [""] * len(groups)
     labels = [f"{group.label}{note}" for group, note in zip(groups, notes, strict=True)]
-    more = len(labels) - MOST_LISTED
-    return "; ".join([*labels[:MOST_LISTED], *([f"and {more} more"] if more > 0 else [])])
+    return format_first(labels, MOST_LISTED)

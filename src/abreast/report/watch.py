@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 from abreast.errors import RunError
 from abreast.report.collect import holds_runs, run_directories
-from abreast.report.formatting import format_count
+from abreast.report.formatting import format_count, format_statuses
 from abreast.report.text import headline
 from abreast.report.write import Report
 from abreast.runs.files import METRICS, REPORT, RESULT, STATUS
@@ -52,7 +53,7 @@ def watch(
     while True:
         # Before the files are read: what ends later is seen.
         is_under_way = is_foreign or any(map(is_used, directories))
-        state = (foreign_state if is_foreign else files_state)(directories)
+        state = _state(_foreign_files(directories) if is_foreign else _run_files(directories))
         if state != seen or not is_under_way:
             begun = time.monotonic()
             try:
@@ -72,36 +73,32 @@ def watch(
         sleep(max(PAUSE, SHARE * took))
 
 
-def files_state(directories: Sequence[Path]) -> State:
-    """What tells whether results have changed, without reading them."""
-    state: State = {}
+def _run_files(directories: Sequence[Path]) -> Iterator[str]:
+    """The files of runs that change with their results."""
     for directory in directories:
         for run in run_directories(directory):
             for name in (STATUS, RESULT, METRICS):
-                file = os.path.join(run, name)  # noqa: PTH118  (thousands of them)
-                try:
-                    facts = os.stat(file)  # noqa: PTH116
-                except OSError:
-                    continue
-                state[file] = (facts.st_mtime_ns, facts.st_size)
-    return state
+                yield os.path.join(run, name)  # noqa: PTH118  (thousands of them)
 
 
-def foreign_state(paths: Sequence[Path]) -> State:
-    """As `files_state`, of every file that runs of others may be in."""
+def _foreign_files(paths: Sequence[Path]) -> Iterator[str]:
+    """The files that runs of others may be in, at most so many."""
+    files = (file for path in paths for file in ([path] if path.is_file() else path.rglob("*")))
+    return islice((str(file) for file in files if REPORT not in file.parts), MOST_FILES)
+
+
+def _state(files: Iterable[str]) -> State:
+    """What tells whether files have changed, without reading them."""
     state: State = {}
-    for path in paths:
-        for file in [path] if path.is_file() else path.rglob("*"):
-            if len(state) < MOST_FILES and REPORT not in file.parts:
-                with suppress(OSError):  # it may be gone again
-                    facts = file.stat()
-                    state[str(file)] = (facts.st_mtime_ns, facts.st_size)
+    for file in files:
+        with suppress(OSError):  # it may be gone again
+            facts = os.stat(file)  # noqa: PTH116
+            state[file] = (facts.st_mtime_ns, facts.st_size)
     return state
 
 
 def _line(report: Report) -> str:
     """How many runs there are, and the best group so far."""
     sweep = report.analysis.sweep
-    counts = ", ".join(f"{count} {status}" for status, count in sweep.counts().items())
     best = [headline(task, report.analysis) for task in report.analysis.tasks[:1]]
-    return f"{format_count(len(sweep.runs), 'run')}: {counts}. {' '.join(best)}"
+    return f"{format_count(len(sweep.runs), 'run')}: {format_statuses(sweep)}. {' '.join(best)}"

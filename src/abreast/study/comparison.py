@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from abreast.config.override_keys import key_of
@@ -95,7 +95,7 @@ def _compare(
         {
             name: splits.pooled(
                 {
-                    _repeat(outcome): outcome.score
+                    outcome.seed if outcome.repeat is None else outcome.repeat: outcome.score
                     for outcome in outcomes
                     if outcome.score is not None and outcome.is_collapsed is is_collapsed
                 }
@@ -120,10 +120,6 @@ def _compare(
         overlap=splits.overlap,
     )
     return ranking, dict(scores), splits
-
-
-def _repeat(outcome: Outcome) -> Hashable:
-    return outcome.seed if outcome.repeat is None else outcome.repeat
 
 
 def _splits(runs: Sequence[Outcome], metric: str) -> Splits:

@@ -19,10 +19,11 @@ from abreast.report.figures.base import (
     line_style,
     marker_symbol,
     safe_text,
+    scatter,
     unique_names,
 )
 from abreast.report.figures.lr_sensitivity import lr_sensitivity
-from abreast.report.formatting import format_number, metric_title
+from abreast.report.formatting import format_count, format_number, metric_title
 from abreast.report.groups import Analysis
 from abreast.report.html.contents import page_contents, render
 from abreast.report.markup import write_tables
@@ -111,7 +112,7 @@ def _references(result: StudyResult) -> frozenset[Path]:
 
 def _protocol_section(result: StudyResult) -> Section:
     protocol, validation = result.protocol, metric_title(result.choices[0].metric)
-    trials = f"{protocol.trials} trial{'s' * (protocol.trials > 1)}"
+    trials = format_count(protocol.trials, "trial")
     mean = "mean " * (len(protocol.tunings) > 1)
     splits = len(protocol.repeat_splits)
     on_splits = f", and on {splits} splits of the data" * (splits > 1)
@@ -167,16 +168,15 @@ def _budget_curve(result: StudyResult) -> Figure:
     for position, (index, name) in enumerate(zip(cells, names, strict=False)):
         points = result.budget_curve(index)
         data.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "name": name,
-                "x": [trials for trials, _ in points],
-                "y": [score for _, score in points],
-                "line": line_style(position),
-                "marker": {"symbol": marker_symbol(position), "size": 7},
-                "hovertemplate": "%{x} trials: %{y:.4f}<extra>" + name + "</extra>",
-            }
+            scatter(
+                "lines+markers",
+                name=name,
+                x=[trials for trials, _ in points],
+                y=[score for _, score in points],
+                line=line_style(position),
+                marker={"symbol": marker_symbol(position), "size": 7},
+                hovertemplate="%{x} trials: %{y:.4f}<extra>" + name + "</extra>",
+            )
         )
     steps = budgets(result.protocol.trials)
     validation = metric_title(result.choices[0].metric)
@@ -191,6 +191,6 @@ def _budget_curve(result: StudyResult) -> Figure:
         "Expected best by budget",
         caption,
         {(): {"data": data, "layout": frame}},
-        headers=("cell", *(f"{step} trial{'s' * (step > 1)}" for step in steps)),
+        headers=("cell", *(format_count(step, "trial") for step in steps)),
         rows=[(name, *(format_number(curve.get(step)) for step in steps)) for name, curve in curves.items()],
     )

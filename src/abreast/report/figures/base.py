@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from abreast.config.types import Json
@@ -68,7 +68,7 @@ class Section:
     headers: Sequence[str] = ()
     rows: Sequence[Sequence[object]] = ()
     html: str = ""
-    position: Literal["top", "end"] = field(default="end")
+    position: Literal["top", "end"] = "end"
 
 
 @dataclass(frozen=True)
@@ -145,19 +145,28 @@ def six_digits(value: float) -> float:
     return float(f"{value:.6g}")
 
 
+def scatter(mode: str, **trace: object) -> Json:
+    """Make a plotly trace of points.
+
+    Args:
+        mode: How they are drawn: `markers`, `lines`, `text` or several, as `lines+markers`.
+        trace: The other keys of the trace, such as `x` and `y`.
+    """
+    return {"type": "scatter", "mode": mode, **trace}
+
+
 def notes(x: float, rows: Mapping[str, str], color: str) -> Json:
     """Make a trace of small texts that begin at a place of the horizontal axis, by the name of their row."""
-    return {
-        "type": "scatter",
-        "mode": "text",
-        "x": [x] * len(rows),
-        "y": list(rows),
-        "text": list(rows.values()),
-        "textposition": "middle right",
-        "textfont": {"size": 11, "color": color},
-        "hoverinfo": "skip",
-        "showlegend": False,
-    }
+    return scatter(
+        "text",
+        x=[x] * len(rows),
+        y=list(rows),
+        text=list(rows.values()),
+        textposition="middle right",
+        textfont={"size": 11, "color": color},
+        hoverinfo="skip",
+        showlegend=False,
+    )
 
 
 def interval_ends(value: float | None, interval: Summary | Comparison) -> tuple[float, float, float]:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import math
 
 from abreast.config.types import Json
-from abreast.report.figures.base import COLORS, GREY, Figure, layout, safe_text, six_digits, unique_names
+from abreast.report.figures.base import (
+    COLORS,
+    GREY,
+    Figure,
+    layout,
+    safe_text,
+    scatter,
+    six_digits,
+    unique_names,
+)
 from abreast.statistics.dataset_ranks import DatasetRanks
 
 MOST_GROUPS = 40
@@ -41,41 +50,36 @@ def critical_difference(ranks: DatasetRanks[str, str]) -> Figure | None:
 def _drawn(names: list[str], means: list[float], difference: float, alike: list[tuple[int, int]]) -> Json:
     count, right = len(names), max(len(names), max(means))
     data: list[Json] = [
-        {
-            "type": "scatter",
-            "mode": "lines+text",
-            "text": ["", f" critical difference {difference:.2f}"],
-            "textposition": "middle right",
-            "x": [1, six_digits(1 + difference)],
-            "y": [-0.9, -0.9],
-            "line": {"color": GREY, "width": 3},
-            "hovertemplate": f"critical difference {difference:.2f}<extra></extra>",
-        }
-    ]
-    bars = 0
-    for first, last in alike:
-        bars += 1
-        x = six_digits(right + GAP * (right - 1) * bars)
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "x": [x, x],
-                "y": [first - 0.2, min(last, count - 1) + 0.2],
-                "line": {"color": COLORS[1], "width": 5},
-                "hovertemplate": f"{last - first + 1} groups that do not differ significantly<extra></extra>",
-            }
+        scatter(
+            "lines+text",
+            text=["", f" critical difference {difference:.2f}"],
+            textposition="middle right",
+            x=[1, six_digits(1 + difference)],
+            y=[-0.9, -0.9],
+            line={"color": GREY, "width": 3},
+            hovertemplate=f"critical difference {difference:.2f}<extra></extra>",
         )
+    ]
+    bars = [six_digits(right + GAP * (right - 1) * number) for number in range(1, len(alike) + 1)]
+    data += [
+        scatter(
+            "lines",
+            x=[x, x],
+            y=[first - 0.2, min(last, count - 1) + 0.2],
+            line={"color": COLORS[1], "width": 5},
+            hovertemplate=f"{last - first + 1} groups that do not differ significantly<extra></extra>",
+        )
+        for x, (first, last) in zip(bars, alike, strict=True)
+    ]
     data.append(
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "x": means,
-            "y": list(range(count)),
-            "marker": {"color": COLORS[0], "size": 10},
-            "customdata": names,
-            "hovertemplate": "%{customdata}<br>mean rank %{x:.2f}<extra></extra>",
-        }
+        scatter(
+            "markers",
+            x=means,
+            y=list(range(count)),
+            marker={"color": COLORS[0], "size": 10},
+            customdata=names,
+            hovertemplate="%{customdata}<br>mean rank %{x:.2f}<extra></extra>",
+        )
     )
     rows = {
         "tickvals": list(range(count)),
@@ -85,7 +89,7 @@ def _drawn(names: list[str], means: list[float], difference: float, alike: list[
         "tickfont": {"size": 12},
     }
     ticks = {
-        "range": [0.9, six_digits(right + GAP * (right - 1) * (bars + 0.7))],
+        "range": [0.9, six_digits(right + GAP * (right - 1) * (len(bars) + 0.7))],
         "tickvals": list(range(1, math.ceil(right) + 1, max(1, count // 12))),
     }
     return {

@@ -16,6 +16,7 @@ from abreast.report.figures.base import (
     line_style,
     marker_symbol,
     safe_text,
+    scatter,
     six_digits,
     transparent,
     unique_names,
@@ -57,16 +58,9 @@ def learning_curves(task: Task, analysis: Analysis, options: FigureOptions) -> F
     counts = first_choices(FEW_LINES, MOST_LINES, len(with_curves))
     variants: dict[tuple[str, ...], Json] = {}
     for metric, stage, x_axis in product(metrics, stages, x_axes):
-        column, (x_column, x_title) = f"{STAGES[stage]}/{metric}", X_AXES[x_axis]
-        bands = [_band(group, names[i], column, x_column, i) for i, group in enumerate(groups)]
-        epochs = max(
-            (len(run.curve[column]) for group in groups for run in _runs(group) if column in run.curve),
-            default=0,
-        )
-        ticks = {"dtick": 1} if x_axis == "epochs" and epochs <= MOST_TICKS else {}  # no half epochs
-        frame = layout(
-            x_title, metric_title(column), height=460, showlegend=True, hovermode="closest", xaxis=ticks
-        )
+        column = f"{STAGES[stage]}/{metric}"
+        bands = [_band(group, names[i], column, X_AXES[x_axis][0], i) for i, group in enumerate(groups)]
+        frame = _layout(groups, column, x_axis)
         for choice, count in counts.items():
             data = [trace for band in bands[:count] for trace in band]
             variants[(title(metric), stage, x_axis, choice)] = {"data": data, "layout": frame}
@@ -90,16 +84,32 @@ def learning_curves(task: Task, analysis: Analysis, options: FigureOptions) -> F
             ("Show", list(counts)),
         ),
         ("group", "runs", f"best {metric_title(first)}, mean over runs", "epochs"),
-        [
-            (
-                short_label(group, analysis),
-                len(_runs(group)),
-                format_number(_mean_best(group, first)),
-                max((len(run.curve[first]) for run in _runs(group) if first in run.curve), default=0),
-            )
-            for group in groups
-        ],
+        [_row(group, analysis, first) for group in groups],
     )
+
+
+def _layout(groups: Sequence[Group], column: str, x_axis: str) -> Json:
+    epochs = max(_epochs(group, column) for group in groups)
+    ticks = {"dtick": 1} if x_axis == "epochs" and epochs <= MOST_TICKS else {}  # no half epochs
+    return layout(
+        X_AXES[x_axis][1],
+        metric_title(column),
+        height=460,
+        showlegend=True,
+        hovermode="closest",
+        xaxis=ticks,
+    )
+
+
+def _row(group: Group, analysis: Analysis, column: str) -> tuple[object, ...]:
+    """The numbers of a group: its runs, the mean of their best values, their epochs."""
+    best = format_number(_mean_best(group, column))
+    return short_label(group, analysis), len(_runs(group)), best, _epochs(group, column)
+
+
+def _epochs(group: Group, column: str) -> int:
+    """The epochs of the group's longest run that has the column."""
+    return max((len(run.curve[column]) for run in _runs(group) if column in run.curve), default=0)
 
 
 def _runs(group: Group) -> list[Run]:
@@ -126,33 +136,31 @@ def _band(group: Group, name: str, column: str, x_column: str, index: int) -> li
     traces: list[Json] = []
     if max(counts) > 1:
         traces.append(
-            {
-                "type": "scatter",
-                "x": [*xs, *xs[::-1]],
-                "y": [*highs, *lows[::-1]],
-                "fill": "toself",
-                "fillcolor": transparent(style["color"]),
-                "line": {"width": 0},
-                "mode": "lines",
-                "hoverinfo": "skip",
-                "showlegend": False,
-                "legendgroup": name,
-            }
+            scatter(
+                "lines",
+                x=[*xs, *xs[::-1]],
+                y=[*highs, *lows[::-1]],
+                fill="toself",
+                fillcolor=transparent(style["color"]),
+                line={"width": 0},
+                hoverinfo="skip",
+                showlegend=False,
+                legendgroup=name,
+            )
         )
     traces.append(
-        {
-            "type": "scatter",
-            "mode": "lines+markers" if len(xs) <= MOST_MARKERS else "lines",
-            "name": name,
-            "legendgroup": name,
-            "x": xs,
-            "y": means,
-            "line": style,
-            "marker": {"symbol": marker_symbol(index), "size": 6},
-            "customdata": [list(values) for values in zip(lows, highs, counts, strict=True)],
-            "hovertemplate": "%{y:.4g} (%{customdata[0]:.4g} to %{customdata[1]:.4g}, "
+        scatter(
+            "lines+markers" if len(xs) <= MOST_MARKERS else "lines",
+            name=name,
+            legendgroup=name,
+            x=xs,
+            y=means,
+            line=style,
+            marker={"symbol": marker_symbol(index), "size": 6},
+            customdata=[list(values) for values in zip(lows, highs, counts, strict=True)],
+            hovertemplate="%{y:.4g} (%{customdata[0]:.4g} to %{customdata[1]:.4g}, "
             "%{customdata[2]} runs)<extra>" + name + "</extra>",
-        }
+        )
     )
     return traces
 

@@ -15,6 +15,7 @@ from abreast.report.figures.base import (
     interval_ends,
     rows_layout,
     safe_text,
+    scatter,
     six_digits,
     transparent,
     unique_names,
@@ -100,20 +101,19 @@ def _traces(rows: Sequence[Row]) -> list[Json]:
             continue
         points = [interval_ends(comparison.difference, comparison) for _, comparison, _ in marked]
         traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": verdict_label(marked[0][0]),
-                "x": [six_digits(difference) for _, difference, _ in points],
-                "y": [name for _, _, name in marked],
-                "error_x": interval_bars(points, thickness=2, width=5, color=color),
-                "marker": {"color": color, "size": 10, "symbol": marker, "line": {"width": 2}},
-                "customdata": [
+            scatter(
+                "markers",
+                name=verdict_label(marked[0][0]),
+                x=[six_digits(difference) for _, difference, _ in points],
+                y=[name for _, _, name in marked],
+                error_x=interval_bars(points, thickness=2, width=5, color=color),
+                marker={"color": color, "size": 10, "symbol": marker, "line": {"width": 2}},
+                customdata=[
                     [full_text(group.label), full_text(format_difference_interval(comparison))]
                     for group, comparison, _ in marked
                 ],
-                "hovertemplate": "%{customdata[0]}<br>%{customdata[1]}<extra></extra>",
-            }
+                hovertemplate="%{customdata[0]}<br>%{customdata[1]}<extra></extra>",
+            )
         )
     return traces
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
-from abreast.config.types import is_number
+from abreast.config.types import Json, is_number
 from abreast.report.figures.base import COLORSCALE, Figure, FigureOptions, full_text, layout, safe_text
 from abreast.report.figures.group_labels import hover_lines
 from abreast.report.formatting import (
@@ -19,36 +21,96 @@ from abreast.report.settings import ABSENT, Scalar, format_setting
 from abreast.statistics.comparison import NOT_WORSE, Verdict
 
 MOST_CELLS = 2500
+LABEL = 24  # characters
+Cell = tuple[str, str]  # its row and its column
+T = TypeVar("T")
 # Verdicts in a cell: plotly shrinks all texts until the longest fits.
 SHORT: dict[Verdict, str] = {"winner": "best", "not significantly different": "n. s."}
 
 
+@dataclass(frozen=True)
+class _Grid:
+    """The groups of a task by two settings.
+
+    Attributes:
+        axes: The settings of rows and of columns.
+        rows: The values of the first, in order.
+        columns: The values of the second, in order.
+        cells: The groups of each row and column.
+        best: The best group of each by validation; None for one without groups.
+    """
+
+    axes: tuple[str, str]
+    rows: Sequence[str]
+    columns: Sequence[str]
+    cells: Mapping[Cell, Sequence[Group]]
+    best: Mapping[Cell, Group | None]
+
+    def by_row(self, values: Mapping[Cell, T]) -> list[list[T]]:
+        """The values of the cells, a list for each row."""
+        return [[values[row, column] for column in self.columns] for row in self.rows]
+
+
 def heatmap(task: Task, analysis: Analysis, options: FigureOptions) -> Figure | None:
     """Make the grid: each cell shows its best group by validation, with interval and failures."""
+    grid = _grid(task, analysis)
+    if grid is None:
+        return None
+    row_key, column_key = grid.axes
+    others = [key for key in analysis.keys if key not in grid.axes]
+    chosen = f" Each cell shows its best {', '.join(others)} by validation." if others else ""
+    return Figure(
+        "heatmap",
+        f"{_title(row_key)} by {_title(column_key)}",
+        f"Mean {metric_title(analysis.metric)} with its 95% confidence interval.{chosen} Best: the best of "
+        "all groups; n. s.: not significantly different from it. Means cover the runs that finished and did "
+        "better than guessing; the numbers of the others are in the cell.",
+        {(): _drawn(grid, analysis)},
+        headers=(row_key, column_key, "group", metric_title(analysis.metric), "n", "failed"),
+        rows=[
+            (
+                *cell,
+                group.label,
+                format_mean(group.summary),
+                group.summary.n,
+                ", ".join(_failures(grid.cells[cell])),
+            )
+            for cell, group in grid.best.items()
+            if group
+        ],
+    )
+
+
+def _grid(task: Task, analysis: Analysis) -> _Grid | None:
+    """The grid of a task's groups; None without two settings, and for one that is too large."""
     axes = grid_axes(task, analysis)
     if axes is None:
         return None
-    row_key, column_key = axes
-    rows = _ordered([group.settings[row_key] for group in task.groups])
-    columns = _ordered([group.settings[column_key] for group in task.groups])
+    rows, columns = (_ordered([group.settings[key] for group in task.groups]) for key in axes)
     if len(rows) * len(columns) > MOST_CELLS:
         return None
-    cells: dict[tuple[str, str], list[Group]] = {(row, column): [] for row in rows for column in columns}
+    cells: dict[Cell, list[Group]] = {(row, column): [] for row in rows for column in columns}
     for group in task.groups:
-        cell = (format_setting(group.settings[row_key]), format_setting(group.settings[column_key]))
-        cells[cell].append(group)
+        row, column = (format_setting(group.settings[key]) for key in axes)
+        cells[row, column].append(group)
     best = {cell: best_group(groups, analysis) for cell, groups in cells.items()}
-    means = {cell: group.summary.mean if group else None for cell, group in best.items()}
-    texts = {cell: _cell_text(best[cell], groups) for cell, groups in cells.items()}
-    hover = {cell: hover_lines(group) if group else ["no group", "", ""] for cell, group in best.items()}
+    return _Grid(axes, rows, columns, cells, best)
+
+
+def _drawn(grid: _Grid, analysis: Analysis) -> Json:
+    """Plotly's trace and layout."""
+    means = {cell: group.summary.mean if group else None for cell, group in grid.best.items()}
+    texts = {cell: _cell_text(grid.best[cell], groups) for cell, groups in grid.cells.items()}
+    hover = {cell: hover_lines(group) if group else ["no group", "", ""] for cell, group in grid.best.items()}
+    rows, columns = ({value: safe_text(value, LABEL) for value in axis} for axis in (grid.rows, grid.columns))
     trace = {
         "type": "heatmap",
-        "x": [safe_text(column, 24) for column in columns],
-        "y": [safe_text(row, 24) for row in rows],
-        "z": [[means[row, column] for column in columns] for row in rows],
-        "text": [[texts[row, column] for column in columns] for row in rows],
+        "x": [*columns.values()],
+        "y": [*rows.values()],
+        "z": grid.by_row(means),
+        "text": grid.by_row(texts),
         "texttemplate": "%{text}",
-        "customdata": [[hover[row, column] for column in columns] for row in rows],
+        "customdata": grid.by_row(hover),
         "hovertemplate": "%{customdata[0]}<br>%{customdata[1]}<br>%{customdata[2]}<extra></extra>",
         "colorscale": COLORSCALE,
         "reversescale": not analysis.higher_is_better,
@@ -59,10 +121,11 @@ def heatmap(task: Task, analysis: Analysis, options: FigureOptions) -> Figure | 
     }
     # plotly writes no text in a cell without a value: an annotation shows it, in the page's text colour.
     notes = [
-        {"x": safe_text(column, 24), "y": safe_text(row, 24), "text": texts[row, column], "showarrow": False}
-        for row, column in cells
-        if means[row, column] is None and texts[row, column]
+        {"x": columns[column], "y": rows[row], "text": text, "showarrow": False}
+        for (row, column), text in texts.items()
+        if means[row, column] is None and text
     ]
+    row_key, column_key = grid.axes
     frame = layout(
         full_text(column_key),
         full_text(row_key),
@@ -70,30 +133,9 @@ def heatmap(task: Task, analysis: Analysis, options: FigureOptions) -> Figure | 
         xaxis={"type": "category", "showgrid": False},
         yaxis={"type": "category", "autorange": "reversed", "showgrid": False},
         annotations=notes,
-        meta={"min_width": 90 * len(columns) + 90 + 7 * max(len(safe_text(row, 24)) for row in rows)},
+        meta={"min_width": 90 * len(columns) + 90 + 7 * max(map(len, rows.values()))},
     )
-    others = [key for key in analysis.keys if key not in axes]
-    chosen = f" Each cell shows its best {', '.join(others)} by validation." if others else ""
-    return Figure(
-        "heatmap",
-        f"{_title(row_key)} by {_title(column_key)}",
-        f"Mean {metric_title(analysis.metric)} with its 95% confidence interval.{chosen} Best: the best of "
-        "all groups; n. s.: not significantly different from it. Means cover the runs that finished and did "
-        "better than guessing; the numbers of the others are in the cell.",
-        {(): {"data": [trace], "layout": frame}},
-        headers=(row_key, column_key, "group", metric_title(analysis.metric), "n", "failed"),
-        rows=[
-            (
-                *cell,
-                group.label,
-                format_mean(group.summary),
-                group.summary.n,
-                ", ".join(_failures(cells[cell])),
-            )
-            for cell, group in best.items()
-            if group
-        ],
-    )
+    return {"data": [trace], "layout": frame}
 
 
 def _cell_text(best: Group | None, groups: Sequence[Group]) -> str:

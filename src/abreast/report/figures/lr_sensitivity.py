@@ -14,6 +14,7 @@ from abreast.report.figures.base import (
     line_style,
     marker_symbol,
     safe_text,
+    scatter,
     six_digits,
     unique_names,
 )
@@ -101,23 +102,22 @@ def _lines(task: Task, analysis: Analysis) -> dict[str, list[Group]]:
 def _trace(groups: list[Group], name: str, index: int) -> Json:
     with_values = [group for group in groups if group.summary.mean is not None]
     style = line_style(index)
-    return {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "name": name,
-        "x": [group.settings[KEY] for group in with_values],
-        "y": [group.summary.mean for group in with_values],
-        "error_y": interval_bars(
+    return scatter(
+        "lines+markers",
+        name=name,
+        x=[group.settings[KEY] for group in with_values],
+        y=[group.summary.mean for group in with_values],
+        error_y=interval_bars(
             (interval_ends(group.summary.mean, group.summary) for group in with_values),
             thickness=1,
             width=3,
             color=style["color"],
         ),
-        "line": style,
-        "marker": {"symbol": marker_symbol(index), "size": 7},
-        "customdata": [
+        line=style,
+        marker={"symbol": marker_symbol(index), "size": 7},
+        customdata=[
             [format_mean(group.summary), group.summary.n, group.count("failed")] for group in with_values
         ],
-        "hovertemplate": "lr %{x}: %{customdata[0]}, n = %{customdata[1]}, "
+        hovertemplate="lr %{x}: %{customdata[0]}, n = %{customdata[1]}, "
         "%{customdata[2]} failed<extra>" + name + "</extra>",
-    }
+    )

@@ -16,6 +16,7 @@ from abreast.report.figures.base import (
     notes,
     rows_layout,
     safe_text,
+    scatter,
     six_digits,
     transparent,
     unique_names,
@@ -96,21 +97,20 @@ def _in_order(groups: Sequence[Group], analysis: Analysis) -> Json:
         for repeat, value in group.values.items()
     ]
     data.append(
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "name": "a run",
-            "x": [x for x, _, _ in dots],
-            "y": [y for _, y, _ in dots],
-            "customdata": [label for _, _, label in dots],
-            "marker": {
+        scatter(
+            "markers",
+            name="a run",
+            x=[x for x, _, _ in dots],
+            y=[y for _, y, _ in dots],
+            customdata=[label for _, _, label in dots],
+            marker={
                 "color": COLORS[3],
                 "size": 7,
                 "opacity": 0.9,
                 "line": {"color": "#FFFFFF", "width": 0.8},
             },
-            "hovertemplate": "%{customdata}: %{x:.4f}<extra></extra>",
-        }
+            hovertemplate="%{customdata}: %{x:.4f}<extra></extra>",
+        )
     )
     collapsed = {name: f"◂ {format_collapsed(group)} collapsed" for group, name in rows if group.collapsed}
     data.append(notes(low, collapsed, COLORS[1]))
@@ -129,17 +129,16 @@ def _means(
     """The means and intervals of the groups with some verdicts."""
     marked = [(group, y) for group, y in rows if group.verdict in verdicts and group.values]
     ends = [interval_ends(group.summary.mean, group.summary) for group, _ in marked]
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": title,
-        "x": [six_digits(mean) for _, mean, _ in ends],
-        "y": [y for _, y in marked],
-        "error_x": interval_bars(ends, thickness=8, width=0, color=transparent(color, 0.3)),
-        "marker": {"color": color, "size": size, "symbol": marker},
-        "customdata": [hover_lines(group) for group, _ in marked],
-        "hovertemplate": "%{customdata[0]}<br>%{customdata[1]}<br>%{customdata[2]}<extra></extra>",
-    }
+    return scatter(
+        "markers",
+        name=title,
+        x=[six_digits(mean) for _, mean, _ in ends],
+        y=[y for _, y in marked],
+        error_x=interval_bars(ends, thickness=8, width=0, color=transparent(color, 0.3)),
+        marker={"color": color, "size": size, "symbol": marker},
+        customdata=[hover_lines(group) for group, _ in marked],
+        hovertemplate="%{customdata[0]}<br>%{customdata[1]}<br>%{customdata[2]}<extra></extra>",
+    )
 
 
 def _range(groups: Sequence[Group]) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from abreast.report.figures.base import (
     notes,
     rows_layout,
     safe_text,
+    scatter,
     six_digits,
     unique_names,
 )
@@ -88,25 +89,23 @@ def _traces(groups: Sequence[Group], names: Sequence[str], target: Target, unit:
     medians = [target.median(group, unit) for group in groups]
     counts = [_count(target, group) for group in groups]
     traces: list[Json] = [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "name": "a run",
-            "x": [six_digits(value) for value, _ in points],
-            "y": [name for _, name in points],
-            "marker": {"color": GREY, "size": 7, "symbol": "circle-open"},
-            "hovertemplate": "%{x:.4g} " + unit + "<extra></extra>",
-        },
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "name": "median over runs",
-            "x": [None if value is None else six_digits(value) for value in medians],
-            "y": list(names),
-            "marker": {"color": line_style(0)["color"], "size": 11, "symbol": "diamond"},
-            "customdata": [f"reached by {count} runs" for count in counts],
-            "hovertemplate": "median %{x:.4g} " + unit + ", %{customdata}<extra></extra>",
-        },
+        scatter(
+            "markers",
+            name="a run",
+            x=[six_digits(value) for value, _ in points],
+            y=[name for _, name in points],
+            marker={"color": GREY, "size": 7, "symbol": "circle-open"},
+            hovertemplate="%{x:.4g} " + unit + "<extra></extra>",
+        ),
+        scatter(
+            "markers",
+            name="median over runs",
+            x=[None if value is None else six_digits(value) for value in medians],
+            y=list(names),
+            marker={"color": line_style(0)["color"], "size": 11, "symbol": "diamond"},
+            customdata=[f"reached by {count} runs" for count in counts],
+            hovertemplate="median %{x:.4g} " + unit + ", %{customdata}<extra></extra>",
+        ),
     ]
     without = {
         name: f" reached by {count}"

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from abreast.report.example_text import example_section
 from abreast.report.figures.base import Figure, FigureOptions, Section
 from abreast.report.figures.registry import BEST_RUN, FIGURES, FigureGroup
-from abreast.report.formatting import format_count
+from abreast.report.formatting import format_count, format_statuses
 from abreast.report.groups import Analysis, Task
 from abreast.report.html.elements import Part, Table, figure_html, section_part, table_html
 from abreast.report.html.page import page
 from abreast.report.html.sections import best_run_html, excluded_part, provenance_part, result_part
 from abreast.report.html.tables import groups_table, runs_table
-from abreast.report.provenance import report_versions
+from abreast.report.provenance import made_with
 
 MOST_TASKS = 8  # with figures; the others have a table
 
@@ -81,18 +81,15 @@ def page_contents(
 def render(analysis: Analysis, contents: Contents, reload: int | None = None) -> str:
     """Render the page as HTML, which loads itself again after so many seconds."""
     names = [directory.resolve().name for directory in analysis.sweep.directories]
-    counts = ", ".join(f"{count} {status}" for status, count in analysis.sweep.counts().items())
+    runs = f"{format_count(len(analysis.sweep.runs), 'run')} ({format_statuses(analysis.sweep)})"
     now = time.strftime("%Y-%m-%d %H:%M")
-    runs = format_count(len(analysis.sweep.runs), "run")
-    subtitle = f"{runs} ({counts}) in {format_count(len(analysis.groups), 'group')}; read at {now}"
-    versions = ", ".join(f"{package} {version}" for package, version in report_versions())
     return page(
         " and ".join(names),
-        subtitle,
+        f"{runs} in {format_count(len(analysis.groups), 'group')}; read at {now}",
         contents.parts,
         contents.figures,
         contents.tables,
-        f"Made with {versions}.",
+        made_with(),
         reload,
     )
 

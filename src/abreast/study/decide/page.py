@@ -8,15 +8,13 @@ from pathlib import Path
 from abreast.errors import RunError
 from abreast.report.analysis import analyse
 from abreast.report.collect import collect
-from abreast.report.figures.base import (
-    Section,
-)
+from abreast.report.figures.base import Section
 from abreast.report.groups import Analysis
 from abreast.report.html.elements import Part, Table, escaped, paragraphs, section_part, table_html
 from abreast.report.html.page import page
 from abreast.report.html.sections import provenance_part
 from abreast.report.html.tables import runs_table as runs_html_table
-from abreast.report.provenance import report_versions
+from abreast.report.provenance import made_with
 from abreast.report.tables import runs_table
 from abreast.runs.atomic import write_atomically
 from abreast.runs.files import REPORT, REPORT_PAGE, REPORT_RUNS
@@ -64,7 +62,7 @@ def write_decision_page(decision: Decision, analysis: Analysis | None) -> Path:
         parts,
         [figure for section in sections for figure in section.figures],
         tables,
-        f"Made with {', '.join(f'{package} {version}' for package, version in report_versions())}.",
+        made_with(),
     )
     write_atomically(folder / REPORT_PAGE, text.encode(errors="replace"))
     return folder / REPORT_PAGE

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from abreast.report.example_text import difference_sentences
-from abreast.report.formatting import metric_title
+from abreast.report.formatting import format_count, metric_title
 from abreast.report.groups import Analysis
 from abreast.runtime.printable import printable
 from abreast.statistics.sequential import SequentialInterval
@@ -28,7 +28,7 @@ def interval_text(interval: SequentialInterval) -> str:
         return "no seed with two values"
     text = f"difference {interval.mean:+.4g}"
     if interval.low is None or interval.high is None:
-        return f"{text} ({interval.n} seed{'s' * (interval.n > 1)}, too few for an interval)"
+        return f"{text} ({format_count(interval.n, 'seed')}, too few for an interval)"
     return f"{text} (95 % interval {interval.low:+.4g} to {interval.high:+.4g})"
 
 
@@ -47,8 +47,8 @@ def sentences(decision: Decision, analysis: Analysis | None) -> list[str]:
     title = metric_title(protocol.metric)
     lines = [
         f"{title[:1].upper()}{title[1:]} of {protocol.settings[1]} minus that of {protocol.settings[0]}: "
-        f"{interval_text(look.interval)}, n = {look.interval.n} common seeds, {look.wave} "
-        f"look{'s' * (look.wave > 1)} at the test set."
+        f"{interval_text(look.interval)}, n = {look.interval.n} common seeds, "
+        f"{format_count(look.wave, 'look')} at the test set."
     ]
     if decision.stopped:
         lines.append(f"Stopped: {decision.stopped}.")
