@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
 from pathlib import Path
 
 NOT_OURS = (errno.EACCES, errno.EPERM)
@@ -71,6 +72,16 @@ def class_and_line(error: BaseException) -> str:
     """
     name, line = type(error).__name__, first_line(error)
     return name if line == name else f"{name}: {line}"
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and those that led to it, each once."""
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        yield link
+        seen.add(id(link))
+        link = link.__cause__ or link.__context__
 
 
 def disk_error(error: BaseException, folder: Path | None) -> DiskError | None:

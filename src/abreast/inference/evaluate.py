@@ -80,8 +80,7 @@ def _check_same(what: str, names: Sequence[str], trained: Sequence[str]) -> None
     if list(names) != list(trained):
         raise ConfigError(
             f"the data have the {what} {', '.join(names) or '(none)'}, but the run's network was "
-            "trained with "
-            f"{', '.join(trained) or '(none)'}: choose such data"
+            f"trained with {', '.join(trained) or '(none)'}: choose such data"
         )
 
 

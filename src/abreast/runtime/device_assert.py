@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from abreast.errors import RunError
+from abreast.errors import RunError, chain
 
 ASSERT = "device-side assert triggered"
 TOLD = (
@@ -23,9 +23,6 @@ def device_asserts_told() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        link: BaseException | None = error
-        while link is not None:
-            if ASSERT in str(link):
-                raise RunError(TOLD) from error
-            link = link.__cause__ or link.__context__
+        if any(ASSERT in str(link) for link in chain(error)):
+            raise RunError(TOLD) from error
         raise

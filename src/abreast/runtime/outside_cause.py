@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
 from pathlib import Path
 
-from abreast.errors import AbreastError, DiskError, LostProcessError, first_line
+from abreast.errors import AbreastError, DiskError, LostProcessError, chain, class_and_line, first_line
 
 # Whatever file or connection they are about. Others count where they are about the run's own files: a path
 # that does not exist is the mistake of who wrote it, unless it is the run's directory that has gone.
@@ -55,21 +54,10 @@ def outside_cause(error: BaseException, folder: Path | None = None) -> str | Non
         error: What the run raised; what it was raised from counts, too.
         folder: The run's directory.
     """
-    for link in _chain(error):
+    for link in chain(error):
         if _is_outside(link, folder):
-            text = first_line(link)
-            return text if isinstance(link, AbreastError) else f"{type(link).__name__}: {text}"
+            return first_line(link) if isinstance(link, AbreastError) else class_and_line(link)
     return None
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and those that led to it, each once."""
-    seen: set[int] = set()
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
-        yield link
-        seen.add(id(link))
-        link = link.__cause__ or link.__context__
 
 
 def _is_outside(error: BaseException, folder: Path | None) -> bool:
@@ -86,7 +74,7 @@ def _is_outside(error: BaseException, folder: Path | None) -> bool:
 
 def is_lost_peer(error: BaseException) -> bool:
     """Whether a process of a run over several says by the error that another one has gone."""
-    return any(_is_lost_peer(link) for link in _chain(error))
+    return any(_is_lost_peer(link) for link in chain(error))
 
 
 def _is_lost_peer(error: BaseException) -> bool:

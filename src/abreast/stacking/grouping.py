@@ -30,11 +30,8 @@ LANE_GROUPS = (
 LANE_DATA = ("split_seed", "folds", "fold")
 LANE_TRAINER = ("gradient_clip_val", "gradient_clip_algorithm")
 
-LANE_CALLBACKS = (
-    "abreast.callbacks.Progress",
-    "abreast.callbacks.TestImages",
-    "lightning.pytorch.callbacks.EarlyStopping",
-)
+EARLY_STOPPING = "lightning.pytorch.callbacks.EarlyStopping"
+LANE_CALLBACKS = ("abreast.callbacks.Progress", "abreast.callbacks.TestImages", EARLY_STOPPING)
 LANE_LOGGERS = (
     "abreast.loggers.MLflow",
     "abreast.loggers.TensorBoard",

@@ -34,7 +34,7 @@ from abreast.stacking.random_numbers import LaneRandom, is_custom_module
 from abreast.training.finish import ChosenWeights, finish
 from abreast.training.record import StartRecord
 
-LANE_CALLBACKS = (RunWriter, TestImages, EarlyStopping, Checkpoint)  # others watch the process
+RUN_CALLBACKS = (RunWriter, TestImages, EarlyStopping, Checkpoint)  # others watch the process
 
 LaneState = Literal["running", "stopped", "dropped", "failed"]
 
@@ -72,7 +72,7 @@ class Lane:
     joined: int = 0
 
     def __post_init__(self) -> None:
-        self.callbacks = [callback for callback in self.callbacks if isinstance(callback, LANE_CALLBACKS)]
+        self.callbacks = [callback for callback in self.callbacks if isinstance(callback, RUN_CALLBACKS)]
         self.state: LaneState = "running"
         self.batches = self.data.batches_per_epoch
         self.epoch = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from abreast.stacking.parameters import BufferPool
 from abreast.stacking.training_rows import LaneOrder, TrainingRows
 
 
+@dataclass(frozen=True, eq=False)
 class StackBlock:
     """Consecutive mini-batches of one epoch.
 
@@ -27,29 +29,19 @@ class StackBlock:
         augments: What is done to the examples of each lane; () for nothing.
     """
 
-    def __init__(
-        self,
-        rows: TrainingRows,
-        orders: Tensor,
-        offsets: Tensor | None,
-        batch_size: int,
-        start: int = 0,
-        augments: Sequence[Augmentation] = (),
-    ) -> None:
-        self.rows = rows
-        self.augments = augments
-        self.start = start
-        self.orders = orders
-        self.offsets = offsets
-        self.batch_size = batch_size
+    rows: TrainingRows
+    orders: Tensor
+    offsets: Tensor | None
+    batch_size: int
+    start: int = 0
+    augments: Sequence[Augmentation] = ()
 
     def __len__(self) -> int:
         return math.ceil(self.orders.shape[1] / self.batch_size)
 
     def first(self, batches: int) -> StackBlock:
         """The block's first mini-batches."""
-        orders = self.orders[:, : batches * self.batch_size]
-        return StackBlock(self.rows, orders, self.offsets, self.batch_size, self.start, self.augments)
+        return replace(self, orders=self.orders[:, : batches * self.batch_size])
 
     def examples(self, per_epoch: int) -> int:
         """The examples of the block in a lane whose epoch has so many."""
@@ -70,7 +62,7 @@ class StackBlock:
             orders = orders[list(only)]
             offsets = None if offsets is None else offsets[list(only)]
             augments = [augments[lane] for lane in only] if augments else ()
-        return StackBlock(self.rows, orders, offsets, self.batch_size, self.start, augments)
+        return replace(self, orders=orders, offsets=offsets, augments=augments)
 
     def positions(self) -> Sequence[Tensor]:
         """The positions of each mini-batch's examples in the inputs and in the targets: `[1 or 2, K, B]`."""

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
 from io import StringIO
@@ -25,7 +25,7 @@ from abreast.runs.directory import RunDirectory
 from abreast.runs.files import METRICS
 from abreast.stacking.build import Job, lanes_that_fit
 from abreast.stacking.cost import Cost
-from abreast.stacking.grouping import LANE_CALLBACKS, LANE_LOGGERS, lane_key
+from abreast.stacking.grouping import EARLY_STOPPING, LANE_CALLBACKS, LANE_LOGGERS, lane_key
 from abreast.stacking.options import Options
 from abreast.stacking.run import train_stack
 from abreast.training.ranks import ranks_to_start
@@ -175,12 +175,12 @@ def _shortened(config: Config, epochs: int, limit: int, batches: int) -> Config:
         **config,
         "trainer": trainer,
         "compile": False,  # which leaves files behind
-        "callbacks": _only(config, "callbacks", LANE_CALLBACKS[:2]),
+        "callbacks": _only(config, "callbacks", {*LANE_CALLBACKS} - {EARLY_STOPPING}),
         "logger": _only(config, "logger", LANE_LOGGERS),
     }
 
 
-def _only(config: Config, group: str, targets: Sequence[str]) -> Config:
+def _only(config: Config, group: str, targets: Collection[str]) -> Config:
     return {name: node for name, node in entries(config, group).items() if node["_target_"] in targets}
 
 

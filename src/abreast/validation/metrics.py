@@ -33,7 +33,8 @@ def check_metrics(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterato
             yield from _of_table(metric, node)
         tasks = tasks_of(node) if metric is None else metric.tasks
         if task in TASKS and task not in tasks:
-            fitting = [other for other in _options(folders) if task in _tasks(other)]
+            options = (other for other in groups(folders).get("metrics", ()) if other != "default")
+            fitting = [other for other in options if task in _tasks(other)]
             yield (
                 f"metrics.{name}: is for {listed(tasks)}, but data.task={task}. "
                 f"Metrics that fit: {listed(fitting)}"
@@ -59,10 +60,6 @@ def _exists(target: str) -> bool:
     except LookupError:
         return False
     return True
-
-
-def _options(folders: Sequence[Path]) -> list[str]:
-    return [name for name in groups(folders).get("metrics", ()) if name != "default"]
 
 
 def _tasks(name: str) -> Sequence[str]:

@@ -155,19 +155,17 @@ def out_of_range(key: str, values: Mapping[str, Any], section: str) -> Iterator[
     rules = RULES.get(section, {})
     for name, value in values.items():
         rule = rules.get(name)
-        values_of = _elements if rule is not None and not rule.choices else _whole
-        for path, element in values_of(f"{key}.{name}", value) if rule is not None else ():
-            if rule is not None and not _is_allowed(element, rule):
+        if rule is None:
+            continue
+        whole = f"{key}.{name}"
+        for path, element in [(whole, value)] if rule.choices else _elements(whole, value):
+            if not _is_allowed(element, rule):
                 near = did_you_mean(str(element), rule.choices)
                 yield f"{path}: must be {rule.text}, got {_shown(element)}{near}"
 
 
 def _shown(value: Any) -> str:
     return str(value) if isinstance(value, str | int | float) else written(value)
-
-
-def _whole(key: str, value: Any) -> Iterable[tuple[str, Any]]:
-    return [(key, value)]
 
 
 def _elements(key: str, value: Any) -> Iterable[tuple[str, Any]]:
