@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -24,7 +25,15 @@ def seed_everything(seed: int) -> None:
     """Seed Python's, numpy's and torch's global generators."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
+    if _has_devices():
+        torch.manual_seed(seed)
+    else:  # which would note the seed, and where it was called, for each kind of device until there is one
+        torch.default_generator.manual_seed(seed)
+
+
+@cache
+def _has_devices() -> bool:
+    return torch.accelerator.is_available()
 
 
 @contextmanager
