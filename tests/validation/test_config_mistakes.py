@@ -43,6 +43,7 @@ MISTAKES = {
     "optimm=adam": ["optimm: no such group or key. Groups: callbacks, data, ", "Did you mean optim?"],
     "+optim=sgd": ["+optim=sgd: optim has an option already; write optim=sgd"],
     "++optim=sgd": ["++optim=sgd: optim has an option already; write optim=sgd"],
+    "+experiment=mnist_mlp": ["+experiment=mnist_mlp: experiment has an option already; write experiment="],
     "~optim": ["optim: is missing; choose one of adabelief, "],
     "--config-dir {conf} loss=min": [
         "loss=min: no such option. loss takes: ",
@@ -110,6 +111,13 @@ MISTAKES = {
     "--config-dir {conf} experiment=bad_place": [
         "In experiment/bad_place.yaml: override optim: groups are named from the top; ",
         "write override /optim: sgd",
+    ],
+    "--config-dir {conf} experiment=no_override": [
+        "In experiment/no_override.yaml: optim has an option already; write override /optim: sgd"
+    ],
+    "--config-dir {conf} experiment=local_override": [
+        "In experiment/local_override.yaml: override /optim: is sought in experiment.optim; "
+        "the file's first line must be `# @package _global_`"
     ],
     "--config-dir {conf} experiment=no_text": ["no_text.yaml: is not UTF-8 text"],
     "--config-dir {conf} optim=from_nowhere": [
@@ -359,6 +367,8 @@ USER_FILES = {
     ),
     "my_conf/experiment/bad_group.yaml": "# @package _global_\ndefaults: [{override /optimm: sgd}]\n",
     "my_conf/experiment/bad_place.yaml": "# @package _global_\ndefaults: [{override optim: sgd}]\n",
+    "my_conf/experiment/no_override.yaml": "# @package _global_\ndefaults: [{/optim: sgd}]\n",
+    "my_conf/experiment/local_override.yaml": "defaults: [{override /optim: sgd}]\nseed: 3\n",
     "my_conf/experiment/no_text.yaml": "\udcff\udcfe",
     "my_conf/optim/from_nowhere.yaml": ("_target_: torch.optim.SGD\n_partial_: true\nlr: ${oc.env:NOSUCH}\n"),
     "my_conf/experiment/no_package.yaml": "optim:\n  lr: 0.1\n",

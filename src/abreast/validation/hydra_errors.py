@@ -69,7 +69,8 @@ def explain(
         return interpolation(error)
     if isinstance(error, OmegaConfBaseException):
         return f"{interpolation(error)} (in {listed(map(str, files)) or MAIN})"
-    return _not_overridden(str(error), groups(folders)) or _shortened(error)
+    known = groups(folders)
+    return _not_overridden(str(error), known) or _chosen_twice(str(error)) or _shortened(error)
 
 
 # Hydra's warning about a directory of `hydra.searchpath` that is not there.
@@ -127,14 +128,29 @@ def _options_of_defaults(path: Path) -> set[str]:
 def _not_overridden(text: str, known: Iterable[str]) -> str | None:
     """The message for a file's `override` of a group that does not exist or is named relatively."""
     match = re.match(r"In '(.+?)': Invalid Defaults List override '(.+?): (.+?)'", text)
-    if match is None or (match[2].startswith("/") and match[2][1:] in known):
+    if match is None:
         return None
     file, group, option = match.groups()
     where = f"In {file}.yaml: override {group}"
+    if group.startswith("/") and group[1:] in known:
+        package = f"{file.rpartition('/')[0].replace('/', '.')}.{group[1:]}"
+        if f"@{package}' exists" not in text:
+            return None
+        return f"{where}: is sought in {package}; the file's first line must be `# @package _global_`"
     if group in known:
         return f"{where}: groups are named from the top; write override /{group}: {option}"
     near = did_you_mean(group.lstrip("/"), known, "/{}")
     return f"{where}: no such group. Groups: {listed(known)}{near}"
+
+
+def _chosen_twice(text: str) -> str | None:
+    """The message for a file that chooses an option of a group that has one already."""
+    pattern = r"(?s)Multiple values for (.+?)\..*?Conflicting choices: '(.+?)' from '(.+?)'"
+    match = re.match(pattern, text)
+    if match is None:
+        return None
+    group, option, file = match.groups()
+    return f"In {file}.yaml: {group} has an option already; write override /{group}: {option}"
 
 
 def _shortened(error: BaseException) -> str:

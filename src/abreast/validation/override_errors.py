@@ -16,7 +16,7 @@ from hydra.initialize import initialize_config_search_path
 from omegaconf import DictConfig, OmegaConf
 
 from abreast.config.commands import COMMANDS
-from abreast.config.options import MAIN, groups, load, top_level
+from abreast.config.options import MAIN, groups, load
 from abreast.config.types import Config
 from abreast.static.signatures import Signature, resolve
 from abreast.suggestions import did_you_mean, listed
@@ -126,13 +126,13 @@ def _group(override: Override, folders: Sequence[Path]) -> Iterator[str]:
         option = "null" if name is None else str(name)
         if option not in options[group]:
             yield no_such_option(group, option, options[group])
-    if _is_new(override) and top_level(folders).get(group) == {}:
-        yield f"{line}: {group} has an option already; write {line.lstrip('+')}"
     main = [
         str(next(iter(entry)))
         for entry in load(folders[-1] / f"{MAIN}.yaml")["defaults"]
         if isinstance(entry, dict)
     ]
+    if _is_new(override) and group in main and override.package is None:
+        yield f"{line}: {group} has an option already; write {line.lstrip('+')}"
     if not _is_new(override) and group not in main and "/" not in group:
         yield f"{line}: {group} is not a part of every run; write +{line}"
 
