@@ -162,7 +162,7 @@ def jax_scan(net: str, lanes: int, precision: str, device: str, folder: Path) ->
     from gpu_jax import scanned
 
     setting = Setting(net, device, folder)
-    return setting.prepared(scanned(setting.net(), setting, lanes))
+    return setting.prepared(scanned(setting.net(), setting, lanes, precision))
 
 
 ARMS: dict[str, Callable[[str, int, str, str, Path], Prepared]] = {

@@ -15,6 +15,7 @@ LR, BETAS, EPS = 1e-3, (0.9, 0.999), 1e-8
 class Setting(Protocol):
     """What is needed of `gpu_arms.Setting`."""
 
+    device: str
     inputs: Tensor
     targets: Tensor
     mean: float
@@ -23,10 +24,16 @@ class Setting(Protocol):
     def order(self, seed: int = 0) -> Tensor: ...
 
 
-def scanned(net: nn.Module, setting: Setting, lanes: int) -> Callable[[], object]:
-    """A call that trains `lanes` copies of a multi-layer perceptron with ReLUs."""
+# Of products of float32 matrices: JAX multiplies in TF32 on a GPU unless it is told, also by "bfloat16".
+PRECISIONS = {"float32": "highest", "tf32": "tensorfloat32", "bf16": "BF16_BF16_F32"}
+
+
+def scanned(net: nn.Module, setting: Setting, lanes: int, precision: str) -> Callable[[], Any]:
+    """A call that trains `lanes` copies of a multi-layer perceptron with ReLUs; gives the losses `[S, K]`."""
     jax: Any = importlib.import_module("jax")
     jnp: Any = importlib.import_module("jax.numpy")
+    if setting.device == "cuda" and jax.default_backend() != "gpu":
+        raise ValueError(f"this JAX has no GPU, but {jax.default_backend()}")
 
     linears = [layer for layer in net.modules() if isinstance(layer, nn.Linear)]
     if any(isinstance(layer, (nn.Conv2d, nn.BatchNorm1d)) for layer in net.modules()):
@@ -64,9 +71,10 @@ def scanned(net: nn.Module, setting: Setting, lanes: int) -> Callable[[], object
     scan = jax.jit(lambda state, order: jax.lax.scan(step, state, order), donate_argnums=0)
     state: Any = (weights, zeros, jax.tree.map(jnp.copy, zeros), jnp.zeros((), jnp.float32))
 
-    def train() -> None:
+    def train() -> Any:
         nonlocal state
-        state, losses = scan(state, order)
-        losses.block_until_ready()
+        with jax.default_matmul_precision(PRECISIONS[precision]):
+            state, losses = scan(state, order)
+        return losses.block_until_ready()
 
     return train

@@ -53,6 +53,7 @@ OTHERS = (
     ("idiomatic Lightning", "784-256-10", 1, "float32"),
     ("graphed loop", "784-256-10", 1, "bf16"),
     ("torch.func vmap", "784-256-10", 512, "bf16"),
+    ("JAX vmap + scan", "784-256-10", 512, "tf32"),
     ("JAX vmap + scan", "784-256-10", 64, "float32"),
     ("torch.func vmap", "784-256-10", 64, "float32"),
     ("graphed loop", "64-32-10", 1, "float32"),
