@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import struct
 import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -19,8 +20,9 @@ import yaml
 
 from abreast.cli.report import main
 from abreast.errors import AbreastError, RunError
-from abreast.report.readers import wire
+from abreast.report.readers import mlflow, tensorboard, wandb, wire
 from abreast.report.readers.csv_files import read_csv
+from abreast.report.readers.foreign_run import ForeignRun
 from abreast.report.readers.foreign_sweep import collect_foreign
 from abreast.report.readers.metric_names import direction_of, split_stage
 from abreast.report.readers.run_names import settings_of_name
@@ -329,6 +331,95 @@ def test_a_view_in_a_database_is_not_computed(tmp_path: Path) -> None:
         store.commit()
     with pytest.raises(RunError, match="not a store of MLflow"):
         runs_of(path)
+
+
+TABLES = {
+    "runs": "run_uuid, name, status, start_time, end_time, lifecycle_stage",
+    "params": "run_uuid, key, value",
+    "metrics": "run_uuid, key, value, is_nan, step, timestamp",
+}
+
+
+def database(path: Path, **changed: str) -> sqlite3.Connection:
+    """A store with one run, some of whose tables are made otherwise."""
+    store = sqlite3.connect(path)
+    for name, columns in TABLES.items():
+        store.execute(changed.get(name, f"CREATE TABLE {name} ({columns})"))
+    store.execute("INSERT INTO runs (run_uuid, status) VALUES ('a', 'FINISHED')")
+    return store
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        (
+            "CREATE TABLE metrics (run_uuid, key, is_nan, step, timestamp, v AS (length(zeroblob(1000))))",
+            "the column 'v' of metrics is computed",
+        ),
+        (f"CREATE VIRTUAL TABLE metrics USING fts4({TABLES['metrics']})", "it has no tables"),
+    ],
+    ids=["a generated column", "a virtual table"],
+)
+def test_what_a_database_computes_is_refused(metrics: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "mlflow.db"
+    with closing(database(path, metrics=metrics)) as store:
+        store.execute("INSERT INTO metrics (run_uuid, key, step) VALUES ('a', 'accuracy', 0)")
+        store.commit()
+        if "AS (" in metrics:  # a plain reader computes it
+            assert store.execute("SELECT v FROM metrics").fetchall() == [(1000,)]
+    with pytest.raises(RunError, match=f"not a store of MLflow .*{message}"):
+        runs_of(path)
+
+
+def test_a_database_is_not_read_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages that hold each other can make a small file a table without end."""
+    path = tmp_path / "mlflow.db"
+    with closing(database(path)) as store:
+        values = [("a", "accuracy", 0.5, 0, step) for step in range(2000)]
+        store.executemany("INSERT INTO metrics VALUES (?, ?, ?, ?, ?, 0)", values)
+        store.commit()
+    assert len(runs_of(path)[0]) == 1
+    monkeypatch.setattr(mlflow, "MOST_STEPS", 2)
+    monkeypatch.setattr(mlflow, "STEPS", 100)
+    with pytest.raises(RunError, match=r"not a store of MLflow \(interrupted\)"):
+        runs_of(path)
+
+
+@pytest.mark.skipif(not hasattr(sqlite3.Connection, "setlimit"), reason="this Python cannot limit it")
+def test_a_long_value_of_a_database(tmp_path: Path) -> None:
+    path = tmp_path / "mlflow.db"
+    with closing(database(path)) as store:
+        store.execute("INSERT INTO params VALUES ('a', 'text', zeroblob(2000000))")
+        store.commit()
+    with pytest.raises(RunError, match=r"not a store of MLflow .*too big"):
+        runs_of(path)
+
+
+def test_a_record_in_many_parts_takes_linear_time() -> None:
+    """A file of W&B whose one record has millions of parts: each was joined with all before it."""
+    block = b"".join(struct.pack("<IHB", 0, 1, wandb.MIDDLE) + b"a" for _ in range(4096))
+    content = bytearray(b":W&B\0\0\0" + block[:-8] + b"\0")  # blocks of 32 KiB
+    content += block * 60 + struct.pack("<IHB", 0, 1, wandb.LAST) + b"z"
+    began = time.process_time()
+    (record,) = wandb._records(bytes(content), Path("x"))
+    assert record.endswith(b"az")
+    assert len(record) > 200_000
+    assert time.process_time() - began < 2
+
+
+def test_an_event_file_that_was_never_written_to() -> None:
+    began = time.process_time()
+    assert [*tensorboard._records(bytes(1 << 26))] == []
+    assert time.process_time() - began < 1
+
+
+def test_more_keys_than_a_run_has() -> None:
+    run = ForeignRun(Path("x"), "x")
+    for number in range(3000):
+        run.add(f"metric{number}", 1.0)
+        run.set({f"setting{number}": number})
+    assert len(run.curves) == len(run.settings) == 2000
+    assert run.remarks == ("Only the first 2,000 settings and metrics of a run were read.",)
 
 
 def test_links_are_not_followed_out(samples: Path, tmp_path: Path) -> None:

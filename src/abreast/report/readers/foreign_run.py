@@ -14,8 +14,9 @@ from abreast.report.files import Curve
 from abreast.runtime.printable import printable
 
 MOST_TEXT = 200  # characters of a setting or of its key
-MOST_KEYS = 2_000  # settings of a run
+MOST_KEYS = 2_000  # settings of a run, and metrics
 MOST_VALUES = 100_000  # of a curve
+LEFT_OUT = f"Only the first {MOST_KEYS:,} settings and metrics of a run were read."
 
 
 @dataclass
@@ -34,7 +35,7 @@ class ForeignRun:
         fold: Of a cross-validation: its fold, and how many there are.
         spreads: Columns of its table that summarise others, such as standard deviations.
         left_out: Rows of its table that summarise others, by what they are called.
-        remarks: Sentences on how its table was read.
+        remarks: Sentences on how it was read.
     """
 
     path: Path
@@ -50,8 +51,20 @@ class ForeignRun:
     left_out: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
+    def set(self, settings: Mapping[str, Any]) -> None:
+        """Add settings, nested ones by dotted key."""
+        for key, value in flat(settings).items():
+            if key in self.settings or len(self.settings) < MOST_KEYS:
+                self.settings[key] = value
+            else:
+                self.remarks = (LEFT_OUT,)
+
     def add(self, name: str, value: object) -> None:
         """Add the next value of a metric; what is not a number is left out."""
+        name = name[:MOST_TEXT]
+        if name not in self.curves and len(self.curves) >= MOST_KEYS:
+            self.remarks = (LEFT_OUT,)
+            return
         number = as_number(value)
         curve = self.curves.setdefault(name, [])
         if number is not None and len(curve) < MOST_VALUES:

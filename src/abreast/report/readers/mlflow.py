@@ -8,17 +8,22 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 from urllib.parse import quote
 
 from abreast.errors import RunError
-from abreast.report.readers.foreign_run import ForeignRun, as_number, as_scalar
+from abreast.report.readers.foreign_run import ForeignRun, as_number
 from abreast.runs.small_file import open_file, parse_yaml, read_text
+from abreast.suggestions import listed
 
 MOST_RUNS, MOST_VALUES = 20_000, 5_000_000
 STATUSES = {1: "running", 3: "finished", 4: "failed", 5: "failed"}  # RunStatus: 5 is KILLED
 BY_NAME = {"RUNNING": 1, "FINISHED": 3, "FAILED": 4, "KILLED": 5}
 SQLITE_HEAD = b"SQLite format 3\x00"
+TABLES = ("runs", "params", "metrics")
+MOST_TEXT_BYTES = 1 << 20  # of a value: MLflow's own are at most 8,000 characters long
+MOST_STEPS, STEPS = 10_000, 100_000  # of SQLite's virtual machine, counted in parts: ten seconds
 
 
 def is_store(folder: Path) -> bool:
@@ -41,7 +46,7 @@ def read_mlflow_files(folder: Path) -> list[ForeignRun]:
                 run, meta.get("run_name"), meta.get("status"), meta.get("start_time"), meta.get("end_time")
             )
             for file in _files(path / "params"):
-                run.settings[file.relative_to(path / "params").as_posix()] = as_scalar(read_text(file))
+                run.set({file.relative_to(path / "params").as_posix(): read_text(file)})
             for file in _files(path / "metrics"):
                 name = file.relative_to(path / "metrics").as_posix()
                 for line in read_text(file).splitlines():
@@ -93,20 +98,30 @@ def read_mlflow_database(path: Path) -> list[ForeignRun]:
             sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1", uri=True)
         ) as store:
             store.execute("PRAGMA trusted_schema=OFF")
-            _refuse_views(store, path)
+            if hasattr(store, "setlimit"):  # Python 3.10 has none
+                store.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_TEXT_BYTES)
+            parts = count(1)
+            store.set_progress_handler(lambda: next(parts) > MOST_STEPS, STEPS)
+            _refuse_what_computes(store, path)
             return _read_database(store, path)
     except (sqlite3.Error, UnicodeDecodeError, OverflowError) as error:
         raise RunError(f"{path}: not a store of MLflow ({error})") from None
 
 
-def _refuse_views(store: sqlite3.Connection, path: Path) -> None:
-    """Only tables are read: a view computes what its author wrote, maybe without end."""
-    needed = {"runs", "params", "metrics"}
-    kinds = dict(
-        store.execute("SELECT name, type FROM sqlite_master WHERE name IN ('runs', 'params', 'metrics')")
+def _refuse_what_computes(store: sqlite3.Connection, path: Path) -> None:
+    """Only stored values are read: views, virtual tables and generated columns compute, maybe without end."""
+    query = (
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0 AND sql NOT LIKE '%VIRTUAL%'"
     )
-    if {name for name, kind in kinds.items() if kind == "table"} != needed:
-        raise RunError(f"{path}: not a store of MLflow (it has no tables runs, params and metrics)")
+    stored = {str(name) for (name,) in store.execute(query)}
+    if not stored >= {*TABLES}:
+        raise RunError(f"{path}: not a store of MLflow (it has no tables {listed(TABLES)})")
+    for table in TABLES:
+        for _, column, *_, hidden in store.execute(f"PRAGMA table_xinfo({table})"):
+            if hidden:
+                raise RunError(
+                    f"{path}: not a store of MLflow (the column {column!r} of {table} is computed)"
+                )
 
 
 def _read_database(store: sqlite3.Connection, path: Path) -> list[ForeignRun]:
@@ -120,7 +135,7 @@ def _read_database(store: sqlite3.Connection, path: Path) -> list[ForeignRun]:
         _take_facts(run, name, status, start, end)
     for uuid, key, value in store.execute(f"SELECT run_uuid, key, value FROM params LIMIT {MOST_VALUES}"):
         if str(uuid) in runs:
-            runs[str(uuid)].settings[str(key)[:200]] = as_scalar(value)
+            runs[str(uuid)].set({str(key): value})
     query = f"SELECT run_uuid, key, value, is_nan FROM metrics ORDER BY step, timestamp LIMIT {MOST_VALUES}"
     for uuid, key, value, is_nan in store.execute(query):
         if str(uuid) in runs:

@@ -13,7 +13,7 @@ from pathlib import Path
 from abreast.config.identity import Scalar
 from abreast.errors import RunError
 from abreast.report.readers import wire
-from abreast.report.readers.foreign_run import ForeignRun, as_scalar, flat
+from abreast.report.readers.foreign_run import ForeignRun, as_scalar
 from abreast.report.readers.hparams import read_hparams
 from abreast.runs.files import REPORT
 from abreast.runs.small_file import read_bytes
@@ -70,11 +70,14 @@ def _read(path: Path, base: Path) -> ForeignRun:
 
 
 def _records(content: bytes) -> Iterator[bytes]:
-    """The records of a TFRecord file: length, checksum, data, checksum. A last one may be cut off."""
+    """The records of a TFRecord file: length, checksum, data, checksum. A last one may be cut off.
+
+    An event says at least when it was; what has no length is space that was never written.
+    """
     at = 0
     while at + 12 <= len(content):
         (size,) = struct.unpack_from("<Q", content, at)
-        if at + 16 + size > len(content):
+        if size == 0 or at + 16 + size > len(content):
             return
         yield content[at + 12 : at + 12 + size]
         at += 16 + size
@@ -129,7 +132,7 @@ def _take_hparams(content: bytes, run: ForeignRun) -> None:
         if number == 3:
             for entry in wire.sub(value, 1):
                 key = wire.text(wire.first(entry, 1))
-                run.settings |= flat({key: _setting(list(wire.fields(wire.first(entry, 2))))})
+                run.set({key: _setting(list(wire.fields(wire.first(entry, 2))))})
         elif number == 4 and wire.integer(value, 1) == FAILED:
             run.status, run.reason = "failed", "its session ended with a failure"
 

@@ -82,7 +82,7 @@ def _items(message: bytes, number: int, path: Path) -> Iterator[tuple[str, Any]]
 def _records(content: bytes, path: Path) -> Iterator[bytes]:
     if content[:4] != IDENT:
         raise RunError(f"{path}: not a file of W&B")
-    at, parts = HEADER, b""
+    at, parts = HEADER, list[bytes]()
     while at + 7 <= len(content):
         left = BLOCK - at % BLOCK
         if left < 7:
@@ -93,6 +93,8 @@ def _records(content: bytes, path: Path) -> Iterator[bytes]:
         if kind not in (FULL, FIRST, MIDDLE, LAST) or len(data) < size:
             return  # the rest was never written
         at += 7 + size
-        parts = data if kind in (FULL, FIRST) else parts + data
+        if kind in (FULL, FIRST):
+            parts = []
+        parts.append(data)
         if kind in (FULL, LAST):
-            yield parts
+            yield b"".join(parts)
