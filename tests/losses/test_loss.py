@@ -568,3 +568,22 @@ def test_tasks_may_be_one_word() -> None:
 
 def test_printed_form() -> None:
     assert "scores=logits, targets=one_hot, task=regression" in repr(regress())
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda weight: Loss(nn.CrossEntropyLoss(weight=weight)),
+        lambda weight: Loss(nn.NLLLoss(weight=weight), scores="log_probs"),
+        lambda weight: Loss(nn.BCEWithLogitsLoss(pos_weight=weight), targets="one_hot"),
+        lambda weight: Loss(Focal(alpha=weight), scores="log_probs"),
+    ],
+)
+def test_class_weights_are_exact_in_16_bit(make: Any, dtype: torch.dtype) -> None:
+    weight, logits, targets = torch.tensor([0.1, 1.0, 3.3]), torch.randn(4, 3), torch.tensor([0, 1, 2, 2])
+    loss, converted = make(weight), make(weight.clone()).to(dtype)
+    logits = logits.to(dtype)
+    expected = loss(logits.float(), targets)
+    torch.testing.assert_close(converted(logits, targets).float(), expected, rtol=1e-6, atol=0)
+    assert float(converted.weight(targets)) == pytest.approx(float(loss.weight(targets)), rel=1e-6)

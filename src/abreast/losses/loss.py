@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,12 @@ from abreast.losses.settings import (
 )
 from abreast.losses.transforms import SCORES, TARGETS, Scores, Targets
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 __all__ = ["TASKS", "Loss", "LossInputError"]
+
+HALF = (torch.bfloat16, torch.float16)
 
 
 class Loss(nn.Module):
@@ -105,7 +111,7 @@ class Loss(nn.Module):
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Logits ``[B, C]`` and targets ``[B]`` (regression: both ``[B, D]``) -> 0-d mean over the batch."""
         check_logits(logits, self.outputs)
-        if logits.dtype in (torch.bfloat16, torch.float16):
+        if logits.dtype in HALF:
             logits = logits.float()
         if not self._classes:
             check_values(logits, targets)
@@ -147,6 +153,16 @@ class Loss(nn.Module):
     def labels(self, targets: Tensor) -> Tensor:
         """The targets, or the classes of the largest shares, ``[..., B]``, of mixed ones ``[..., B, C]``."""
         return targets.argmax(-1) if self._classes and targets.is_floating_point() else targets
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Move or convert the loss, but keep class weights in float32 at least, as scores are."""
+
+        def apply(tensor: Tensor) -> Tensor:
+            result = fn(tensor)
+            is_weight = not isinstance(tensor, nn.Parameter)
+            return tensor.to(result.device) if is_weight and result.dtype in HALF else result
+
+        return super()._apply(apply, recurse)
 
     def extra_repr(self) -> str:
         """What a printed model shows beside the criterion."""
