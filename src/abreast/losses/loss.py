@@ -162,7 +162,8 @@ class Loss(nn.Module):
             is_weight = not isinstance(tensor, nn.Parameter)
             return tensor.to(result.device) if is_weight and result.dtype in HALF else result
 
-        return super()._apply(apply, recurse)
+        super()._apply(apply, recurse)  # type: ignore[no-untyped-call]
+        return self
 
     def extra_repr(self) -> str:
         """What a printed model shows beside the criterion."""
