@@ -12,7 +12,6 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from abreast.api.host import host_kept
@@ -25,10 +24,9 @@ from abreast.runtime.environment import environment_variables
 from abreast.runtime.given import Kind, given_objects
 
 T = TypeVar("T")
-NONE: Mapping[tuple[Kind, str], Any] = MappingProxyType({})
 
 
-def train_command(arguments: Sequence[str], objects: Mapping[tuple[Kind, str], Any] = NONE) -> Path:
+def train_command(arguments: Sequence[str], objects: Mapping[tuple[Kind, str], Any]) -> Path:
     """Run what stands behind `python train.py`.
 
     Args:
@@ -60,7 +58,7 @@ def train_command(arguments: Sequence[str], objects: Mapping[tuple[Kind, str], A
     return in_session(command, objects)
 
 
-def in_session(command: Callable[[], T], objects: Mapping[tuple[Kind, str], Any] = NONE) -> T:
+def in_session(command: Callable[[], T], objects: Mapping[tuple[Kind, str], Any]) -> T:
     """What the command returns; it runs alone, leaves the process as it was, raises as `train_command`."""
     stopped_by: int | None = None
     try:

@@ -6,20 +6,16 @@ import signal
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
 from abreast.data.loader import ResumableLoader
 from abreast.errors import Interrupted
 from abreast.learner.lightning_loops import waits_for_step
+from abreast.learner.module import Learner
 from abreast.runtime.signals import SIGNALS
-
-if TYPE_CHECKING:
-    from lightning.pytorch import LightningModule
-
-    from abreast.learner.module import Learner
 
 WITHIN = 60.0  # seconds of an epoch between two savings
 
@@ -50,7 +46,7 @@ class PreemptionCheckpoint(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Install the handlers. Not earlier: Lightning has just set its own, which talk to other ranks."""
-        learner = cast("Learner", pl_module)
+        learner = cast(Learner, pl_module)
         self._saved = time.monotonic()
 
         def on_signal(signum: int, frame: Any) -> None:
@@ -87,7 +83,7 @@ class PreemptionCheckpoint(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Within an epoch: save and stop, or just save. Its end is saved anyway."""
-        learner = cast("Learner", pl_module)
+        learner = cast(Learner, pl_module)
         if learner.automatic_optimization and waits_for_step(trainer):
             return  # a checkpoint does not hold accumulated gradients
         if not self._on_any_rank(
@@ -116,7 +112,7 @@ class PreemptionCheckpoint(Callback):
         self._previous_handlers = {}
 
     def _stop(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        learner = cast("Learner", pl_module)
+        learner = cast(Learner, pl_module)
         if self._on_any_rank(trainer, learner.stop_signal is not None):
             raise Interrupted(learner.stop_signal or signal.SIGTERM)
 

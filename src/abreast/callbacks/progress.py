@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from abreast.learner.module import Learner
 from abreast.metrics.registry import STAGES, by_priority
 from abreast.runtime.console import console, fitting, is_live
-
-if TYPE_CHECKING:
-    from lightning.pytorch import LightningModule
-
-    from abreast.learner.module import Learner
 
 REFRESH = 0.1  # seconds between two drawings of the bar
 LEAST_BAR = 8  # columns
@@ -37,7 +33,7 @@ class Progress(Callback):
         """Start the bar."""
         if not (is_live(self._console) and trainer.is_global_zero):
             return
-        learner = cast("Learner", pl_module)
+        learner = cast(Learner, pl_module)
         self._bar = Bar(
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(bar_width=None),
@@ -87,7 +83,7 @@ class Progress(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the epoch's values."""
-        learner = cast("Learner", pl_module)
+        learner = cast(Learner, pl_module)
         self._values = ordered(learner.values)
         if self._bar is not None:
             self._draw(trainer)

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 
 from abreast.config.types import State
 from abreast.errors import DiskError
+from abreast.learner.module import Learner
 from abreast.loggers.run_logger import RunLogger
 from abreast.runs.directory import RunDirectory
 from abreast.runs.files import CONFIG
-
-if TYPE_CHECKING:
-    from lightning.pytorch import LightningModule
-
-    from abreast.learner.module import Learner
 
 
 class RunWriter(Callback):
@@ -68,7 +64,7 @@ class RunWriter(Callback):
             return
         if not (self.directory.path / CONFIG).exists():
             raise DiskError(f"{self.directory.path}: was removed while the run trained. Start it again")
-        learner = cast("Learner", pl_module)
+        learner = cast(Learner, pl_module)
         progress = learner.epoch_progress
         samples, progress.samples = progress.samples, []
         norms = [sample.grad_norm.item() for sample in samples]

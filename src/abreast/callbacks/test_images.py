@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated, cast
 
 import torch
 from annotated_types import Ge
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from abreast.callbacks.pictures import confusion_picture, images_picture
+from abreast.learner.module import Learner
 from abreast.learner.worst_examples import worst_examples
 from abreast.loggers.tensorboard import Picture, add_picture
-
-if TYPE_CHECKING:
-    from lightning.pytorch import LightningModule
-
-    from abreast.learner.module import Learner
 
 MOST_CLASSES = 60  # beyond, a matrix of cells is too large to look at
 
@@ -33,7 +29,7 @@ class TestImages(Callback):
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw the images, for data with classes and a TensorBoard logger."""
-        learner = cast("Learner", pl_module)
+        learner = cast(Learner, pl_module)
         boards = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
         if not boards or learner.confusion is None or not trainer.is_global_zero:
             return

@@ -13,6 +13,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from abreast.cli.latest_directory import note_directory
+from abreast.config.override_keys import key_of
 from abreast.runs.files import CONFIG
 from abreast.runtime.directory_lock import PATIENCE, InUseError, leave, use, uses
 from abreast.runtime.directory_name import shortened
@@ -94,9 +95,7 @@ def _write_columns(folder: Path) -> None:
 
 def is_given(config: DictConfig) -> bool:
     """Whether the command line names the sweep's directory."""
-    return any(
-        override.lstrip("+").startswith("hydra.sweep.dir=") for override in config.hydra.overrides.hydra
-    )
+    return "hydra.sweep.dir" in map(key_of, config.hydra.overrides.hydra)
 
 
 def set_directory(config: DictConfig, folder: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from abreast.static.definitions import lookup
+from abreast.static.definitions import last_name, lookup
 from abreast.static.modules import Module
 from abreast.static.signatures import Parameter
 
@@ -85,17 +85,13 @@ def read(annotation: ast.expr | None, module: Module | None = None) -> Kinds:
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
             return read(left, module) + read(right, module)
         case ast.Name() | ast.Attribute():
-            return _of_name(annotation, module)
+            name = last_name(annotation)
+            if name in _KINDS:
+                return (Kind(_KINDS[name]),)
+            return ANYTHING if module is None else (Kind("alias", (annotation, module)),)
         case ast.Subscript(value=ast.Name(id=name) | ast.Attribute(attr=name), slice=inner):
             return _of_subscript(name, inner, module)
     return ANYTHING
-
-
-def _of_name(annotation: ast.Name | ast.Attribute, module: Module | None) -> Kinds:
-    name = annotation.id if isinstance(annotation, ast.Name) else annotation.attr
-    if name in _KINDS:
-        return (Kind(_KINDS[name]),)
-    return ANYTHING if module is None else (Kind("alias", (annotation, module)),)
 
 
 def followed(kinds: Kinds) -> Kinds:

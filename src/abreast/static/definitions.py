@@ -118,8 +118,10 @@ def _member(
     if isinstance(bound, Imported):
         source = _module(bound.module)
         return _member(source, bound.name, seen) if bound.name else source
+    if isinstance(bound, ast.Name | ast.Attribute):  # X = Y
+        return _evaluate(owner, bound, seen)
     if bound is not None:
-        return _settle(Definition(owner, bound), seen)
+        return Definition(owner, bound)
     may_have = owner.is_dynamic
     for star in owner.stars:
         try:
@@ -146,13 +148,6 @@ def _is_slip(owner: Module, name: str, known: Iterable[str], beyond: Sequence[st
     except (_UnknownError, LookupError):
         return False
     return True
-
-
-def _settle(definition: Definition, seen: set[tuple[str, str]]) -> Module | Definition:
-    """Follow `X = Y` to the definition of Y."""
-    if isinstance(definition.node, ast.Name | ast.Attribute):
-        return _evaluate(definition.module, definition.node, seen)
-    return definition
 
 
 def _evaluate(module: Module, expression: ast.expr, seen: set[tuple[str, str]]) -> Module | Definition:

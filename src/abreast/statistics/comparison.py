@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 from abreast.statistics.contrast import Contrasts
@@ -129,7 +128,9 @@ def read_comparison(
     p = float(2 * special.stdtr(df, -t))
     p_adjusted = p if fitted.groups == 2 else max(p, _corrected(t, p, df, fitted, question))
     # Tables are interpolated: the p-value must not contradict the interval by a rounding error.
-    p_adjusted = min(p_adjusted, question.alpha) if significant else max(p_adjusted, _above(question.alpha))
+    p_adjusted = (
+        min(p_adjusted, question.alpha) if significant else max(p_adjusted, math.nextafter(question.alpha, 1))
+    )
     smallest = detectable_ratio(limit, df) * error
     p_equivalent = equivalence(difference, error, df, fitted.groups, question)
     per_seed = df / max(1, min(counts[2] if blocked else min(counts[:2]), *counts[:2]) - 1)
@@ -179,11 +180,6 @@ def equivalence(difference: float, error: float, df: float, groups: int, questio
     return float(survival(inside, groups, df, one_sided)) if inside > 0 else 1.0
 
 
-def common_blocks(has: NDArray[np.bool_], group: int, reference: int) -> int:
-    """Count the blocks in which both groups have a value; `has` has the shape (groups, blocks)."""
-    return int((has[group] & has[reference]).sum())
-
-
 def _corrected(t: float, p: float, df: float, fitted: Contrasts, question: Question) -> float:
     """The corrected p-value; with a fixed reference between that of dependent and independent tests."""
     together = float(survival(t, fitted.groups, df, question.family))
@@ -191,10 +187,6 @@ def _corrected(t: float, p: float, df: float, fitted: Contrasts, question: Quest
         return together
     apart = float(-np.expm1((fitted.groups - 1) * np.log1p(-min(p, 1 - 1e-16))))
     return float(fitted.shared[0]) * together + (1 - float(fitted.shared[0])) * apart
-
-
-def _above(alpha: float) -> float:
-    return float(np.nextafter(alpha, 1))
 
 
 def _verdict(

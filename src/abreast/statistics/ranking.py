@@ -17,7 +17,6 @@ from abreast.statistics.comparison import (
     Question,
     SeedValues,
     Verdict,
-    common_blocks,
     read_comparison,
 )
 from abreast.statistics.contrast import contrasts
@@ -135,7 +134,7 @@ def compare(
         has = np.isfinite(table.values)
         for position, name in enumerate(table.names):
             if name != winner:
-                common = common_blocks(has, position, int(index[0]))
+                common = int((has[position] & has[index[0]]).sum())
                 sizes = (len(groups[name]), len(groups[winner]), common)
                 comparisons[name] = read_comparison((name, winner), sizes, fit, position, question)
     for name, (fallen, kept) in counts.items():
