@@ -49,12 +49,7 @@ class Run:
         self._files = RunDirectory(self.directory)
         self._checkpoint = checkpoint
         self._trust = tuple(trust)
-        self._objects = dict(objects or {})
-
-    @property
-    def objects(self) -> dict[tuple[Kind, str], Any]:
-        """The network and the data, where these were given in Python."""
-        return dict(self._objects)
+        self.objects = dict(objects or {})
 
     @cached_property
     def config(self) -> Config:
@@ -110,7 +105,7 @@ class Run:
         """
         from abreast.api.session import in_session
 
-        return in_session(self._rebuilt, self._objects)
+        return in_session(self._rebuilt, self.objects)
 
     def _rebuilt(self) -> Evaluator:
         from abreast.inference.load import rebuild, reopened
@@ -150,11 +145,15 @@ class Run:
                 self.directory, checkpoint=self._checkpoint, overrides=overrides, trust=self._trust
             )
 
-        return in_session(command, self._objects)
+        return in_session(command, self.objects)
 
     def __repr__(self) -> str:
-        scores = {name: value for name, value in self.scores.items() if name.startswith("test/")}
-        best = [f"{name} {format_number(scores[name])}" for name in _first(scores)]
+        scores = self.scores
+        best = [
+            f"{name} {format_number(scores[name])}"
+            for name in ("test/accuracy", "test/r2", "test/loss")
+            if name in scores
+        ][:1]  # a line has room for one
         return printable(f"<abreast.Run {self.directory}: {', '.join([self.status, *best])}>")
 
     def _repr_html_(self) -> str:
@@ -193,9 +192,3 @@ class Run:
 
 def _cell(value: float | None) -> str:
     return "" if value is None else format_number(value)
-
-
-def _first(scores: dict[str, float]) -> list[str]:
-    """The test metric that a line has room for."""
-    names: list[str] = ["test/accuracy", "test/r2", "test/loss"]
-    return [name for name in names if name in scores][:1]

@@ -36,7 +36,7 @@ class Preflight(Callback):
                 ConfigError(f"study={study}: is many runs: add -m (python train.py -m +study={study})")
             )
         try:
-            _check_hydra(config)
+            _told(check_hydra(config.hydra, several=False))
             FitCheck()(task_part(config), config.hydra)
             _shorten_directory(config)
         except Exception as error:
@@ -54,7 +54,8 @@ class Preflight(Callback):
             leave_composing_to_launcher()
         try:
             _told(check_search_space(config))
-            _check_hydra(config, several=any(len(options) > 1 for options in values_of(config).values()))
+            several = any(len(options) > 1 for options in values_of(config).values())
+            _told(check_hydra(config.hydra, several=several))
             message = ""
             sweeper = config.hydra.runtime.choices.get("hydra/sweeper")
             if sweeper == "abreast_study":
@@ -78,11 +79,6 @@ class Preflight(Callback):
         if message:
             raise Stop(ConfigError(message))
         gc.enable()  # paused in cli.main
-
-
-def _check_hydra(config: DictConfig, *, several: bool = False) -> None:
-    """Raise ConfigError for values of `hydra.*` that cannot be used."""
-    _told(check_hydra(config.hydra, several=several))
 
 
 def _told(problems: Iterable[str]) -> None:

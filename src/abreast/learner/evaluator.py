@@ -115,7 +115,7 @@ class Evaluator(LightningModule):
         if not tensors[f"{stage}/loss"].isfinite():
             raise DivergedError(self.trainer.global_step)
         self.trainer.callback_metrics.update(tensors)
-        values = {name: _rounded(value) for name, value in tensors.items()}
+        values = {name: _shortest(value.item()) for name, value in tensors.items()}
         self.values.update({name: value for name, value in values.items() if math.isfinite(value)})
         if confusion is not None:
             self.confusion = confusion.tolist()
@@ -141,10 +141,6 @@ class Evaluator(LightningModule):
     def on_test_epoch_end(self) -> None:
         """Record the test's metrics."""
         self._end_stage("test", self.test_metrics)
-
-
-def _rounded(value: Tensor) -> float:
-    return _shortest(value.item())
 
 
 def _shortest(value: float) -> float:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from collections.abc import Collection, Iterable
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -49,7 +49,7 @@ class Residual(nn.Module):
         return out
 
 
-def check_known(what: str, value: str, allowed: Mapping[str, Any]) -> None:
+def check_known(what: str, value: str, allowed: Collection[str]) -> None:
     """Raise ValueError, with what is allowed, where a value is not among it."""
     if value not in allowed:
         raise ValueError(f"model.{what}={value} is unknown; it takes {', '.join(allowed)}")

@@ -64,7 +64,7 @@ class CNN(nn.Sequential):
     ) -> None:
         check_known("activation", activation, ACTIVATIONS)
         if norm is not None:
-            check_known("norm", norm, {"batch": nn.BatchNorm2d})
+            check_known("norm", norm, ("batch",))
         fan_in, *size = image_shape(in_shape)
         layers: list[nn.Module] = []
         for number, (fan_out, kernel, pads) in enumerate(_convolutions(channels, kernels, padding), 1):
@@ -136,7 +136,7 @@ def _convolutions(
                 "for each, or a single value for all"
             )
     for size, pad in zip(sizes, pads, strict=True):
-        check_known("padding", pad, {"same": None, "valid": None})
+        check_known("padding", pad, ("same", "valid"))
         if pad == "same" and size % 2 == 0:
             raise ValueError(
                 f"model.kernels: {size} is even, and cannot be padded alike on both sides: "

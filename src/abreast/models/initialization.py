@@ -53,7 +53,7 @@ def initialize(net: nn.Module, init: str, gain: float | Sequence[float] = 1.0) -
     Efficient BackProp, equation 16 (lecun); Saxe et al. 2014, arXiv:1312.6120 (orthogonal); DeepOBS'
     2c2d, Schneider, Balles & Hennig 2019, arXiv:1903.05499 (truncated_normal).
     """
-    check_known("init", init, {"default": None, **INITS})
+    check_known("init", init, ("default", *INITS))
     layers = [module for module in net.modules() if isinstance(module, (nn.Linear, nn.Conv2d))]
     gains = [*gain] if isinstance(gain, Sequence) else [*[1.0] * (len(layers) - 1), gain]
     if len(gains) != len(layers):

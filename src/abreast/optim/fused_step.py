@@ -7,7 +7,7 @@ networks `Optimizer.step` spends more time around the kernel than in it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +42,7 @@ def fused_step(optimizer: Optimizer, *, share_counts: bool = False) -> Step | No
         return None
     counts: list[Tensor] = []
     if isinstance(optimizer, SGD):
-        calls = [_sgd(optimizer, group) for group in groups]
+        calls: list[Call | None] = [_sgd(optimizer, group) for group in groups]
     elif all("step" in optimizer.state[p] for p in parameters):
         counts = _states(optimizer, parameters, "step")
         if share_counts and counts[0].device.type == "cpu":  # elsewhere comparing them waits for the device
@@ -53,10 +53,10 @@ def fused_step(optimizer: Optimizer, *, share_counts: bool = False) -> Step | No
         calls = [_adam(optimizer, group) for group in groups]
     else:
         return None
-    if None in calls:
+    pairs = [(group, call) for group, call in zip(groups, calls, strict=True) if call is not None]
+    if len(pairs) < len(groups):
         return None
     vars(optimizer)["_opt_called"] = True  # schedules ask whether `step`, of which they count the calls, was
-    pairs = list(zip(groups, cast("list[Call]", calls), strict=True))
 
     @torch.no_grad()
     def step() -> None:
