@@ -155,6 +155,48 @@ def test_every_figure_is_drawn_and_nothing_is_wider_than_the_screen(
     assert browser.execute_script("return document.documentElement.dataset.theme") == scheme
 
 
+def test_on_a_phone_names_above_their_marks_leave_the_ticks_of_the_other_axis(
+    opened: Callable[..., Any],
+) -> None:
+    browser = opened(360, 800)
+    draw_all(browser)
+    hidden = """return ['ranking', 'differences', 'time-to-target'].map((name) => {
+        const plot = document.querySelector(`.plot[data-figure="${name}"]`);
+        const ticks = [...plot.querySelectorAll('.xtick text')];
+        return [plot.querySelectorAll('.annotation-text').length >= plot.layout.yaxis.categoryarray.length,
+                ticks.length > 1, ticks.filter((tick) => getComputedStyle(tick).display === 'none').length];
+    })"""
+    assert browser.execute_script(hidden) == [[True, True, 0]] * 3
+
+
+def test_print_is_light_and_shows_whole_figures(opened: Callable[..., Any]) -> None:
+    browser = opened(1200, 800, "dark")
+    sizes = "return [...document.querySelectorAll('.plot')].map((plot) => plot._fullLayout?.width || 0)"
+    before = browser.execute_script("window.dispatchEvent(new Event('beforeprint')); " + sizes)
+    until(lambda: all(0 < size <= 640 for size in browser.execute_script(sizes)), 5)
+    assert browser.execute_script("return document.documentElement.dataset.theme") == "light"
+    browser.execute_script("window.dispatchEvent(new Event('afterprint'))")
+    assert browser.execute_script("return document.documentElement.dataset.theme") == "dark"
+    limit = max(
+        browser.execute_script("return [...document.querySelectorAll('.plot')].map((p) => p.clientWidth)")
+    )
+    until(lambda: max(browser.execute_script(sizes)) == limit, 5)
+    assert limit > 640
+    assert len(before) == len(FIGURES)
+
+
+def test_landmarks_have_different_names(opened: Callable[..., Any]) -> None:
+    browser = opened()
+    browser.execute_script("for (const part of document.querySelectorAll('details')) part.open = true")
+    names = browser.execute_script(
+        "return [...document.querySelectorAll('section, [role=region]')].map((part) =>"
+        " part.getAttribute('aria-label') ||"
+        " document.getElementById(part.getAttribute('aria-labelledby')).textContent)"
+    )
+    assert len(names) > 10
+    assert len(set(names)) == len(names)
+
+
 def test_it_loads_nothing_from_anywhere(opened: Callable[..., Any]) -> None:
     browser = opened()
     draw_all(browser)

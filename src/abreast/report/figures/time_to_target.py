@@ -95,6 +95,7 @@ def _traces(groups: Sequence[Group], names: Sequence[str], target: Target, unit:
             x=[six_digits(value) for value, _ in points],
             y=[name for _, name in points],
             marker={"color": GREY, "size": 7, "symbol": "circle-open"},
+            cliponaxis=False,
             hovertemplate="%{x:.4g} " + unit + "<extra></extra>",
         ),
         scatter(
@@ -103,6 +104,7 @@ def _traces(groups: Sequence[Group], names: Sequence[str], target: Target, unit:
             x=[None if value is None else six_digits(value) for value in medians],
             y=list(names),
             marker={"color": line_style(0)["color"], "size": 11, "symbol": "diamond"},
+            cliponaxis=False,
             customdata=[f"reached by {count} runs" for count in counts],
             hovertemplate="median %{x:.4g} " + unit + ", %{customdata}<extra></extra>",
         ),

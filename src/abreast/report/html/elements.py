@@ -126,7 +126,7 @@ def figure_html(figure: Figure, *, heading: bool = True) -> str:
     title = f"<h3>{escaped(figure.title)}</h3>" if heading else ""
     numbers = ""
     if figure.rows:
-        table = static_table(figure.headers, figure.rows, figure.title)
+        table = static_table(figure.headers, figure.rows, f"Numbers of: {figure.title}")
         numbers = f"<details><summary>Numbers of this figure</summary>{table}</details>"
     height = next(iter(figure.variants.values()))["layout"].get("height", 420)
     plot = (

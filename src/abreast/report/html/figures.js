@@ -1,7 +1,9 @@
 // Not the window's width, which on a phone changes with what a figure takes while it is drawn.
 const narrow = matchMedia("(max-width: 559px)");
 const drawn = new Set(); // the plots drawn so far; the others are drawn when they come near the viewport
-const isNarrow = () => narrow.matches;
+const PRINT_WIDTH = 640; // what fits on a sheet of paper, as print shows what was drawn for the screen
+let isPrinting = false;
+const isNarrow = () => narrow.matches && !isPrinting;
 const config = { responsive: true, displaylogo: false, modeBarButtons: [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]] };
 
 // The text of a packed part of the page.
@@ -56,9 +58,10 @@ const fitToPage = (figure, plot) => {
     if (yaxis.type === "category" && yaxis.categoryarray) { // long names go above their marks
       layout.height = 130 + 44 * yaxis.categoryarray.length;
       layout.margin.l = 8;
-      Object.assign(yaxis, { ticklabelposition: "inside top", ticklabelshift: -9, automargin: false });
-      yaxis.tickfont.size = 10;
-      layout.xaxis.automargin = false; // with labels inside, plotly can look for the margin for ever
+      yaxis.showticklabels = false; // inside the axes they would hide the ticks of the other axis
+      const name = { xref: "paper", x: 0, xanchor: "left", yshift: 13, showarrow: false, font: { size: 10 } };
+      const names = yaxis.categoryarray.map((text) => ({ ...name, y: text, text }));
+      layout.annotations = [...(layout.annotations || []), ...names];
     }
     if (layout.legend && layout.showlegend) {
       layout.legend.font = { size: 10 };
@@ -67,7 +70,8 @@ const fitToPage = (figure, plot) => {
     }
   }
   const { min_width: minWidth, max_width: maxWidth } = layout.meta || {};
-  plot.style.minWidth = minWidth ? `${minWidth}px` : "";
+  if (isPrinting) layout.width = Math.min(PRINT_WIDTH, maxWidth || PRINT_WIDTH);
+  plot.style.minWidth = minWidth && !isPrinting ? `${minWidth}px` : "";
   plot.style.maxWidth = maxWidth ? `${maxWidth}px` : "";
   return figure;
 };
@@ -96,6 +100,8 @@ const draw = async (plot) => {
   await plotly;
   const { data: traces, layout } = fitToPage(forTheme(selectedVariant(plot)), plot);
   await Plotly.react(plot, traces, layout, config);
+  if (plot.dataset.printed && !isPrinting) await Plotly.Plots.resize(plot); // which react leaves as wide as it was
+  plot.dataset.printed = isPrinting || "";
   if (!plot.dataset.drawn) plot.on("plotly_afterplot", () => openLegend(plot));
   plot.dataset.drawn = "true";
   openLegend(plot);
@@ -118,7 +124,6 @@ const observer = new IntersectionObserver((entries) => {
   }
 }, { rootMargin: "800px" });
 narrow.addEventListener("change", () => { for (const plot of drawn) draw(plot); });
-addEventListener("beforeprint", () => plots.forEach((plot) => { if (!drawn.has(plot)) draw(plot); }));
 for (const figure of document.querySelectorAll("figure")) {
   const plot = figure.querySelector(".plot");
   figure.addEventListener("change", (event) => { if (event.target.matches("input[type=radio]")) draw(plot); });

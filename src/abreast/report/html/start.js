@@ -17,6 +17,15 @@ toggle.addEventListener("click", () => {
 });
 systemIsDark.addEventListener("change", () => { if (!storedTheme()) setTheme(systemTheme()); });
 
+// Paper is light and narrow, and shows every figure.
+const drawForPrint = (isForPrint) => {
+  isPrinting = isForPrint;
+  plots.forEach((plot) => drawn.add(plot));
+  setTheme(isForPrint ? "light" : storedTheme() || systemTheme());
+};
+addEventListener("beforeprint", () => drawForPrint(true));
+addEventListener("afterprint", () => drawForPrint(false));
+
 // The page of a sweep that runs loads itself again, unless the reader is in the middle of something.
 const RELOAD_KEY = "abreast-reload";
 const isBusy = () => document.hidden || getSelection().toString() !== ""
