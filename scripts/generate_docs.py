@@ -13,6 +13,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+from abreast.config.schema import help_text
 from abreast.report.option_text import comment_of, first_sentence
 
 ROOT = Path(__file__).parents[1]
@@ -36,9 +37,19 @@ GROUPS = {
 }
 HEAD = """# Options
 
-Each option is one file in `conf/<group>/`; the text beside it is from the head of that file. Choose one
-with `group=option`, change any of its keys with `group.key=value`, and list all keys of a run with
-`python train.py --cfg job`. This page is written by `python scripts/generate_docs.py`.
+Choose an option with `group=option`, and change any of its keys with `group.key=value`. `abreast show
+loss=hinge` prints an option's keys with their defaults, `python train.py --cfg job` all keys of a run. Each
+option is one file in `conf/<group>/`; `--config-dir DIR` adds [your own](howto/index.md). The keys that
+every run has are [at the end](#keys-of-every-run). This page is written by `python scripts/generate_docs.py`.
+"""
+KEYS = """
+## Keys of every run
+
+With their defaults; `...` means that the data set sets it. Beside these, `trainer.KEY` is any argument of
+Lightning's Trainer, and `hydra.launcher.KEY` is [a setting of sweeps](sweeps.md#settings).
+
+| key | |
+|---|---|
 """
 
 
@@ -55,6 +66,8 @@ def options_page() -> str:
         assert files, f"conf/{group} holds no option"
         parts += [f"\n## {group}\n\n{usage}.\n\n| option | |\n|---|---|\n"]
         parts += [f"| `{path.stem}` | {description(path)} |\n" for path in files]
+    keys = (re.split(r"\s{2,}", line, maxsplit=1) for line in help_text().splitlines())
+    parts += [KEYS, *(f"| `{key}` | {meaning} |\n" for key, meaning in keys)]
     return "".join(parts)
 
 

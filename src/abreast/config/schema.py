@@ -54,10 +54,10 @@ class RunKeys:
         50, "mini-batches per call of training_step; 1: ordinary Lightning, same weights"
     )
     matmul_precision: Literal["bf16", "tf32"] | None = _key(
-        None, "of float32 products: bf16 (CPUs that have it; stacks on GPUs), tf32 (GPUs)"
+        None, "faster, coarser products: bf16 (CPUs that have it; stacks on GPUs), tf32 (GPUs)"
     )
     cuda_graph: bool | Literal["auto"] = _key(
-        "auto", "record the steps on a GPU and launch each as a whole; true: custom code, too"
+        "auto", "record training steps on a GPU as CUDA graphs; true: those with custom code, too"
     )
     sweep: SweepKeys = field(
         default_factory=SweepKeys, metadata={"help": "what concerns all runs of a sweep"}
@@ -88,15 +88,17 @@ class LoaderKeys:
         0.0, "share of the training labels replaced by another class; for classification"
     )
     augment: dict[str, float] | None = _key(  # noqa: RUF009  makes a field
-        None, "of training examples, such as {flip: 0.5, rotate: 10, shift: 2, mixup: 0.2}"
+        None, "random changes of training examples: {flip: 0.5, rotate: 10, shift: 2, mixup: 0.2}"
     )
-    scale_targets: bool = _key(False, "regression: errors in units of the training targets' deviation")
+    scale_targets: bool = _key(
+        False, "regression: errors in units of the training targets' standard deviation"
+    )
     shuffle: bool = _key(True, "false: the same order of the training examples in every epoch")
     normalize: bool | Literal["channels"] = _key(
-        True, "subtract the training inputs' mean, divide by their deviation; channels: of each"
+        True, "subtract the training inputs' mean, divide by their deviation; channels: by channel"
     )
     pca: Annotated[int, Ge(1)] | None = _key(
-        None, "give the network so many principal components of the training inputs"
+        None, "how many principal components replace the inputs; null: the inputs themselves"
     )
 
 
@@ -104,7 +106,7 @@ class LoaderKeys:
 class OptimizerKeys:
     """`optim.*`: how an optimizer is used, beside its own arguments."""
 
-    elementwise: bool = _key(False, "true: it updates each value alone, so lanes may share it")
+    elementwise: bool = _key(False, "true: it updates each value by itself, so runs of a stack may share it")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,10 +124,10 @@ class MetricKeys:
     """`metrics.NAME.*`: how a metric is used, beside the arguments of its class."""
 
     mode: Literal["max", "min"] | None = _key(
-        None, "which way is better; null: as the table of metrics or the class says"
+        None, "which way is better; null: what is known of the metric or its class"
     )
     scores: Literal["logits", "probs", "positive", "labels"] | None = _key(
-        None, "what it takes; positive: probability of the second class; null: as its class says"
+        None, "what it gets; positive: probability of the second class; null: as its class says"
     )
 
 
