@@ -9,8 +9,12 @@ import sys
 
 # `python -m abreast` puts the working directory first, where a stranger's `typing.py` would stand in for
 # Python's. While Python imports the package of its `-m`, this is what its arguments begin with.
-if getattr(sys, "argv", [])[:1] == ["-m"] and sys.path[:1] == [os.getcwd()]:  # noqa: PTH109  as `pathlib.py`
-    sys.path.append(sys.path.pop(0))
+if getattr(sys, "argv", [])[:1] == ["-m"]:
+    try:
+        if sys.path[:1] == [os.getcwd()]:  # noqa: PTH109  as `pathlib.py`
+            sys.path.append(sys.path.pop(0))
+    except OSError:  # it was removed, and so holds nothing
+        pass
 
 # isort: split
 import importlib

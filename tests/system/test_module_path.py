@@ -109,3 +109,17 @@ def test_a_module_that_the_user_trusts_is_found_there_and_no_other(tmp_path: Pat
         [sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, text=True
     )
     assert done.stdout == "mine\nnot theirs\n", done.stderr
+
+
+def test_a_working_directory_that_was_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    done = subprocess.run(
+        ["sh", "-c", f"rmdir '{folder}' && exec '{sys.executable}' -m abreast ls"],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "It was removed: change to another" in done.stderr

@@ -25,9 +25,9 @@ from hydra.core.singleton import Singleton
 from hydra.core.utils import JobRuntime
 from omegaconf.basecontainer import BaseContainer
 
-from abreast.errors import ConfigError
 from abreast.runtime.environment import environment_variables
 from abreast.runtime.patches import is_on
+from abreast.runtime.user_path import check_working_directory
 
 _LOCK = threading.RLock()
 OF_ONE_APPLICATION = (GlobalHydra, HydraConfig, JobRuntime)  # Hydra's other singletons hold what is installed
@@ -48,12 +48,8 @@ def host_kept() -> Iterator[None]:
 
 @contextmanager
 def _process() -> Iterator[None]:
-    try:
-        directory = Path.cwd()
-    except OSError as error:
-        raise ConfigError(
-            f"The working directory: {error.strerror}. It was removed: change to another"
-        ) from None
+    check_working_directory()
+    directory = Path.cwd()
     environment = dict(os.environ)
     lists: list[tuple[list[Any], list[Any]]] = [
         (values, values[:]) for values in (sys.path, sys.meta_path, sys.argv)

@@ -7,7 +7,6 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import NoReturn
 
 from abreast import __version__
@@ -18,6 +17,7 @@ from abreast.errors import AbreastError, disk_error
 from abreast.runtime import garbage, module_path
 from abreast.runtime.output import all_is_read, guarded_output
 from abreast.runtime.printable import printable
+from abreast.runtime.user_path import check_working_directory
 from abreast.runtime.wrapping import fitted
 from abreast.training import external_ranks
 
@@ -40,11 +40,9 @@ def main(command: Sequence[str] = ()) -> NoReturn:
 
 
 def _main(command: Sequence[str]) -> int:
-    try:
-        Path.cwd()
-    except OSError as error:
-        _say(f"The working directory: {error.strerror}. It was removed: change to another")
-        return AbreastError.exit_code
+    mistake = _reported(check_working_directory)
+    if mistake:
+        return mistake
     arguments = [*command, *sys.argv[1:]]
     garbage.freeze_at_exit()
     logging.raiseExceptions = False  # a full disk must not fill the terminal with tracebacks of the log

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from abreast.errors import ConfigError
+
 
 def user_path(text: str | Path) -> Path:
     """The path with `~` and `~user` expanded; of a user that is not there it is taken as it is written."""
@@ -12,6 +14,16 @@ def user_path(text: str | Path) -> Path:
         return Path(text).expanduser()
     except RuntimeError:
         return Path(text)
+
+
+def check_working_directory() -> None:
+    """Raise ConfigError where the working directory was removed."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise ConfigError(
+            f"The working directory: {error.strerror}. It was removed: change to another"
+        ) from None
 
 
 def resume_argument(directory: Path) -> str:
