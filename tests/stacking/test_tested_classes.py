@@ -57,7 +57,7 @@ def test_lanes_together_equal_lanes_alone(
         assert ("confusion" in values) is (most > len(CLASSES))
         assert all(values[name].equal(expected[name]) for name in expected), (values, expected)
         assert all(values[name].dtype == expected[name].dtype for name in expected)
-        for a, b in zip(mine.hardest.rows(9), stage.hardest.rows(9), strict=True):  # type: ignore[union-attr]
+        for a, b in zip(mine.worst_examples.rows(9), stage.worst_examples.rows(9), strict=True):  # type: ignore[union-attr]
             assert torch.as_tensor(a).equal(torch.as_tensor(b))
         for a, b in zip(mine.outcomes.outcomes, stage.outcomes.outcomes, strict=True):  # type: ignore
             assert a.equal(b)

@@ -20,7 +20,7 @@ def worst_examples(evaluator: Evaluator, test: Split) -> WorstExamples:
         evaluator: The module that was tested, attached to its Trainer.
         test: All test examples, with class labels.
     """
-    examples = evaluator.test_metrics.hardest
+    examples = evaluator.test_metrics.worst_examples
     if examples is not None and len(examples) and evaluator.trainer.world_size == 1:
         return examples
     examples = WorstExamples(evaluator.loss.ignore_index)

@@ -80,7 +80,7 @@ class StageMetrics:
         self._device = torch.device("cpu")  # of the metrics: that of the last mini-batch
         self._held: list[tuple[Tensor, Tensor | int, Tensor, Tensor]] = []
         self._rows = 0
-        self.hardest = WorstExamples(ignore_index) if full and classes else None
+        self.worst_examples = WorstExamples(ignore_index) if full and classes else None
         self.outcomes = OutcomeCollector(bool(classes), ignore_index) if full else None
 
     def _metrics(self, device: torch.device | None = None) -> dict[str, Metric]:
@@ -161,10 +161,9 @@ class StageMetrics:
                 continue
             # torchmetrics takes scores that all lie in [0, 1] for probabilities.
             metrics[name].update(rows.softmax(1) if name == "ece" else rows, labels)
-        if self.hardest is not None:
-            self.hardest.take(rows, labels)
-        if self.outcomes is not None:
-            self.outcomes.take(rows, labels)
+        for collector in (self.worst_examples, self.outcomes):
+            if collector is not None:
+                collector.take(rows, labels)
 
     def update_requested(self, name: str, scores: Tensor, targets: Tensor) -> None:
         """Add raw float32 scores `[N, C]` and targets to one of the metrics that were asked for."""
@@ -181,10 +180,9 @@ class StageMetrics:
     def compute(self) -> dict[str, Tensor]:
         """The values by name, over all ranks, and reset. The confusion matrix is `[C, C]`."""
         self._fold()
-        if self.hardest is not None:
-            self.hardest.close()
-        if self.outcomes is not None:
-            self.outcomes.close()
+        for collector in (self.worst_examples, self.outcomes):
+            if collector is not None:
+                collector.close()
         metrics = self._metrics()
         weight = metrics["weights"].compute()
         values = {"loss": metrics["losses"].compute() / weight}

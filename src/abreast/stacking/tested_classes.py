@@ -48,9 +48,9 @@ class TestedClasses:
         of_true = of_true_class(probabilities, targets)
         counted = torch.ones_like(hits)
         for k, metrics in enumerate(self.stage_metrics):
-            assert metrics.hardest is not None
+            assert metrics.worst_examples is not None
             assert metrics.outcomes is not None
-            metrics.hardest.add(of_true[k], predictions[k], confidences[k])
+            metrics.worst_examples.add(of_true[k], predictions[k], confidences[k])
             metrics.outcomes.add(hits[k], counted[k])
 
     def _count(self, targets: Tensor, predictions: Tensor, classes: int) -> None:
@@ -63,9 +63,9 @@ class TestedClasses:
     def compute(self) -> list[dict[str, Tensor]]:
         """Each lane's expected calibration error and, of few classes, confusion matrix `[C, C]`; resets."""
         for metrics in self.stage_metrics:
-            assert metrics.hardest is not None
+            assert metrics.worst_examples is not None
             assert metrics.outcomes is not None
-            metrics.hardest.close()
+            metrics.worst_examples.close()
             metrics.outcomes.close()
         confidences, right = (torch.cat(parts, 1) for parts in zip(*self._held, strict=True))
         lanes = [{"ece": error} for error in _calibration_errors(confidences, right)]
