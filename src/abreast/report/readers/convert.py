@@ -21,6 +21,7 @@ from abreast.report.readers.settings import (
     REPEATS,
     Choices,
     base_name,
+    join_twins,
     seed_key,
     seed_numbers,
     settings_keys,
@@ -80,6 +81,8 @@ def convert(kind: str, foreign: Sequence[ForeignRun], choices: Choices) -> Conve
         elif name == metric and known.mode != mode:
             keys[name] = f"{key}_{mode}"
             declare(f"{base}_{mode}", mode)
+    if choices.seed is None and choices.settings is None:
+        join_twins(foreign)
     seed = seed_key(foreign, choices)
     settings = settings_keys(foreign, seed, choices)
     numbers = seed_numbers(foreign, seed)
@@ -139,10 +142,14 @@ def _rank(name: str, names: Counter[str]) -> tuple[object, ...]:
 
 
 def _stage(name: str, names: Mapping[str, int]) -> tuple[str, str]:
-    """The stage and the rest of a name; without one: training where validation has it, else test."""
+    """The stage and the rest of a name; without one: training where validation has it, else test.
+
+    A loss beside anything validated is that of training.
+    """
     stage, base = split_stage(name)
     if not stage:
-        stage = "train" if any(split_stage(other) == ("val", base) for other in names) else "test"
+        validated = {other for name, other in map(split_stage, names) if name == "val"}
+        stage = "train" if base in validated or (base.lower() == "loss" and validated) else "test"
     return stage, base
 
 

@@ -12,7 +12,7 @@ from abreast.report.readers.csv_shapes import row_a_run
 from abreast.report.readers.csv_table import INDEX, Row, read_rows
 from abreast.report.readers.curves import counters, logged_columns
 from abreast.report.readers.foreign_run import MOST_TEXT, ForeignRun, as_number, flat
-from abreast.report.readers.hparams import read_hparams
+from abreast.report.readers.hparams import named_settings
 from abreast.report.readers.metric_names import NOT_RESULTS, is_metric, split_stage
 from abreast.report.readers.run_names import settings_of_name
 from abreast.report.readers.summaries import with_merged_cells, without_summary_rows
@@ -21,6 +21,7 @@ from abreast.runtime.printable import printable
 from abreast.suggestions import listed
 
 MOST_FILES = 10_000
+TAG = re.compile(r"run-(.+)-tag-(.+)")  # the name of a scalar's file from TensorBoard's page
 FOLD = re.compile(r"split(\d{1,4})_test_(\w+)")
 
 
@@ -82,7 +83,7 @@ def _is_history(rows: Sequence[Row]) -> bool:
 
 
 def read_csv_folder(folder: Path, metric: str | None = None) -> list[ForeignRun]:
-    """The runs of a folder of CSV files, with the settings of `hparams.yaml`, or else of the file's name."""
+    """The runs of a folder of CSV files, with the settings of files beside them, or else of their names."""
     files = sorted(path for path in folder.rglob("*.csv*") if _is_csv(path) and REPORT not in path.parts)
     if len(files) > MOST_FILES:
         raise RunError(f"{folder}: more than {MOST_FILES} CSV files. Give a folder with fewer")
@@ -96,7 +97,20 @@ def read_csv_folder(folder: Path, metric: str | None = None) -> list[ForeignRun]
             runs.append(
                 ForeignRun(path, str(path.relative_to(folder)), status="unreadable", reason=str(error))
             )
-    return runs
+    return _of_tensorboard(runs)
+
+
+def _of_tensorboard(runs: Sequence[ForeignRun]) -> list[ForeignRun]:
+    """The runs of the files that TensorBoard's page gives for each scalar: `run-NAME-tag-TAG.csv`."""
+    made: dict[str, ForeignRun] = {}
+    for run in runs:
+        match = TAG.fullmatch(run.path.stem)
+        if match is None or {*run.curves} - {"Value", "Wall time", "Step"}:
+            made[f"{run.path} {run.name}"] = run
+            continue
+        whole = made.setdefault(match[1], ForeignRun(run.path, match[1], settings_of_name(match[1])))
+        whole.curves[match[2]] = run.curves.get("Value", [])
+    return list(made.values())
 
 
 def _is_csv(path: Path) -> bool:
@@ -105,11 +119,10 @@ def _is_csv(path: Path) -> bool:
 
 def _named(runs: list[ForeignRun], path: Path, folder: Path, is_in_folders: bool) -> list[ForeignRun]:
     name = path.relative_to(folder).with_suffix("")
-    parts = name.parent if is_in_folders or path.stem == "metrics" else name  # Lightning's: a folder each
-    given = read_hparams(path.parent)
+    parts = name.parent if is_in_folders or path.stem in ("metrics", "progress") else name  # a folder each
     for run in runs:
         run.name = str(parts) if len(runs) == 1 else f"{parts} {run.name}"
-        run.settings = {**(settings_of_name(str(parts)) if given is None else given), **run.settings}
+        run.settings = {**named_settings(str(parts), path.parent, folder), **run.settings}
     return runs
 
 

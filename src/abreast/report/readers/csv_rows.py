@@ -20,7 +20,9 @@ FOLDS = ("fold", "cv_fold", "fold_id", "outer_fold", "fold_idx")
 STATUSES = ("status", "state")
 BUDGETS = ("iteration", "iterations")  # settings where few values come again and again
 ENDINGS = {
-    **dict.fromkeys(("finished", "complete", "completed", "success", "succeeded", "done", "ok"), "finished"),
+    **dict.fromkeys(
+        ("finished", "complete", "completed", "success", "succeeded", "done", "ok", "published"), "finished"
+    ),
     **dict.fromkeys(("failed", "fail", "crashed", "killed", "pruned", "error", "oom", "timeout"), "failed"),
     **dict.fromkeys(("aborted", "diverged", "cancelled", "canceled", "stopped", "preempted"), "failed"),
     **dict.fromkeys(("running", "pending", "queued", "waiting", "scheduled"), "running"),

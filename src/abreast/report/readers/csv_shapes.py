@@ -61,8 +61,10 @@ def _from_chart(rows: Sequence[Row]) -> list[Row]:
     is_folds = steps == "Resample" and all(_CARET.fullmatch(row[steps]) for row in rows)
     if not others or not all(name and metric for name, _, metric in parts.values()):
         return list(rows)
-    if _is_no_axis(steps) and not is_folds:
+    is_chart = len(charted) < len(others)
+    if _is_no_axis(steps) and not is_folds and not is_chart:
         return list(rows)
+    axis = "step" if _is_no_axis(steps) else steps.lower()
     names = list(dict.fromkeys(name for name, _, _ in parts.values()))
     made: list[Row] = []
     for name in names:
@@ -70,7 +72,7 @@ def _from_chart(rows: Sequence[Row]) -> list[Row]:
         for row in rows:
             cells = {metric: row[column] for metric, column in columns.items()}
             fold = _CARET.fullmatch(row[steps]) if is_folds else None
-            where = {"fold": fold[1], "rep": fold[2] or "1"} if fold else {steps.lower(): row[steps]}
+            where = {"fold": fold[1], "rep": fold[2] or "1"} if fold else {axis: row[steps]}
             made += [{"name": name, **where, **cells}] if any(cells.values()) else []
     return made or list(rows)
 

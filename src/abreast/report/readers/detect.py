@@ -7,6 +7,7 @@ from pathlib import Path
 from abreast.errors import RunError
 from abreast.report.readers.csv_files import read_csv, read_csv_folder
 from abreast.report.readers.foreign_run import ForeignRun
+from abreast.report.readers.json_runs import read_json_folder, take_json
 from abreast.report.readers.mlflow import is_database, is_store, read_mlflow_database, read_mlflow_files
 from abreast.report.readers.table_text import KINDS as KINDS_OF_TABLES
 from abreast.report.readers.table_text import is_table
@@ -15,7 +16,7 @@ from abreast.report.readers.wandb import PATTERN, read_wandb
 from abreast.suggestions import listed
 
 DATABASES = ("mlflow.db", "mlruns.db")
-KINDS = ("MLflow", "Weights & Biases", "CSV", "TensorBoard")
+KINDS = ("MLflow", "Weights & Biases", "CSV", "JSON", "TensorBoard")
 
 
 def read_foreign(path: Path, metric: str | None = None) -> tuple[str, list[ForeignRun]]:
@@ -39,6 +40,9 @@ def read_foreign(path: Path, metric: str | None = None) -> tuple[str, list[Forei
                 f"{path}: neither a table ({KINDS_OF_TABLES}) nor a database of MLflow. Give one, such as a "
                 "sheet saved as CSV, or a folder of runs"
             )
+        run = ForeignRun(path, path.name)
+        if path.suffix.lower() in (".json", ".jsonl") and take_json(path, run, metric):
+            return "JSON", [run]
         return "CSV", read_csv(path, metric)
     if is_store(path):
         return "MLflow", read_mlflow_files(path)
@@ -49,7 +53,8 @@ def read_foreign(path: Path, metric: str | None = None) -> tuple[str, list[Forei
     for name in DATABASES:
         if is_database(path / name):
             return "MLflow", read_mlflow_database(path / name)
-    return "CSV", read_csv_folder(path, metric)
+    runs = read_csv_folder(path, metric)
+    return ("CSV", runs) if runs else ("JSON", read_json_folder(path, metric))
 
 
 def kinds() -> str:

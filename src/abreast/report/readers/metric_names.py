@@ -46,7 +46,7 @@ NOT_RESULTS = re.compile(
     r"hours|duration|elapsed)(_s|_sec|_ms|_seconds|_minutes)?|(.*/)?global_step|iterations?|(.*_)?time(_[a-z]+){0,2}_(s|secs?|ms|seconds|min|minutes|h|hours)|"
     r"(.*_)?runtime(_[a-z]+)?|(fit|train|training|tune|test|eval|infer|inference|predict|wall|total)_(s|secs?|ms|min)|"
     r"(.*_)?(samples|steps|tokens|items)_per_(s|sec|second)|(peak|max|used|gpu|cpu)_(.*_)?(memory|mem|ram|vram)(_.*)?|"
-    r"peak_[mg]i?b|(memory|mem)_[mg]i?b|total_flos|"
+    r"peak_[mg]i?b|(memory|mem)_[mg]i?b|total_flos|(train|eval|test|predict)_samples|"
     r"lr[-/].*|system/.*|_wandb.*)",
     re.IGNORECASE,
 )
@@ -59,12 +59,13 @@ _DOWN = r"[↓⬇▼↘]\ufe0f?|\$?\s*\\(?:downarrow|searrow)\s*\$?|lower(?: is|
 _ARROW = re.compile(
     rf"\s*(?:\(\s*(?:{_UP}|{_DOWN})\s*\)|\[\s*(?:{_UP}|{_DOWN})\s*\]|{_UP}|{_DOWN})", re.IGNORECASE
 )
+_FILE = re.compile(r"^[\w/.-]+\.(json|ya?ml|toml):")  # that `dvc exp show` puts before a name
 _UNIT = re.compile(r"\s*(\([^()]{1,12}\)|\[[^\[\]]{1,12}\]|%)\s*$")  # `accuracy (%)`, `time [s]`
 
 
 def _bare(name: str) -> str:
     """A name without its arrow and its unit."""
-    name = _ARROW.sub("", name).strip() or name
+    name = _FILE.sub("", _ARROW.sub("", name).strip()) or name
     return _UNIT.sub("", name) or name
 
 

@@ -43,7 +43,7 @@ DATA = (
 NEITHER = re.compile(
     r"(.*_)?(run_?id|run_?name|uuid|guid|timestamp|date(time)?(_.*)?|created(_at)?|updated|host(name)?|"
     r"user(name)?|log_?dir|output_?dir|save_?dir|checkpoint_?(dir|path)|device|num_workers|comments?|notes?|"
-    r"remarks?|tags|sweep|git_?(hash|commit|sha)|commit|_?wandb.*|pid|process_id|node_ip|ip|experiment_tag|"
+    r"remarks?|tags|sweep|typ|rev|executor|git_?(hash|commit|sha)|commit|_?wandb.*|pid|process_id|node_ip|ip|experiment_tag|"
     r"trial_name|last_submission|submission_?(date|count)|p_?val(ue)?|significan(t|ce)|delta_(vs|to|over)_.*|"
     r"difference(_.*)?|improvement(_.*)?|training_iteration|iterations_since_restore|should_checkpoint|done|"
     r"system_attrs.*|number_of_(training|testing)_instances)",
@@ -80,6 +80,18 @@ class Choices:
     settings: tuple[str, ...] | None = None
     mode: Mode | None = None
     folds: int | None = None
+
+
+def join_twins(foreign: Sequence[ForeignRun]) -> None:
+    """Keep one of several settings that are called alike and are equal in all runs, such as `config/seed`."""
+    keys = dict.fromkeys(key for run in foreign for key in run.settings)
+    kept: dict[str, str] = {}
+    for key in keys:
+        first = kept.setdefault(base_name(key), key)
+        pairs = [(run.settings.get(first), run.settings.get(key)) for run in foreign]
+        if first != key and all(one == other for one, other in pairs):
+            for run in foreign:
+                run.settings.pop(key, None)
 
 
 def seed_key(foreign: Sequence[ForeignRun], choices: Choices) -> str | None:
