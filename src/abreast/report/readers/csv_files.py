@@ -16,6 +16,7 @@ from abreast.report.readers.hparams import named_settings
 from abreast.report.readers.metric_names import NOT_RESULTS, is_metric, split_stage
 from abreast.report.readers.run_names import settings_of_name
 from abreast.report.readers.summaries import with_merged_cells, without_summary_rows
+from abreast.report.readers.table_text import bare_name
 from abreast.runs.files import REPORT
 from abreast.runtime.printable import printable
 from abreast.suggestions import listed
@@ -84,7 +85,7 @@ def _is_history(rows: Sequence[Row]) -> bool:
 
 def read_csv_folder(folder: Path, metric: str | None = None) -> list[ForeignRun]:
     """The runs of a folder of CSV files, with the settings of files beside them, or else of their names."""
-    files = sorted(path for path in folder.rglob("*.csv*") if _is_csv(path) and REPORT not in path.parts)
+    files = sorted(path for path in folder.rglob("*.[ct]sv*") if _is_csv(path) and REPORT not in path.parts)
     if len(files) > MOST_FILES:
         raise RunError(f"{folder}: more than {MOST_FILES} CSV files. Give a folder with fewer")
     stems = {path.stem for path in files}
@@ -114,7 +115,7 @@ def _of_tensorboard(runs: Sequence[ForeignRun]) -> list[ForeignRun]:
 
 
 def _is_csv(path: Path) -> bool:
-    return path.name.lower().endswith((".csv", ".csv.gz")) and path.is_file()
+    return bare_name(path).endswith((".csv", ".tsv")) and path.is_file()
 
 
 def _named(runs: list[ForeignRun], path: Path, folder: Path, is_in_folders: bool) -> list[ForeignRun]:

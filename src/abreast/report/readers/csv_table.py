@@ -16,6 +16,7 @@ from abreast.report.readers.table_text import read_table_text
 MOST_COLUMNS = 2_000
 INDEX = ""  # the column that pandas writes without a name
 DASHES = "-\u2010\u2013\u2014"  # also those that editors make of a hyphen
+LEAST_PERCENT = 1.5  # a number above it beside others with a percent sign is a percentage, too
 MISSING = frozenset(("", "?", "na", "n/a", "#n/a", "nan", "none", "null", "nil", "tbd"))
 _DIGITS = re.compile(r"[+-]?\d+([.,]\d+)?")
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
@@ -48,7 +49,7 @@ def read_rows(path: Path, metric: str | None = None) -> tuple[list[Row], list[st
         RunError: It is not one, or too large; the message names the file and the line.
     """
     text = read_table_text(path)
-    lines, notes = table_cells(text, path)
+    lines, notes = table_cells(text, path, metric)
     columns, heads = _header([cells for _, cells in lines])
     if lines[heads:] and all(len(cells) == len(columns) + 1 for _, cells in lines[heads:]):
         columns = [INDEX, *columns]  # R's names of rows have no header
@@ -108,7 +109,7 @@ def _plain(cells: Sequence[str]) -> list[str]:
     cells = [cell.replace("\u2212", "-") for cell in cells]  # the minus sign of typesetters
     values = ["" if cell.strip(DASHES).lower() in MISSING else _LATEX.sub(r"\1\2", cell) for cell in cells]
     given = [value for value in values if value]
-    if given and all(value.endswith("%") for value in given):
+    if given and all(value.endswith("%") or (as_number(value) or 0) > LEAST_PERCENT for value in given):
         values = [value.removesuffix("%").rstrip() for value in values]
         given = [value for value in values if value]
     units = {match[2] if (match := _UNIT.fullmatch(value)) else "" for value in given}

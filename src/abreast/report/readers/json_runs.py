@@ -12,6 +12,7 @@ from abreast.report.readers.csv_files import MOST_FILES, TAG, read_csv
 from abreast.report.readers.curves import EPOCHS
 from abreast.report.readers.foreign_run import ForeignRun, as_number, flat
 from abreast.report.readers.hparams import SETTINGS, is_architecture, named_settings
+from abreast.report.readers.json_records import records
 from abreast.report.readers.metric_names import is_measured, is_metric
 from abreast.report.readers.settings import base_name
 from abreast.runs.files import REPORT
@@ -49,11 +50,11 @@ def read_json_folder(folder: Path, metric: str | None = None) -> list[ForeignRun
         run = ForeignRun(path, str((home if is_part else path.with_suffix("")).relative_to(folder)))
         try:
             if not take_json(path, run, metric):
-                rows = [] if is_part else read_csv(path, metric)
+                rows = read_csv(path, metric)
                 tables += rows if any(row.results() for row in rows) else []
                 continue
         except RunError as error:
-            if not is_part:
+            if not is_part or not is_damaged(path):
                 continue  # a file of something else
             run.status, run.reason = "unreadable", str(error)
         key = home if is_part else path.with_name(run.name) if TAG.fullmatch(path.stem) else path
@@ -89,13 +90,22 @@ def take_json(path: Path, run: ForeignRun, metric: str | None = None) -> bool:
     if isinstance(history, list) and _are_steps(history):
         for record in history:
             _take(flat(record), run, metric, is_step=True)
-    elif isinstance(content, Mapping) and not is_architecture(content):
+    elif isinstance(content, Mapping) and not is_architecture(content) and records(content, metric) is None:
         for key, value in content.items():
             if key in PARTS and isinstance(value, Mapping):
                 run.settings |= flat(value)
             else:
                 _take_value(str(key), value, run, metric)
     return bool(run.final or run.curves)
+
+
+def is_damaged(path: Path) -> bool:
+    """Whether a file is not JSON, or too large."""
+    try:
+        take_json(path, ForeignRun(path, ""))
+    except RunError:
+        return True
+    return False
 
 
 def _is_json(path: Path) -> bool:

@@ -5,42 +5,39 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from abreast.errors import RunError
+from abreast.report.readers.footnotes import MOST_NESTED, RAISED, without_footnote
 from abreast.report.readers.foreign_run import as_number, flat
+from abreast.report.readers.html_table import html_cells
+from abreast.report.readers.json_records import records
+from abreast.report.readers.latex_table import TABULAR, latex_cells
+from abreast.report.readers.table_text import bare_name
 from abreast.runs.small_file import parse_json
 
 MOST_ROWS = 1_000_000
-MOST_NESTED = 8  # commands of LaTeX inside one another
 DELIMITERS = ",;\t|"
 Line = tuple[int, list[str]]  # its number in the file, from 1, and its cells
 
 _RULE = r"\s*(?::?-{2,}:?|:-:?|-:)\s*"
 _SEPARATOR = re.compile(rf"\s*\|?(?:{_RULE}\|)+(?:{_RULE})?\s*")  # below a header of Markdown
-_TABULAR = re.compile(r"\\begin\{(tabular[*xy]?|longtable|tblr)\}(.*?)\\end\{\1\}", re.DOTALL)
-_RULES = re.compile(
-    r"\\(?:(?:top|mid|bottom)rule|hline|(?:c(?:mid)?rule|cline)(?:\([^)]*\))?\{[^}]*\})(?:\[[^\]]*\])?"
-)
-_SPAN = re.compile(r"\\multicolumn\{(\d{1,3})\}\{[^}]*\}\{(.*)\}", re.DOTALL)
-_ROWS = re.compile(r"\\multirow(?:\[[^\]]*\])?\{(\d{1,3})\}")
-_NAMED = re.compile(
-    r"\\(?:multirow(?:\[[^\]]*\])?\{[^}]*\}\{[^}]*\}|(?:text|math)(?:bf|it|rm|tt|sc)|underline|emph)\{([^{}]*)\}"
-)
-_RAISED = re.compile(  # behind a number: a footnote, or its exponent
-    r"(?P<before>(?P<number>\d[\d.,]*)[\s$%\\*]*)"
-    r"(?:(?:<sup\b[^<>]*>|\\textsuperscript\{)(?P<mark>[^<>{}]*)(?:</sup\s*>|\}))",
-    re.IGNORECASE,
-)
+_BARS = str.maketrans("┃│║", "|||")
+_DRAWN = re.compile(r"[\s|+:]*(?:[-=]{3}|[\u2500-\u257f]{2})[\s|+:=\-\u2500-\u257f]*")
 _NOTE = re.compile(  # a run may be called `Source only` or `Best`
-    r"(\*|†|‡|§|\d+ rows?\b|(notes?|sources?|legend|table|best|values?|all)\b([^:]*:|(\s+\S+){5})).*",
+    r"(\*|†|‡|§|[\[(]?\d+ rows?\b|(notes?|sources?|legend|table|best|values?|all)\b([^:]*:|(\s+\S+){5})).*",
     re.IGNORECASE | re.DOTALL,
 )
 
 
-def table_cells(text: str, path: Path) -> tuple[list[Line], list[str]]:
+def table_cells(text: str, path: Path, metric: str | None = None) -> tuple[list[Line], list[str]]:
     """The lines that have cells, the header first; titles above it and notes below the table are left out.
+
+    Args:
+        text: What the file holds.
+        path: The file.
+        metric: A result, whatever its name.
 
     Returns:
         The lines, and the notes.
@@ -48,84 +45,37 @@ def table_cells(text: str, path: Path) -> tuple[list[Line], list[str]]:
     Raises:
         RunError: It is no table, or several; the message names the file.
     """
-    if path.name.lower().removesuffix(".gz").endswith((".json", ".jsonl")):
-        return list(_records(text, path)), []
-    if _TABULAR.search(text):
-        lines = _latex(text, path)
+    name = bare_name(path)
+    if name.endswith((".json", ".jsonl", ".ndjson")):
+        return list(_records(text, path, metric)), []
+    if name.endswith((".html", ".htm")):
+        lines = html_cells(text, path)
+    elif TABULAR.search(text):
+        lines = latex_cells(text, path)
     elif any(map(_SEPARATOR.fullmatch, text.splitlines()[1:])):
         lines = _markdown(text, path)
     else:
-        lines = _delimited(text, path)
+        lines = _delimited(without_rules(text), path)
     return _without_notes(_without_titles(_without_empty_columns(lines)))
 
 
-def _records(text: str, path: Path) -> Iterator[Line]:
+def _records(text: str, path: Path, metric: str | None) -> Iterator[Line]:
     stripped = text.strip()
-    if stripped.startswith("["):
-        records = parse_json(stripped, path)
-    else:
-        records = [parse_json(line, path) for line in stripped.splitlines() if line.strip()]
-    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+    try:
+        content = parse_json(stripped, path)
+    except RunError:
+        if stripped.startswith("["):
+            raise
+        content = [parse_json(line, path) for line in stripped.splitlines() if line.strip()]
+    table = records(content, metric) or ([content] if isinstance(content, Mapping) else None)
+    if table is None:
         raise RunError(f"{path}: holds no list of records, one for each run")
-    rows = [flat(record) for record in records[:MOST_ROWS]]
+    rows = [flat(record) for record in table[:MOST_ROWS]]
     columns = list(dict.fromkeys(key for row in rows for key in row))
     yield 1, columns
     for number, row in enumerate(rows, 1):
         values = (row.get(column) for column in columns)
         yield number, ["" if value is None else str(value) for value in values]
-
-
-def _latex(text: str, path: Path) -> list[Line]:
-    bodies = list(_TABULAR.finditer(text))
-    if len(bodies) > 1:
-        raise RunError(f"{path}: holds {len(bodies)} tables. Give a file with one")
-    start = text[: bodies[0].start()].count("\n") + 1
-    body = _without_arguments(bodies[0][2], 2 if bodies[0][1].endswith(("*", "x", "y")) else 1)
-    body = re.sub(r"(?<!\\)%.*", "", body)
-    lines: list[Line] = []
-    merged: dict[int, tuple[int, str]] = {}  # by column: for how many rows still, and the text
-    for row in re.split(r"\\\\(?:\[[^\]]*\])?|\\tabularnewline", body):
-        number, start = start, start + row.count("\n")
-        cells: list[str] = []
-        for cell in re.split(r"(?<!\\)&", _RULES.sub("", row)):
-            span = _SPAN.fullmatch(cell.strip())
-            if lines and (below := _ROWS.search(cell)):  # not in the header
-                merged[len(cells)] = (int(below[1]), _plain_latex(cell))
-            cells += [_plain_latex(span[2])] * int(span[1]) if span else [_plain_latex(cell)]
-        if any(cells):
-            lines.append((number, [_merged_text(merged, *item) for item in enumerate(cells)]))
-    return lines
-
-
-def _merged_text(merged: dict[int, tuple[int, str]], column: int, cell: str) -> str:
-    """A cell, or the text of a `multirow` above it that spans it, too."""
-    count, text = merged.pop(column, (0, ""))
-    if count > 1:
-        merged[column] = (count - 1, text)
-    return text if count and not cell else cell
-
-
-def _without_arguments(body: str, count: int) -> str:
-    """What follows the arguments of an environment, such as the kinds of its columns."""
-    depth = 0
-    for index, mark in enumerate(body):
-        depth += (mark == "{") - (mark == "}")
-        count -= mark == "}" and depth == 0
-        if count == 0:
-            return body[index + 1 :]
-    return body
-
-
-def _plain_latex(cell: str) -> str:
-    for _ in range(MOST_NESTED):
-        cell = _RAISED.sub(_without_footnote, _NAMED.sub(r"\1", cell))
-    cell = re.sub(r"\\textsuperscript\{([^{}]*)\}", r"\1", cell)
-    cell = cell.replace("$", "").replace("~", " ").replace(r"\pm", "±")
-    cell = re.sub(
-        r"\\(?:bf|it|bfseries|itshape|centering|quad|tiny|scriptsize|small|,|;|!)(?![A-Za-z])", "", cell
-    )
-    cell = re.sub(r"(?<!\\)[{}]", "", cell)
-    return re.sub(r"\\([%&_#{}])", r"\1", cell).strip()
 
 
 def _markdown(text: str, path: Path) -> list[Line]:
@@ -150,16 +100,11 @@ def _inner(line: str) -> str:
 
 def _plain_markdown(cell: str) -> str:
     cell = re.sub(r"<(?:br|sub)\b[^<>]*>", " ", cell.replace(r"\|", "|"), flags=re.IGNORECASE)
+    cell = re.sub(r"!?\[([^\[\]]*)\]\([^()\s]*\)", r"\1", cell)  # links
     cell = re.sub(r"`|<(?!/?sup\b)[^<>]*>", "", cell, flags=re.IGNORECASE)
     for _ in range(MOST_NESTED):
-        cell = _RAISED.sub(_without_footnote, cell)
+        cell = RAISED.sub(without_footnote, cell)
     return re.sub(r"<[^<>]*>", "", cell).strip()
-
-
-def _without_footnote(match: re.Match[str]) -> str:
-    """The number without its footnote; with a power of 2 or 10 as text."""
-    is_power = match["number"] in ("2", "10") and re.fullmatch(r"[+\-\u2212]?\d{1,2}", match["mark"])
-    return f"{match['number']}^{match['mark']}" if is_power else match["before"]
 
 
 def _delimited(text: str, path: Path) -> list[Line]:
@@ -182,6 +127,19 @@ def _delimited(text: str, path: Path) -> list[Line]:
     except csv.Error as error:
         raise RunError(f"{path}: not a CSV file ({error})") from None
     return lines
+
+
+def without_rules(text: str) -> str:
+    """The text of a table that a terminal showed: without lines that are drawn, and bars around its rows.
+
+    >>> without_rules("+---+-----+\\n| m | acc |\\n+===+=====+\\n| a | 0.9 |\\n+---+-----+").split("\\n")
+    ['', ' m | acc ', '', ' a | 0.9 ', '']
+    """
+    lines = ["" if _DRAWN.fullmatch(line) else line for line in text.translate(_BARS).split("\n")]
+    filled = [line.strip() for line in lines if line.strip()]
+    if filled and all(len(line) > 1 and line[0] == line[-1] == "|" for line in filled):
+        lines = [line.strip()[1:-1] for line in lines]
+    return "\n".join(lines)
 
 
 def _aligned(text: str) -> list[Line]:

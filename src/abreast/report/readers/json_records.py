@@ -1,0 +1,113 @@
+"""Tables in JSON as records, one for each run, in the shapes that pandas and dictionaries of results have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from abreast.report.readers.foreign_run import as_number
+from abreast.report.readers.metric_names import is_metric, split_stage
+from abreast.report.readers.run_names import SEED_IN_NAME
+
+MOST_LEVELS = 4  # methods, data sets and seeds inside one another
+LISTS = ("results", "runs", "data", "records", "rows", "experiments", "trials")
+
+
+def records(content: Any, metric: str | None = None) -> list[Mapping[str, Any]] | None:
+    """The records of a table; None if what a file holds is no table, but maybe a single run.
+
+    Args:
+        content: What the file holds.
+        metric: A result, whatever its name.
+
+    >>> records({"acc": {"0": 0.9, "1": 0.8}, "opt": {"0": "a", "1": "b"}})  # pandas' to_json
+    [{'acc': 0.9, 'opt': 'a'}, {'acc': 0.8, 'opt': 'b'}]
+    >>> records({"resnet": {"acc": 0.9}, "vgg": {"acc": 0.8}})
+    [{'name': 'resnet', 'acc': 0.9}, {'name': 'vgg', 'acc': 0.8}]
+    >>> records({"resnet": [0.9, 0.8], "vgg": [0.7, 0.6]}, "accuracy")[1:3]
+    [{'name': 'resnet', 'rep': 1, 'accuracy': 0.8}, {'name': 'vgg', 'rep': 0, 'accuracy': 0.7}]
+    """
+    if isinstance(content, list):
+        return list(content) if content and all(isinstance(part, Mapping) for part in content) else None
+    if not isinstance(content, Mapping):
+        return None
+    columns, data = content.get("columns"), content.get("data")
+    if isinstance(columns, list) and isinstance(data, list) and {*map(type, data)} == {list}:
+        return [dict(zip(map(str, columns), row, strict=False)) for row in data]
+    for key in LISTS:
+        inner = content.get(key)
+        if isinstance(inner, list) and inner and all(isinstance(part, Mapping) for part in inner):
+            return list(inner)
+    parts = list(content.values())
+    if not parts or not all(isinstance(part, Mapping) and part for part in parts):
+        return _lists(content, metric)
+    indices = [{*map(str, part)} for part in parts]
+    is_metric_above = any(is_metric(str(key)) or key == metric for key in content)
+    is_indexed = all(index == indices[0] for index in indices) and all(map(str.isdecimal, indices[0]))
+    if is_metric_above and is_indexed:
+        return [{key: part[row] for key, part in content.items()} for row in parts[0]]
+    if is_metric_above:
+        return None
+    return _by_name(content, metric) if len(parts) > 1 else None
+
+
+def _lists(content: Mapping[str, Any], metric: str | None) -> list[Mapping[str, Any]] | None:
+    """The repeats of methods, a list each; not a history of training."""
+    parts = content.values()
+    if metric is None or not all(isinstance(part, list) and part for part in parts) or len(content) < 2:
+        return None
+    if any(is_metric(key) or key == metric for key in content) or not all(map(_are_numbers, parts)):
+        return None
+    return [
+        {"name": name, "rep": repeat, metric: value}
+        for name, part in content.items()
+        for repeat, value in enumerate(part)
+    ]
+
+
+def _are_numbers(part: list[Any]) -> bool:
+    return all(as_number(value) is not None for value in part)
+
+
+def _by_name(content: Mapping[str, Any], metric: str | None) -> list[Mapping[str, Any]] | None:
+    """Records by the names that lead to them: of methods, seeds, or rows that are numbered."""
+    made: list[Mapping[str, Any]] = []
+
+    def visit(node: Mapping[str, Any], names: dict[str, Any]) -> bool:
+        if any(is_metric(str(key)) or key == metric for key in node):
+            made.extend(_repeats(node, names))
+            return True
+        return (
+            len(names) < MOST_LEVELS
+            and all(isinstance(part, Mapping) and part for part in node.values())
+            and all(visit(part, names | _name(str(key), names)) for key, part in node.items())
+        )
+
+    return made if visit(content, {}) and len(made) > 1 else None
+
+
+def _name(key: str, names: Mapping[str, Any]) -> dict[str, Any]:
+    seed = SEED_IN_NAME.fullmatch(key)
+    if seed is not None:
+        return {"seed": int(seed[2])}
+    if key.isdecimal() and names:
+        return {"seed": int(key)}
+    if key.isdecimal():
+        return {"index": int(key)}
+    return {f"name{len(names) + 1}" if "name" in names else "name": key}
+
+
+def _repeats(node: Mapping[str, Any], names: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """A record, or where its results are lists of one length a record for each repeat."""
+    lists = {
+        key: part for key, part in node.items() if isinstance(part, list) and part and _are_numbers(part)
+    }
+    lengths = {*map(len, lists.values())}
+    if any(split_stage(key)[0] == "train" or split_stage(key)[1].lower() == "loss" for key in lists):
+        return [{**names, **node, **{key: part[-1] for key, part in lists.items()}}]  # a history of training
+    if len(lengths) != 1 or "seed" in names:
+        return [{**names, **node}]
+    return [
+        {**names, "rep": repeat, **{k: v[repeat] if isinstance(v, list) else v for k, v in node.items()}}
+        for repeat in range(lengths.pop())
+    ]
