@@ -35,6 +35,8 @@ TEST_SECONDS = 90  # of one test: one that hangs leaves time for the others
 TESTS = "tests/system/test_gpu.py"  # others may import what a bare machine lacks
 SLOWER = 4  # a CPU than a GPU, in which it rehearses
 RESULT = re.compile(r"^(tests/\S+::.+?) (PASSED|FAILED|ERROR|SKIPPED|XFAIL)(?: \((.+)\))?(?: +\[ *\d+%\])?$")
+# Waits until the command ends, which holds its input open; then kills what is left of the part.
+GUARD = "import os, sys; sys.stdin.read(); os.killpg(int(sys.argv[1]), 9)"
 
 
 class Part(NamedTuple):
@@ -85,7 +87,7 @@ def environment(device: str, site: Path) -> dict[str, str]:
 def lines(arguments: list[str], environ: dict[str, str], seconds: float) -> Iterator[str]:
     """The lines that a process prints; a last one says how it ended, unless well.
 
-    It is killed, with all that it has started, when its time is over.
+    It is killed, with all that it has started, when its time is over, or this command is killed.
     """
     process = subprocess.Popen(
         arguments,
@@ -94,6 +96,13 @@ def lines(arguments: list[str], environ: dict[str, str], seconds: float) -> Iter
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
+    )
+    guard = subprocess.Popen(
+        [sys.executable, "-S", "-c", GUARD, str(process.pid)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
     is_late = threading.Event()
@@ -114,6 +123,8 @@ def lines(arguments: list[str], environ: dict[str, str], seconds: float) -> Iter
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         process.stdout.close()
+        guard.kill()
+        guard.communicate()
     if is_late.is_set():
         yield json.dumps({"part": "ended", "note": f"cut after {seconds:.0f} s"})
     elif code:

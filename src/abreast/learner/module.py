@@ -225,11 +225,10 @@ class Learner(Evaluator):
         optimizer = self.make_optimizer([*self.net.parameters(), *self.loss.parameters()])
         if self.schedule is None:
             return optimizer
-        config = self.schedule.for_lightning(
-            optimizer,
-            automatic=self.automatic_optimization,
-            every=self.trainer.check_val_every_n_epoch or 1,
-        )
+        automatic, every = self.automatic_optimization, 1
+        if automatic:  # a lane of a stack, whose steps are manual, has no Trainer yet
+            every = self.trainer.check_val_every_n_epoch or 1
+        config = self.schedule.for_lightning(optimizer, automatic=automatic, every=every)
         return cast(OptimizerLRScheduler, config)
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
