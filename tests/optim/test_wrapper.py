@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from abreast.optim.lookahead import Lookahead
 from abreast.optim.sam import SAM
 from abreast.optim.weight_average import WeightAverage
-from abreast.optim.wrapper import OptimizerWrapper
+from abreast.optim.wrapper import OptimizerWrapper, evaluate
 
 WRAPPERS: dict[str, Callable[[list[nn.Parameter]], OptimizerWrapper]] = {
     "lookahead": lambda params: Lookahead(params, lr=0.1, k=2, base="SGD", momentum=0.9),
@@ -73,8 +73,8 @@ class TestBesideParameters:
 class TestEvaluate:
     def test_gradients_are_on_for_the_closure_alone(self) -> None:
         with torch.no_grad():
-            assert OptimizerWrapper.evaluate(lambda: torch.tensor(float(torch.is_grad_enabled()))) == 1
+            assert evaluate(lambda: torch.tensor(float(torch.is_grad_enabled()))) == 1
             assert not torch.is_grad_enabled()
 
     def test_without_a_closure_there_is_no_loss(self) -> None:
-        assert OptimizerWrapper.evaluate(None) is None
+        assert evaluate(None) is None

@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 from argparse import Namespace
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from types import TracebackType
@@ -54,7 +55,7 @@ def run_command(arguments: Namespace) -> Exception | None:
     import hydra
 
     from abreast.config.options import MAIN, conf_dir
-    from abreast.validation.hydra_errors import UNAVAILABLE, explain_search_path
+    from abreast.validation.hydra_errors import UNAVAILABLE
     from abreast.validation.override_texts import check_texts
     from abreast.validation.preflight import Stop
 
@@ -96,18 +97,25 @@ def run_command(arguments: Namespace) -> Exception | None:
         return None
     if isinstance(error, AbreastError | BrokenPipeError):
         raise error
-    from abreast.validation.hydra_errors import explain, is_mistake
+    is_sweep = arguments.multirun or "hydra.mode=MULTIRUN" in arguments.overrides
+    _raise_mistake(error, overrides, folders, is_sweep=is_sweep)
+    return error
+
+
+def _raise_mistake(
+    error: Exception, overrides: Sequence[str], folders: list[Path], *, is_sweep: bool
+) -> None:
+    """Raise ConfigError where an error of Hydra, or of the disk before the run has begun, tells of one."""
+    from abreast.validation.hydra_errors import explain, explain_search_path, is_mistake
 
     if isinstance(error, UserWarning):
         raise ConfigError(explain_search_path(error)) from error
-    is_sweep = arguments.multirun or "hydra.mode=MULTIRUN" in arguments.overrides
-    full = disk_error(error, Path.cwd())  # before the run has begun
+    full = disk_error(error, Path.cwd())
     if full is not None:
         key = "hydra.sweep.dir" if is_sweep else "hydra.run.dir"
         raise ConfigError(f"{full}, or choose another directory: {key}=DIR") from error
     if is_mistake(error, task):
         raise ConfigError(explain(error, overrides, folders, is_sweep=is_sweep)) from error
-    return error
 
 
 def latest_decision() -> Decision | None:

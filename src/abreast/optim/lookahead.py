@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from abreast.config.types import State
 from abreast.optim.by_name import base_optimizer
-from abreast.optim.wrapper import OptimizerWrapper
+from abreast.optim.wrapper import OptimizerWrapper, evaluate
 
 
 class Lookahead(OptimizerWrapper):
@@ -51,7 +51,7 @@ class Lookahead(OptimizerWrapper):
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:  # type: ignore[override]
         """One step of the base optimizer, and perhaps one of the slow weights; returns the closure's loss."""
-        loss = self.evaluate(closure)
+        loss = evaluate(closure)
         if not self._slow:
             self._slow = [p.detach().clone() for p in self._parameters]
         self.base.step()

@@ -10,6 +10,7 @@ from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from abreast.config.types import State
+from abreast.optim.wrapper import evaluate
 
 AdjustLr = Literal["original", "match_rms_adamw", "spectral_unclamped"]
 
@@ -78,10 +79,7 @@ class MuonAdamW(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:  # type: ignore[override]
         """One step of both parts; returns the closure's loss."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = evaluate(closure)
         for part in self._parts:
             part.step()
         return loss

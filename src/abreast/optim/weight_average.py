@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from abreast.config.types import State
-from abreast.optim.wrapper import OptimizerWrapper
+from abreast.optim.wrapper import OptimizerWrapper, evaluate
 
 
 class WeightAverage(OptimizerWrapper):
@@ -42,7 +42,7 @@ class WeightAverage(OptimizerWrapper):
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:  # type: ignore[override]
         """One step of the optimizer and of the average; returns the closure's loss."""
-        loss = self.evaluate(closure)
+        loss = evaluate(closure)
         if not self._others:
             self._others = [p.detach().clone() for p in self._parameters]
         self.base.step()

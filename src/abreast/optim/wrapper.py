@@ -11,6 +11,14 @@ from torch.optim import Optimizer
 from abreast.config.types import State
 
 
+def evaluate(closure: Callable[[], Tensor] | None) -> Tensor | None:
+    """The closure's loss, with gradients; None without a closure."""
+    if closure is None:
+        return None
+    with torch.enable_grad():
+        return closure()
+
+
 class OptimizerWrapper(Optimizer):
     """An optimizer that lets another one, its base, take the steps.
 
@@ -26,14 +34,6 @@ class OptimizerWrapper(Optimizer):
         super().__init__([{"params": params}], {})
         self.param_groups = base.param_groups
         self._parameters = params
-
-    @staticmethod
-    def evaluate(closure: Callable[[], Tensor] | None) -> Tensor | None:
-        """The closure's loss, with gradients; None without a closure."""
-        if closure is None:
-            return None
-        with torch.enable_grad():
-            return closure()
 
     def load_base(self, state: State) -> None:
         """Load the state of the base, and share its parameter groups again."""

@@ -83,22 +83,19 @@ def contrasts(
     Returns:
         The contrasts; that of the reference with itself is 0 and not tested.
     """
-    rows = np.arange(len(values))
+    shape, rows = values.shape[:2], np.arange(len(values))
     has = np.isfinite(values)
     has = has[:1] if (has == has[:1]).all() else has
-    count = has.sum(2)
+    count = np.broadcast_to(has.sum(2), shape)
     enough = count >= 2
     floor = least_variance(values, step)
     # The values of groups with a single one say nothing of variance; they still have a mean.
     fit = fit_blocks(values, has)
-    inner, inner_df = moderated(
-        np.maximum(fit.variances, floor), fit.df, np.broadcast_to(enough, fit.df.shape)
-    )
+    inner, inner_df = moderated(np.maximum(fit.variances, floor), fit.df, enough)
     plain_mean, plain, plain_df = _unblocked(values, has)
-    plain, plain_df = moderated(np.maximum(plain, floor), plain_df, np.broadcast_to(enough, plain.shape))
-    shape = plain.shape
-    keeps = np.broadcast_to(fit.df >= LEAST_SHARE * np.maximum(count - 1, 1), shape)
-    counts = np.broadcast_to(np.maximum(count, 1), shape)
+    plain, plain_df = moderated(np.maximum(plain, floor), plain_df, enough)
+    keeps = fit.df >= LEAST_SHARE * np.maximum(count - 1, 1)
+    counts = np.maximum(count, 1)
     linked = np.broadcast_to(fit.connected, (len(values), *fit.connected.shape[1:]))
     result = {name: np.zeros(shape) for name in ("difference", "error", "df")}
     blocked = np.zeros(shape, dtype=bool)
@@ -121,22 +118,25 @@ def contrasts(
         result["df"][:, group] = variance**2 / np.maximum(below, 1e-300)
         blocked[:, group] = use
         of_means.append(np.where(use, inner[:, group], plain[:, group]) / counts[:, group])
-    tested = np.broadcast_to(enough, shape) & np.broadcast_to(enough, shape)[rows, reference][:, None]
-    tested = tested.copy()
+    tested = enough & enough[rows, reference][:, None]
     tested[rows, reference] = False
     groups = max(2, int(enough.sum(1).max()))
-    variances = np.stack(of_means, axis=1)
-    mine = variances[rows, reference][:, None]
-    # Comparisons i and j correlate by the root of the product of the reference's shares of their variances.
-    root = np.where(tested, np.sqrt(mine / np.maximum(variances + mine, 1e-300)), 0.0)
-    correlation = (root.sum(1) / np.maximum(tested.sum(1), 1)) ** 2
-    shared = np.minimum(1.0, 2 * correlation) ** 2
+    shared = _shared(np.stack(of_means, axis=1), reference, tested)
     limits = critical(groups, result["df"], family, alpha)
     if family != "pairs":
         apart = independent_critical(groups, result["df"], alpha)
         limits = shared[:, None] * limits + (1 - shared[:, None]) * apart
     error = np.where(tested, result["error"], np.inf)
     return Contrasts(result["difference"], error, result["df"], limits, blocked, shared, tested, groups)
+
+
+def _shared(variances: Array, reference: NDArray[np.intp], tested: Mask) -> Array:
+    """`Contrasts.shared`, from the variances of the groups' means."""
+    mine = variances[np.arange(len(reference)), reference][:, None]
+    # Comparisons i and j correlate by the root of the product of the reference's shares of their variances.
+    root = np.where(tested, np.sqrt(mine / np.maximum(variances + mine, 1e-300)), 0.0)
+    correlation = (root.sum(1) / np.maximum(tested.sum(1), 1)) ** 2
+    return np.asarray(np.minimum(1.0, 2 * correlation) ** 2)
 
 
 def _unblocked(values: Array, has: Mask) -> tuple[Array, Array, Array]:
