@@ -39,9 +39,9 @@ class Asymmetric(nn.Module):
         shift: Annotated[float, Ge(0), Lt(1)] = 0.05,
     ) -> None:
         super().__init__()
-        self.gamma_pos = constant(self, "gamma_pos", gamma_pos, 0.0)
-        self.gamma_neg = constant(self, "gamma_neg", gamma_neg, 0.0)
-        self.shift = constant(self, "shift", shift, 0.0, 1.0, below=True)
+        self.gamma_pos = constant(self, "gamma_pos", gamma_pos)
+        self.gamma_neg = constant(self, "gamma_neg", gamma_neg)
+        self.shift = constant(self, "shift", shift)
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Raw scores and one-hot targets, both ``[B, C]`` -> 0-d mean of the examples' sums."""

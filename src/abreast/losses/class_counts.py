@@ -67,7 +67,7 @@ class LogitAdjusted(nn.Module):
         class_counts: Sequence[Annotated[int, Ge(1)]] | Tensor | None = None,
     ) -> None:
         super().__init__()
-        self.tau = constant(self, "tau", tau, 0.0)
+        self.tau = constant(self, "tau", tau)
         self.register_buffer("class_counts", count_tensor(self, class_counts))
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
@@ -106,8 +106,8 @@ class LDAM(nn.Module):
         class_counts: Sequence[Annotated[int, Ge(1)]] | Tensor | None = None,
     ) -> None:
         super().__init__()
-        self.max_margin = constant(self, "max_margin", max_margin, 0.0)
-        self.scale = constant(self, "scale", scale, 0.0, above=True)
+        self.max_margin = constant(self, "max_margin", max_margin)
+        self.scale = constant(self, "scale", scale)
         self.register_buffer("class_counts", count_tensor(self, class_counts))
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:

@@ -50,11 +50,11 @@ class Focal(nn.Module):
         alpha: Sequence[Annotated[float, Ge(0)]] | Tensor | None = None,
     ) -> None:
         super().__init__()
-        self.gamma = constant(self, "gamma", gamma, 0.0)
+        self.gamma = constant(self, "gamma", gamma)
         if alpha is not None and not isinstance(alpha, Tensor):
             if isinstance(alpha, (str, int, float)):
                 raise ConfigError(f"Focal's alpha is {alpha!r}: it must be a list, one number >= 0 a class")
-            alpha = torch.tensor([constant(self, "alpha", weight, 0.0) for weight in alpha])
+            alpha = torch.tensor([constant(self, "alpha", weight) for weight in alpha])
         self.register_buffer("alpha", alpha)
 
     def forward(self, log_probs: Tensor, targets: Tensor) -> Tensor:
@@ -82,7 +82,7 @@ class Poly1(nn.Module):
 
     def __init__(self, epsilon: Annotated[float, Ge(-1)] = 1.0) -> None:
         super().__init__()
-        self.epsilon = constant(self, "epsilon", epsilon, -1.0)
+        self.epsilon = constant(self, "epsilon", epsilon)
 
     def forward(self, log_probs: Tensor, targets: Tensor) -> Tensor:
         """Log-probabilities ``[B, C]`` and class indices ``[B]`` -> 0-d mean."""
@@ -104,7 +104,7 @@ class GeneralizedCrossEntropy(nn.Module):
 
     def __init__(self, q: Annotated[float, Gt(0), Le(1)] = 0.7) -> None:
         super().__init__()
-        self.q = constant(self, "q", q, 0.0, 1.0, above=True)
+        self.q = constant(self, "q", q)
 
     def forward(self, log_probs: Tensor, targets: Tensor) -> Tensor:
         """Log-probabilities ``[B, C]`` and class indices ``[B]`` -> 0-d mean."""

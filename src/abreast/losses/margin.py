@@ -30,8 +30,8 @@ class OneVsRestHinge(nn.Module):
 
     def __init__(self, power: Annotated[float, Ge(1)] = 1.0, margin: Annotated[float, Gt(0)] = 0.5) -> None:
         super().__init__()
-        self.power = constant(self, "power", power, 1.0)
-        self.margin = constant(self, "margin", margin, 0.0, above=True)
+        self.power = constant(self, "power", power)
+        self.margin = constant(self, "margin", margin)
 
     def forward(self, scores: Tensor, targets: Tensor) -> Tensor:
         """Raw scores and signed targets, both ``[B, C]`` -> 0-d mean."""

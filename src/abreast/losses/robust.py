@@ -40,9 +40,9 @@ class SymmetricCrossEntropy(nn.Module):
         log_zero: Annotated[float, Lt(0)] = -4.0,
     ) -> None:
         super().__init__()
-        self.alpha = constant(self, "alpha", alpha, 0.0)
-        self.beta = constant(self, "beta", beta, 0.0)
-        self.log_zero = constant(self, "log_zero", log_zero, high=0.0, below=True)
+        self.alpha = constant(self, "alpha", alpha)
+        self.beta = constant(self, "beta", beta)
+        self.log_zero = constant(self, "log_zero", log_zero)
 
     def forward(self, log_probs: Tensor, targets: Tensor) -> Tensor:
         """Log-probabilities ``[B, C]`` and class indices ``[B]`` -> 0-d mean."""
@@ -72,8 +72,8 @@ class BiTempered(nn.Module):
 
     def __init__(self, t1: Annotated[float, Ge(0), Le(1)] = 0.8, t2: Annotated[float, Ge(1)] = 1.2) -> None:
         super().__init__()
-        self.t1 = constant(self, "t1", t1, 0.0, 1.0)
-        self.t2 = constant(self, "t2", t2, 1.0)
+        self.t1 = constant(self, "t1", t1)
+        self.t2 = constant(self, "t2", t2)
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Raw scores ``[B, C]`` and class indices ``[B]`` -> 0-d mean."""

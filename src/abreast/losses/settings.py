@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import operator
+from collections.abc import Callable, Iterable
+from dataclasses import astuple
+from functools import cache
+from typing import Annotated, TypeAlias, get_args, get_origin, get_type_hints
 
 import torch
+from annotated_types import BaseMetadata, Ge, Gt, Le, Lt
 from torch import nn
 
 from abreast.config.criterion_specs import SPECS, CriterionSpec, public_name, takes_shares
 from abreast.errors import ConfigError
 from abreast.suggestions import did_you_mean
 
+Compare: TypeAlias = Callable[[float, float], bool]
+
+COMPARISONS: dict[type[BaseMetadata], tuple[str, Compare]] = {
+    Ge: (">=", operator.ge),
+    Gt: (">", operator.gt),
+    Le: ("<=", operator.le),
+    Lt: ("<", operator.lt),
+}
 TORCH_IGNORES = -100  # the default of torch's criteria, which no label has
 
 
@@ -103,26 +116,29 @@ def check_mixed(criterion: nn.Module, targets: str, mixed: bool) -> None:
         )
 
 
-def constant(
-    owner: nn.Module,
-    name: str,
-    value: object,
-    low: float = -math.inf,
-    high: float = math.inf,
-    *,
-    above: bool = False,
-    below: bool = False,
-) -> float:
-    """The value as a float; ConfigError unless finite and in [low, high].
+def constant(owner: nn.Module, name: str, value: object) -> float:
+    """The value of a constructor's parameter as a float.
 
-    ``above`` leaves out the lower end, ``below`` the upper one.
+    Raises:
+        ConfigError: It is not finite, or outside of the bounds of the parameter's annotation.
     """
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-        is_high_enough = low < value if above else low <= value
-        is_low_enough = value < high if below else value <= high
-        if is_high_enough and is_low_enough:
-            return float(value)
-    ends = [f"{'>' if above else '>='} {low:g}"] if math.isfinite(low) else []
-    ends += [f"{'<' if below else '<='} {high:g}"] if math.isfinite(high) else []
-    allowed = " and ".join(ends)
-    raise ConfigError(f"{type(owner).__name__}'s {name} is {value!r}: it must be a number {allowed}")
+    kind: type = type(owner)
+    bounds = _bounds(kind, name)
+    number = float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
+    if math.isfinite(number) and all(compare(number, limit) for _, compare, limit in bounds):
+        return number
+    allowed = " and ".join(f"{sign} {limit:g}" for sign, _, limit in bounds)
+    raise ConfigError(f"{kind.__name__}'s {name} is {value!r}: it must be a number {allowed}")
+
+
+@cache
+def _bounds(kind: type, name: str) -> list[tuple[str, Compare, float]]:
+    """Sign, comparison and limit of each bound in the annotation of a criterion's parameter."""
+    ours = next(base for base in kind.__mro__ if base.__module__.startswith("abreast.losses."))
+    waiting = [get_type_hints(vars(ours)["__init__"], include_extras=True)[name]]
+    while waiting:
+        hint = waiting.pop(0)
+        if get_origin(hint) is Annotated:
+            return [(*COMPARISONS[type(bound)], astuple(bound)[0]) for bound in hint.__metadata__]
+        waiting += get_args(hint)
+    return []
