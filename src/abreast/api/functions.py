@@ -39,7 +39,7 @@ def train(
         overrides: As on the command line.
         dir: The run's directory; None for a new one below `runs/`.
         config_dir: A folder with further options, as of `--config-dir`.
-        settings: Values by key.
+        settings: Values by key, such as `loss="mse"`.
 
     Returns:
         The run.
@@ -69,10 +69,10 @@ def resume(
     Args:
         run: The run, or its directory.
         overrides: As on the command line beside `resume=`.
-        model: The network, where it was given in Python; a `Run` that was not loaded has it already.
+        model: The network, if it was given in Python; a `Run` that was not loaded has it already.
         data: The data, likewise.
-        trust: Packages beside the usual ones that the configuration may build objects of.
-        settings: Values by key.
+        trust: Further packages whose classes the configuration may build.
+        settings: Values by key, such as `loss="mse"`.
 
     Returns:
         The run.
@@ -96,14 +96,14 @@ def sweep(
 ) -> Sweep:
     """Train a run for each combination of the values, side by side, as `python train.py -m` does.
 
-    `abreast.sweep(loss=["mse", "hinge"], seed=range(5))` are ten runs. The same call again resumes a sweep
+    `abreast.sweep(loss=["mse", "hinge"], seed=range(5))` trains ten runs. The same call again resumes a sweep
     that was interrupted, and returns one that is finished.
 
     Args:
         overrides: As on the command line (`"loss=mse,hinge"`, `"+study=losses"`).
-        dir: The sweep's directory; None for that of the same call before, or a new one below `runs/`.
+        dir: The sweep's directory; None for a directory below `runs/`, the same one for the same call.
         config_dir: As of `train`.
-        settings: Values by key; a list, tuple, range or array holds those to sweep over.
+        settings: Values by key; a list, tuple, range or array is swept over.
 
     Returns:
         The sweep. Runs that failed are in it.
@@ -174,10 +174,10 @@ def load(
 
     Args:
         run: The directory.
-        model: The network, where it was given in Python: it is needed again to predict or to evaluate.
+        model: The network, if it was given in Python: it is needed again to predict or to evaluate.
         data: The data, likewise, to evaluate.
         checkpoint: The weights: `best`, `last` or a path; None for those that the run was tested with.
-        trust: Packages beside the usual ones that the configuration may build objects of.
+        trust: Further packages whose classes the configuration may build.
 
     Returns:
         The run.

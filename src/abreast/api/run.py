@@ -72,7 +72,7 @@ class Run:
 
     @property
     def scores(self) -> dict[str, float]:
-        """The metrics of the tested weights by name (`test/accuracy`); none before the run is finished."""
+        """The metrics of the tested weights by name (`test/accuracy`); empty before the run is finished."""
         try:
             metrics = self.result.get("metrics")
         except RunError:
@@ -82,7 +82,7 @@ class Run:
 
     @property
     def metrics(self) -> pd.DataFrame:
-        """The metrics after each epoch, a row an epoch; empty before the first has ended."""
+        """The metrics, one row per epoch; empty before the first epoch has ended."""
         import pandas as pd
 
         rows = self._files.read_metrics() if (self.directory / METRICS).exists() else []

@@ -52,7 +52,7 @@ class Comparison:
 
     @property
     def best(self) -> Run:
-        """Of the best group the run that validated best.
+        """The run of the best group that validated best.
 
         Raises:
             RunError: No run has a value.
