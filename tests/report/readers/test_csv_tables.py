@@ -479,6 +479,17 @@ def test_a_series_of_pandas_is_a_run(tmp_path: Path) -> None:
     assert len({run.key for run in collected[0].runs}) == 1
 
 
+def test_runs_that_are_in_two_files_of_a_folder_count_once(tmp_path: Path) -> None:
+    rows = {name: [f"{name},{seed},0.{seed},{seed}.5" for seed in (1, 2)] for name in "ab"}
+    for file, names in (("all", "ab"), ("only_a", "a"), ("only_b", "b")):
+        text = lines("model,seed,acc,loss", *(row for name in names for row in rows[name]))
+        (tmp_path / f"{file}.csv").write_text(text)
+    collected = collect_foreign([tmp_path], Choices())
+    assert collected is not None
+    assert len(collected[0].runs) == 4
+    assert any("2 runs of only_a.csv" in note for note in collected[2])
+
+
 def test_a_history_of_keras_is_a_curve(tmp_path: Path) -> None:
     path = tmp_path / "history.csv"
     path.write_text(lines(",loss,accuracy,val_loss,val_accuracy,lr", "0,2,0.5,3,0.4,1", "1,1,0.7,2,0.6,1"))

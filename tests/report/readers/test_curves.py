@@ -13,6 +13,7 @@ STEPS = (0, 10, 20, 30)
 LOGGED = {
     "a learning rate that falls once": ("epoch,lr,acc", "{step},0.{twice},{value}"),
     "a coefficient that rises": ("iteration,n_koeff,reward", "{step},0.9{twice},{value}"),
+    "texts of each step": ("step,action,eval_time,acc", "{step},[0.{step}],{twice},{value}"),
     "times of day": ("step,date,timestamp,acc", "{step},2024-01-01_00-0{step},17{step},{value}"),
     "steps in two words": ("total timesteps,num_episodes,ep_rew_mean", "{step},{twice},{value}"),
     "rounds beside a seed": ("method,seed,round,test_acc", "fedavg,{run},{step},{value}"),

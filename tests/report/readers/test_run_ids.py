@@ -41,6 +41,15 @@ def test_paths_of_what_a_run_wrote_are_no_settings(repeated: bool, tmp_path: Pat
     assert len({run.key for run in collected[0].runs}) == 2
 
 
+def test_files_and_sentences_beside_settings_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    rows = [f"{n}.5,plots/{n}.png,models\\{n}.pt,{'the answer ' * 9}{n},0.{n}" for n in range(4)]
+    path.write_text("\n".join(["lambda,plot,model_path,answer,test_acc", *rows]))
+    collected = collect_foreign([path], Choices())
+    assert collected is not None
+    assert {*collected[0].varied} == {"lambda"}
+
+
 def test_a_name_that_others_tell_is_no_setting(tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
     rows = [

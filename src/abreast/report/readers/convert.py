@@ -138,7 +138,18 @@ def _rank(name: str, names: Counter[str]) -> tuple[object, ...]:
     half = 2 * names[name] >= max(names.values())
     order = ("test", "val", "train").index(stage)
     is_unsaid = not split_stage(name)[0]  # `final_score` before `a_score`
-    return (not half, direction_of(name) is None, order, is_loss, not known, priority, is_unsaid, name)
+    is_end = re.search(r"(^|[_/.])(min|max|std)$", base.lower()) is not None  # behind `reward_mean`
+    return (
+        not half,
+        direction_of(name) is None,
+        order,
+        is_loss,
+        not known,
+        priority,
+        is_end,
+        is_unsaid,
+        name,
+    )
 
 
 def _stage(name: str, names: Mapping[str, int]) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from abreast.report.readers.csv_table import INDEX, Row, read_rows
 from abreast.report.readers.curves import counters, logged_columns
 from abreast.report.readers.foreign_run import MOST_TEXT, ForeignRun, as_number, flat
 from abreast.report.readers.hparams import named_settings
-from abreast.report.readers.metric_names import NOT_RESULTS, is_metric, split_stage
+from abreast.report.readers.metric_names import NOT_RESULTS, is_measured, is_metric, split_stage
 from abreast.report.readers.run_names import settings_of_name
 from abreast.report.readers.summaries import with_merged_cells, without_summary_rows
 from abreast.report.readers.table_text import bare_name
@@ -55,9 +55,9 @@ def _runs_of(path: Path, table: Sequence[Row], metric: str | None) -> list[Forei
     is_history = _is_history(rows)
     _name_index(rows)
     steps, logged = counters(rows), logged_columns(rows)
-    settings = [
-        c for c in rows[0] if not is_metric(c) and not _varies(rows, c) and c not in (metric, *steps, *logged)
-    ]
+    results = {column for column in rows[0] if is_metric(column) or is_measured(column)}
+    others = {metric, *steps, *logged, *results}
+    settings = [column for column in rows[0] if column not in others and not _varies(rows, column)]
     # A row for each epoch, not for each run with the epoch that it has reached.
     groups = {tuple(row[column] for column in settings) for row in rows}
     is_curve = steps and (len(rows) == 1 or len(groups) < len(rows))
@@ -90,15 +90,29 @@ def read_csv_folder(folder: Path, metric: str | None = None) -> list[ForeignRun]
         raise RunError(f"{folder}: more than {MOST_FILES} CSV files. Give a folder with fewer")
     stems = {path.stem for path in files}
     is_in_folders = len(stems) == 1 and len(files) > 1  # the name of the file says nothing
-    runs = []
+    runs: list[ForeignRun] = []
+    seen: set[object] = set()
     for path in files:
         try:
-            runs += _named(read_csv(path, metric), path, folder, is_in_folders)
+            read = read_csv(path, metric)
+            new = _once(read, seen)
+            runs += _named(new, path, folder, is_in_folders)
+            if len(new) < len(read):
+                name = printable(path.name)
+                runs[0].remarks += (f"{len(read) - len(new)} runs of {name} are in a file before, too.",)
         except RunError as error:  # noqa: PERF203
             runs.append(
                 ForeignRun(path, str(path.relative_to(folder)), status="unreadable", reason=str(error))
             )
     return _of_tensorboard(runs)
+
+
+def _once(runs: Sequence[ForeignRun], seen: set[object]) -> list[ForeignRun]:
+    """The runs that no file before has, too, with the same settings and several results."""
+    keys = [frozenset((run.settings | run.final).items()) if len(run.final) > 1 else None for run in runs]
+    kept = [run for run, key in zip(runs, keys, strict=True) if key is None or key not in seen]
+    seen |= {key for key in keys if key is not None}
+    return kept
 
 
 def _of_tensorboard(runs: Sequence[ForeignRun]) -> list[ForeignRun]:

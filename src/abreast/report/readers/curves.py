@@ -38,7 +38,7 @@ def logged_columns(rows: Sequence[Row]) -> set[str]:
     """The columns that are logged in the course of a training, and are no settings of it.
 
     These are times of day, and where the rows of each run stand below one another all numbers that change
-    from step to step of a run, such as a learning rate that falls twice.
+    from step to step of a run, such as a learning rate that falls twice, and texts that do at most steps.
     """
     steps = counters(rows)
     clocks = {c for c in rows[0] if _CLOCK.fullmatch(base_name(c))} if steps else set()
@@ -51,7 +51,12 @@ def logged_columns(rows: Sequence[Row]) -> set[str]:
         for column in rows[0]
         if any(len({row[column] for row in block if row[column]}) > 1 for block in blocks)
     }
-    return clocks | {c for c in changing if all(as_number(row[c]) is not None for row in rows if row[c])}
+    return clocks | {
+        column
+        for column in changing
+        if all(as_number(row[column]) is not None for row in rows if row[column])
+        or all(2 * len({row[column] for row in block}) > len(block) for block in blocks)
+    }
 
 
 def _blocks(rows: Sequence[Row], counter: str) -> list[list[Row]]:

@@ -32,12 +32,12 @@ _SAME = {
 ALIASES = {alias: name for name, aliases in _SAME.items() for alias in aliases.split()}
 _LOWER = (
     r"loss|losses|err|error|errors|mse|mae|rmse|mape|nll|bce|ce|perplexity|ppl|ece|brier|wer|cer|fid|regret|"
-    r"deviation|hamming|divergence|kl|incorrect|latency"
+    r"deviation|hamming|fpr|fnr|crps|smape|mase|lpips|fvd|eer|divergence|kl|incorrect|latency"
 )
 _HIGHER = (
     r"acc|accuracy|f1|fbeta|auc|auroc|auprc|roc|ap|map|precision|recall|sensitivity|specificity|score|r2|iou|"
     r"miou|dice|jaccard|bleu|rouge|rew|reward|return|returns|kappa|mcc|psnr|ssim|top1|top5|hits|ndcg|correlation|"
-    r"likelihood|elbo|correct|accuracies|throughput"
+    r"tpr|tnr|fps|aupr|spearman|pearson|nmi|ari|chrf|meteor|cider|success|likelihood|elbo|correct|accuracies|throughput"
 )
 LOWER, HIGHER = re.compile(rf"(?:{_LOWER})\d?"), re.compile(rf"(?:{_HIGHER})\d?")
 # Logged beside metrics, and no result.

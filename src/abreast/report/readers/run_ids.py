@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from statistics import median
 
 from abreast.report.readers.foreign_run import ForeignRun
 
@@ -14,6 +15,7 @@ _PATH = re.compile(
 _DRAWN = re.compile(
     r"[a-z]+-[a-z]+-\d+|(?=.*\d)[0-9a-f]{6,64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?=.*\d)[a-z0-9]{8}"
 )
+MOST_LENGTH = 60  # of the name of a setting
 MOST_SHARED = 0.1  # of the paths of a column that only tells runs apart
 
 
@@ -23,7 +25,7 @@ def tells_apart(
     """Whether a setting only tells runs apart: another one for each, while other settings recur.
 
     Without a seed, a text that differs for each run may be the method: it only tells apart where it looks
-    drawn or counted (`run-3`, `fluffy-cloud-12`, `3f9a0c1e`), or the others tell as much.
+    drawn or counted (`run-3`, `fluffy-cloud-12`, `3f9a0c1e`), is a sentence, or the others tell as much.
 
     Args:
         runs: The runs.
@@ -35,9 +37,16 @@ def tells_apart(
     values = [run.settings.get(key) for run in runs]
     given = [value for value in values if value is not None]
     texts = [str(value) for value in given]
+    if len(given) < 3:
+        return False
+    if median(map(len, texts)) > MOST_LENGTH and 2 * len({*texts}) > len(values):
+        return True  # answers, messages
     are_paths = all(map(_PATH.search, texts))
     fewest = len(texts) * (1 - MOST_SHARED) if are_paths else len(values)
     columns = [[run.settings.get(other) for run in runs] for other in others]
+    plain = [column for column in columns if not all(_PATH.search(str(value)) for value in column)]
+    if are_paths and plain and len({*zip(*plain, strict=True)}) == len(values):
+        return True  # each run's own file
     recurring = [column for column in columns if 1 < len({*column}) < len(values)]
     if not recurring or len({*values}) < fewest:
         return False

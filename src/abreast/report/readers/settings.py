@@ -10,6 +10,7 @@ from abreast.config.identity import Scalar
 from abreast.errors import RunError
 from abreast.metrics.registry import Mode
 from abreast.report.readers.foreign_run import ForeignRun
+from abreast.report.readers.metric_names import split_stage
 from abreast.report.readers.run_ids import tells_apart
 from abreast.runtime.printable import printable
 from abreast.suggestions import did_you_mean, listed
@@ -139,7 +140,7 @@ def settings_keys(foreign: Sequence[ForeignRun], seed: str | None, choices: Choi
             raise RunError(f"--settings {missing[0]}: no run has this setting. Available: "
                            f"{listed([printable(key) for key in keys][:30])}")  # fmt: skip
         return list(choices.settings)
-    kept = [key for key in keys if not is_neither(key)]
+    kept = [key for key in keys if not is_neither(key) and not _is_result(foreign, key)]
     return [
         key
         for key in kept
@@ -151,6 +152,14 @@ def settings_keys(foreign: Sequence[ForeignRun], seed: str | None, choices: Choi
             is_seeded=seed is not None,
         )
     ]
+
+
+def _is_result(foreign: Sequence[ForeignRun], key: str) -> bool:
+    """Whether a setting is a result of unknown name: of a stage, and another fraction for most runs."""
+    values = [run.settings[key] for run in foreign if key in run.settings]
+    are_fractions = all(type(value) is float for value in values)
+    is_nested = "." in key or "/" in key  # `train.lr` of a configuration
+    return are_fractions and not is_nested and split_stage(key)[0] != "" and 2 * len({*values}) > len(values)
 
 
 def is_neither(key: str) -> bool:
