@@ -74,7 +74,7 @@ def test_without_a_neighbourhood_it_is_its_base() -> None:
 
 
 def test_a_base_that_does_not_exist() -> None:
-    with pytest.raises(ConfigError, match=r"has no such optimizer"):
+    with pytest.raises(ConfigError, match=r"^optim\.base=AdamX1: .*has no such optimizer"):
         SAM(network().parameters(), base="AdamX1")
     with pytest.raises(ConfigError, match=r"optim\.momentun: no such key.*Did you mean optim\.momentum"):
         SAM(network().parameters(), momentun=0.9)

@@ -88,6 +88,7 @@ def base_optimizer(params: Iterable[nn.Parameter], base: str, settings: dict[str
     """
     kind = getattr(torch.optim, base, None)
     if not (isinstance(kind, type) and issubclass(kind, Optimizer)) or kind is Optimizer:
+        _registered(base, "optim.base")  # so that the message names the key
         optimizer = by_name(params, base, **settings)
     else:
         _check_settings(kind, settings)
@@ -109,16 +110,16 @@ def _registry() -> dict[str, type[Optimizer]]:
     return {name: pytorch_optimizer.load_optimizer(name) for name in names if name not in REFUSED}
 
 
-def _registered(name: str) -> type[Optimizer]:
-    key = name.lower().replace("_", "").replace("-", "")
-    if key in REFUSED:
-        raise ConfigError(f"optim.name={name}: not used, as {REFUSED[key]}")
+def _registered(name: str, key: str = "optim.name") -> type[Optimizer]:
+    known = name.lower().replace("_", "").replace("-", "")
+    if known in REFUSED:
+        raise ConfigError(f"{key}={name}: not used, as {REFUSED[known]}")
     registry = _registry()
-    if key not in registry:
+    if known not in registry:
         names = {kind.__name__ for kind in registry.values()}
-        near = did_you_mean(name, sorted(names), "optim.name={}")
-        raise ConfigError(f"optim.name={name}: pytorch-optimizer has no such optimizer{near}")
-    return registry[key]
+        near = did_you_mean(name, sorted(names), key + "={}")
+        raise ConfigError(f"{key}={name}: pytorch-optimizer has no such optimizer{near}")
+    return registry[known]
 
 
 def _check_settings(kind: type[Optimizer], settings: dict[str, Any]) -> None:
