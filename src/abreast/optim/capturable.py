@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,34 +33,27 @@ def why_not_recorded(optimizer: Optimizer) -> str | None:
 
 
 def prepare_recording(optimizers: Iterable[Optimizer], recorded: bool) -> None:
-    """Let optimizers count their steps where a graph can, if steps are `recorded`; before any is taken."""
+    """Let optimizers count their steps where a graph can, if steps are `recorded`; before any is taken.
+
+    Else that is undone on the CPU, where torch refuses it: for a run that began on a GPU.
+    """
     for optimizer in optimizers:
-        if recorded:
-            switch_capturable(optimizer)
-        else:
-            unswitch_capturable(optimizer)
+        for group in optimizer.param_groups:
+            on_cpu = [parameter.device.type == "cpu" for parameter in group["params"]]
+            if "capturable" in group and recorded and not any(on_cpu):
+                _count_on_device(optimizer, group)
+            elif "capturable" in group and not recorded and all(on_cpu):
+                group["capturable"] = False
 
 
-def switch_capturable(optimizer: Optimizer) -> None:
-    """Let the optimizer count its steps on the parameters' device."""
-    for group in optimizer.param_groups:
-        on_cpu = any(parameter.device.type == "cpu" for parameter in group["params"])
-        if "capturable" not in group or on_cpu:  # where torch refuses it
-            continue
-        group["capturable"] = True
-        vars(optimizer)["_warned_capturable_if_run_uncaptured"] = True  # the first step is
-        for parameter in group["params"]:
-            state = optimizer.state.get(parameter, {})
-            for key, value in state.items():
-                if isinstance(value, Tensor) and value.ndim == 0:
-                    state[key] = value.to(parameter.device)
-
-
-def unswitch_capturable(optimizer: Optimizer) -> None:
-    """Undo `switch_capturable` on the CPU, where torch refuses it: for a run that began on a GPU."""
-    for group in optimizer.param_groups:
-        if group.get("capturable") and all(p.device.type == "cpu" for p in group["params"]):
-            group["capturable"] = False
+def _count_on_device(optimizer: Optimizer, group: dict[str, Any]) -> None:
+    group["capturable"] = True
+    vars(optimizer)["_warned_capturable_if_run_uncaptured"] = True  # the first step is
+    for parameter in group["params"]:
+        state = optimizer.state.get(parameter, {})
+        for key, value in state.items():
+            if isinstance(value, Tensor) and value.ndim == 0:
+                state[key] = value.to(parameter.device)
 
 
 @contextmanager
