@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from abreast.runtime.cuda_graph import StepGraphs
+from abreast.runtime.cuda_graph import CudaGraph, StepGraphs
 from support.recorded_graph import RecordedGraph
 
 CPU = torch.device("cpu")
@@ -88,3 +91,54 @@ def test_a_scalar_keeps_its_address() -> None:
     assert first.item() == 0.5
     assert graphs.scalar("rate", 0.25, CPU) is first
     assert first.item() == 0.25
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_recording_that_fails_says_why_and_leaves_stream_allocator_and_generator(
+    fails: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As torch leaves them: by stand-ins for its functions."""
+    streams, ended, states = ["main"], [], []
+
+    @contextmanager
+    def graph(recorded: object, pool: object) -> Iterator[None]:
+        streams.append("aside")
+        try:
+            yield
+        finally:
+            if fails:
+                raise RuntimeError("operation failed due to a previous error during capture")
+            streams.append("main")
+
+    class Generator(SimpleNamespace):
+        def graphsafe_set_state(self, other: torch.Generator) -> None:
+            states.append(other.get_state())
+
+    generator = torch.Generator().manual_seed(3)
+    cuda: dict[str, Any] = {
+        "CUDAGraph": object,
+        "current_device": lambda: 1,
+        "current_stream": lambda: streams[-1],
+        "set_stream": streams.append,
+        "graph_pool_handle": lambda: (0, 7),
+        "graph": graph,
+        "default_generators": [None, Generator(device=CPU, get_state=generator.get_state)],
+    }
+    for name, value in cuda.items():
+        monkeypatch.setattr(torch.cuda, name, value)
+    monkeypatch.setattr(torch._C, "_cuda_endAllocateToPool", lambda *at: ended.append(at), raising=False)
+
+    def step() -> list[Tensor]:
+        if fails:
+            raise RuntimeError("operation not permitted when stream is capturing")
+        return [torch.ones(1)]
+
+    if fails:
+        with pytest.raises(RuntimeError, match=r"^operation not permitted when stream is capturing$"):
+            CudaGraph().record(step)
+        assert ended == [(1, (0, 7))]
+        assert [state.equal(generator.get_state()) for state in states] == [True]
+    else:
+        assert CudaGraph().record(step) == [torch.ones(1)]
+        assert ended == states == []
+    assert streams[-1] == "main"

@@ -197,6 +197,28 @@ def test_graphs_leave_the_weights_of_a_run(
         assert are_close(left[name], weight), name
 
 
+def test_a_step_that_waits_is_executed_and_the_next_run_is_recorded(
+    replays: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With dropout, whose generator a recording that fails leaves unusable."""
+    settings = ("model.dropout=0.2", "loss=cross_entropy")
+    trained(tmp_path / "executed", *settings, "cuda_graph=false", epochs=1)
+    usual = nn.functional.cross_entropy
+
+    def waiting(*arguments: Any, **more: Any) -> Tensor:
+        loss = usual(*arguments, **more)
+        assert float(loss.detach()) >= 0
+        return loss
+
+    with monkeypatch.context() as patch:
+        patch.setattr(nn.functional, "cross_entropy", waiting)
+        trained(tmp_path / "waiting", *settings, epochs=1)
+    assert not replays
+    assert same(weights(tmp_path / "waiting"), weights(tmp_path / "executed"))
+    trained(tmp_path / "recorded", *settings, epochs=1)
+    assert replays
+
+
 @pytest.mark.parametrize("net", ["model.hidden=[32]", "model.norm=batch", "model=cnn"])
 def test_a_stack_trains_what_runs_train(net: str, replays: list[int], tmp_path: Path) -> None:
     small = ("model.channels=[4,8]", "model.hidden=[16]", "model.kernels=3") if net == "model=cnn" else ()

@@ -9,7 +9,8 @@ the numbers, such as a learning rate, must be those of the recording.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, NamedTuple, Protocol
+from contextlib import suppress
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -36,18 +37,47 @@ class CudaGraph:
     """A `torch.cuda.CUDAGraph`, in a separate memory pool."""
 
     device_type = "cuda"
+    _failed: ClassVar[
+        list[torch.cuda.CUDAGraph]
+    ] = []  # torch's allocator may still ask them for their stream
 
     def __init__(self) -> None:
         self._graph = torch.cuda.CUDAGraph()
 
     def record(self, function: Callable[[], list[Tensor]]) -> list[Tensor]:
         """Record on a stream aside; RuntimeError if the function waits for the device."""
-        stream = torch.cuda.current_stream()
+        stream, pool = torch.cuda.current_stream(), torch.cuda.graph_pool_handle()
+        cause: RuntimeError | None = None
         try:
-            with torch.cuda.graph(self._graph):
-                return function()
+            with torch.cuda.graph(self._graph, pool=pool):
+                try:
+                    return function()
+                except RuntimeError as error:
+                    cause = error
+                    raise
+        except RuntimeError as error:  # that of ending the capture says only that something has failed
+            torch.cuda.set_stream(stream)  # which torch does not restore then
+            self._abandon(pool)
+            raise cause or error from None
         finally:
-            torch.cuda.set_stream(stream)  # which a recording that fails does not restore
+            torch.cuda.set_stream(stream)
+
+    def _abandon(self, pool: Any) -> None:
+        """Undo what torch leaves of a recording that has failed.
+
+        Its allocator takes the recording for unfinished, and the generator refuses to draw: "offset increment
+        outside graph capture encountered unexpectedly". A new state of the same seed and offset does draw.
+        """
+        self._failed.append(self._graph)
+        device = torch.cuda.current_device()
+        private: Any = torch._C
+        with suppress(AttributeError, RuntimeError):  # where the capture could be ended, it has been
+            private._cuda_endAllocateToPool(device, pool)
+        with suppress(RuntimeError):  # a device that has failed says so at the next step
+            generator = torch.cuda.default_generators[device]
+            fresh = torch.Generator(generator.device)
+            fresh.set_state(generator.get_state())
+            generator.graphsafe_set_state(fresh)
 
     def replay(self) -> None:
         """Launch all that was recorded."""
