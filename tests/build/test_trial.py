@@ -17,12 +17,16 @@ from abreast.build.data import build_data
 from abreast.build.trial import check_network
 from abreast.config.types import Config
 from abreast.errors import ConfigError
+from abreast.runs.directory import RunDirectory
 from abreast.training.run import run
 from support.helpers import WHITELIST, compose
 
 SOURCE = """
+import itertools
 import warnings
 import torch
+class Odd:
+    pass
 class Net(torch.nn.Module):
     def __init__(self, in_features, out_features, kind="good"):
         super().__init__()
@@ -34,6 +38,7 @@ class Net(torch.nn.Module):
         self.hidden = [torch.nn.Linear(in_features, in_features)]
         self.mean, self.steps = None, 0
         self.register_buffer("running", torch.zeros(()), persistent=False)
+        self.factors = itertools.cycle([1, 2])
         self.act = lambda x: self.linear(x).relu()
         self.codes = None
         if kind == "patched":
@@ -46,6 +51,16 @@ class Net(torch.nn.Module):
                 warnings.simplefilter("ignore")  # it is deprecated
                 self.traced = torch.jit.trace(self.linear, torch.zeros(2, in_features))
         self.table = torch.nn.Embedding(9, out_features, sparse=True)
+    def state_dict(self, *args, **options):
+        state = super().state_dict(*args, **options)
+        for key in list(state):
+            if self.kind == "drops all" or (self.kind == "drops" and key.endswith("linear.bias")):
+                del state[key]
+        return state
+    def get_extra_state(self):
+        return Odd() if self.kind == "odd extra state" else {"kind": self.kind}
+    def set_extra_state(self, state):
+        pass
     def forward(self, inputs):
         self.calls, self.seen = self.calls + 1, self.seen + 1
         rows = inputs.flatten(1)
@@ -63,6 +78,8 @@ class Net(torch.nn.Module):
         if self.kind == "counts":
             self.steps += 1
             scores = scores * self.steps
+        if self.kind == "cycles" and self.training:
+            scores = scores * next(self.factors)
         if self.kind == "closure":
             scores = self.act(self.norm(rows))
         if self.kind == "traced":
@@ -104,10 +121,12 @@ MESSAGES = {
     "list": "computes with 2 trainable tensors (of shape [20, 20], [20]) that are not among its parameters",
     "late": "makes late.bias, late.weight in its forward",
     "late buffer": "makes the buffers average in its forward, too late to load them from a checkpoint",
-    "grows": "its state_dict cannot be loaded again: Error(s) in loading state_dict for Net: size mismatch",
-    "remembers": "gives other scores for the same batch and the same weights after a step",
-    "counts": "gives other scores for the same batch and the same weights after a step",
-    "running": "gives other scores for the same batch and the same weights after a step",
+    "grows": "has a state_dict that cannot be saved and loaded again: the weights do not fit the network",
+    "cycles": "gives other scores in training for the same batch after a step, although its weights",
+    "running": "gives other scores for the same batch after a step, although its weights were loaded",
+    "drops": "no checkpoint holds the trained linear.bias",
+    "drops all": "gives other scores for the same batch after a step",
+    "odd extra state": "saved and loaded again: _extra_state of it is neither a tensor nor plain values",
     "sparse": "torch.optim.Adam: Adam does not support sparse gradients",
     "bug": "cannot compute a batch of shape [54, 20] (AttributeError: 'Net' object has no",
 }
@@ -157,26 +176,40 @@ def test_trying_leaves_no_trace(trained: Callable[[str], Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["closure", "patched", "hooked", "traced", "perturbed", "top", "saves itself"]
+    "kind", ["closure", "patched", "hooked", "traced", "perturbed", "top", "remembers", "counts"]
 )
 def test_sound_networks_are_trained(kind: str, trained: Callable[[str], Path]) -> None:
     assert (trained(kind) / "result.json").is_file()
 
 
-class WithoutBias(nn.Linear):
-    """Saves its weight alone."""
+class WithoutEncoder(nn.Module):
+    """Leaves a frozen part out of its state, which its `__init__` makes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Linear(20, 8).requires_grad_(False)
+        nn.init.ones_(self.encoder.weight)
+        nn.init.zeros_(self.encoder.bias)
+        self.head = nn.Linear(8, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.encoder(x))  # type: ignore[no-any-return]
 
     def state_dict(self, *args: Any, **options: Any) -> Any:
         state = super().state_dict(*args, **options)
-        del state[options.get("prefix", "") + "bias"]
+        prefix = options.get("prefix", "")
+        del state[f"{prefix}encoder.weight"], state[f"{prefix}encoder.bias"]
         return state
 
 
-def test_a_network_may_have_its_own_state_dict(config: Config) -> None:
-    cfg = {**config, "model": {"_target_": "mine.WithoutBias"}}
-    net = WithoutBias(20, 10)
+def test_a_frozen_part_may_be_left_out_of_the_state(config: Config, tmp_path: Path) -> None:
+    cfg = {**config, "model": {"_target_": f"{__name__}.WithoutEncoder"}}
+    net = WithoutEncoder()
     before = copy.deepcopy([*net.parameters()])
-    with execution_whitelist(WHITELIST):
+    with execution_whitelist([*WHITELIST, __name__ + ".*"]):
         data = build_data(cfg)
-    assert check_network(cfg, net, data, lambda: WithoutBias(20, 10)) == []
-    assert all(map(torch.equal, before, net.parameters()))
+        assert check_network(cfg, net, data, WithoutEncoder) == []
+        assert all(map(torch.equal, before, net.parameters()))
+        run(cfg, tmp_path / "run")
+    result = RunDirectory(tmp_path / "run").read_result()
+    assert result["metrics"]["test/loss"] > 0

@@ -23,7 +23,7 @@ from abreast.build.step_graphs import build_step_graphs
 from abreast.build.trial import check_network
 from abreast.config.augmentation import mixing
 from abreast.config.schema import OptimizerKeys, names
-from abreast.config.targets import is_custom, targets
+from abreast.config.targets import is_custom, is_custom_network, targets
 from abreast.config.types import Config
 from abreast.data.datamodule import DataModule
 from abreast.errors import AbreastError, ConfigError
@@ -182,6 +182,7 @@ def build_learner(
         graphs=build_step_graphs(cfg, step_config, trial),
         total_steps=total,
         log_every=trainer.get("log_every_n_steps") or 50,
+        saves_attributes=is_custom_network(cfg["model"]),
     )
 
 

@@ -5,22 +5,26 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from abreast.build.trainable import has_usual_gradient, leaves_of
 from abreast.config.targets import GIVEN_NETWORK, is_custom_network
-from abreast.config.types import Config
+from abreast.config.types import Config, State
 from abreast.data.datamodule import DataModule
-from abreast.errors import ConfigError, class_and_line
+from abreast.errors import ConfigError, class_and_line, first_line
+from abreast.learner.attribute_state import ATTRIBUTES, AttributeState, copied_network
+from abreast.learner.checkpoint import as_read
+from abreast.learner.network_state import load_state
 from abreast.learner.normalize import Normalize
 from abreast.runtime.given import given_object
 from abreast.runtime.seeding import seeded
 from abreast.suggestions import listed
 
 ROWS = 2
+HELD = "net."  # before the names of a network's weights
 SHOWN = 4  # shapes in a message
 TRAINING = " in training"
 ROUNDING = 1e-3  # of the scores, at most
@@ -31,10 +35,10 @@ def check_network(
 ) -> list[nn.Parameter]:
     """Try a network on the first examples. It stays as it is: a copy is tried.
 
-    The copy evaluates them; one that is not of `abreast.models` also computes gradients, and evaluates them
-    again with the weights and buffers that it had before. One that fails is tried again, built anew and on a
-    whole mini-batch: a copy shares what a closure or a hook refers to with its network, and some networks
-    need more examples.
+    The copy evaluates them; one that is not of `abreast.models` also computes gradients, and computes both
+    again with the state that it had before, changed and loaded. One that fails is tried again, built anew and
+    on a whole mini-batch: a copy shares what a closure or a hook refers to with its network, and some
+    networks need more examples.
 
     Args:
         cfg: The run's configuration.
@@ -52,12 +56,12 @@ def check_network(
     """
     if any(map(is_lazy, net.parameters())):
         return []
-    try:
-        copied = copy.deepcopy(net)
-    except Exception:  # a network that cannot be copied shows at its first step what it takes
-        return []
     if not is_custom_network(cfg["model"]):
-        return _Trial(cfg, copied, data, ROWS).evaluated()
+        return _Trial(cfg, copy.deepcopy(net), data, ROWS).evaluated()
+    try:
+        copied = copied_network(net)
+    except Exception:  # it holds something that cannot be copied, such as a lock
+        copied = rebuild()
     try:
         with _buffers_kept(net):
             return _Trial(cfg, copied, data, ROWS).trained()
@@ -98,6 +102,8 @@ class _Trial:
         halved = self.inputs[torch.arange(len(self.inputs)) // 2]
         self.others = normalize(others) if len(others) == rows else halved
         self.expected = [len(self.inputs), data.out_features]
+        self.holder = nn.Module()  # as a learner holds it: whose own load_state_dict is not called
+        self.holder.add_module(HELD.rstrip("."), net)
         self.modes = {module: module.training for module in net.modules()}
 
     def evaluated(self) -> list[nn.Parameter]:
@@ -107,11 +113,10 @@ class _Trial:
 
     def trained(self) -> list[nn.Parameter]:
         """Try evaluation and training."""
-        saves_itself = any(map(_saves_itself, self.net.modules()))  # then only its class knows how to load it
-        state = {} if saves_itself else copy.deepcopy(self.net.state_dict())
+        state, attributes = copy.deepcopy(self.holder.state_dict()), AttributeState(self.net)
         known = dict(self.net.named_parameters(remove_duplicate=False))
         scores = self._evaluate()
-        self._back_propagate()
+        trained = self._back_propagate()
         parameters = dict(self.net.named_parameters(remove_duplicate=False))
         late = sorted(parameters.keys() - known.keys())
         if late:
@@ -120,33 +125,42 @@ class _Trial:
                 "its __init__, or use a lazy layer (torch.nn.LazyLinear)"
             )
         tried = [*self.net.parameters()]
-        if not saves_itself:
-            self._check_state(scores, state)
-        return [] if all(map(_is_usual, tried)) else tried
+        self._check_state(scores, trained, state, attributes)
+        return [] if all(map(has_usual_gradient, tried)) else tried
 
-    def _check_state(self, scores: Tensor, state: dict[str, Any]) -> None:
-        """Evaluate once more with the weights and buffers of the first time."""
-        late = sorted(self.net.state_dict().keys() - state.keys())
+    def _check_state(self, scores: Tensor, trained: Tensor, state: State, attributes: AttributeState) -> None:
+        """Compute once more with the weights, buffers and attributes of the first time."""
+        late = sorted(key.removeprefix(HELD) for key in self.holder.state_dict().keys() - state.keys())
         if late:
             raise self._error(
                 f"makes the buffers {listed(late)} in its forward, too late to load them from a checkpoint: "
                 "register them in its __init__, or with persistent=False"
             )
+        _change(self.net)
         try:
-            self.net.load_state_dict(state)
+            as_read({ATTRIBUTES: attributes.changed(self.net)})
+            load_state(self.holder, as_read(state), self.net, attributes)
         except Exception as error:
-            reason = " ".join(" ".join(str(error).splitlines()[:2]).split())
+            reason = first_line(error).replace(HELD, "")
             raise self._error(
-                f"changes in a step so that its state_dict cannot be loaded again: {reason} "
-                "Let its buffers keep the shapes that __init__ gives them"
+                f"has a state_dict that cannot be saved and loaded again: {reason}. "
+                "Let its buffers keep the shapes that __init__ gives them, and its own state_dict hold all "
+                "that it loads, as tensors and plain values"
             ) from error
+        when = ""
         again = self._evaluate()
-        size = float(scores.abs().max())
-        if not torch.allclose(scores, again, rtol=ROUNDING, atol=ROUNDING * size, equal_nan=True):
+        if _are_close(scores, again):
+            when, scores = TRAINING, trained
+            again = self._scores(self.others, TRAINING).detach()
+        if not _are_close(scores, again):
+            trainable = [name for name, value in self.net.named_parameters() if value.requires_grad]
+            lacking = [name for name in trainable if HELD + name not in state]
+            what = f"the trained {listed(lacking[:SHOWN])}" if lacking else "a state that it keeps"
             raise self._error(
-                "gives other scores for the same batch and the same weights after a step: it keeps a state "
-                "that is not in its state_dict, and that no checkpoint holds. Keep it in a persistent buffer "
-                "(self.register_buffer), or start it anew in each forward"
+                f"gives other scores{when} for the same batch after a step, although its weights were loaded "
+                f"again: no checkpoint holds {what}. Keep it in its state_dict (a persistent buffer, "
+                "get_extra_state), or in attributes that are numbers, tensors, random generators, or lists "
+                "and dicts of these, or start it anew in each forward"
             )
 
     def _evaluate(self) -> Tensor:
@@ -157,7 +171,7 @@ class _Trial:
             module.training = mode
         return scores.clone()
 
-    def _back_propagate(self) -> None:
+    def _back_propagate(self) -> Tensor:
         with torch.enable_grad():
             scores = self._scores(self.others, TRAINING)
         if not scores.dtype.is_floating_point:
@@ -168,12 +182,13 @@ class _Trial:
         if any(parameter.requires_grad for parameter in parameters):
             if not scores.requires_grad:
                 raise self._error("gives scores without a gradient: something in its forward detaches them")
-            first = _leaves(scores)
+            first = leaves_of(scores)
             unknown = first.keys() - {id(parameter) for parameter in parameters}
             if unknown:  # what a forward makes for itself, as a perturbed input, is another one in the next
-                again = _leaves(self._scores(self.others, TRAINING))
+                again = leaves_of(self._scores(self.others, TRAINING))
                 self._refuse_unknown([leaf for key, leaf in again.items() if key in unknown])
             self._tried(TRAINING, lambda: scores.square().sum().backward())  # type: ignore[no-untyped-call]
+        return scores.detach().clone()
 
     def _refuse_unknown(self, leaves: Sequence[Tensor]) -> None:
         if leaves:
@@ -221,28 +236,14 @@ def _remedy(output: object) -> str:
     return ""
 
 
-def _saves_itself(module: nn.Module) -> bool:
-    """Whether what a checkpoint holds of the module is decided by its class."""
-    kind = type(module)
-    return (kind.state_dict, kind.load_state_dict) != (nn.Module.state_dict, nn.Module.load_state_dict)
+def _change(net: nn.Module) -> None:
+    """Give the trained parameters other values, as a step does."""
+    with torch.no_grad():
+        for parameter in net.parameters():
+            if parameter.requires_grad:
+                parameter.mul_(0.5).add_(0.5)
 
 
-def _is_usual(parameter: nn.Parameter) -> bool:
-    """Whether every optimizer takes the parameter's gradient."""
-    grad = parameter.grad
-    return grad is None or (grad.layout == torch.strided and grad.dtype == torch.float32)
-
-
-def _leaves(scores: Tensor) -> dict[int, Tensor]:
-    """The tensors that a gradient of the scores would be accumulated in, by identity; held, to keep it."""
-    open_nodes, seen = [scores.grad_fn], set()
-    leaves: dict[int, Tensor] = {}
-    while open_nodes:
-        node = open_nodes.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        if hasattr(node, "variable"):
-            leaves[id(node.variable)] = node.variable
-        open_nodes += [following for following, _ in node.next_functions]
-    return leaves
+def _are_close(scores: Tensor, others: Tensor) -> bool:
+    size = float(scores.abs().max()) if scores.numel() else 0.0
+    return torch.allclose(scores, others, rtol=ROUNDING, atol=ROUNDING * size, equal_nan=True)

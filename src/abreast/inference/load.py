@@ -20,6 +20,7 @@ from abreast.build.components import build_loss, build_net
 from abreast.build.metrics import build_metrics
 from abreast.build.permissions import Permissions, permitted
 from abreast.config.options import MAIN, conf_dir
+from abreast.config.targets import is_custom_network
 from abreast.config.types import Config, State
 from abreast.data.columns import from_json as columns_from_json
 from abreast.data.principal_components import Projection
@@ -98,9 +99,10 @@ def rebuild(directory: RunDirectory, config: Config, name: str = "best") -> Eval
         data = _data_spec(facts, content["state_dict"])
         net = build_net(config, data.net_shape, data.out_features)
         metrics = build_metrics(config, len(data.classes), data.out_features)
-        learner = Evaluator(net, build_loss(config, data.out_features), data, metrics)
+        loss, is_custom = build_loss(config, data.out_features), is_custom_network(config["model"])
+        learner = Evaluator(net, loss, data, metrics, saves_attributes=is_custom)
         learner.load_state_dict(content["state_dict"])
-    except (KeyError, TypeError, ValueError, RuntimeError, DataError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, DataError, RunError) as error:
         reason = first_line(error)
         raise RunError(f"{file}: not a checkpoint of this run's network ({reason})") from None
     return learner.eval()

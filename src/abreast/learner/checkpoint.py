@@ -84,6 +84,29 @@ def load(path: Path, map_location: Any = "cpu") -> State:
     return content
 
 
+def as_read(content: State) -> State:
+    """The content with its values that are not tensors as a checkpoint gives them back.
+
+    Raises:
+        RunError: A value cannot be written, or not read again.
+    """
+    return {
+        key: value if isinstance(value, Tensor) else _as_read(key, value) for key, value in content.items()
+    }
+
+
+def _as_read(key: str, value: Any) -> Any:
+    buffer = io.BytesIO()
+    try:
+        torch.save(value, buffer)
+        buffer.seek(0)
+        value = torch.load(buffer, weights_only=True)
+        check_content(value)
+    except Exception as error:
+        raise RunError(f"{key} of it is neither a tensor nor plain values") from error
+    return value
+
+
 class CheckpointFacts(NamedTuple):
     """What a run's last checkpoint says beside its weights.
 

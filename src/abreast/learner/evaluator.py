@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 import torch
 from lightning.pytorch import LightningModule
@@ -14,7 +14,9 @@ from abreast.config.types import Config
 from abreast.data.columns import to_json
 from abreast.data.loader import Batch, Block, batches
 from abreast.errors import DivergedError
+from abreast.learner.attribute_state import ATTRIBUTES, AttributeState
 from abreast.learner.data_spec import DataSpec
+from abreast.learner.network_state import load_state
 from abreast.learner.normalize import Normalize
 from abreast.losses import Loss
 from abreast.metrics.request import MetricRequest
@@ -29,6 +31,7 @@ class Evaluator(LightningModule):
         loss: Takes raw scores and targets, gives their mean loss.
         data: Shape and meaning of the data.
         metrics: What is measured beside the usual metrics, by name.
+        saves_attributes: Whether attributes of the network that change are part of its state.
 
     Attributes:
         values: The last epoch's metrics by name (`train/loss`), after a test also the test's.
@@ -36,7 +39,13 @@ class Evaluator(LightningModule):
     """
 
     def __init__(
-        self, net: nn.Module, loss: Loss, data: DataSpec, metrics: Mapping[str, MetricRequest] | None = None
+        self,
+        net: nn.Module,
+        loss: Loss,
+        data: DataSpec,
+        metrics: Mapping[str, MetricRequest] | None = None,
+        *,
+        saves_attributes: bool = False,
     ) -> None:
         super().__init__()
         self.normalize = Normalize(data.mean, data.std, data.projection)
@@ -55,6 +64,7 @@ class Evaluator(LightningModule):
         self.test_metrics = StageMetrics(classes, ignore_index=ignored, full=True, requested=metrics)
         self.values: dict[str, float] = {}
         self.confusion: list[list[int]] | None = None
+        self.attribute_state = AttributeState(net) if saves_attributes else None
         self._validated_at = -1  # the optimizer step
 
     def description(self) -> Config:
@@ -77,6 +87,24 @@ class Evaluator(LightningModule):
         if self.target_scale:
             description["target_scale"] = [list(scale) for scale in self.target_scale]
         return description
+
+    def state_dict(self, *args: Any, **options: Any) -> Any:
+        """Weights and buffers, with the network's attributes that have changed."""
+        state = super().state_dict(*args, **options)
+        changed = self.attribute_state.changed(self.net) if self.attribute_state is not None else {}
+        if changed:
+            state[ATTRIBUTES] = changed
+        return state
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Load what `state_dict` returned. What a network leaves out of its state stays as it was built.
+
+        Raises:
+            RunError: It is the state of another network.
+        """
+        return load_state(self, state_dict, self.net, self.attribute_state, assign=assign)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Raw scores `[B, out_features]` of inputs `[B, *in_shape]` as stored."""

@@ -22,7 +22,7 @@ from abreast.learner.epoch_progress import EpochProgress
 from abreast.learner.evaluator import Evaluator
 from abreast.learner.random_state import random_state, set_random_state
 from abreast.learner.recorded_step import gradient_norm
-from abreast.learner.resume_state import Position, add_position, state_of_rank, to_device
+from abreast.learner.resume_state import Position, RankState, add_position, state_of_rank, to_device
 from abreast.learner.schedule import Schedule
 from abreast.losses import Loss
 from abreast.metrics.request import MetricRequest
@@ -50,6 +50,7 @@ class Learner(Evaluator):
         graphs: The CUDA graphs of the steps; None to launch every kernel.
         total_steps: Optimizer steps of the whole training.
         log_every: Optimizer steps from one sample for the loggers to the next.
+        saves_attributes: Whether attributes of the network that change are part of its state.
 
     Attributes:
         epoch_progress: What the epoch has come to so far.
@@ -70,8 +71,9 @@ class Learner(Evaluator):
         graphs: StepGraphs | None = None,
         total_steps: int = 0,
         log_every: int = 50,
+        saves_attributes: bool = False,
     ) -> None:
-        super().__init__(net, loss, data, metrics)
+        super().__init__(net, loss, data, metrics, saves_attributes=saves_attributes)
         self.automatic_optimization = step_config is None
         self.step_config = step_config
         self.graphs = graphs or StepGraphs()
@@ -103,6 +105,8 @@ class Learner(Evaluator):
             progress.load_state(epoch)
             self.train_metrics.load_state(epoch["meter"])
         set_random_state(state["random"])
+        if self.attribute_state is not None and "attributes" in state:
+            self.attribute_state.restore(self.net, state["attributes"])
         self._resume_from = None
 
     def on_train_epoch_start(self) -> None:
@@ -198,8 +202,10 @@ class Learner(Evaluator):
         """Add what it takes to use the weights without the data, and to resume bitwise identically."""
         checkpoint["abreast"] = with_format(self.description())
         if isinstance(self.trainer.train_dataloader, ResumableLoader):
-            progress, random = self.epoch_progress, self.random_state()
-            add_position(checkpoint, self.trainer, progress, self.train_metrics, random)
+            state: RankState = {"random": self.random_state()}
+            if self.attribute_state is not None and self.trainer.world_size > 1:
+                state["attributes"] = self.attribute_state.changed(self.net)
+            add_position(checkpoint, self.trainer, self.epoch_progress, self.train_metrics, state)
 
     def on_load_checkpoint(self, checkpoint: State) -> None:
         """Keep the position until the training starts."""

@@ -25,10 +25,17 @@ if TYPE_CHECKING:
 
 
 class RankState(TypedDict):
-    """The state of one rank; `epoch` only in a checkpoint that was saved within an epoch."""
+    """The state of one rank.
+
+    Attributes:
+        random: Of its random generators.
+        epoch: Only in a checkpoint that was saved within an epoch.
+        attributes: Those of a custom network that changed, where there are several ranks.
+    """
 
     random: RandomState
     epoch: NotRequired[EpochState]
+    attributes: NotRequired[dict[str, Any]]
 
 
 class Position(TypedDict):
@@ -50,7 +57,7 @@ class Position(TypedDict):
 def position(
     progress: EpochProgress,
     metrics: StageMetrics,
-    random: RandomState,
+    state: RankState,
     *,
     epoch: int,
     batches_per_epoch: int,
@@ -61,7 +68,7 @@ def position(
     Args:
         progress: What the current epoch has come to.
         metrics: The training metrics, which are saved with it.
-        random: State of this rank's random generators.
+        state: This rank's, without what the epoch has come to.
         epoch: The current epoch, from 0.
         batches_per_epoch: Mini-batches of an epoch; after the last one comes the next epoch's first.
         should_stop: Whether the training was told to stop.
@@ -69,14 +76,13 @@ def position(
     batches = progress.batches_done
     if batches == batches_per_epoch:
         epoch, batches = epoch + 1, 0
-    state: RankState = {"random": random}
     if batches:
-        state["epoch"] = progress.state(metrics.state())
+        state = {**state, "epoch": progress.state(metrics.state())}
     return {"epoch": epoch, "batches": batches, "should_stop": should_stop, "ranks": _gather(state)}
 
 
 def add_position(
-    checkpoint: State, trainer: Trainer, progress: EpochProgress, metrics: StageMetrics, random: RandomState
+    checkpoint: State, trainer: Trainer, progress: EpochProgress, metrics: StageMetrics, state: RankState
 ) -> None:
     """Add the position of the training to Lightning's checkpoint. All ranks must call it together.
 
@@ -85,14 +91,14 @@ def add_position(
         trainer: The Trainer, whose training loader is a `ResumableLoader`.
         progress: What the current epoch has come to.
         metrics: The training metrics, which are saved with it.
-        random: State of this rank's random generators.
+        state: This rank's, without what the epoch has come to.
     """
     loader = trainer.train_dataloader
     assert isinstance(loader, ResumableLoader)
     checkpoint["abreast"]["position"] = saved = position(
         progress,
         metrics,
-        random,
+        state,
         epoch=trainer.current_epoch,
         batches_per_epoch=loader.batches,
         should_stop=trainer.should_stop,

@@ -7,8 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from abreast.learner.attribute_state import AttributeState
 from abreast.stacking.parameters import StackedState
 from abreast.stacking.random_numbers import draws
+from abreast.suggestions import listed
+
+SHOWN = 4  # names in a message
 
 
 class _WithBuffers(nn.Module):
@@ -114,23 +118,16 @@ class VmappedNet:
             Exception: Whatever vmap, or the network under it, raises.
         """
         before = {name: buffer.clone() for name, buffer in self.state.buffers.items()}
-        values = _values(self.base)
+        attributes = AttributeState(self.base)
         try:
             if draws(lambda: self.backward(torch.ones_like(self.forward(x)))):
                 raise RuntimeError("its forward draws random numbers, which a lane must not share")
-            if _values(self.base) != values:
-                raise RuntimeError("its forward changes attributes that are not buffers")
             if self._replaces_buffers(x[0]):
                 raise RuntimeError("it puts new tensors in the place of its buffers when it evaluates")
+            changed = attributes.changed(self.base)
+            if changed:
+                names = sorted(name.lstrip(".") for name in changed)
+                raise RuntimeError(f"its forward changes its attributes {listed(names[:SHOWN])}")
         finally:
             for name, buffer in before.items():
                 self.state.buffers[name].copy_(buffer)
-
-
-def _values(net: nn.Module) -> list[dict[str, object]]:
-    """The modules' attributes that are numbers or texts."""
-    kinds = (bool, int, float, str)
-    return [
-        {key: value for key, value in vars(module).items() if isinstance(value, kinds)}
-        for module in net.modules()
-    ]

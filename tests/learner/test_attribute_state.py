@@ -1,0 +1,130 @@
+"""What a network keeps in attributes is saved with its weights: a resumed run is bitwise identical."""
+
+from __future__ import annotations
+
+import io
+import random
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from abreast.errors import RunError
+from abreast.learner.attribute_state import ATTRIBUTES, AttributeState, copied_network
+from abreast.learner.checkpoint import load
+from abreast.training.run import run
+from support.helpers import allowed, compose, same
+from support.resuming import TINY, check_equal, stop_and_go_on
+
+EPOCH = 9  # steps
+
+
+class Clock:
+    """An object of a class of the network's author."""
+
+    def __init__(self) -> None:
+        self.ticks = 0
+
+
+class Stateful(nn.Module):
+    """Counts, anneals, remembers, and draws from generators of its own."""
+
+    def __init__(self, in_features: int = 3, out_features: int = 2) -> None:
+        super().__init__()
+        self.linear = nn.Linear(in_features, out_features)
+        self.steps, self.temperature, self.is_warm = 0, 4.0, False
+        self.torch_numbers = torch.Generator().manual_seed(1)
+        self.more_numbers = [torch.Generator().manual_seed(2)]
+        self.numpy_numbers, self.old_numbers = np.random.default_rng(3), np.random.RandomState(4)
+        self.python_numbers = random.Random(5)
+        self.hidden: Tensor | None = None
+        self.array = np.zeros(out_features, dtype=np.float32)
+        self.recent: deque[float] = deque(maxlen=3)
+        self.history: list[float] = []
+        self.counts: dict[str, int] = {}
+        self.parts: set[int] = set()
+        self.clock = Clock()
+        self.weights_seen = self.linear.weight.detach()[0]  # a part of a parameter, which is saved with it
+
+    def forward(self, x: Tensor) -> Tensor:
+        scores: Tensor = self.linear(x.flatten(1))
+        if self.training:
+            self.steps, self.temperature, self.is_warm = self.steps + 1, self.temperature * 0.9, True
+            noise = torch.randn(scores.shape, generator=self.torch_numbers)
+            noise += torch.randn(scores.shape, generator=self.more_numbers[0])
+            factor = self.numpy_numbers.random() + self.old_numbers.rand() + self.python_numbers.random()
+            scores = scores + 0.1 * float(factor) * noise
+            mean = scores.detach().mean(0)
+            self.hidden = mean if self.hidden is None else 0.9 * self.hidden + 0.1 * mean
+            self.array = (self.array + mean.numpy()).astype(np.float32)
+            self.recent.append(float(mean[0]))
+            self.history += [1.0] * 40
+            self.counts["steps"] = self.counts.get("steps", 0) + 1
+            self.parts.add(self.steps)
+            self.clock.ticks += 1
+            self.late = mean
+        state = sum(self.recent) + len(self.history) + sum(self.counts.values()) + len(self.parts)
+        hidden = 0.0 if self.hidden is None else self.hidden + torch.from_numpy(self.array)
+        return scores / self.temperature + hidden + 0.01 * (state + self.clock.ticks + self.steps)
+
+
+def saved(state: dict[str, Any]) -> dict[str, Any]:
+    """As a checkpoint gives it back."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    buffer.seek(0)
+    return torch.load(buffer, weights_only=True)  # type: ignore[no-any-return]
+
+
+def test_every_kind_of_value() -> None:
+    inputs = torch.arange(12.0).reshape(4, 3)
+    torch.manual_seed(0)
+    net = Stateful()
+    state = AttributeState(net)
+    assert state.changed(net) == {}
+    first, *_ = (net(inputs) for _ in range(3))
+    changed = state.changed(net)
+    unchanged = {"is_warm", "weights_seen"}
+    assert changed.keys() >= {f".{key}" for key in vars(net).keys() - set(vars(nn.Module())) - unchanged}
+    assert ".weights_seen" not in changed
+    expected = [net(inputs) for _ in range(2)]
+    torch.manual_seed(0)
+    other = Stateful()
+    AttributeState(other).restore(other, saved(changed))
+    assert same([other(inputs) for _ in range(2)], expected)
+    state.restore(net, {})  # as it was built
+    assert not hasattr(net, "late")
+    assert torch.equal(net(inputs), first)
+    assert torch.equal(copied_network(net)(inputs), net(inputs))
+
+
+@pytest.mark.parametrize("name", [".linear", ".forward_", "nothing.steps", "._parameters", "linear.weight"])
+def test_other_attributes_are_refused(name: str) -> None:
+    net = Stateful()
+    state = AttributeState(net)
+    with pytest.raises(RunError, match="does not fit the network"):
+        state.restore(net, {name: ("object", {"ticks": 2})})
+
+
+@pytest.mark.parametrize("at", [1, EPOCH, 2 * EPOCH + 3])
+def test_resumed_bitwise(at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin = started(tmp_path)
+    whole = begin(tmp_path / "whole")
+    check_equal(whole, stop_and_go_on(tmp_path / "stopped", at, monkeypatch, start=begin))
+    assert ATTRIBUTES in load(whole / "checkpoints" / "best.ckpt")["state_dict"]
+
+
+def started(folder: Path) -> Callable[..., Path]:
+    def begin(path: Path, *overrides: str) -> Path:
+        config = compose(*TINY, *overrides)
+        config["model"] = {"_target_": f"{__name__}.Stateful"}
+        with allowed():
+            run(config, path)
+        return path
+
+    return begin
