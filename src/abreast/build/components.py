@@ -130,7 +130,7 @@ def build_learner(
         ConfigError: The optimizer or schedule refuses its settings, or the parts do not fit each other.
     """
     cache = cache or ComponentCache()
-    net = net or build_net(cfg, data.net_shape, data.out_features)
+    net = build_net(cfg, data.net_shape, data.out_features) if net is None else net
     check_norm(net, len(data.train), data.batch_size)
     key = str((cfg["model"], data.net_shape, data.out_features))
     if key not in cache.tried:

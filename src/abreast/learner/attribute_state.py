@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from abreast.errors import RunError
 from abreast.learner.attribute_values import from_plain, plain_attributes
@@ -93,7 +94,7 @@ def _set(module: nn.Module, key: str, value: Any) -> None:
 
 def _read(net: nn.Module) -> dict[str, Any]:
     """The attributes that can be saved, but not what is a part of a parameter or a buffer."""
-    tensors = [*net.parameters(), *net.buffers()]
+    tensors = [tensor for tensor in (*net.parameters(), *net.buffers()) if not is_lazy(tensor)]
     memory = {tensor.untyped_storage().data_ptr() for tensor in tensors if tensor.layout == torch.strided}
     plain: dict[str, Any] = {}
     for prefix, module in net.named_modules():
