@@ -224,7 +224,19 @@ def test_odd_networks_by_vmap(name: str, configs: Configs, both: Both) -> None:
             torch.testing.assert_close(value, other[key], rtol=1e-4, atol=1e-5)
 
 
+class Padded(nn.Module):
+    """An embedding whose padding has no gradient: vmap's rule gives it one in all lanes but the first."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(4, out_features, padding_idx=0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.embedding(x.flatten(1).abs().long().clamp(max=3)).mean(1)  # type: ignore[no-any-return]
+
+
 INDIVIDUAL = {
+    "Padded": "torch.func.vmap gives other gradients than a lane alone",
     "Counting": "its forward changes its attributes",
     "AveragingAlways": "puts new tensors in the place of its buffers when it evaluates",
     "Half": "has parameters of bfloat16 (weight)",

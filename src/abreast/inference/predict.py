@@ -128,4 +128,6 @@ def predict(learner: Evaluator, inputs: Tensor) -> Tensor:
     """
     with torch.inference_mode():
         scores: Tensor = learner(inputs)
+    if scores.dtype in (torch.bfloat16, torch.float16):  # which NumPy and the softmax's sum cannot have
+        scores = scores.float()
     return torch.softmax(scores, 1) if learner.classes else restored(scores, learner.target_scale)

@@ -101,7 +101,7 @@ def _as_read(key: str, value: Any) -> Any:
         torch.save(value, buffer)
         buffer.seek(0)
         value = torch.load(buffer, weights_only=True)
-        check_content(value)
+        check_content(value, len(buffer.getbuffer()))
     except Exception as error:
         raise RunError(f"{key} of it is neither a tensor nor plain values") from error
     return value

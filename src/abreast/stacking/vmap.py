@@ -13,6 +13,7 @@ from abreast.stacking.random_numbers import draws
 from abreast.suggestions import listed
 
 SHOWN = 4  # names in a message
+ROUNDING = 1e-3  # of the largest gradient, at most
 
 
 class _WithBuffers(nn.Module):
@@ -94,6 +95,19 @@ class VmappedNet:
         for memory, gradient in zip(self.state.gradients.values(), gradients, strict=True):
             memory.copy_(gradient)
 
+    def _last_lane_alone(self, x: Tensor, grad: Tensor) -> list[Tensor]:
+        """The gradients of the last lane's parameters without vmap, given that of the scores."""
+        parameters = {
+            name: value[-1].detach().clone().requires_grad_() for name, value in self.state.parameters.items()
+        }
+        buffers = {name: value[-1].clone() for name, value in self.state.buffers.items()}
+        places = {place: parameters[name] for place, name in self._names.items()}
+        with torch.enable_grad():
+            scores = torch.func.functional_call(
+                self.base, (places, buffers), (x[-1].clone(),), tie_weights=False
+            )
+        return [*torch.autograd.grad(scores, [*parameters.values()], grad[-1])]
+
     def _replaces_buffers(self, inputs: Tensor) -> bool:
         """Whether an evaluation, which calls each lane's network, would take it out of the stack's memory."""
         before = {module: dict(module._buffers) for module in self.base.modules()}
@@ -120,8 +134,13 @@ class VmappedNet:
         before = {name: buffer.clone() for name, buffer in self.state.buffers.items()}
         attributes = AttributeState(self.base)
         try:
-            if draws(lambda: self.backward(torch.ones_like(self.forward(x)))):
+            if draws(lambda: self.backward(_varied(self.forward(x)))):
                 raise RuntimeError("its forward draws random numbers, which a lane must not share")
+            batched = [gradient[-1].clone() for gradient in self.state.gradients.values()]
+            grad = _varied(self.forward(x))
+            self._restore(before)
+            if not _are_close(self._last_lane_alone(x, grad), batched):
+                raise RuntimeError("torch.func.vmap gives other gradients than a lane alone")
             if self._replaces_buffers(x[0]):
                 raise RuntimeError("it puts new tensors in the place of its buffers when it evaluates")
             changed = attributes.changed(self.base)
@@ -129,5 +148,21 @@ class VmappedNet:
                 names = sorted(name.lstrip(".") for name in changed)
                 raise RuntimeError(f"its forward changes its attributes {listed(names[:SHOWN])}")
         finally:
-            for name, buffer in before.items():
-                self.state.buffers[name].copy_(buffer)
+            self._restore(before)
+
+    def _restore(self, buffers: dict[str, Tensor]) -> None:
+        for name, buffer in buffers.items():
+            self.state.buffers[name].copy_(buffer)
+
+
+def _varied(scores: Tensor) -> Tensor:
+    """A gradient for scores that differs from one to the next: a norm's gradient of their sum is zero."""
+    return torch.arange(scores.numel(), dtype=scores.dtype, device=scores.device).cos().view(scores.shape)
+
+
+def _are_close(gradients: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
+    sizes = [float(gradient.abs().max()) if gradient.numel() else 0.0 for gradient in gradients]
+    return all(
+        torch.allclose(one, other, rtol=ROUNDING, atol=ROUNDING * (size + 1e-2 * max(sizes)), equal_nan=True)
+        for one, other, size in zip(gradients, others, sizes, strict=True)
+    )
