@@ -86,6 +86,7 @@ def test_another_pickle_is_never_opened(
         pytest.raises(DataError, match=r"data_batch_1: is missing, or not the file of CIFAR10"),
     ):
         torchvision("CIFAR10", tmp_path)
+    (tmp_path / CIFAR_FOLDER / "batches.meta").unlink()
     server.files["cifar-10-python.tar.gz"] = cifar[:-9] + b"123456789"
     with downloads(True), pytest.raises(DataError, match="wrong checksum"):
         torchvision("CIFAR10", tmp_path, mirrors=server.url)
@@ -131,3 +132,47 @@ def test_other_sets_are_read_by_the_users_word_alone(tmp_path: Path, monkeypatch
 def test_names(name: str, message: str, tmp_path: Path) -> None:
     with downloads(True), pytest.raises(ConfigError, match=message):
         torchvision(name, tmp_path)
+
+
+def idx(*arrays: np.ndarray[Any, Any]) -> list[bytes]:
+    """Files of the IDX format."""
+    sizes = (b"".join(size.to_bytes(4, "big") for size in array.shape) for array in arrays)
+    pairs = zip(arrays, sizes, strict=True)
+    return [bytes((0, 0, 8, array.ndim)) + size + array.tobytes() for array, size in pairs]
+
+
+@pytest.mark.parametrize(("subset", "classes"), [(None, 47), ("letters", 27), ("digits", 10)])
+def test_emnist_is_read_by_subset(subset: str | None, classes: int, tmp_path: Path) -> None:
+    folder = tmp_path / "EMNIST" / "raw"
+    folder.mkdir(parents=True)
+    images = np.random.default_rng(0).integers(0, 256, (classes, 28, 28), np.uint8)
+    for split in ("byclass", "bymerge", "balanced", "letters", "digits", "mnist"):
+        for part in ("train", "test"):
+            files = idx(images, np.arange(classes, dtype=np.uint8))
+            for kind, content in zip(("images-idx3", "labels-idx1"), files, strict=True):
+                (folder / f"emnist-{split}-{part}-{kind}-ubyte").write_bytes(content)
+    with downloads(True):
+        source = torchvision("EMNIST", tmp_path, subset=subset)
+    assert (source.train.inputs.shape, len(source.classes)) == ((classes, 1, 28, 28), classes)
+    assert torch.equal(source.train.inputs[:, 0], torch.from_numpy(images))
+
+
+def test_another_file_in_the_place_of_one_is_told_without_a_download(cifar: bytes, tmp_path: Path) -> None:
+    folder = tmp_path / CIFAR_FOLDER
+    folder.mkdir()
+    for name in [*NAMES, "test_batch", "batches.meta"]:
+        (folder / name).write_bytes(pickle.dumps({}))
+    with (
+        downloads(True),
+        pytest.raises(DataError, match=r"data_batch_1: is not the file of CIFAR10: its check"),
+    ):
+        torchvision("CIFAR10", tmp_path, mirrors="http://127.0.0.1:9")
+
+
+@pytest.mark.parametrize(("name", "subset"), [("EMNIST", "letter"), ("CIFAR10", "letters")])
+def test_unknown_subsets(name: str, subset: str, tmp_path: Path) -> None:
+    with (
+        downloads(True),
+        pytest.raises(ConfigError, match=f"data.subset={subset}: {name} has no such subset"),
+    ):
+        torchvision(name, tmp_path, subset=subset)

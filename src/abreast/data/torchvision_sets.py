@@ -46,6 +46,7 @@ def torchvision(
     dir: str | Path = "data",
     size: Annotated[int, Ge(1)] | None = None,
     mirrors: str | Sequence[str] | None = None,
+    subset: str | None = None,
 ) -> Source:
     """An image classification set with training and test images, uint8 `[N, C, H, W]`.
 
@@ -54,9 +55,10 @@ def torchvision(
         dir: Where torchvision's files are, or are downloaded to.
         size: Height and width that images are scaled to; None where all are of one size.
         mirrors: Base URLs to use instead of torchvision's, for the sets of `VERIFIED`.
+        subset: Of EMNIST: byclass, bymerge, balanced (None), letters, digits or mnist.
 
     Raises:
-        ConfigError: torchvision has no such set, or it has no test images.
+        ConfigError: torchvision has no such set or subset, or it has no test images.
         DataError: A file is missing, or is not the one whose checksum torchvision has.
     """
     from torchvision import datasets  # seconds to import
@@ -65,6 +67,10 @@ def torchvision(
     if name not in known:
         raise ConfigError(f"data.name={name}: torchvision has no such data set{did_you_mean(name, known)}")
     kind = getattr(datasets, name)
+    if subset is not None and subset not in getattr(kind, "splits", ()):
+        known = getattr(kind, "splits", ())
+        what = f"it has {listed(known)}" if known else "only EMNIST has subsets"
+        raise ConfigError(f"data.subset={subset}: {name} has no such subset; {what}")
     if name not in VERIFIED and not are_allowed():
         raise DataError(
             f"{name}: opening a run directory reads only the sets whose files are verified, "
@@ -78,7 +84,7 @@ def torchvision(
         else:
             root.mkdir(parents=True, exist_ok=True)
         with locked(root, LOCK_SECONDS) if name not in VERIFIED else redirect_stdout(io.StringIO()):
-            train, test = (_part(kind, root, part, download=name not in VERIFIED) for part in PARTS)
+            train, test = (_part(kind, root, part, subset, download=name not in VERIFIED) for part in PARTS)
     except RunError as error:
         raise DataError(f"Cannot lock {root}: {error}") from error
     inputs, targets = _tensors(name, train, size)
@@ -106,13 +112,19 @@ def _members(kind: Any) -> list[tuple[str, str]]:
 
 def _obtain(kind: Any, root: Path, mirrors: str | Sequence[str] | None) -> None:
     """Have all files of a set below the folder, each with its checksum."""
-    if not _unverified(kind, root):
+    wrong = _unverified(kind, root)
+    if not wrong:
         return
     if not are_allowed():
         raise DataError(
-            f"{root / _unverified(kind, root)[0]}: is missing, or not the file of {kind.__name__}. "
+            f"{root / wrong[0]}: is missing, or not the file of {kind.__name__}. "
             "Opening a run "
             "directory downloads nothing; training does."
+        )
+    if all((root / file).is_file() for file, _ in _members(kind)):
+        raise DataError(
+            f"{root / wrong[0]}: is not the file of {kind.__name__}: its checksum differs. Delete it to have "
+            "it downloaded; images of your own are read by data=images or data=npz"
         )
     root.mkdir(parents=True, exist_ok=True)
     with locked(root, LOCK_SECONDS):
@@ -159,21 +171,25 @@ def _extract(archive: Path, root: Path, wanted: set[str]) -> None:
         raise DataError(f"{archive}: cannot be unpacked ({error}). Delete it and run again") from None
 
 
-def _part(kind: Any, root: Path, part: str, *, download: bool) -> Any:
+def _part(kind: Any, root: Path, part: str, subset: str | None, *, download: bool) -> Any:
     """torchvision's data set of a part; files of listed sets are verified by then, and again by "
     "torchvision."""
     split, is_train = PARTS[part]
     parameters = inspect.signature(kind).parameters
     options: dict[str, Any] = {"split": split} if "split" in parameters else {"train": is_train}
-    if not set(options) <= parameters.keys() or any(
+    passes_on = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    if hasattr(kind, "splits") and passes_on:  # EMNIST, whose split is another thing
+        options = {"split": subset or "balanced", "train": is_train}
+    if not (passes_on or set(options) <= parameters.keys()) or any(
         parameter.default is parameter.empty and key not in ("root", *options)
         for key, parameter in parameters.items()
         if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
     ):
         raise ConfigError(
-            f"data.name={kind.__name__}: has no training and test images to be had by name alone"
+            f"data.name={kind.__name__}: has no training and test images to be had by name alone; folders of "
+            "images are read by data=images data.dir=FOLDER"
         )
-    if "download" in parameters:
+    if "download" in parameters or passes_on:
         options["download"] = download
     try:
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
