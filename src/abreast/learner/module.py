@@ -97,17 +97,16 @@ class Learner(Evaluator):
             prepare_recording(trainer.optimizers, self.graphs.is_on(self.device))
         if self._resume_from is None:
             return
-        trainer.should_stop = self._resume_from["should_stop"]
-        progress.batches_done = self._resume_from["batches"]
-        state = state_of_rank(self._resume_from, trainer.global_rank)
+        position, self._resume_from = self._resume_from, None
+        trainer.should_stop, progress.batches_done = position["should_stop"], position["batches"]
+        state = state_of_rank(position, trainer.global_rank)
         if "epoch" in state:
             epoch = to_device(state["epoch"], self.device)
             progress.load_state(epoch)
             self.train_metrics.load_state(epoch["meter"])
         set_random_state(state["random"])
-        if self.attribute_state is not None and "attributes" in state:
+        if self.attribute_state and "attributes" in state:
             self.attribute_state.restore(self.net, state["attributes"])
-        self._resume_from = None
 
     def on_train_epoch_start(self) -> None:
         """Drop the last epoch's values."""
@@ -203,7 +202,7 @@ class Learner(Evaluator):
         checkpoint["abreast"] = with_format(self.description())
         if isinstance(self.trainer.train_dataloader, ResumableLoader):
             state: RankState = {"random": self.random_state()}
-            if self.attribute_state is not None and self.trainer.world_size > 1:
+            if self.attribute_state and self.trainer.world_size > 1:
                 state["attributes"] = self.attribute_state.changed(self.net)
             add_position(checkpoint, self.trainer, self.epoch_progress, self.train_metrics, state)
 
