@@ -67,9 +67,9 @@ def torchvision(
     if name not in known:
         raise ConfigError(f"data.name={name}: torchvision has no such data set{did_you_mean(name, known)}")
     kind = getattr(datasets, name)
-    if subset is not None and subset not in getattr(kind, "splits", ()):
-        known = getattr(kind, "splits", ())
-        what = f"it has {listed(known)}" if known else "only EMNIST has subsets"
+    subsets: Sequence[str] = getattr(kind, "splits", ())
+    if subset is not None and subset not in subsets:
+        what = f"it has {listed(subsets)}" if subsets else "only EMNIST has subsets"
         raise ConfigError(f"data.subset={subset}: {name} has no such subset; {what}")
     if name not in VERIFIED and not are_allowed():
         raise DataError(
