@@ -382,6 +382,11 @@ WRONG: dict[str, tuple[dict[str, Any], type[AbreastError], str]] = {
     ),
     "no test": ({"data": {"train": examples()}}, DataError, "data: has no test examples"),
     "objects": ({"data": (np.array([{}, {}]), [0, 1])}, DataError, "data: inputs: hold object"),
+    "texts": (
+        {"data": (pd.DataFrame({"a": [1, 2], "kind": ["u", "v"]}), [0, 1])},
+        DataError,
+        "data: inputs: the columns kind hold no numbers. data=table encodes categories",
+    ),
     "nan": ({"data": (np.full((40, 5, 2), np.nan), [0, 1] * 20)}, DataError, "are not finite"),
     "loss": ({"data": (examples()[0], examples()[0][:, 0])}, ConfigError, "but data.task=regression"),
     "exit": ({"model": lambda: sys.exit(3)}, StoppedError, "asked the process to end (exit code 3)"),

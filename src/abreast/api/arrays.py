@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -111,9 +112,18 @@ def _array(values: Any, name: str) -> Array:
             raise DataError(f"{name}: have masked values; fill them in, or give floating-point numbers")
         values = values.filled(np.nan)
     array: Array = np.asarray(values)
-    if array.dtype.kind == "O" and all(isinstance(item, str) for item in array.flat):
-        array = array.astype(str)
+    if array.dtype.kind == "O" and array.size:
+        kinds = [kind for kind in (str, Real) if all(isinstance(item, kind) for item in array.flat)]
+        array = np.asarray(array.tolist()) if kinds else array
     if array.dtype.kind not in "biufU":
+        texts = [
+            column for column in getattr(values, "columns", ()) if values[column].dtype.kind not in "biuf"
+        ]
+        if texts:
+            raise DataError(
+                f"{name}: the columns {', '.join(map(str, texts))} hold no numbers. data=table encodes "
+                "categories: write the frame and its target to a file (to_csv), or use pandas.get_dummies"
+            )
         raise DataError(f"{name}: hold {array.dtype}; numbers are needed (texts can be classes)")
     return array
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
+from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
@@ -18,8 +19,7 @@ from abreast.errors import RunError
 from abreast.learner.attribute_values import from_plain, plain_attributes
 
 ATTRIBUTES = "attributes"  # their key in a learner's state
-OF_ANY_MODULE = vars(nn.Module()).keys() - {"training"}  # the attributes that torch keeps
-OF_TRAINING = OF_ANY_MODULE | {"training"}
+OF_TRAINING = vars(LightningModule()).keys()  # the attributes that torch and Lightning keep
 
 
 class AttributeState:

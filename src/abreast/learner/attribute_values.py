@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 PLAIN = (bool, int, float, complex, str, type(None))
 NUMPY_STREAMS = {"MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"}
+LIBRARIES = {"torch", "lightning", "pytorch_lightning", "torchmetrics", "abreast"}  # no state of a network
 MOST_DEPTH = 8  # of lists and objects in each other
 LONG = 64  # numbers of a list, from which on they are saved as a tensor
 
@@ -70,10 +71,15 @@ def _of_numpy(value: np.ndarray[Any, Any] | np.generic) -> Any:
 
 
 def _of_object(value: Any, depth: int) -> dict[str, Any]:
-    """The attributes that have a form, of an object that is neither a function, a class nor torch's."""
+    """The attributes that have a form, of an object that is neither a function nor of a library."""
     kind = type(value)
-    is_torch = kind.__module__.partition(".")[0] == "torch"
-    if isinstance(value, (nn.Module, type)) or is_torch or callable(value) or not hasattr(value, "__dict__"):
+    is_library = kind.__module__.partition(".")[0] in LIBRARIES
+    if (
+        isinstance(value, (nn.Module, type))
+        or is_library
+        or callable(value)
+        or not hasattr(value, "__dict__")
+    ):
         raise UnsavableError
     return plain_attributes(vars(value), depth)
 
