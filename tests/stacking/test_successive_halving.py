@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import re
+import signal
+import sys
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from abreast.errors import ConfigError
+from abreast.runs.directory import RunDirectory
+from abreast.stacking import successive_halving
+from abreast.stacking.build import Job
 from abreast.stacking.successive_halving import check
-from support.helpers import compose, same
+from support.command_line import run_command
+from support.helpers import compose, program_environment, same
 
 LRS = "optim.lr=0.3,0.1,0.03,0.01,0.003,0.001,0.0003,0.0001,0.00001"
 GRID = ("data=digits", "trainer.max_epochs=9", "optim=sgd,adam,rmsprop", LRS, "test=false")
@@ -84,6 +92,72 @@ def test_the_same_command_again_leaves_the_dropped_as_they_are(sweep: Callable[.
     whole, completed = sweep(*SMALL, name="whole"), sweep(*SMALL)
     assert completed.statuses() == ["finished"] * 4
     assert same(completed.weights(), whole.weights())
+
+
+@pytest.mark.parametrize("earlier", [0, 1, 3, 4])
+def test_lanes_are_compared_with_runs_that_are_in_no_stack_any_more(
+    earlier: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of six are kept, however many an earlier process had dropped when it was killed."""
+    values = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4]
+    cfg = {**CONFIG, "monitor": "val/accuracy"}
+    lanes: list[Any] = []
+    for number, value in enumerate(values):
+        directory = RunDirectory(tmp_path / str(number))
+        directory.path.mkdir()
+        directory.append_metrics({"epoch": 1.0, "step": 1.0, "seconds": 0.0, "val/accuracy": value})
+        lanes.append(SimpleNamespace(directory=directory, cfg=cfg, guarded=lambda call, *args: call(*args)))
+    dropped: list[tuple[Path, str]] = []
+    monkeypatch.setattr(successive_halving, "cost", lambda lane: -values[int(lane.directory.path.name)])
+    monkeypatch.setattr(
+        successive_halving, "drop", lambda lane, epoch, rank: dropped.append((lane.directory.path, rank))
+    )
+    left = [*lanes[:2], *lanes[2 + earlier :]]
+    stack: Any = SimpleNamespace(running=left, compact=lambda: None)
+    peers = [Job(cfg, lane.directory.path) for lane in lanes]
+    successive_halving.Halving([1], 1 / 3, peers)._drop_worst(stack, 1)
+    assert dropped == [
+        (tmp_path / str(number), f"rank {number + 1} of 6") for number in range(2 + earlier, 6)
+    ]
+
+
+KILLED = """
+import os, signal, sys
+from abreast.cli.main import main
+from abreast.stacking import successive_halving
+
+calls, drop = [], successive_halving.drop
+
+def killed(*arguments):
+    if len(calls) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    calls.append(1)
+    drop(*arguments)
+
+successive_halving.drop = killed
+sys.argv[0] = "train.py"
+main()
+"""
+
+
+@pytest.mark.long
+def test_a_kill_between_two_drops_changes_none(sweep: Callable[..., Any], tmp_path: Path) -> None:
+    """Of the three that are left after three drops, a third would be one."""
+    six = (*SMALL[:-1], "optim.lr=1,0.3,0.1,0.01,0.001,0.0001", "hydra.launcher.halving=[1]")
+    whole = sweep(*six, name="whole")
+    arguments = ["-m", "trainer.accelerator=cpu", "logger=none", *six, "hydra.sweep.dir=killed"]
+    done = run_command([sys.executable, "-c", KILLED, *arguments], tmp_path, **program_environment())
+    assert done.code == -signal.SIGKILL
+    statuses = [RunDirectory(path.parent).read_status() for path in tmp_path.glob("killed/*/status.json")]
+    assert sorted(status["status"] for status in statuses) == ["dropped"] * 3 + ["running"] * 3
+    again = sweep(*six, name="killed")
+    reasons = [
+        {name: run.read_status().get("reason") for name, run in swept.runs().items()}
+        for swept in (whole, again)
+    ]
+    assert reasons[0] == reasons[1]
+    assert [*reasons[0].values()].count(None) == 2
+    assert same(whole.weights(), again.weights())
 
 
 @pytest.mark.long

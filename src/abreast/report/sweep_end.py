@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shlex
 from pathlib import Path
 
 from abreast.errors import AbreastError
@@ -11,6 +10,7 @@ from abreast.report.analysis import analyse
 from abreast.report.collect import collect
 from abreast.report.terminal import print_best
 from abreast.runtime.console import console
+from abreast.runtime.user_path import path_argument
 
 MOST_GROUPS = 8
 ANNOUNCED = 500  # runs that take about a second to read
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 def to_compare(directory: Path) -> str:
     """The line that names the command for a sweep's report, as a shell takes it."""
-    return f"To compare them: abreast report {shlex.quote(str(directory))}"
+    return f"To compare them: abreast report {path_argument(directory)}"
 
 
 def print_best_groups(directory: Path, runs: int) -> None:

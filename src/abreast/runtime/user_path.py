@@ -33,3 +33,13 @@ def resume_argument(directory: Path) -> str:
     ('resume=runs/a', "'resume=runs/a b'")
     """
     return shlex.quote(f"resume={directory}")
+
+
+def path_argument(path: Path) -> str:
+    """What a command line takes for a path, quoted for a shell, and no option.
+
+    >>> path_argument(Path("runs/a b")), path_argument(Path("-runs"))
+    ("'runs/a b'", './-runs')
+    """
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)

@@ -20,9 +20,23 @@ def cost(lane: Lane) -> float | None:
     return float(value if mode == "min" else -value)
 
 
-def recorded_cost(directory: RunDirectory, name: str, mode: str) -> float | None:
-    """The cost of a run that is not trained at present, from its rows of metrics."""
-    for row in reversed(directory.read_metrics()):
+def recorded_cost(directory: RunDirectory, name: str, mode: str, epoch: int | None = None) -> float | None:
+    """The cost of a run that is not trained at present, from its rows of metrics.
+
+    Args:
+        directory: The run's directory.
+        name: The metric.
+        mode: Whether it is better if lower (`min`) or higher.
+        epoch: The epoch whose cost it is; None for the last one.
+
+    Returns:
+        The cost; None for a run that measured none, or did not come as far.
+    """
+    rows = directory.read_metrics()
+    if epoch is not None:
+        is_there = any(row["epoch"] >= epoch for row in rows)
+        rows = [row for row in rows if row["epoch"] <= epoch] if is_there else []
+    for row in reversed(rows):
         if name in row:
             return row[name] if mode == "min" else -row[name]
     return None

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import cast
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from abreast.config.types import Config
 from abreast.errors import ConfigError
-from abreast.metrics.objective import monitor
+from abreast.metrics.objective import monitor, ranked_by
+from abreast.runs.directory import RunDirectory
+from abreast.stacking.build import Job
 from abreast.stacking.grouping import split_key
+from abreast.stacking.lane import Lane
 from abreast.stacking.module import Stack
-from abreast.stacking.rungs import cost, drop
+from abreast.stacking.rungs import cost, drop, recorded_cost
 
 log = logging.getLogger(__name__)
 
@@ -59,14 +63,21 @@ class Halving(Callback):
     The run of a dropped lane has the status `dropped`, with its epoch and rank. Its result is that of the
     epochs that it was trained for, without a test. Its `last.ckpt` can be resumed.
 
+    Args:
+        rungs: The epochs.
+        keep: The share that is kept.
+        peers: The runs that are compared, also those that are not in the stack: a process that was killed
+            may have dropped some of them at a rung, or have saved some of them later than others.
+
     Attributes:
         lane_steps: Steps that were trained, summed over the lanes.
     """
 
-    def __init__(self, rungs: Sequence[int], keep: float = 1 / 3) -> None:
+    def __init__(self, rungs: Sequence[int], keep: float = 1 / 3, peers: Sequence[Job] = ()) -> None:
         check(rungs, keep)
         self.rungs = tuple(rungs)
         self.keep = keep
+        self._peers = peers
         self.lane_steps = 0
         self._counted = 0
 
@@ -96,10 +107,23 @@ class Halving(Callback):
     def _drop_worst(self, stack: Stack, epoch: int) -> None:
         for split in {split_key(lane.cfg) for lane in stack.running}:
             running = [lane for lane in stack.running if split_key(lane.cfg) == split]
-            lanes = [(value, lane) for lane in running for value in [cost(lane)] if value is not None]
-            lanes.sort(key=lambda entry: entry[0])
-            kept = max(1, math.ceil(len(running) * self.keep))
-            for rank, (_, lane) in enumerate(lanes, start=1):
-                if rank > kept:
-                    lane.guarded(drop, lane, epoch, f"rank {rank} of {len(lanes)}")
+            others = self._others(epoch, split, {lane.directory.path for lane in running})
+            ranked: list[tuple[float, Lane | None]] = [(value, None) for value in others]
+            ranked += [(value, lane) for lane in running for value in [cost(lane)] if value is not None]
+            # Of equal ones, those that were dropped come after those that were kept.
+            ranked.sort(key=lambda entry: (entry[0], entry[1] is None))
+            kept = max(1, math.ceil((len(running) + len(others)) * self.keep))
+            for rank, (_, lane) in enumerate(ranked, start=1):
+                if rank > kept and lane is not None:
+                    lane.guarded(drop, lane, epoch, f"rank {rank} of {len(ranked)}")
         stack.compact()
+
+    def _others(self, epoch: int, split: str, running: Collection[Path]) -> list[float]:
+        """What runs of a split that are not in the stack are compared by, of those that came as far."""
+        directories = {job.directory: job.cfg for job in self._peers if job.directory not in running}
+        costs = [
+            recorded_cost(RunDirectory(path), *ranked_by(cfg), epoch)
+            for path, cfg in directories.items()
+            if split_key(cfg) == split
+        ]
+        return [value for value in costs if value is not None]

@@ -173,15 +173,13 @@ class Sweep:
     def _plans(self, jobs: Sequence[SweepJob]) -> list[tuple[list[SweepJob], Plan]]:
         """What is trained together; with halving, of jobs that start at one position of the training."""
         from abreast.stacking.grouping import plan
+        from hydra_plugins.abreast_launcher._halved import plan_halved
 
         configs = [job.run_config or {} for job in jobs]
         most = self.settings.max_lanes
         if self.settings.halving is None:
             return [(list(jobs), plan(configs, most if most == 1 else max(1, len(jobs))))]
-        by_position: dict[tuple[int, int, bool], list[SweepJob]] = {}
-        for job in jobs:
-            by_position.setdefault(job.position, []).append(job)
-        return [(part, plan([job.run_config or {} for job in part], most)) for part in by_position.values()]
+        return plan_halved([*self._first_of_id.values()], jobs, most)
 
     @property
     def _stops(self) -> bool:

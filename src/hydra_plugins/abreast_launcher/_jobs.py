@@ -48,6 +48,7 @@ class SweepJob:
             training was told to stop.
         joined: Epochs that a search's stacks had trained when it began, or would have begun.
         promoted: The rung of successive halving from which a search lets it continue; 0 for none.
+        peers: The jobs that successive halving compares it with, itself among them.
     """
 
     number: int
@@ -64,6 +65,7 @@ class SweepJob:
     composed: DictConfig | None = None
     joined: int = 0
     promoted: int = 0
+    peers: Sequence[SweepJob] = ()
 
     @property
     def name(self) -> str:

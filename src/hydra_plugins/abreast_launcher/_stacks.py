@@ -91,7 +91,9 @@ def train_stacks(
         for stack in stacks:  # one by one: a stack begins when the one before has ended
             jobs = [stack_job(job, job.directory.path) for job in stack]
             waiting = WaitingJobs(jobs, stack, hydra, stops=stops)
-            item = replace(work_item(settings, jobs, settings.workers), waiting=waiting)
+            item = replace(
+                work_item(settings, jobs, settings.workers), waiting=waiting, peers=peers_of(stack)
+            )
             yield TrainedStack(stack, jobs, next(engine([item], 1, {})), waiting.ended)
         return
     workers = len(devices) or settings.workers or max(1, count_gpus() or (os.cpu_count() or 1))
@@ -105,7 +107,7 @@ def train_stacks(
     for part in parts:
         jobs = [stack_job(job, hydra.begin(job)) for job in reported(part, "Created the directories of")]
         item = replace(work_item(settings, jobs), objects=objects)
-        items.append(replace(item, sweep_dir=hydra.sweep_dir.absolute()))
+        items.append(replace(item, sweep_dir=hydra.sweep_dir.absolute(), peers=peers_of(part)))
     log.info("%d parts of stacks go to %s", len(items), " and ".join(devices) or settings.engine)
     results = train_on_devices(items, devices) if devices else engine(items, workers, options)
     for part, item, outcomes in zip(parts, items, results, strict=True):
@@ -131,6 +133,11 @@ def stack_job(job: SweepJob, directory: Path) -> Job:
     from abreast.stacking.build import Job
 
     return Job(job.run_config or {}, directory.absolute(), job.title, job.position[:2])
+
+
+def peers_of(stack: Sequence[SweepJob]) -> list[Job]:
+    """The runs that successive halving compares those of a stack with."""
+    return [stack_job(job, job.directory.path) for job in stack[0].peers]
 
 
 def work_item(settings: AbreastLauncherConf, jobs: Sequence[Job], processes: int | None = 1) -> WorkItem:

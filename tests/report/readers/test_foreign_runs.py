@@ -410,6 +410,8 @@ def test_a_record_in_many_parts_takes_linear_time() -> None:
 def test_an_event_file_that_was_never_written_to() -> None:
     began = time.process_time()
     assert [*tensorboard._records(bytes(1 << 26))] == []
+    with pytest.raises(wire.WireError, match="without a number"):
+        [*wire.fields(bytes(1 << 26))]
     assert time.process_time() - began < 1
 
 

@@ -28,6 +28,8 @@ def fields(message: bytes) -> Iterator[tuple[int, Value]]:
     while at < end:
         tag, at = _varint(message, at)
         number, kind = tag >> 3, tag & 7
+        if number == 0:  # as in zeros that were never written
+            raise WireError("a field without a number")
         if kind == VARINT:
             value, at = _varint(message, at)
             yield number, value

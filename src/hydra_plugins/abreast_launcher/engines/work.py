@@ -34,6 +34,7 @@ class WorkItem:
         options: How to train them.
         rungs: Epochs after which successive halving drops lanes; empty for none.
         keep: The share of the lanes that it keeps.
+        peers: The runs that it compares, with those that an earlier start of the sweep has dropped.
         device: The only GPU that the process may see; None for all.
         path: What the process adds to `sys.path`.
         sweep_dir: The directory of the sweep, which is used as long as the process works; None for none.
@@ -46,6 +47,7 @@ class WorkItem:
     options: Options
     rungs: tuple[int, ...] = ()
     keep: float = 1 / 3
+    peers: Sequence[Job] = ()
     device: int | None = None
     path: tuple[str, ...] = ()
     sweep_dir: Path | None = None
@@ -65,7 +67,7 @@ def train(item: WorkItem) -> list[Outcome]:
     if item.rungs:
         from abreast.stacking.successive_halving import Halving
 
-        callbacks.append(Halving(item.rungs, item.keep))
+        callbacks.append(Halving(item.rungs, item.keep, item.peers))
     gc.enable()  # the launcher turns it off until something is trained
     with execution_whitelist(sorted({name for job in item.jobs for name in own_targets(job.cfg)})):
         return train_stack(item.jobs, item.options, callbacks, item.waiting)
