@@ -12,7 +12,7 @@ from hydra.types import TaskFunction
 from omegaconf import OmegaConf
 
 from abreast.build.changed_data import ChangedDataError, FinishedRuns
-from abreast.errors import AbreastError, Interrupted, RunError
+from abreast.errors import AbreastError, Interrupted, RunError, disk_error
 from abreast.report.sweep_end import print_best_groups, to_compare
 from abreast.runs.replaced import clear
 from abreast.runtime.directory_lock import is_used
@@ -221,6 +221,8 @@ class Sweep:
         self.hydra.configure_log()
         if isinstance(trained.outcomes, Exception):
             error = trained.outcomes
+            if disk_error(error, None) is not None:
+                raise error  # trained individually, its runs could not be written either
             fault = error if outside_cause(error) is None else None
             log.warning("The stack failed as a whole (%s: %s)", type(error).__name__, error, exc_info=fault)
             for job in () if fault is None else trained.jobs:
