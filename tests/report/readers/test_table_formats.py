@@ -140,6 +140,11 @@ def sheet() -> bytes:
         ("r.csv.zip", zipped("r.csv")[:-9], "cannot be read"),
         ("r.html", b"<p>no table</p>", "holds no tables"),
         ("r.html", (html("td") * 2).encode(), "holds 2 tables"),
+        (
+            "r.html",
+            b"<table><tr>" + b"<td colspan=1000 rowspan=1000>x" * 900 + b"</tr>" + b"<tr></tr>" * 999,
+            "more than 1000000 cells",
+        ),
         ("r.json", b'{"resnet": {"loss": [2, 1], "val_loss": [3, 2]}, "vgg": 1}', "without any result"),
     ],
 )

@@ -91,6 +91,8 @@ def _without_spans(
         cells: list[str] = []
         waiting = list(reversed(row))
         while waiting or len(cells) in below:
+            if count + len(cells) > MOST_CELLS:
+                raise RunError(f"{path}: more than {MOST_CELLS} cells")
             at = len(cells)
             if at in below:
                 text, left = below.pop(at)
@@ -104,8 +106,6 @@ def _without_spans(
                     below[len(cells)] = (text, rows - 1)
                 cells.append(text)
         count += len(cells)
-        if count > MOST_CELLS:
-            raise RunError(f"{path}: more than {MOST_CELLS} cells")
         if any(cells):
             lines.append((number, cells))
     return lines
