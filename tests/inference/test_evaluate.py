@@ -16,8 +16,7 @@ from abreast.errors import AbreastError, ConfigError, DataError, RunError
 from abreast.inference.evaluate import evaluate
 from abreast.runs.directory import RunDirectory
 from support.odd_files import Malicious
-
-TINY = ("data=random", "data.size=200", "data.test_size=100", "trainer.max_epochs=2")
+from support.small_runs import TWO_EPOCHS
 
 
 @pytest.mark.parametrize(
@@ -37,7 +36,7 @@ TINY = ("data=random", "data.size=200", "data.test_size=100", "trainer.max_epoch
     ids=" ".join,
 )
 def test_evaluation_equals_the_runs_own_test(overrides: tuple[str, ...], train: Callable[..., Path]) -> None:
-    path = train(*TINY, *overrides)
+    path = train(*TWO_EPOCHS, *overrides)
     kept = RunDirectory(path).read_result()["metrics"]
     found = evaluate(path)
     assert found
@@ -45,7 +44,7 @@ def test_evaluation_equals_the_runs_own_test(overrides: tuple[str, ...], train: 
 
 
 def test_checkpoints_by_name_and_path(train: Callable[..., Path], tmp_path: Path) -> None:
-    path = train(*TINY, "trainer.max_epochs=8", "optim.lr=0.3")
+    path = train(*TWO_EPOCHS, "trainer.max_epochs=8", "optim.lr=0.3")
     best, last = evaluate(path, checkpoint="best"), evaluate(path, checkpoint="last")
     assert best != last  # at this learning rate the last epoch is not the best one
     shutil.copy(path / "checkpoints" / "last.ckpt", tmp_path / "elsewhere.ckpt")
@@ -53,14 +52,14 @@ def test_checkpoints_by_name_and_path(train: Callable[..., Path], tmp_path: Path
 
 
 def test_a_run_can_be_moved(train: Callable[..., Path], tmp_path: Path) -> None:
-    path = train(*TINY)
+    path = train(*TWO_EPOCHS)
     before = evaluate(path)
     path.rename(tmp_path / "moved")
     assert evaluate(tmp_path / "moved") == before
 
 
 def test_other_data(train: Callable[..., Path]) -> None:
-    path = train(*TINY)
+    path = train(*TWO_EPOCHS)
     assert evaluate(path, overrides=["data.seed=0"]) == evaluate(path)
     assert evaluate(path, overrides=["data.seed=1"]) != evaluate(path)  # another teacher
     named = evaluate(path, overrides=["data=random", "data.size=200", "data.test_size=100"])
@@ -74,7 +73,7 @@ def test_other_data(train: Callable[..., Path]) -> None:
 
 
 def test_the_command(train: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = train(*TINY)
+    path = train(*TWO_EPOCHS)
     assert main([str(path), "--json", str(tmp_path / "out.json")]) == 0
     assert json.loads((tmp_path / "out.json").read_text()) == evaluate(path)
     assert "test/accuracy" in capsys.readouterr().out
@@ -93,7 +92,7 @@ def test_the_command(train: Callable[..., Path], tmp_path: Path, capsys: pytest.
 def test_broken_runs_are_named(
     file: str, content: bytes | None, message: str, train: Callable[..., Path]
 ) -> None:
-    path = train(*TINY)
+    path = train(*TWO_EPOCHS)
     (path / file).unlink()
     if content is not None:
         (path / file).write_bytes(content)
@@ -102,7 +101,7 @@ def test_broken_runs_are_named(
 
 
 def test_a_truncated_checkpoint_is_named(train: Callable[..., Path]) -> None:
-    path = train(*TINY)
+    path = train(*TWO_EPOCHS)
     file = path / "checkpoints" / "best.ckpt"
     whole = file.read_bytes()
     for share in (0.01, 0.5, 0.99):
@@ -112,13 +111,13 @@ def test_a_truncated_checkpoint_is_named(train: Callable[..., Path]) -> None:
 
 
 def test_another_networks_checkpoint_is_named(train: Callable[..., Path]) -> None:
-    path, other = train(*TINY), train(*TINY, "model.hidden=[5]", name="other")
+    path, other = train(*TWO_EPOCHS), train(*TWO_EPOCHS, "model.hidden=[5]", name="other")
     with pytest.raises(RunError, match="not a checkpoint of this run's network"):
         evaluate(path, checkpoint=str(other / "checkpoints" / "best.ckpt"))
 
 
 def test_a_pickle_that_runs_code_does_not(train: Callable[..., Path], tmp_path: Path) -> None:
-    path = train(*TINY)
+    path = train(*TWO_EPOCHS)
     mark = tmp_path / "mark"
     content = {"state_dict": {}, "abreast": Malicious(mark)}
     torch.save(content, path / "checkpoints" / "best.ckpt")
@@ -157,7 +156,7 @@ ATTACKS = {
 def test_a_config_that_runs_code_does_not(
     target: str, place: str, train: Callable[..., Path], tmp_path: Path
 ) -> None:
-    path = train(*TINY, "trainer.max_epochs=1")
+    path = train(*TWO_EPOCHS, "trainer.max_epochs=1")
     mark = tmp_path / "mark"
     text = json.dumps({"_target_": target, **ATTACKS[target]}).replace("{mark}", str(mark))  # type: ignore[dict-item]
     attack = json.loads(text)
@@ -180,7 +179,7 @@ def test_a_config_that_runs_code_does_not(
 def test_a_users_own_network_needs_their_word(
     train: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = train(*TINY, "trainer.max_epochs=1")
+    path = train(*TWO_EPOCHS, "trainer.max_epochs=1")
     (tmp_path / "own_networks.py").write_text(
         "from abreast.models import MLP\nclass Own(MLP):\n    '''A network of one's own.'''\n"
     )
@@ -194,7 +193,7 @@ def test_a_users_own_network_needs_their_word(
 
 
 def test_data_that_went_away_are_named(train: Callable[..., Path], tmp_path: Path) -> None:
-    path = train(*TINY, "trainer.max_epochs=1")
+    path = train(*TWO_EPOCHS, "trainer.max_epochs=1")
     config = RunDirectory(path).read_config()
     files = dict.fromkeys(("train_images", "train_labels", "test_images", "test_labels"), "gone")
     loader = {key: config["data"][key] for key in ("task", "batch_size", "val_fraction")}

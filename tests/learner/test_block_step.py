@@ -14,20 +14,12 @@ from abreast.learner.checkpoint import load
 from abreast.runs.directory import RunDirectory
 from support.helpers import compose, options, same
 from support.optimizers import optimizers
-
-SMALL = (
-    "data=random",
-    "data.size=150",  # 135 rows are trained on: eight batches of 16 and one of 7
-    "data.test_size=50",
-    "data.batch_size=16",
-    "model.hidden=[12]",
-    "trainer.max_epochs=3",
-)
+from support.small_runs import UNEVEN
 
 
 def check_equal(train: Callable[..., Path], *overrides: str, steps: int = 4) -> None:
-    ordinary = train(*SMALL, *overrides, "steps_per_execution=1", name="ordinary")
-    block = train(*SMALL, *overrides, f"steps_per_execution={steps}", name="block")
+    ordinary = train(*UNEVEN, *overrides, "steps_per_execution=1", name="ordinary")
+    block = train(*UNEVEN, *overrides, f"steps_per_execution={steps}", name="block")
     for name in ("best.ckpt", "last.ckpt"):
         one, many = load(ordinary / "checkpoints" / name), load(block / "checkpoints" / name)
         for key in ("state_dict", "optimizer_states", "global_step", "epoch"):

@@ -16,8 +16,7 @@ from abreast.metrics.example_outcomes import OutcomeCollector
 from abreast.runs.directory import RunDirectory
 from abreast.runs.example_outcomes import digest, read_example_outcomes
 from abreast.runs.files import EXAMPLES
-
-TINY = ("data=random", "data.size=200", "data.test_size=100", "trainer.max_epochs=2")
+from support.small_runs import TWO_EPOCHS
 
 
 def scored(run: Path) -> tuple[torch.Tensor, torch.Tensor]:
@@ -54,7 +53,7 @@ def test_squared_errors_are_means_over_the_targets() -> None:
 def test_a_run_keeps_which_examples_it_got_right(
     overrides: tuple[str, ...], train: Callable[..., Path]
 ) -> None:
-    run = train(*TINY, *overrides)
+    run = train(*TWO_EPOCHS, *overrides)
     outcomes = read_example_outcomes(run / EXAMPLES)
     scores, targets = scored(run)
     assert outcomes.values.tolist() == (scores.argmax(1) == targets).tolist()
@@ -65,7 +64,7 @@ def test_a_run_keeps_which_examples_it_got_right(
 
 
 def test_ignored_examples_are_marked(train: Callable[..., Path]) -> None:
-    run = train(*TINY, "loss.criterion.ignore_index=3")
+    run = train(*TWO_EPOCHS, "loss.criterion.ignore_index=3")
     outcomes = read_example_outcomes(run / EXAMPLES)
     scores, targets = scored(run)
     assert 0 < (targets == 3).sum() < 100
@@ -89,7 +88,7 @@ def test_a_regression_keeps_squared_errors(train: Callable[..., Path], tmp_path:
 
 
 def test_a_shortened_test_keeps_the_first_examples(train: Callable[..., Path]) -> None:
-    run = train(*TINY, "data.eval_batch_size=32", "trainer.limit_test_batches=2")
+    run = train(*TWO_EPOCHS, "data.eval_batch_size=32", "trainer.limit_test_batches=2")
     outcomes = read_example_outcomes(run / EXAMPLES)
     scores, targets = scored(run)
     assert outcomes.values.tolist() == (scores.argmax(1) == targets)[:64].tolist()
@@ -97,4 +96,4 @@ def test_a_shortened_test_keeps_the_first_examples(train: Callable[..., Path]) -
 
 
 def test_without_a_test_there_is_no_file(train: Callable[..., Path]) -> None:
-    assert not (train(*TINY, "test=false") / EXAMPLES).exists()
+    assert not (train(*TWO_EPOCHS, "test=false") / EXAMPLES).exists()

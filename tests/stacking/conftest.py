@@ -13,17 +13,8 @@ from abreast.learner.checkpoint import load
 from abreast.runs.directory import RunDirectory
 from support.helpers import allowed, compose, same
 from support.references import References
+from support.small_runs import UNEVEN
 from support.stacks import Both
-
-SMALL = (
-    "data=random",
-    "data.size=150",  # 135 rows are trained on: eight batches of 16 and one of 7
-    "data.test_size=50",
-    "data.batch_size=16",
-    "model.hidden=[12]",
-    "trainer.max_epochs=3",
-    "steps_per_execution=4",
-)
 
 
 def check_equal(lane: Path, plain: Path) -> None:
@@ -66,7 +57,7 @@ def configs() -> Callable[..., list[dict[str, Any]]]:
     """Small runs: what they have in common, then what each adds."""
 
     def composed(common: Sequence[str], *each: Sequence[str]) -> list[dict[str, Any]]:
-        first = ("trainer=cpu", "logger=none", "callbacks=none", *SMALL, *common)
+        first = ("trainer=cpu", "logger=none", "callbacks=none", *UNEVEN, "steps_per_execution=4", *common)
         return [compose(*first, *more) for more in each]
 
     return composed

@@ -19,26 +19,15 @@ from abreast.stacking.run import train_stack
 from support.disks import Disk, mounted
 from support.forks import run_forked
 from support.helpers import allowed, compose, jobs_of
+from support.small_runs import IN_BLOCKS
 from support.stacks import Check
 
-TINY = (
-    "data=random",
-    "data.size=150",
-    "data.test_size=48",
-    "data.batch_size=16",
-    "data.val_fraction=0.12",
-    "model.hidden=[16]",
-    "trainer=cpu",
-    "trainer.max_epochs=3",
-    "callbacks=none",
-    "steps_per_execution=4",
-)
 BLOCKS = 9
 LANES = 3
 
 
 def train(path: Path) -> list[Outcome]:
-    jobs = [Job(compose(*TINY, f"seed={seed}"), path / str(seed)) for seed in range(LANES)]
+    jobs = [Job(compose(*IN_BLOCKS, f"seed={seed}"), path / str(seed)) for seed in range(LANES)]
     with allowed():
         return train_stack(jobs, Options(save_every=0))
 
@@ -127,7 +116,7 @@ def test_before_anything_is_trained(kib: int, tmp_path: Path, check: Check, whol
             assert RunDirectory(file.parent).read_status()["status"] in ("interrupted", "finished")
         disk.empty()
         left = [lane for lane in range(LANES) if outcomes[lane].error is not None]
-        jobs = [Job(compose(*TINY, f"seed={lane}"), disk.path / str(lane)) for lane in left]
+        jobs = [Job(compose(*IN_BLOCKS, f"seed={lane}"), disk.path / str(lane)) for lane in left]
         places = {(job.directory / "checkpoints" / "last.ckpt").exists() for job in jobs}
         with allowed():
             for part in [jobs] if len(places) == 1 else [[job] for job in jobs]:
@@ -148,7 +137,7 @@ def check_once_there_is_room(disk: Disk, arguments: list[str], check: Check, who
 
 @pytest.mark.parametrize("kib", [120, 260])
 def test_a_sweep_goes_on_when_there_is_room(kib: int, tmp_path: Path, check: Check, whole: Path) -> None:
-    arguments = ["-m", *TINY, "seed=0,1,2"]
+    arguments = ["-m", *IN_BLOCKS, "seed=0,1,2"]
     with mounted(tmp_path / "disk", 4096) as disk:
         disk.leave(kib)
         told = run_forked(arguments, disk.path)
@@ -165,7 +154,7 @@ def test_a_sweep_goes_on_when_there_is_room(kib: int, tmp_path: Path, check: Che
 
 def test_a_run_that_joins_a_stack_on_a_full_disk(tmp_path: Path, check: Check, whole: Path) -> None:
     """Its directory is made while the others are trained: that was a traceback, and named no file."""
-    arguments = ["-m", *TINY, "seed=0,1,2", "hydra.launcher.max_lanes=2", "logger=none"]
+    arguments = ["-m", *IN_BLOCKS, "seed=0,1,2", "hydra.launcher.max_lanes=2", "logger=none"]
     with mounted(tmp_path / "disk", 4096) as disk:
         disk.leave(72)
         told = run_forked(arguments, disk.path)

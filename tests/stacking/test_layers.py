@@ -6,7 +6,7 @@ A new layer needs a row in `NETWORKS`.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -232,6 +232,21 @@ def gradient_of(scores: Tensor) -> Tensor:
     return (scores.detach() - torch.arange(scores.shape[-1])) / scores.shape[-2]
 
 
+def check_step(
+    stack: StackedSequential, nets: Sequence[nn.Module], copies: Sequence[nn.Module], x: Tensor
+) -> None:
+    """Scores and gradients of a step of the stack are bitwise those of copies of its networks."""
+    scores = stack.forward(x.clone())
+    stack.backward(gradient_of(scores))
+    for net, reference, lane, inputs in zip(nets, copies, scores, x, strict=True):
+        expected = reference(inputs)
+        expected.backward(gradient_of(expected))
+        assert lane.equal(expected)
+        for parameter, other in zip(net.parameters(), reference.parameters(), strict=True):
+            assert parameter.grad is not None
+            assert same(parameter.grad, other.grad)
+
+
 @pytest.mark.parametrize("examples", [7, 16])
 @pytest.mark.parametrize("width", [1, 5, 12, 16, 32])
 @pytest.mark.parametrize("name", NETWORKS)
@@ -327,14 +342,7 @@ def test_in_place_after_an_activation(layer: type[nn.Module], following: type[nn
     stack = stacked(nets, (20,))
     if following is nn.Dropout:
         return  # its masks are compared elsewhere
-    scores = stack.forward(x.clone())
-    stack.backward(gradient_of(scores))
-    for net, reference, lane, inputs in zip(nets, copies, scores, x, strict=True):
-        expected = reference(inputs)
-        expected.backward(gradient_of(expected))
-        assert lane.equal(expected)
-        for parameter, other in zip(net.parameters(), reference.parameters(), strict=True):
-            assert same(parameter.grad, other.grad)
+    check_step(stack, nets, copies, x)
 
 
 class Scaled(nn.Sequential):
@@ -463,16 +471,7 @@ def test_examples_of_several_dimensions(examples: int) -> None:
     x = torch.randn(LANES, examples, 4, 6)
     copies = copy.deepcopy(nets)
     stack = stacked(nets, (4, 6))
-    scores = stack.forward(x.clone())
-    stack.backward(gradient_of(scores))
-    for net, reference, lane, inputs in zip(nets, copies, scores, x, strict=True):
-        expected = reference(inputs)
-        expected.backward(gradient_of(expected))
-        assert lane.equal(expected)
-        for parameter, other in zip(net.parameters(), reference.parameters(), strict=True):
-            assert parameter.grad is not None
-            assert other.grad is not None
-            assert parameter.grad.equal(other.grad)
+    check_step(stack, nets, copies, x)
 
 
 @pytest.mark.parametrize("outputs", [16, 48, 64, 128])

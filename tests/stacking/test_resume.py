@@ -20,22 +20,9 @@ from abreast.stacking.run import train_stack
 from abreast.training.run import resume
 from support.helpers import allowed, compose, options
 from support.optimizers import ALONE, optimizers
+from support.small_runs import IN_BLOCKS
 
-TINY = (
-    "data=random",
-    "data.size=150",
-    "data.test_size=48",
-    "data.batch_size=16",
-    "data.val_fraction=0.12",
-    "model.hidden=[16]",
-    "model.dropout=0.3",
-    "trainer=cpu",
-    "trainer.max_epochs=3",
-    "trainer.log_every_n_steps=2",
-    "steps_per_execution=4",
-    "callbacks=none",
-    "logger=none",
-)
+TINY = (*IN_BLOCKS, "model.dropout=0.3", "trainer.log_every_n_steps=2", "logger=none")
 BLOCKS = 3  # of 4, 4 and 1 mini-batches an epoch
 
 

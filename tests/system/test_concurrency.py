@@ -18,16 +18,9 @@ from abreast.report.write import write_report
 from abreast.runs.directory import RunDirectory
 from support.forks import run_forked
 from support.helpers import ROOT
+from support.small_runs import NARROW
 
-TINY = (
-    "data=random",
-    "data.size=200",
-    "data.test_size=50",
-    "data.batch_size=20",
-    "model.hidden=[4]",
-    "trainer=cpu",
-    "trainer.max_epochs=60",
-)
+TINY = (*NARROW, "trainer.max_epochs=60")
 TRAIN = [sys.executable, str(ROOT / "train.py"), *TINY]
 
 

@@ -18,17 +18,10 @@ from abreast.runtime.directory_lock import is_used, used
 from support.command_line import environment
 from support.forks import run_forked
 from support.helpers import ROOT
+from support.small_runs import NARROW
 from support.sweeps import Swept
 
-TINY = (
-    "data=random",
-    "data.size=200",
-    "data.test_size=50",
-    "data.batch_size=20",
-    "model.hidden=[4]",
-    "trainer=cpu",
-    "logger=none",
-)
+TINY = (*NARROW, "logger=none")
 FOR_EVER = "trainer.max_epochs=1000000"
 WAYS = {
     "stack": ("hydra.launcher.save_every=0",),

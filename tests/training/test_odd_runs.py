@@ -14,8 +14,7 @@ from abreast.errors import AbreastError, ConfigError, DataError, DivergedError
 from abreast.metrics.stage import StageMetrics
 from abreast.runs.directory import RunDirectory
 from support.helpers import compose
-
-TINY = ("data=random", "data.size=60", "data.test_size=30", "data.classes=3", "data.batch_size=20")
+from support.small_runs import THREE_CLASSES
 
 
 def rates(path: Path) -> list[float]:
@@ -23,10 +22,10 @@ def rates(path: Path) -> list[float]:
 
 
 def test_a_directory_holds_one_run(train: Callable[..., Path]) -> None:
-    path = train(*TINY, "trainer.max_epochs=1")
+    path = train(*THREE_CLASSES, "trainer.max_epochs=1")
     before = (path / "result.json").read_text()
     with pytest.raises(ConfigError, match="holds a run already"):
-        train(*TINY, "optim.lr=0")
+        train(*THREE_CLASSES, "optim.lr=0")
     assert (path / "result.json").read_text() == before
 
 
@@ -34,13 +33,13 @@ def test_a_directory_in_which_nothing_was_trained_takes_the_corrected_run(train:
     for _ in range(2):
         with pytest.raises(DataError, match="no such file"):
             train("data=table", "data.file=nope.csv", "data.target=y")
-    path = train(*TINY, "trainer.max_epochs=1")
+    path = train(*THREE_CLASSES, "trainer.max_epochs=1")
     assert RunDirectory(path).read_status()["status"] == "finished"
 
 
 def test_a_schedule_by_steps_alone_has_their_length(train: Callable[..., Path]) -> None:
-    by_steps = train(*TINY, "schedule=cosine", "trainer.max_epochs=null", "trainer.max_steps=9")
-    by_epochs = train(*TINY, "schedule=cosine", "trainer.max_epochs=3", name="epochs")
+    by_steps = train(*THREE_CLASSES, "schedule=cosine", "trainer.max_epochs=null", "trainer.max_steps=9")
+    by_epochs = train(*THREE_CLASSES, "schedule=cosine", "trainer.max_epochs=3", name="epochs")
     assert rates(by_steps) == rates(by_epochs)
     assert rates(by_steps)[0] > rates(by_steps)[1] > rates(by_steps)[2] > 0
 
@@ -83,20 +82,20 @@ def test_what_cannot_be_trained_is_said_before(
     overrides: tuple[str, ...], message: str, train: Callable[..., Path]
 ) -> None:
     with pytest.raises(AbreastError) as caught:
-        train(*TINY, *overrides)
+        train(*THREE_CLASSES, *overrides)
     assert message in str(caught.value)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there_is_said_before(train: Callable[..., Path]) -> None:
     with pytest.raises(ConfigError, match=r"trainer\.accelerator=gpu: there is none that can be used here"):
-        train(*TINY, "trainer.accelerator=gpu")
+        train(*THREE_CLASSES, "trainer.accelerator=gpu")
 
 
 def test_plateau_waits_for_a_validation(train: Callable[..., Path]) -> None:
     more = ("schedule=plateau", "schedule.scheduler.patience=0", "optim.lr=0.5", "optim=sgd")
     for steps in (1, 50):
-        path = train(*TINY, *more, "trainer.check_val_every_n_epoch=2", "trainer.max_epochs=4",
+        path = train(*THREE_CLASSES, *more, "trainer.check_val_every_n_epoch=2", "trainer.max_epochs=4",
                      f"steps_per_execution={steps}", name=f"run{steps}")  # fmt: skip
         assert len(rates(path)) == 4
         assert rates(path)[0] == rates(path)[1] == 0.5

@@ -21,8 +21,7 @@ from abreast.runs.directory import RunDirectory
 from abreast.training.run import run
 from support.helpers import allowed, compose, options
 from support.optimizers import optimizers
-
-TINY = ("data=random", "data.size=60", "data.test_size=30", "data.classes=3", "data.batch_size=20")
+from support.small_runs import THREE_CLASSES
 
 
 def weights(run_dir: Path, name: str = "last") -> dict[str, torch.Tensor]:
@@ -91,8 +90,8 @@ def test_tensorboard_holds_the_results(tmp_path: Path) -> None:
 
 def test_same_seed_same_bits_and_another_seed_other_weights(train: Callable[..., Path]) -> None:
     more = ("model.dropout=0.3", "trainer.max_epochs=2")
-    one, again = train(*TINY, *more, name="one"), train(*TINY, *more, name="again")
-    other = train(*TINY, *more, "seed=1", name="other")
+    one, again = train(*THREE_CLASSES, *more, name="one"), train(*THREE_CLASSES, *more, name="again")
+    other = train(*THREE_CLASSES, *more, "seed=1", name="other")
     assert weights(one).keys() == weights(again).keys()
     assert all(torch.equal(value, weights(again)[key]) for key, value in weights(one).items())
     assert not torch.equal(weights(one)["net.1.weight"], weights(other)["net.1.weight"])
@@ -103,7 +102,7 @@ def test_same_seed_same_bits_and_another_seed_other_weights(train: Callable[...,
 def test_initial_weights_are_those_of_the_seed(train: Callable[..., Path]) -> None:
     from abreast.models import MLP
 
-    path = train(*TINY, "seed=7", "optim.lr=0", "trainer.max_epochs=1")
+    path = train(*THREE_CLASSES, "seed=7", "optim.lr=0", "trainer.max_epochs=1")
     torch.manual_seed(7)
     expected = MLP(20, 3).state_dict()
     assert all(torch.equal(weights(path)[f"net.{key}"], value) for key, value in expected.items())
@@ -122,7 +121,7 @@ def test_every_loss_and_every_optimizer(optim: str, tmp_path: Path) -> None:
         losses = losses[options("optim").index(optim) % 16 :: 16]
     for loss in losses:
         cfg = compose(
-            *TINY,
+            *THREE_CLASSES,
             "trainer=cpu",
             "logger=none",
             "callbacks=none",
@@ -192,8 +191,10 @@ def first_infinite_step(lr: float) -> int:
 @pytest.mark.parametrize("lr", [30.0, 1e4, 1e20])
 def test_divergence_is_recorded(lr: float, steps: int, train: Callable[..., Path], tmp_path: Path) -> None:
     with pytest.raises(DivergedError):
-        train(*TINY, "model=linear", "loss=mse", "optim=sgd", f"optim.lr={lr}", "trainer.max_epochs=100",
-              f"steps_per_execution={steps}")  # fmt: skip
+        train(
+            *(*THREE_CLASSES, "model=linear", "loss=mse", "optim=sgd", f"optim.lr={lr}"),
+            *("trainer.max_epochs=100", f"steps_per_execution={steps}"),
+        )
     step = first_infinite_step(lr)
     status = RunDirectory(tmp_path / "run").read_status()
     assert status == {"status": "failed", "reason": f"diverged at step {step}", "diverged_at": step}
@@ -206,7 +207,7 @@ def test_a_crash_is_recorded(
 ) -> None:
     monkeypatch.setattr("abreast.training.run.build_trainer", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        train(*TINY)
+        train(*THREE_CLASSES)
     status = RunDirectory(tmp_path / "run").read_status()
     assert status["status"] == "failed"
     assert status["reason"] == "ZeroDivisionError: division by zero"
@@ -225,7 +226,7 @@ def test_what_a_sweeper_compares() -> None:
 
 
 def test_results_are_json_without_nan(train: Callable[..., Path]) -> None:
-    text = (train(*TINY, "trainer.max_epochs=1") / "result.json").read_text()
+    text = (train(*THREE_CLASSES, "trainer.max_epochs=1") / "result.json").read_text()
 
     def refuse(constant: str) -> float:
         raise AssertionError(constant)
@@ -234,7 +235,7 @@ def test_results_are_json_without_nan(train: Callable[..., Path]) -> None:
 
 
 def test_schedule_free_tests_its_averaged_weights(train: Callable[..., Path]) -> None:
-    path = train(*TINY, "optim=schedule_free", "trainer.max_epochs=2")
+    path = train(*THREE_CLASSES, "optim=schedule_free", "trainer.max_epochs=2")
     state = load(path / "checkpoints" / "last.ckpt")["optimizer_states"][0]
     assert state["param_groups"][0]["train_mode"] is False
 
