@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol, cast
+from typing import cast
 
 from lightning.pytorch import LightningModule, Trainer
 
 from abreast.callbacks import PreemptionCheckpoint
-
-
-class SavesMidway(Protocol):
-    """A LightningModule that can save all runs within an epoch."""
-
-    def save_midway(self) -> None:
-        """Write every running lane's `last.ckpt`."""
+from abreast.stacking.module import Stack
 
 
 class StackPreemptionCheckpoint(PreemptionCheckpoint):
@@ -24,4 +18,4 @@ class StackPreemptionCheckpoint(PreemptionCheckpoint):
 
     def save(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write every running lane's `last.ckpt`."""
-        cast(SavesMidway, pl_module).save_midway()
+        cast(Stack, pl_module).save_midway()

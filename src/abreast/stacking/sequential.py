@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from abreast.stacking.layers import LayerContext, UnsupportedLayerError
 from abreast.stacking.layers.chain import Chain, flattened
 from abreast.stacking.parameters import StackedState
 
 
-class Layer(Protocol):
-    """What the network needs of a layer; see `StackedLayer`."""
-
-    def forward(self, x: Tensor) -> Tensor: ...
-    def backward(self, grad: Tensor) -> Tensor: ...
-
-
-class StackedSequential:
+class StackedSequential(Chain):
     """The lanes' `nn.Sequential`s (also nested, also subclasses with its forward) in training.
 
-    Every layer must be one of `STACKED_LAYERS`. Nets must be alike (`abreast.stacking.eligibility`).
+    Takes normalised inputs `[K, B, *in_shape]`, which may be overwritten. Every layer must be one of
+    `STACKED_LAYERS`. Nets must be alike (`abreast.stacking.eligibility`).
 
     Args:
         nets: One network for each of the K lanes, whose weights are in `state`.
@@ -44,36 +37,21 @@ class StackedSequential:
     ) -> None:
         named_layers = flattened(nets[0])
         _check_tensors(named_layers, state)
-        chain = Chain(
-            named_layers,
-            LayerContext(
-                parameters=state.parameters,
-                buffers=state.buffers,
-                in_shape=in_shape,
-                generators=generators,
-                next_layer=None,
-                needs_input_grad=False,
-                input_is_kept=False,
-                output_escapes=True,
-                on_device=is_on_device(state),
-            ),
+        context = LayerContext(
+            parameters=state.parameters,
+            buffers=state.buffers,
+            in_shape=in_shape,
+            generators=generators,
+            next_layer=None,
+            needs_input_grad=False,
+            input_is_kept=False,
+            output_escapes=True,
+            on_device=is_on_device(state),
         )
-        self.first_trained = chain.first_trained
-        self.layers: list[Layer] = [*chain.layers]
+        super().__init__(named_layers, context)
 
     def train(self) -> None:
         """Do nothing: the lanes' own networks are only evaluated, and may stay in evaluation mode."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return scores `[K, B, out]` of normalised inputs `[K, B, *in_shape]`, which may be overwritten."""
-        for layer in self.layers:
-            x = layer.forward(x)
-        return x
-
-    def backward(self, grad: Tensor) -> None:
-        """Fill the state's gradients, given that of the scores, which is overwritten."""
-        for layer in reversed(self.layers[self.first_trained :]):
-            grad = layer.backward(grad)
 
 
 def is_on_device(state: StackedState) -> bool:

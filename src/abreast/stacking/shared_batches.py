@@ -13,13 +13,14 @@ from abreast.runtime.matmul_precision import is_bf16
 from abreast.stacking.bf16_products import Bf16Products, pays_off_in_bf16
 from abreast.stacking.grouping import split_key
 from abreast.stacking.lane import Lane
+from abreast.stacking.layers.chain import Layer
 from abreast.stacking.layers.dropout import StackedIdentity
 from abreast.stacking.layers.flatten import StackedFlatten
 from abreast.stacking.layers.linear import StackedLinear, rounds_differently
 from abreast.stacking.layers.residual import StackedResidual
 from abreast.stacking.parameters import BufferPool, align
 from abreast.stacking.products import block_size, multiply
-from abreast.stacking.sequential import Layer, StackedSequential
+from abreast.stacking.sequential import StackedSequential
 
 
 def batches_key(lane: Lane) -> tuple[str, int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from torch import Tensor, nn
 
@@ -10,9 +11,15 @@ from abreast.stacking.layers.layer import (
     DEVICE_FORMS,
     STACKED_LAYERS,
     LayerContext,
-    StackedLayer,
     UnsupportedLayerError,
 )
+
+
+class Layer(Protocol):
+    """What a chain needs of a layer; see `StackedLayer`."""
+
+    def forward(self, x: Tensor) -> Tensor: ...
+    def backward(self, grad: Tensor) -> Tensor: ...
 
 
 class Chain:
@@ -34,7 +41,7 @@ class Chain:
     def __init__(self, named_layers: Sequence[tuple[str, nn.Module]], context: LayerContext) -> None:
         modules = [layer for _, layer in named_layers]
         escapes = _escaping(modules, context.output_escapes)
-        self.layers: list[StackedLayer] = []
+        self.layers: list[Layer] = []
         self.first_trained = len(modules)
         self.out_shape = context.in_shape
         input_is_kept = context.input_is_kept

@@ -76,21 +76,8 @@ class StackedLinear(StackedLayer):
         if self.bf16 is not None and pays_off_in_bf16(examples, self.weight):
             self.bf16.forward(x, self.weight, self.bias, out)
             return out
-        weight_t = self.weight.transpose(1, 2)
-        size = block_size(x[0], self.weight[0], has_bias=self.bias is not None)
-        if size is not None:
-            for k in range(lanes):
-                multiply(x[k], self.weight[k], None if self.bias is None else self.bias[k], size, out[k])
-        elif rounds_differently(self.weight, examples):
-            for k in range(lanes):
-                if self.bias is None:
-                    torch.mm(x[k], weight_t[k], out=out[k])
-                else:
-                    torch.addmm(self.bias[k], x[k], weight_t[k], out=out[k])
-        elif self.bias is None:
-            torch.bmm(x, weight_t, out=out)
-        else:
-            torch.baddbmm(self.bias[:, None], x, weight_t, out=out)
+        one_by_one = rounds_differently(self.weight, examples)
+        _multiply_lanes(x, self.weight.mT, self.bias, out, one_by_one=one_by_one)
         return out
 
     def backward(self, grad: Tensor) -> Tensor:
@@ -103,29 +90,12 @@ class StackedLinear(StackedLayer):
             grad_input = self._input_grad_like(x) if self.needs_input_grad else None
             self.bf16.backward(grad, self.weight_grad, grad_input)
             return grad if grad_input is None else grad_input
-        lane_by_lane = rounds_differently(weight, grad.shape[1])
-        lanes = range(len(grad))
-        size = block_size(grad[0].t(), x[0].t())
-        if size is not None:
-            for k in lanes:
-                multiply(grad[k].t(), x[k].t(), None, size, self.weight_grad[k])
-        elif lane_by_lane:
-            for k in lanes:
-                torch.mm(grad[k].t(), x[k], out=self.weight_grad[k])
-        else:
-            torch.bmm(grad.transpose(1, 2), x, out=self.weight_grad)
+        one_by_one = rounds_differently(weight, grad.shape[1])
+        _multiply_lanes(grad.mT, x, None, self.weight_grad, one_by_one=one_by_one)
         if not self.needs_input_grad:
             return grad
         grad_input = self._input_grad_like(x)
-        size = block_size(grad[0], weight[0].t())
-        if size is not None:
-            for k in lanes:
-                multiply(grad[k], weight[k].t(), None, size, grad_input[k])
-        elif lane_by_lane:
-            for k in lanes:
-                torch.mm(grad[k], weight[k], out=grad_input[k])
-        else:
-            torch.bmm(grad, weight, out=grad_input)
+        _multiply_lanes(grad, weight, None, grad_input, one_by_one=one_by_one)
         return grad_input
 
     def _input_grad_like(self, x: Tensor) -> Tensor:
@@ -145,3 +115,32 @@ def sums_side_by_side(lanes: int, examples: int, outputs: int, threads: int) -> 
     values = torch.randn(examples, lanes, outputs, generator=torch.Generator().manual_seed(0))
     alone = torch.stack([lane.contiguous().sum(0) for lane in values.unbind(1)])
     return values.flatten(1).sum(0).view_as(alone).equal(alone)
+
+
+def _multiply_lanes(
+    left: Tensor, right: Tensor, bias: Tensor | None, out: Tensor, *, one_by_one: bool
+) -> None:
+    """Write `left @ right + bias` of every lane to `out`: by `multiply` where that is faster, else by torch.
+
+    Args:
+        left: `[K, M, terms]`.
+        right: `[K, terms, N]`.
+        bias: `[K, N]`, or None.
+        out: `[K, M, N]`.
+        one_by_one: Whether torch's product of all lanes at once would round differently.
+    """
+    size = block_size(left[0], right[0].t(), has_bias=bias is not None)
+    if size is None and not one_by_one:
+        if bias is None:
+            torch.bmm(left, right, out=out)
+        else:
+            torch.baddbmm(bias[:, None], left, right, out=out)
+        return
+    for lane in range(len(left)):
+        of_lane = None if bias is None else bias[lane]
+        if size is not None:
+            multiply(left[lane], right[lane].t(), of_lane, size, out[lane])
+        elif of_lane is None:
+            torch.mm(left[lane], right[lane], out=out[lane])
+        else:
+            torch.addmm(of_lane, left[lane], right[lane], out=out[lane])

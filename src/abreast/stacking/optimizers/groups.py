@@ -14,6 +14,7 @@ from abreast.config.types import State
 from abreast.learner.module import Learner
 from abreast.learner.schedule import Schedule
 from abreast.optim.fused_step import Step, fused_step
+from abreast.stacking.grouping import equal_neighbours
 from abreast.stacking.optimizers.formulas import Flags
 from abreast.stacking.optimizers.lane_state import (
     OptimizerSnapshot,
@@ -191,24 +192,23 @@ def optimizer_groups(
         state: The lanes' stacked parameters.
         elementwise: Of each lane, whether its optimizer is said, and was tested, to work value by value.
     """
-    groups: list[list[range]] = []
-    start = 0
     said = elementwise or [False] * len(learners)
     shared = [_shared_class(learner, is_said) for learner, is_said in zip(learners, said, strict=True)]
-    classes = [kind for kind, _ in shared]
-    while start < len(learners):
-        stop = start + 1
-        while classes[start] is not None and stop < len(learners) and keys[stop] == keys[start]:
-            stop += 1
-        before = groups[-1][0].start if groups else start
-        joins = groups and classes[start] is not None and classes[before] is classes[start]
-        joins = joins and classes[start] in ELEMENTWISE  # others keep settings outside of parameter groups
-        joins = joins and shared[start] == shared[before]
-        if joins and learners[before].schedule is None and learners[start].schedule is None:
-            groups[-1].append(range(start, stop))
+    groups: list[list[range]] = []
+    for lanes in equal_neighbours(
+        [lane if shared[lane][0] is None else keys[lane] for lane in range(len(keys))]
+    ):
+        start, before = lanes.start, groups[-1][0].start if groups else None
+        if (
+            before is not None
+            and shared[start][0] in ELEMENTWISE  # others keep settings outside of parameter groups
+            and shared[start] == shared[before]
+            and learners[before].schedule is None
+            and learners[start].schedule is None
+        ):
+            groups[-1].append(range(start, lanes.stop))
         else:
-            groups.append([range(start, stop)])
-        start = stop
+            groups.append([range(start, lanes.stop)])
     return [OptimizerGroup(learners, state, settings) for settings in groups]
 
 
