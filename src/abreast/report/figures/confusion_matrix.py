@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from abreast.report.figures.base import (
     COLORSCALE,
     Figure,
@@ -27,9 +29,31 @@ def confusion_matrix(task: Task, analysis: Analysis, options: FigureOptions) -> 
     classes = run.result.get("classes", [])
     if not 1 < len(classes) <= MOST_CLASSES or [len(row) for row in matrix] != [len(classes)] * len(classes):
         return None
+    category = {"type": "category", "showgrid": False}
+    frame = layout(
+        "predicted class",
+        "true class",
+        height=120 + max(26 * len(classes), 160),
+        xaxis=category,
+        yaxis={**category, "autorange": "reversed"},
+        meta={"min_width": 24 * len(classes) + 80, "max_width": 44 * len(classes) + 160},
+    )
+    return Figure(
+        "confusion",
+        "Confusion matrix of the best run",
+        f"Test examples of run {run.name}: true classes in rows, predicted classes in columns. The colour is "
+        "the square root of the share of the true class, so that rare errors are visible.",
+        {(): {"data": [_cells(matrix, classes)], "layout": frame}},
+        headers=("true class", "predicted class", "examples"),
+        rows=_most_frequent_errors(matrix, classes),
+    )
+
+
+def _cells(matrix: list[list[int]], classes: list[str]) -> dict[str, Any]:
+    """The heatmap of Plotly, coloured by the shares of the true classes."""
     labels = unique_names([safe_text(name, 16) for name in classes])
     shares = [[count / max(1, sum(row)) for count in row] for row in matrix]
-    trace = {
+    return {
         "type": "heatmap",
         "x": labels,
         "y": labels,
@@ -50,28 +74,14 @@ def confusion_matrix(task: Task, analysis: Analysis, options: FigureOptions) -> 
         "xgap": 1,
         "ygap": 1,
     }
-    category = {"type": "category", "showgrid": False}
-    frame = layout(
-        "predicted class",
-        "true class",
-        height=120 + max(26 * len(classes), 160),
-        xaxis=category,
-        yaxis={**category, "autorange": "reversed"},
-        meta={"min_width": 24 * len(classes) + 80, "max_width": 44 * len(classes) + 160},
-    )
+
+
+def _most_frequent_errors(matrix: list[list[int]], classes: list[str]) -> list[tuple[str, str, int]]:
+    """True class, predicted class and examples."""
     errors = [
         (classes[i], classes[j], count)
         for i, row in enumerate(matrix)
         for j, count in enumerate(row)
         if i != j and count
     ]
-    errors.sort(key=lambda error: -error[2])
-    return Figure(
-        "confusion",
-        "Confusion matrix of the best run",
-        f"Test examples of run {run.name}: true classes in rows, predicted classes in columns. The colour is "
-        "the square root of the share of the true class, so that rare errors are visible.",
-        {(): {"data": [trace], "layout": frame}},
-        headers=("true class", "predicted class", "examples"),
-        rows=errors[:MOST_ERRORS],
-    )
+    return sorted(errors, key=lambda error: -error[2])[:MOST_ERRORS]
