@@ -45,8 +45,10 @@ def test_every_option_is_offered() -> None:
 @pytest.mark.parametrize(
     "line", ["abreast report ru", "abreast evaluate ", "abreast nosuch=", "abreast ', ("]
 )
-def test_where_files_are_named_there_is_nothing(line: str) -> None:
+def test_where_files_are_named_there_is_nothing(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert completions(line) == []
+    assert main(["--words", line]) == 0
+    assert capsys.readouterr().out == ""  # an empty line would keep the shell from offering files
 
 
 SHELLS = {  # a script that prints what the shell's own machinery offers for a line

@@ -94,7 +94,8 @@ def _print_lines(letters: Sequence[str], rows: Sequence[Row], console: Console) 
         for row in members:
             console.print(Text(printable(row.key)))
             values = [
-                f"{letter} {printable(value)}" for letter, value in zip(letters, row.values, strict=True)
+                f"{letter} {printable(value) or '-'}"
+                for letter, value in zip(letters, row.values, strict=True)
             ]
             for line in lines_of(values, console.width - 2):
                 console.print(Text(f"  {line}"), soft_wrap=True)

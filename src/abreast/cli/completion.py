@@ -35,7 +35,7 @@ ZSH = """#compdef abreast
 _abreast() {
     local -a replies
     replies=("${(@f)$(abreast completion --words "$LBUFFER" 2>/dev/null)}")
-    if [[ -n "$replies" ]]; then compadd -Q -S '' -- $replies; else _files; fi
+    if [[ -n "$replies" ]]; then compadd -Q -S '' -- $replies; else compset -P '*='; _files; fi
 }
 compdef _abreast abreast
 """
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--words", metavar="LINE", help="print what may stand at the line's end")
     args = parser.parse_args(argv)
     if args.words is not None:
-        print("\n".join(completions(args.words)))
+        print("".join(f"{text}\n" for text in completions(args.words)), end="")
     elif args.shell is None:
         parser.error(f"name a shell: {', '.join(SHELLS)}")
     else:
