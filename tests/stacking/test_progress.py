@@ -75,6 +75,19 @@ def test_a_line_an_epoch_without_a_terminal() -> None:
     assert "(optim.lr=0.2)" in line
 
 
+def test_a_long_training_has_about_a_hundred_lines() -> None:
+    table, out = table_of()
+    trained = stack(0.5, 0.25)
+    trained.max_epochs = 1002
+    for epoch in range(1002):
+        for lane in trained.lanes:
+            lane.epoch = epoch
+        table.on_epoch_end(trained)
+    lines = out.getvalue().splitlines()
+    assert len(lines) == 93  # every 11th, the first and the last one
+    assert lines[-1].startswith("epoch 1002/1002")
+
+
 def test_no_escape_codes_where_none_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
         with monkeypatch.context() as context:

@@ -12,7 +12,7 @@ from rich.progress import Progress as Bar
 
 from abreast.learner.module import Learner
 from abreast.metrics.registry import STAGES, by_priority
-from abreast.runtime.console import console, fitting, is_live
+from abreast.runtime.console import ProgressLines, console, fitting, is_live
 
 REFRESH = 0.1  # seconds between two drawings of the bar
 LEAST_BAR = 8  # columns
@@ -21,11 +21,12 @@ NARROW = 60  # columns, below which the time left gives way to the values
 
 
 class Progress(Callback):
-    """Shows a bar over all optimizer steps in a terminal; elsewhere prints one line per epoch."""
+    """Shows a bar over all optimizer steps in a terminal; elsewhere prints lines at ends of epochs."""
 
     def __init__(self) -> None:
         self._console = console()
         self._bar: Bar | None = None
+        self._lines = ProgressLines()
         self._drawn = 0.0
         self._values: list[str] = []
 
@@ -51,10 +52,8 @@ class Progress(Callback):
 
     @staticmethod
     def _epoch(trainer: Trainer) -> str:
-        known = trainer.max_epochs is not None and trainer.max_epochs > 0
-        return (
-            f"{trainer.current_epoch + 1}/{trainer.max_epochs}" if known else f"{trainer.current_epoch + 1}"
-        )
+        epochs = _epochs(trainer)
+        return f"{trainer.current_epoch + 1}/{epochs}" if epochs else f"{trainer.current_epoch + 1}"
 
     def _draw(self, trainer: Trainer) -> None:
         assert self._bar is not None
@@ -87,7 +86,7 @@ class Progress(Callback):
         self._values = ordered(learner.values)
         if self._bar is not None:
             self._draw(trainer)
-        elif trainer.is_global_zero:
+        elif trainer.is_global_zero and self._lines.is_due(trainer.current_epoch + 1, _epochs(trainer)):
             print("  ".join([f"epoch {self._epoch(trainer)}", *self._values]), flush=True)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -99,6 +98,11 @@ class Progress(Callback):
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Remove the bar, so that only the error message remains."""
         self.on_train_end(trainer, pl_module)
+
+
+def _epochs(trainer: Trainer) -> int | None:
+    """How many epochs there will be; None where that is not known."""
+    return trainer.max_epochs if trainer.max_epochs is not None and trainer.max_epochs > 0 else None
 
 
 def ordered(values: Mapping[str, float]) -> list[str]:

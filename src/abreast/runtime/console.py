@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator
 
 from rich.console import Console
@@ -11,6 +12,8 @@ from rich.measure import Measurement
 from rich.table import Table
 
 UNLIMITED = 100_000  # columns
+MOST_LINES = 100  # of a training whose progress is printed in lines, but for those that are due by time
+LONGEST_SILENCE = 30.0  # seconds
 
 
 def console() -> Console:
@@ -31,6 +34,37 @@ def is_live(output: Console) -> bool:
 def is_plain() -> bool:
     """Whether escape codes are not wanted."""
     return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") in ("dumb", "unknown")
+
+
+class ProgressLines:
+    """Says which epochs get a line where nothing can be drawn anew: in pipes, files and notebooks.
+
+    Each one of a short training, about a hundred of a long one, its first and its last, and one every half a minute.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._printed = time.monotonic()
+
+    def is_due(self, epoch: int, epochs: int | None) -> bool:
+        """Whether the epoch that has ended is to be printed.
+
+        Args:
+            epoch: Its number, from 1 on.
+            epochs: How many there will be; None where nobody knows.
+
+        >>> lines = ProgressLines()
+        >>> [epoch for epoch in range(1, 501) if lines.is_due(epoch, 500)][-3:]
+        [490, 495, 500]
+        """
+        self._count += 1
+        every = -(-epochs // MOST_LINES) if epochs else 1
+        now = time.monotonic()
+        is_regular = self._count == 1 or self._count % every == 0 or epoch == epochs
+        is_due = is_regular or now - self._printed > LONGEST_SILENCE
+        if is_due:
+            self._printed = now
+        return is_due
 
 
 def fits(table: Table, output: Console) -> bool:

@@ -12,8 +12,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from abreast.runtime.console import ProgressLines, fitting, is_live
 from abreast.runtime.console import console as standard_console
-from abreast.runtime.console import fitting, is_live
 from abreast.runtime.printable import printable
 from abreast.stacking.lane import Lane, LaneState
 from abreast.stacking.lane_progress import Best, LaneProgress
@@ -64,7 +64,7 @@ class OtherRuns(Protocol):
 
 
 class ProgressTable:
-    """A live table in a terminal, with the best lanes so far; elsewhere a line per epoch.
+    """A live table in a terminal, with the best lanes so far; elsewhere lines at ends of epochs.
 
     Args:
         titles: What sets each lane apart, by its directory.
@@ -77,6 +77,7 @@ class ProgressTable:
         self.others = others
         self.console = console or standard_console()
         self.live: Live | None = None
+        self._lines = ProgressLines()
         self._best: dict[Path, Best] = {}  # by the lane's directory, also when it has left
         self._counted: dict[Path, int] = {}  # steps of the lanes, where they were last counted
         self._trained = 0  # steps of all lanes until then
@@ -124,7 +125,7 @@ class ProgressTable:
         """
         if is_live(self.console):
             self._draw_table(lanes, max_epochs)
-        else:
+        elif self._lines.is_due(max((lane.epoch + 1 for lane in lanes), default=0), max_epochs):
             parts = [*self._facts(lanes, max_epochs), *self._leader(lanes)]
             self.console.print(Text(printable("  ".join(parts))), soft_wrap=True)
 
