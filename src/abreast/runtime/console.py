@@ -39,7 +39,8 @@ def is_plain() -> bool:
 class ProgressLines:
     """Says which epochs get a line where nothing can be drawn anew: in pipes, files and notebooks.
 
-    Each one of a short training, about a hundred of a long one, its first and its last, and one every half a minute.
+    Each one of a short training, about a hundred of a long one with its first and its last, and one every
+    half a minute.
     """
 
     def __init__(self) -> None:
