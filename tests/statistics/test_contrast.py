@@ -8,6 +8,7 @@ from scipy import stats
 
 from abreast.statistics.blocks import fit_blocks
 from abreast.statistics.contrast import contrasts
+from abreast.statistics.ranking import compare
 from abreast.statistics.variance import MOST_GAINED, PRIOR_DF, grid_step, least_variance, moderated
 
 
@@ -105,3 +106,23 @@ def test_grids() -> None:
     assert grid_step([0.5, 0.5]) is None
     assert grid_step([0.5, 0.52], examples=360) == pytest.approx(0.02)  # 0.52 is no share of 360
     assert least_variance(np.ones((1, 2, 3)), 0.5)[0, 0] == 0.0625
+
+
+def test_groups_are_linked_by_the_blocks_that_they_share() -> None:
+    has = np.zeros((1, 5, 6), dtype=bool)
+    for group, blocks in enumerate(((0, 1), (1, 2), (2, 3), (4, 5), ())):
+        has[0, group, list(blocks)] = True
+    component = fit_blocks(np.ones(has.shape), has).component[0]
+    assert component[0] == component[1] == component[2]
+    assert len({*component[2:]}) == 3
+
+
+def test_many_groups_without_common_blocks() -> None:
+    generator = np.random.default_rng(0)
+    groups = {
+        g: {2 * g: float(a), 2 * g + 1: float(b)} for g, (a, b) in enumerate(generator.random((1500, 2)))
+    }
+    comparisons = compare(groups, reference=0).comparisons
+    assert {comparison.test for comparison in comparisons.values()} == {"Welch t"}
+    means = {group: sum(values.values()) / 2 for group, values in groups.items()}
+    assert comparisons[7].difference == pytest.approx(means[7] - means[0])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -21,7 +22,7 @@ class BlockFit:
         df: Degrees of freedom of the residuals of each group.
         weights: 1 where a group has a value in a block, shape (data sets or 1, groups, blocks).
         inverse: Inverse of the reduced normal equations, shape (data sets or 1, blocks, blocks).
-        connected: Which pairs of groups are linked by common blocks, shape (data sets or 1, groups, groups).
+        component: A number that groups linked by common blocks share, shape (data sets or 1, groups).
     """
 
     means: Array
@@ -29,7 +30,7 @@ class BlockFit:
     df: Array
     weights: Array
     inverse: Array
-    connected: Mask
+    component: NDArray[np.intp]
 
     @property
     def is_complete(self) -> bool:
@@ -96,13 +97,16 @@ def fit_blocks(values: Array, has: Mask) -> BlockFit:
     df = np.where(df > 1e-6, df, 0.0)
     squares = (residuals**2).sum(2)
     variances = np.where(df > 0, squares / np.where(df > 0, df, 1.0), 0.0)
-    return BlockFit(means, variances, np.broadcast_to(df, means.shape), weights, inverse, _connected(weights))
+    return BlockFit(means, variances, np.broadcast_to(df, means.shape), weights, inverse, _components(has))
 
 
-def _connected(weights: Array) -> Mask:
-    linked = weights @ np.swapaxes(weights, 1, 2) > 0
-    while True:
-        wider = linked.astype(float) @ linked.astype(float) > 0
-        if (wider == linked).all():
-            return np.asarray(linked)
-        linked = wider
+def _components(has: Mask) -> NDArray[np.intp]:
+    """Number the connected components of groups and blocks; time and memory grow with the values alone."""
+    groups, blocks = has.shape[1:]
+    numbers = np.empty(has.shape[:2], dtype=np.intp)
+    for index, values in enumerate(has):
+        group, block = np.nonzero(values)
+        size = groups + blocks
+        graph = sparse.coo_array((np.ones(len(group)), (group, groups + block)), shape=(size, size))
+        numbers[index] = sparse.csgraph.connected_components(graph, directed=False)[1][:groups]
+    return numbers

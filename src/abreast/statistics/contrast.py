@@ -85,6 +85,9 @@ def contrasts(
     """
     shape, rows = values.shape[:2], np.arange(len(values))
     has = np.isfinite(values)
+    are_shared = bool((has.sum(1) > 1).any())
+    if not are_shared:  # as many blocks as values: the groups have none in common
+        values, has = _packed(values, has)
     has = has[:1] if (has == has[:1]).all() else has
     count = np.broadcast_to(has.sum(2), shape)
     enough = count >= 2
@@ -96,7 +99,7 @@ def contrasts(
     plain, plain_df = moderated(np.maximum(plain, floor), plain_df, enough)
     keeps = fit.df >= LEAST_SHARE * np.maximum(count - 1, 1)
     counts = np.maximum(count, 1)
-    linked = np.broadcast_to(fit.connected, (len(values), *fit.connected.shape[1:]))
+    component = np.broadcast_to(fit.component, shape)
     result = {name: np.zeros(shape) for name in ("difference", "error", "df")}
     blocked = np.zeros(shape, dtype=bool)
     of_means: list[Array] = []
@@ -104,7 +107,8 @@ def contrasts(
         separate = 1 / counts[:, group] + 1 / counts[rows, reference]
         factors = fit.pair_weights(group, reference)
         together = factors.sum(1)
-        use = keeps[:, group] & keeps[rows, reference] & linked[rows, group, reference]
+        use = keeps[:, group] & keeps[rows, reference]
+        use &= are_shared & (component[:, group] == component[rows, reference])
         use &= together <= MOST_VARIANCE * separate
         alone = _factors(group, reference, 1 / counts)
         parts = np.where(use[:, None], factors * inner, alone * plain)
@@ -137,6 +141,12 @@ def _shared(variances: Array, reference: NDArray[np.intp], tested: Mask) -> Arra
     root = np.where(tested, np.sqrt(mine / np.maximum(variances + mine, 1e-300)), 0.0)
     correlation = (root.sum(1) / np.maximum(tested.sum(1), 1)) ** 2
     return np.asarray(np.minimum(1.0, 2 * correlation) ** 2)
+
+
+def _packed(values: Array, has: Mask) -> tuple[Array, Mask]:
+    """The values of each group without gaps between them, in their order."""
+    order = np.argsort(~has, axis=2, kind="stable")[:, :, : max(1, int(has.sum(2).max(initial=0)))]
+    return np.take_along_axis(values, order, axis=2), np.take_along_axis(has, order, axis=2)
 
 
 def _unblocked(values: Array, has: Mask) -> tuple[Array, Array, Array]:
