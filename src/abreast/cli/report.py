@@ -35,7 +35,7 @@ def arguments(argv: Sequence[str] | None) -> Namespace:
         type=Path,
         metavar="DIR",
         help="a sweep's or a run's directory; or runs that others trained: a folder of TensorBoard, MLflow, "
-        "W&B or CSV files, a CSV file, an MLflow database",
+        "W&B, CSV or JSON files, a table, an MLflow database",
     )
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="where to write (default: report in the first DIR)"

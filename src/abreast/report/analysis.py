@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from abreast.errors import RunError
@@ -89,9 +90,10 @@ def analyse(sweep: Sweep, metric: str | None = None, margin: float | None = None
 
 def _task(label: str, groups: list[Group], metric: str, selection: str | None, margin: float | None) -> Task:
     splits = splits_of((run for group in groups for run in group.runs if metric in run.metrics), metric)
+    unseeded = count(1)  # runs without a seed have nothing in common: each is a block of its own
     for group in groups:
-        for index, run in enumerate(group.runs):
-            repeat = -1 - index if run.seed is None else run.repeat
+        for run in group.runs:
+            repeat = -next(unseeded) if run.seed is None else run.repeat
             if metric not in run.metrics:
                 continue
             if run.is_collapsed:

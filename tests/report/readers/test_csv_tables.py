@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from scipy import stats
 from torch.utils.tensorboard import SummaryWriter
 
 from abreast.errors import RunError
@@ -379,6 +380,19 @@ def test_repetitions_of_a_cross_validation_have_folds_of_their_own(tmp_path: Pat
     (task,) = analyse(collected[0], collected[1]).tasks
     assert task.splits.count == 6
     assert task.splits.overlap == pytest.approx(1 / 2)  # a third is tested, two are trained on
+
+
+def test_runs_without_a_seed_are_not_paired_by_their_order(tmp_path: Path) -> None:
+    path = tmp_path / "sorted.csv"  # by their results: paired, the differences would hardly vary
+    values = {"adam": (0.95, 0.9, 0.85, 0.8), "sgd": (0.93, 0.88, 0.83, 0.77)}
+    path.write_text(lines("opt,acc", *(f"{opt},{value}" for opt, accs in values.items() for value in accs)))
+    collected = collect_foreign([path], Choices())
+    assert collected is not None
+    (task,) = analyse(collected[0], collected[1]).tasks
+    (comparison,) = task.ranking.comparisons.values()
+    expected = stats.ttest_ind(*values.values(), equal_var=False)
+    assert (comparison.test, comparison.verdict) == ("Welch t", "not significantly different")
+    assert comparison.p == pytest.approx(expected.pvalue, rel=0.05)
 
 
 def test_percentages_have_a_range(tmp_path: Path) -> None:
