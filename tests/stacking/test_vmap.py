@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -235,7 +236,21 @@ class Padded(nn.Module):
         return self.embedding(x.flatten(1).abs().long().clamp(max=3)).mean(1)  # type: ignore[no-any-return]
 
 
+class Traced(nn.Module):
+    """A traced layer, whose parameters torch.func cannot replace."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # tracing is deprecated
+            self.net = torch.jit.trace(nn.Linear(in_features, out_features), torch.zeros(2, in_features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x.flatten(1))  # type: ignore[no-any-return]
+
+
 INDIVIDUAL = {
+    "Traced": "Traced is scripted or traced (Linear)",
     "Padded": "torch.func.vmap gives other gradients than a lane alone",
     "Counting": "its forward changes its attributes",
     "AveragingAlways": "puts new tensors in the place of its buffers when it evaluates",

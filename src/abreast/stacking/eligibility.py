@@ -33,6 +33,8 @@ def why_ineligible(net: nn.Module) -> str | None:
     name = type(net).__name__
     for module in net.modules():
         kind = type(module).__name__
+        if isinstance(module, torch.jit.ScriptModule):
+            return f"{name} is scripted or traced ({module.original_name})"
         if any(getattr(module, hooks, None) for hooks in HOOKS):
             return f"{name} has hooks ({kind})"
         if not module.training:
