@@ -17,6 +17,7 @@ MARKDOWN = {
     "91<sub>3</sub>": "91 3",
     "91<br>3": "91 3",
     "10<sup>-3</sup>": "10^-3",
+    ".52<sup>1</sup>": ".52",
     "1<sup>st</sup>": "1",
     "ours<sup>1</sup>": "ours1",
 }
@@ -42,6 +43,15 @@ def test_marks_of_latex(cell: str) -> None:
         f"\\begin{{tabular}}{{lc}} m & acc \\\\ a & {cell} \\\\ \\end{{tabular}}", Path("a.tex")
     )
     assert lines[1][1] == ["a", LATEX[cell]]
+
+
+@pytest.mark.parametrize(
+    "cell", ["1" * 100_000, "1," * 50_000, "." * 100_000, "1$" * 50_000, "1" + " " * 100_000]
+)
+@pytest.mark.timeout(20)
+def test_long_cells_take_linear_time(cell: str) -> None:
+    lines, _ = table_cells(f"| m | acc |\n|--|--|\n| a | {cell} |\n", Path("a.md"))
+    assert lines[1][1] == ["a", cell.strip()]
 
 
 @pytest.mark.parametrize("last", ["Source only", "Best", "Note", "All layers", "Table look-up", "value net"])

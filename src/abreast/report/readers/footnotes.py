@@ -6,7 +6,7 @@ import re
 
 MOST_NESTED = 8  # commands of LaTeX inside one another
 RAISED = re.compile(  # behind a number: a footnote, or its exponent
-    r"(?P<before>(?P<number>\d[\d.,]*)[\s$%\\*]*)"
+    r"(?P<before>(?P<number>(?<![\d.,])[.,]?\d[\d.,]*)[\s$%\\*]*)"
     r"(?:(?:<sup\b[^<>]*>|\\textsuperscript\{)(?P<mark>[^<>{}]*)(?:</sup\s*>|\}))",
     re.IGNORECASE,
 )
