@@ -69,6 +69,10 @@ LAYOUTS: dict[str, Callable[[str, int, float], Mapping[str, str]]] = {
     "a file a run": lambda o, s, v: {
         f"{o}{s}.json": json.dumps({"args": {"optimizer": o, "seed": s}, "val_acc": v, "fit_time": v})
     },
+    "settings beside, the seed in the name": lambda o, s, v: {
+        f"{o}/seed{s}/config.json": json.dumps({"optimizer": o}),
+        f"{o}/seed{s}/results.json": json.dumps({"val_acc": v}),
+    },
     "settings above": lambda o, s, v: {
         f"{o}/config.yaml": f"optimizer: {o}\n",
         f"{o}/seed{s}/results.json": json.dumps({"val_acc": v}),

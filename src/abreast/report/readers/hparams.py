@@ -10,6 +10,7 @@ from typing import Any
 from abreast.config.identity import Scalar
 from abreast.report.readers.foreign_run import flat
 from abreast.report.readers.run_names import settings_of_name
+from abreast.report.readers.settings import SEEDS, base_name
 from abreast.runs.small_file import MOST_YAML_BYTES, parse_json, parse_yaml, read_text
 
 # The first that exists counts: of Lightning, Ray Tune, DVC, Sacred, argparse and Hydra.
@@ -56,8 +57,10 @@ def named_settings(name: str, folder: Path, base: Path) -> dict[str, Scalar]:
         given = read_hparams(parent)
         if given is not None:
             above = len(parent.relative_to(base).parts)
-            below = "" if parent == folder else "/".join(Path(name).parts[above:])
-            return {**(settings_of_name(below) if below else {}), **given}
+            below = settings_of_name("/".join(Path(name).parts[above:])) if parent != folder else {}
+            is_seeded = any(base_name(key) in SEEDS for key in given)
+            seeds = {} if is_seeded else {k: v for k, v in settings_of_name(name).items() if k in SEEDS}
+            return {**seeds, **below, **given}
         if parent == base:
             break
     return settings_of_name(name)
