@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 from abreast.config.types import Config
 from abreast.stacking.grouping import lane_key
@@ -22,6 +23,14 @@ SMALL = ("data=random", "data.size=300", "data.test_size=50", "model.hidden=[8]"
 @pytest.fixture(autouse=True)
 def _nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+class Hooked(nn.Linear):
+    """A network that no stack can have."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features)
+        self.register_forward_hook(lambda module, inputs, output: 2 * output)
 
 
 def config(*overrides: str) -> Config:
@@ -40,6 +49,14 @@ def test_a_stack_is_measured_and_a_lane_that_cannot_be_stacked_is_named(tmp_path
     assert [*cost.individual] == [lane_key(odd)]
     assert "SophiaH" in cost.individual[lane_key(odd)]
     assert not [*tmp_path.iterdir()]
+
+
+def test_a_network_that_cannot_be_stacked_is_named() -> None:
+    configs = [config(f"seed={seed}") for seed in range(2)]
+    for cfg in configs:
+        cfg["model"] = {"_target_": f"{__name__}.Hooked"}
+    cost = probe_stack(configs, Options())
+    assert set(cost.individual.values()) == {"Hooked has hooks (Hooked)"}
 
 
 def test_a_run_of_few_steps_is_measured(tmp_path: Path) -> None:

@@ -72,13 +72,15 @@ def probe_stack(configs: Sequence[Config], options: Options, at_a_time: int | No
                     raise ProbeError(str(outcome.error))
             return individual
 
-        train(sample[:WARM_UP_LANES], WARM_UP_EPOCHS, WARM_UP_BATCHES, "warm")
-        limit = _limit(folder / "warm", len(sample), batches)
+        warm = folder / "warm"
+        train(sample[:WARM_UP_LANES], WARM_UP_EPOCHS, WARM_UP_BATCHES, warm.name)
+        stacked = sorted(path.parent for path in warm.glob(f"*/{METRICS}"))
+        limit = _limit(stacked[0], len(sample), batches) if stacked else WARM_UP_BATCHES
         began = time.perf_counter()
         individual = train(sample, EPOCHS, limit, "probe")
         seconds = time.perf_counter() - began
         reasons = {lane_key(sample[int(path.name)]): reason for path, reason in individual.items()}
-        lanes = [path for path in (folder / "probe").iterdir() if path not in individual]
+        lanes = [path for path in sorted((folder / "probe").glob("*")) if path not in individual]
         if not lanes:
             return Cost(0.0, (0.0, 0.0), 0.0, 0.0, 0.0, reasons)
         cost = _cost(sample[0], lanes, seconds, batches, limit)
@@ -99,7 +101,7 @@ def probe_run(config: Config) -> Cost:
     with _quiet([config]) as folder:
         batches = _batches(config)
         run(_shortened(config, WARM_UP_EPOCHS, WARM_UP_BATCHES, batches), folder / "warm" / "0")
-        limit = _limit(folder / "warm", 1, batches)
+        limit = _limit(folder / "warm" / "0", 1, batches)
         began = time.perf_counter()
         run(_shortened(config, EPOCHS, limit, batches), folder / "probe" / "0")
         seconds = time.perf_counter() - began
@@ -191,9 +193,9 @@ def _epoch_seconds(lane: Path) -> list[float]:
     ]
 
 
-def _limit(warm: Path, lanes: int, batches: int) -> int:
+def _limit(lane: Path, lanes: int, batches: int) -> int:
     """How many mini-batches of an epoch a probe can train in its time."""
-    seconds = max((*_epoch_seconds(warm / "0"), 1e-6))
+    seconds = max((*_epoch_seconds(lane), 1e-6))
     return max(WARM_UP_BATCHES, min(batches, int(SECONDS * WARM_UP_BATCHES / (EPOCHS * lanes * seconds))))
 
 
