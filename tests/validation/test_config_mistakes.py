@@ -69,6 +69,11 @@ MISTAKES = {
     "+foo=1": ["foo: no such group or key. Groups: callbacks, ", "Keys: seed, "],
     "+optm.lr=1": ["optm: no such group or key", "Did you mean optim?"],
     "seeed=1": ["seeed: no such group or key", "Did you mean seed?"],
+    "study.seeds=2": [
+        "study: has no keys, as its files set those of other parts",
+        "abreast show study=... lists",
+    ],
+    "+debug.x=2": ["debug: has no keys, as its files set those of other parts"],
     "seed.x=1": ["seed.x=1: seed holds one value, not keys"],
     "optim.betas.7=0.5": ["optim.betas.7: optim.betas has 2 entries, counted from 0"],
     "+loss.criterion.label_smothing=0.1": [

@@ -121,8 +121,8 @@ def _structure(
     for name in config:
         if name in top:
             continue
-        if name in groups(folders):
-            file = f"{name}/{choices.get(name)}.yaml"
+        if name in groups(folders) and choices.get(name) is not None:
+            file = f"{name}/{choices[name]}.yaml"
             yield f"{name}: is not a part of a run; the first line of {file} must be `# @package _global_`"
         else:
             yield no_such_top_level(name, folders)
@@ -194,6 +194,11 @@ ELSEWHERE = {
 def no_such_top_level(name: str, folders: Sequence[Path]) -> str:
     """The message for a key that a run does not have."""
     top = top_level(folders)
+    if name in groups(folders) and name not in top:
+        return (
+            f"{name}: has no keys, as its files set those of other parts; change these by their own names, "
+            f"which abreast show {name}=... lists"
+        )
     chosen = sorted({*groups(folders)} | {key for key, default in top.items() if default == {}})
     keys = [key for key, default in top.items() if default != {}]
     near = f". Did you mean {ELSEWHERE[name]}?" if name in ELSEWHERE else did_you_mean(name, [*chosen, *keys])
