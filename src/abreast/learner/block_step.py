@@ -22,6 +22,7 @@ from abreast.data.loader import Batch, Block
 from abreast.learner.lightning_loops import step_progress
 from abreast.learner.recorded_step import RecordedModule, RecordedStep
 from abreast.optim.fused_step import fused_step
+from abreast.optim.late_gradients import prepare_late_gradients
 from abreast.optim.step_needs import backward as differentiate
 from abreast.optim.step_needs import needs_closure, needs_graph
 
@@ -72,7 +73,7 @@ class _Steps:
         self.is_single = isinstance(trainer.strategy, SingleDeviceStrategy)
         self.uses_closure = needs_closure(optimizer)
         self._uses_graph = needs_graph(optimizer)
-        self._take_step = fused_step(optimizer) or optimizer.step
+        self._take_step = fused_step(optimizer) or self._step_by_torch
         self._zeroes_plainly = type(optimizer).zero_grad is Optimizer.zero_grad
 
     def backward(self, batch: Batch, *, measure: bool, zero: bool) -> Tensor:
@@ -96,6 +97,10 @@ class _Steps:
         """Clip the gradients, and step the optimizer."""
         clip(self.parameters, self.config)
         self._take_step()
+
+    def _step_by_torch(self) -> None:
+        prepare_late_gradients(self.optimizer)
+        self.optimizer.step()
 
     def take(self, batch: Batch, *, zero: bool, sampled_step: int | None) -> None:
         """The mini-batch that ends an optimizer step, which is sampled if it has a number."""

@@ -28,6 +28,7 @@ from abreast.losses import Loss
 from abreast.metrics.request import MetricRequest
 from abreast.metrics.stage import Sample
 from abreast.optim.capturable import prepare_recording
+from abreast.optim.late_gradients import prepare_late_gradients
 from abreast.optim.step_needs import backward, needs_closure, needs_graph
 from abreast.runs.format import with_format
 from abreast.runtime.cuda_graph import StepGraphs
@@ -151,6 +152,7 @@ class Learner(Evaluator):
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """In ordinary Lightning: sample the step, with whole gradients that are not yet clipped."""
+        prepare_late_gradients(optimizer)
         trainer, samples = self.trainer, self.epoch_progress.samples
         step = trainer.global_step
         is_sampled = self.should_sample(step, trainer.is_last_batch)
@@ -164,8 +166,7 @@ class Learner(Evaluator):
     def sample(self, step: int, optimizer: Optimizer, grad_norm: Tensor | None = None) -> None:
         """Keep the loss, learning rate and gradient norm (by default the present one) of a step."""
         norm = gradient_norm(self.net) if grad_norm is None else grad_norm
-        progress = self.epoch_progress
-        rate = float(optimizer.param_groups[0]["lr"])
+        rate, progress = float(optimizer.param_groups[0]["lr"]), self.epoch_progress
         progress.samples.append(Sample(step, rate, progress.losses[-1], norm))
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -230,9 +231,10 @@ class Learner(Evaluator):
         optimizer = self.make_optimizer([*self.net.parameters(), *self.loss.parameters()])
         if self.schedule is None:
             return optimizer
-        automatic, every = self.automatic_optimization, 1
-        if automatic:  # a lane of a stack, whose steps are manual, has no Trainer yet
-            every = self.trainer.check_val_every_n_epoch or 1
+        automatic = (
+            self.automatic_optimization
+        )  # a lane of a stack, whose steps are manual, has no Trainer yet
+        every = (self.trainer.check_val_every_n_epoch or 1) if automatic else 1
         config = self.schedule.for_lightning(optimizer, automatic=automatic, every=every)
         return cast(OptimizerLRScheduler, config)
 
