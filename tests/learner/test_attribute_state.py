@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import logging
 import random
 from collections import deque
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +26,11 @@ from support.resuming import TINY, check_equal, stop_and_go_on
 EPOCH = 9  # steps
 
 
-class Clock:
-    """An object of a class of the network's author."""
+class Phase(Enum):
+    """A class of the network's author, whose members are shared by all."""
 
-    def __init__(self) -> None:
-        self.ticks = 0
+    WARM = "warm"
+    HOT = "hot"
 
 
 class Stateful(nn.Module):
@@ -48,7 +50,7 @@ class Stateful(nn.Module):
         self.history: list[float] = []
         self.counts: dict[str, int] = {}
         self.parts: set[int] = set()
-        self.clock = Clock()
+        self.phase, self.logger = Phase.WARM, logging.getLogger("abreast.test")
         self.weights_seen = self.linear.weight.detach()[0]  # a part of a parameter, which is saved with it
 
     def forward(self, x: Tensor) -> Tensor:
@@ -65,12 +67,12 @@ class Stateful(nn.Module):
             self.recent.append(float(mean[0]))
             self.history += [1.0] * 40
             self.counts["steps"] = self.counts.get("steps", 0) + 1
-            self.parts.add(self.steps)
-            self.clock.ticks += 1
+            self.parts |= {self.steps * 70 + part for part in range(70)}
+            self.phase = Phase.HOT
             self.late = mean
         state = sum(self.recent) + len(self.history) + sum(self.counts.values()) + len(self.parts)
         hidden = 0.0 if self.hidden is None else self.hidden + torch.from_numpy(self.array)
-        return scores / self.temperature + hidden + 0.01 * (state + self.clock.ticks + self.steps)
+        return scores / self.temperature + hidden + 0.01 * (state + self.steps)
 
 
 def saved(state: dict[str, Any]) -> dict[str, Any]:
@@ -89,7 +91,7 @@ def test_every_kind_of_value() -> None:
     assert state.changed(net) == {}
     first, *_ = (net(inputs) for _ in range(3))
     changed = state.changed(net)
-    unchanged = {"is_warm", "weights_seen"}
+    unchanged = {"is_warm", "weights_seen", "phase", "logger"}
     assert changed.keys() >= {f".{key}" for key in vars(net).keys() - set(vars(nn.Module())) - unchanged}
     assert ".weights_seen" not in changed
     expected = [net(inputs) for _ in range(2)]
@@ -103,12 +105,39 @@ def test_every_kind_of_value() -> None:
     assert torch.equal(copied_network(net)(inputs), net(inputs))
 
 
+def test_what_is_no_plain_value_is_left_alone() -> None:
+    net = Stateful()
+    state = AttributeState(net)
+    net.train()
+    net(torch.ones(2, 3))
+    state.restore(net, {})
+    assert [(phase.name, phase.value) for phase in Phase] == [("WARM", "warm"), ("HOT", "hot")]
+    assert net.phase is Phase.HOT
+    assert net.logger is logging.getLogger("abreast.test")
+
+
+@pytest.mark.filterwarnings("ignore:.*(nested|Sparse CSR|ComplexHalf|quantize)")
+def test_tensors_that_hold_more_than_values_and_shared_ones_are_left_out() -> None:
+    net = nn.Module()
+    state = AttributeState(net)
+    net.sparse, net.compressed = torch.eye(3).to_sparse(), torch.eye(3).to_sparse_csr()
+    net.meta, net.half_complex = torch.ones(2, device="meta"), torch.ones(2, dtype=torch.complex32)
+    net.nested = torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
+    net.quantized = torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8)
+    net.one = torch.ones(4)
+    net.__dict__["other"] = [net.one[:2]]
+    net.__dict__["a.b"] = 1
+    assert state.changed(net) == {}
+    net.one = torch.zeros(4)
+    assert state.changed(net).keys() == {".one", ".other"}
+
+
 @pytest.mark.parametrize("name", [".linear", ".forward_", "nothing.steps", "._parameters", "linear.weight"])
 def test_other_attributes_are_refused(name: str) -> None:
     net = Stateful()
     state = AttributeState(net)
     with pytest.raises(RunError, match="does not fit the network"):
-        state.restore(net, {name: ("object", {"ticks": 2})})
+        state.restore(net, {name: ("object", {"steps": 2})})
 
 
 @pytest.mark.parametrize("at", [1, EPOCH, 2 * EPOCH + 3])

@@ -7,7 +7,9 @@ changed since the network was built is saved with its weights.
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import torch
@@ -93,26 +95,32 @@ def _set(module: nn.Module, key: str, value: Any) -> None:
 
 
 def _read(net: nn.Module) -> dict[str, Any]:
-    """The attributes that can be saved, but not what is a part of a parameter or a buffer."""
+    """The attributes that can be saved.
+
+    Left out is what is a part of a parameter, a buffer or another attribute, with which it would change.
+    """
+    kept = {
+        f"{prefix}.{key}": value
+        for prefix, module in net.named_modules()
+        for key, value in vars(module).items()
+        if key not in OF_TRAINING and "." not in key
+    }
     tensors = [tensor for tensor in (*net.parameters(), *net.buffers()) if not is_lazy(tensor)]
-    memory = {tensor.untyped_storage().data_ptr() for tensor in tensors if tensor.layout == torch.strided}
-    plain: dict[str, Any] = {}
-    for prefix, module in net.named_modules():
-        kept = {
-            key: value
-            for key, value in vars(module).items()
-            if key not in OF_TRAINING and not _is_part(value, memory)
-        }
-        plain |= {f"{prefix}.{key}": value for key, value in plain_attributes(kept).items()}
-    return plain
+    saved = {*chain(*map(_memory, tensors))}
+    of_attributes = Counter(chain(*({*_memory(value)} for value in kept.values())))
+    shared = saved | {memory for memory, count in of_attributes.items() if count > 1}
+    return plain_attributes(
+        {name: value for name, value in kept.items() if shared.isdisjoint(_memory(value))}
+    )
 
 
-def _is_part(value: Any, memory: set[int]) -> bool:
+def _memory(value: Any) -> Iterator[int]:
+    """Where the tensors of a value are."""
     if isinstance(value, (list, tuple)):
-        return any(_is_part(item, memory) for item in value)
-    if not isinstance(value, Tensor) or value.layout != torch.strided or not value.numel():
-        return False
-    return value.untyped_storage().data_ptr() in memory
+        for item in value:
+            yield from _memory(item)
+    elif isinstance(value, Tensor) and value.layout == torch.strided and value.numel():
+        yield value.untyped_storage().data_ptr()
 
 
 def _same(value: Any, other: Any) -> bool:

@@ -9,17 +9,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 PLAIN = (bool, int, float, complex, str, type(None))
 NUMPY_STREAMS = {"MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"}
-LIBRARIES = {"torch", "lightning", "pytorch_lightning", "torchmetrics", "abreast"}  # no state of a network
-MOST_DEPTH = 8  # of lists and objects in each other
+MOST_DEPTH = 8  # of lists in each other
 LONG = 64  # numbers of a list, from which on they are saved as a tensor
 
 
 class UnsavableError(Exception):
-    """A value that has no form as plain data, such as a function, a layer or an open file."""
+    """A value that has no form as plain data, such as a function, a layer, or an object of another class."""
 
 
 def to_plain(value: Any, depth: int = 0) -> Any:
@@ -30,9 +29,9 @@ def to_plain(value: Any, depth: int = 0) -> Any:
     """
     if type(value) in PLAIN:
         return value
-    if depth > MOST_DEPTH or isinstance(value, nn.Parameter):
+    if depth > MOST_DEPTH:
         raise UnsavableError
-    if isinstance(value, Tensor):
+    if type(value) is Tensor and _is_dense(value):
         return ("tensor", value.detach().clone(), value.device.type)
     if isinstance(value, (np.ndarray, np.generic)):
         return _of_numpy(value)
@@ -49,10 +48,16 @@ def to_plain(value: Any, depth: int = 0) -> Any:
     if isinstance(value, deque):
         return ("deque", _items(value, depth), value.maxlen)
     if isinstance(value, (set, frozenset)):
-        return (type(value).__name__, sorted(_items(value, depth), key=repr))
+        return (type(value).__name__, _items(sorted(value, key=repr), depth))
     if isinstance(value, dict):
         return ("dict", [[to_plain(part, depth + 1) for part in pair] for pair in value.items()])
-    return ("object", _of_object(value, depth))
+    raise UnsavableError
+
+
+def _is_dense(value: Tensor) -> bool:
+    """Whether the values of a tensor are all that it holds."""
+    is_plain = value.layout == torch.strided and not (value.is_nested or value.is_quantized or value.is_meta)
+    return is_plain and value.dtype != torch.complex32
 
 
 def _items(values: Any, depth: int) -> Any:
@@ -70,26 +75,12 @@ def _of_numpy(value: np.ndarray[Any, Any] | np.generic) -> Any:
         raise UnsavableError from None
 
 
-def _of_object(value: Any, depth: int) -> dict[str, Any]:
-    """The attributes that have a form, of an object that is neither a function nor of a library."""
-    kind = type(value)
-    is_library = kind.__module__.partition(".")[0] in LIBRARIES
-    if (
-        isinstance(value, (nn.Module, type))
-        or is_library
-        or callable(value)
-        or not hasattr(value, "__dict__")
-    ):
-        raise UnsavableError
-    return plain_attributes(vars(value), depth)
-
-
-def plain_attributes(attributes: dict[str, Any], depth: int = 0) -> dict[str, Any]:
+def plain_attributes(attributes: dict[str, Any]) -> dict[str, Any]:
     """Those of the attributes that have a form as plain data, in it."""
     plain = {}
     for name, value in attributes.items():
         with suppress(UnsavableError):
-            plain[name] = to_plain(value, depth + 1)
+            plain[name] = to_plain(value)
     return plain
 
 
@@ -98,10 +89,10 @@ def from_plain(plain: Any, now: Any = None) -> Any:
 
     Args:
         plain: What `to_plain` gave.
-        now: What stands in its place: generators, lists, dicts and objects are changed, not replaced.
+        now: What stands in its place: generators, lists and dicts are changed, not replaced.
 
     Raises:
-        ValueError, TypeError, KeyError: It is not such a form, or needs an object that is not there.
+        ValueError, TypeError, KeyError: It is not such a form.
     """
     if not isinstance(plain, tuple):
         if type(plain) in PLAIN:
@@ -117,10 +108,6 @@ def from_plain(plain: Any, now: Any = None) -> Any:
         return _collection(kind, content, more, now)
     if kind == "dict":
         return _dict(content, now)
-    if kind == "object":
-        for name, value in content.items():
-            setattr(now, name, from_plain(value, vars(now).get(name)))
-        return now
     return _generator(kind, content, more, now)
 
 

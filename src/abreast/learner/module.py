@@ -153,10 +153,8 @@ class Learner(Evaluator):
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """In ordinary Lightning: sample the step, with whole gradients that are not yet clipped."""
         prepare_late_gradients(optimizer)
-        trainer, samples = self.trainer, self.epoch_progress.samples
-        step = trainer.global_step
-        is_sampled = self.should_sample(step, trainer.is_last_batch)
-        if is_sampled and not (samples and samples[-1].step == step):
+        step, sampled = self.trainer.global_step, [sample.step for sample in self.epoch_progress.samples[-1:]]
+        if self.should_sample(step, self.trainer.is_last_batch) and sampled != [step]:
             self.sample(step, optimizer)
 
     def should_sample(self, step: int, is_last: bool) -> bool:
