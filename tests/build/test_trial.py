@@ -41,6 +41,9 @@ class Net(torch.nn.Module):
         self.factors = itertools.cycle([1, 2])
         self.act = lambda x: self.linear(x).relu()
         self.codes = None
+        if kind in ("sparse buffer", "sparse constant"):
+            graph = torch.eye(out_features).to_sparse()
+            self.register_buffer("graph", graph, persistent=kind == "sparse buffer")
         if kind == "patched":
             forward = self.forward
             self.forward = lambda x: forward(2 * x)
@@ -97,6 +100,8 @@ class Net(torch.nn.Module):
         if self.kind == "running":
             self.running += self.training
             scores = scores + self.running
+        if self.kind in ("sparse buffer", "sparse constant"):
+            scores = torch.sparse.mm(self.graph, scores.t()).t()
         if self.kind == "sparse":
             scores = scores + self.table(rows.abs().long().clamp(max=8)).mean(1)
         if self.kind == "auxiliary" and self.training:
@@ -127,6 +132,7 @@ MESSAGES = {
     "drops": "no checkpoint holds the trained linear.bias",
     "drops all": "gives other scores for the same batch after a step",
     "odd extra state": "saved and loaded again: _extra_state of it is neither a tensor nor plain values",
+    "sparse buffer": "saved and loaded again: graph of it is sparse, quantized or nested",
     "sparse": "torch.optim.Adam: Adam does not support sparse gradients",
     "bug": "cannot compute a batch of shape [54, 20] (AttributeError: 'Net' object has no",
 }
@@ -176,7 +182,8 @@ def test_trying_leaves_no_trace(trained: Callable[[str], Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["closure", "patched", "hooked", "traced", "perturbed", "top", "remembers", "counts"]
+    "kind",
+    ["closure", "patched", "hooked", "traced", "perturbed", "top", "remembers", "counts", "sparse constant"],
 )
 def test_sound_networks_are_trained(kind: str, trained: Callable[[str], Path]) -> None:
     assert (trained(kind) / "result.json").is_file()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +14,7 @@ from abreast.config.targets import GIVEN_NETWORK, is_custom_network
 from abreast.config.types import Config, State
 from abreast.data.datamodule import DataModule
 from abreast.errors import ConfigError, class_and_line, first_line
-from abreast.learner.attribute_state import ATTRIBUTES, AttributeState, copied_network
+from abreast.learner.attribute_state import ATTRIBUTES, AttributeState, buffers_kept, copied_network
 from abreast.learner.checkpoint import as_read
 from abreast.learner.network_state import load_state
 from abreast.learner.normalize import Normalize
@@ -63,28 +62,10 @@ def check_network(
     except Exception:  # it holds something that cannot be copied, such as a lock
         copied = rebuild()
     try:
-        with _buffers_kept(net):
+        with buffers_kept(net):
             return _Trial(cfg, copied, data, ROWS).trained()
     except ConfigError:
         return _Trial(cfg, rebuild(), data, min(data.batch_size, len(data.train))).trained()
-
-
-@contextmanager
-def _buffers_kept(net: nn.Module) -> Iterator[None]:
-    """Afterwards, the network's buffers are what they were: a copy may share methods with its network."""
-    kept = [
-        (module, key, buffer, buffer.clone())
-        for module in net.modules()
-        for key, buffer in module.named_buffers(recurse=False)
-    ]
-    try:
-        yield
-    finally:
-        for module, key, buffer, value in kept:
-            if getattr(module, key) is not buffer:
-                setattr(module, key, buffer)
-            if not torch.equal(buffer, value):
-                buffer.data.copy_(value)
 
 
 class _Trial:

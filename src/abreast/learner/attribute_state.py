@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from abreast.errors import RunError
-from abreast.learner.attribute_values import from_plain, plain_attributes
+from abreast.learner.attribute_values import from_plain, is_dense, plain_attributes
 
 ATTRIBUTES = "attributes"  # their key in a learner's state
 OF_TRAINING = vars(LightningModule()).keys()  # the attributes that torch and Lightning keep
@@ -75,6 +76,25 @@ def copied_network(net: nn.Module) -> nn.Module:
         for value in _generators(vars(module), 0):
             memo[id(value)] = value.clone_state()
     return copy.deepcopy(net, memo)
+
+
+@contextmanager
+def buffers_kept(net: nn.Module) -> Iterator[None]:
+    """Afterwards, the network's buffers are what they were: a copy may share methods with its network."""
+    kept = [
+        (module, key, buffer, buffer.clone())
+        for module in net.modules()
+        for key, buffer in module.named_buffers(recurse=False)
+        if is_dense(buffer)
+    ]
+    try:
+        yield
+    finally:
+        for module, key, buffer, value in kept:
+            if getattr(module, key) is not buffer:
+                setattr(module, key, buffer)
+            if not torch.equal(buffer, value):
+                buffer.data.copy_(value)
 
 
 def _generators(value: Any, depth: int) -> Iterator[torch.Generator]:

@@ -31,7 +31,7 @@ def to_plain(value: Any, depth: int = 0) -> Any:
         return value
     if depth > MOST_DEPTH:
         raise UnsavableError
-    if type(value) is Tensor and _is_dense(value):
+    if type(value) is Tensor and is_dense(value):
         return ("tensor", value.detach().clone(), value.device.type)
     if isinstance(value, (np.ndarray, np.generic)):
         return _of_numpy(value)
@@ -54,7 +54,7 @@ def to_plain(value: Any, depth: int = 0) -> Any:
     raise UnsavableError
 
 
-def _is_dense(value: Tensor) -> bool:
+def is_dense(value: Tensor) -> bool:
     """Whether the values of a tensor are all that it holds."""
     is_plain = value.layout == torch.strided and not (value.is_nested or value.is_quantized or value.is_meta)
     return is_plain and value.dtype != torch.complex32

@@ -14,6 +14,7 @@ from torch import Tensor
 from abreast.config.types import State
 from abreast.data.datamodule import DataModule
 from abreast.errors import RunError, first_line
+from abreast.learner.attribute_values import is_dense
 from abreast.learner.checkpoint_file import check_archive, check_content
 from abreast.learner.resume_state import logged_steps
 from abreast.runs.atomic import write_atomically
@@ -91,11 +92,14 @@ def as_read(content: State) -> State:
         RunError: A value cannot be written, or not read again.
     """
     return {
-        key: value if isinstance(value, Tensor) else _as_read(key, value) for key, value in content.items()
+        key: value if isinstance(value, Tensor) and is_dense(value) else _as_read(key, value)
+        for key, value in content.items()
     }
 
 
 def _as_read(key: str, value: Any) -> Any:
+    if isinstance(value, Tensor):
+        raise RunError(f"{key} of it is sparse, quantized or nested (persistent=False leaves it out)")
     buffer = io.BytesIO()
     try:
         torch.save(value, buffer)
