@@ -10,6 +10,7 @@ import time
 import zipfile
 from collections import Counter, OrderedDict
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from torch import nn
 
 from abreast.errors import RunError
 from abreast.learner import checkpoint
+from abreast.learner.checkpoint_file import check_pickle
 from support.odd_files import circle, endless, fifo, sparse
 
 SIZE = 1 << 30
@@ -133,7 +135,8 @@ class Call:
         return self.call
 
 
-CALLS = {
+TEXT = "a text that is written once, and would be copied with every call"
+CALLS: dict[str, tuple[Any, str]] = {
     "a byte array": (Call(bytearray, 1 << 12), "calls builtins bytearray, as no checkpoint does"),
     "a tensor without values": (Call(torch.FloatTensor, 1 << 12), "calls torch FloatTensor"),
     "a storage without values": (
@@ -143,7 +146,20 @@ CALLS = {
         ),
         "holds tensors of more bytes than the file's",
     ),
-    "a slow encoding": (Call(codecs.encode, "\u0100\u4e00", "punycode"), "encodes text"),
+    **{
+        f"the encoding {name!r}": (Call(codecs.encode, "\u0100\u4e00", name), "encodes text")
+        for name in ("punycode", "-punycode", "PUNYCODE_", "idna", "idna_", "utf-8", "unicode_escape")
+    },
+    "an encoding that is not told": (Call(codecs.encode, "text"), "encodes text"),
+    "a slow encoding behind bytes": (
+        [b"\xff", "latin1", Call(codecs.encode, "\u0100", "idna")],
+        "encodes text",
+    ),
+    "the same text again": (
+        [Call(codecs.encode, TEXT, "latin1"), Call(codecs.encode, TEXT, "latin1")],
+        "encodes text",
+    ),
+    "a function within a list": ([codecs.encode], "encodes text"),
     "the attributes of an object": (
         Call(torch._tensor._rebuild_from_type_v2, OrderedDict, OrderedDict, (), {"items": torch.Size}),
         "calls torch._tensor _rebuild_from_type_v2",
@@ -184,7 +200,22 @@ def test_what_torch_writes_passes(tmp_path: Path) -> None:
 
 def test_what_callbacks_may_keep_passes(tmp_path: Path) -> None:
     kept = [
-        *(b"\xff", {1}, 1j, Counter("ab"), OrderedDict(a=1), torch.Size([1]), torch.device("cpu")),
+        *(
+            b"\xff",
+            b"\xff\xfe",
+            b"latin1",
+            b"a",
+            b"a",
+            "idna",
+            "punycode",
+            "latin1",
+            {1},
+            1j,
+            Counter("ab"),
+            OrderedDict(a=1),
+            torch.Size([1]),
+            torch.device("cpu"),
+        ),
         *(torch.float16, nn.Parameter(torch.ones(2)), 10**40, None, (1, "text")),
     ]
     tensors = [torch.ones(3).to(kind) for kind in (torch.bfloat16, torch.uint16, torch.bool, torch.cfloat)]
@@ -194,3 +225,27 @@ def test_what_callbacks_may_keep_passes(tmp_path: Path) -> None:
         value for value in kept if not isinstance(value, nn.Parameter)
     ]
     assert all(map(torch.equal, content["tensors"], tensors))
+
+
+@pytest.mark.parametrize(
+    ("operations", "passes"),
+    [
+        (b"c_codecs\nencode\nTEXT LATIN1 \x86R", True),
+        (b"c_codecs\nencode\nq\0TEXT LATIN1 q\2\x86q\1Rq\1h\0TEXT h\2\x86R\x86", True),
+        (b"c_codecs\nencode\nTEXT SLOW \x86R", False),
+        (b"LATIN1 q\1SLOW q\1c_codecs\nencode\nTEXT h\1\x86R\x87", False),  # the memo is overwritten
+        (b"LATIN1 r\1\0\0\0SLOW r\1\0\0\0c_codecs\nencode\nTEXT j\1\0\0\0\x86R\x87", False),
+        (b"c_codecs\nencode\nTEXT U\x08punycode\x86R", False),
+        (b"c_codecs\nencode\nq\0h\0TEXT SLOW \x86R\x86", False),
+        (b"TEXT SLOW \x86q\1c_codecs\nencode\nh\1R\x86", False),  # both arguments from the memo
+        (b"c_codecs\nencode\n(TEXT SLOW tR", False),
+        (b"c_codecs\nencode\n(TEXT LATIN1 tR", False),  # pickle does not write it so
+        (b"c_codecs\nencode\nTEXT SLOW LATIN1 \x86\x86R", False),
+    ],
+)
+def test_bytes_are_read_as_pickle_writes_them(operations: bytes, passes: bool) -> None:
+    for name, text in (("TEXT ", "\xff\xfe"), ("LATIN1 ", "latin1"), ("SLOW ", "punycode")):
+        encoded = text.encode()
+        operations = operations.replace(name.encode(), b"X" + len(encoded).to_bytes(4, "little") + encoded)
+    with nullcontext() if passes else pytest.raises(ValueError, match="encodes text"):
+        check_pickle(b"\x80\2" + operations + b".")

@@ -13,7 +13,7 @@ import stat
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import torch
 from torch import Tensor
@@ -32,7 +32,21 @@ _CALLED = frozenset(
         *(str(value).replace(".", " ") for value in vars(torch).values() if isinstance(value, torch.dtype)),
     )
 )
-_SLOW = ("punycode", "idna")  # encodings that take quadratic time
+
+
+class _Value(NamedTuple):
+    """An operation of a pickle, with the text or name that it leaves, if any."""
+
+    code: str
+    argument: Any
+
+
+# How a value of bytes is written: in other encodings, a short text can take quadratic time.
+_ENCODE = _Value("GLOBAL", "_codecs encode")
+_BYTES = (
+    *(_ENCODE, _Value("BINUNICODE", "of the bytes"), _Value("BINUNICODE", "latin1")),
+    *(_Value("TUPLE2", None), _Value("REDUCE", None)),
+)
 
 
 def check_archive(path: Path) -> int:
@@ -85,18 +99,32 @@ def check_pickle(content: bytes) -> None:
     Raises:
         ValueError: It is damaged, or calls what training writes into no checkpoint.
     """
-    texts: set[str] = set()
     called: set[str] = set()
+    memo: dict[object, _Value] = {}
+    last = _Value("", None)
+    written = 0  # how much of a value of bytes has just been read
     for code, argument, _ in pickletools.genops(content):
-        if code.name == "GLOBAL":
-            called.add(str(argument).replace("__builtin__", "builtins", 1))
-        elif isinstance(argument, str):
-            texts.add(argument)
+        if code.name in ("BINPUT", "LONG_BINPUT"):
+            memo[argument] = last
+            continue
+        is_again = code.name in ("BINGET", "LONG_BINGET")
+        last = memo.get(argument, _Value("", None)) if is_again else _Value(code.name, argument)
+        if last.code == "GLOBAL":
+            called.add(str(last.argument).replace("__builtin__", "builtins", 1))
+        if written or last == _ENCODE:
+            if not _continues(written, last, is_again):
+                raise ValueError("encodes text, as no checkpoint does")
+            written = (written + 1) % len(_BYTES)
     others = {name for name in called if name not in _CALLED and not _is_storage(name)}
     if others:
         raise ValueError(f"calls {min(others)}, as no checkpoint does")
-    if "_codecs encode" in called and any(text.strip().lower() in _SLOW for text in texts):
-        raise ValueError("encodes text, as no checkpoint does")
+
+
+def _continues(number: int, value: _Value, is_again: bool) -> bool:
+    """Whether a value is the next part of bytes as pickle writes them; it shares only texts of a letter."""
+    if number == 1:
+        return value.code == "BINUNICODE" and (not is_again or len(value.argument) < 2)
+    return value == _BYTES[number] and (not is_again or number in (0, 2))
 
 
 def _is_storage(name: str) -> bool:
