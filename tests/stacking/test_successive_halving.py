@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -100,25 +101,80 @@ def test_lanes_are_compared_with_runs_that_are_in_no_stack_any_more(
 ) -> None:
     """Two of six are kept, however many an earlier process had dropped when it was killed."""
     values = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4]
-    cfg = {**CONFIG, "monitor": "val/accuracy"}
-    lanes: list[Any] = []
-    for number, value in enumerate(values):
-        directory = RunDirectory(tmp_path / str(number))
-        directory.path.mkdir()
-        directory.append_metrics({"epoch": 1.0, "step": 1.0, "seconds": 0.0, "val/accuracy": value})
-        lanes.append(SimpleNamespace(directory=directory, cfg=cfg, guarded=lambda call, *args: call(*args)))
-    dropped: list[tuple[Path, str]] = []
-    monkeypatch.setattr(successive_halving, "cost", lambda lane: -values[int(lane.directory.path.name)])
-    monkeypatch.setattr(
-        successive_halving, "drop", lambda lane, epoch, rank: dropped.append((lane.directory.path, rank))
-    )
+    lanes = [lane(tmp_path / str(number), value) for number, value in enumerate(values)]
+    for other in lanes[2 : 2 + earlier]:
+        other.directory.write_status("dropped")
     left = [*lanes[:2], *lanes[2 + earlier :]]
-    stack: Any = SimpleNamespace(running=left, compact=lambda: None)
-    peers = [Job(cfg, lane.directory.path) for lane in lanes]
-    successive_halving.Halving([1], 1 / 3, peers)._drop_worst(stack, 1)
-    assert dropped == [
-        (tmp_path / str(number), f"rank {number + 1} of 6") for number in range(2 + earlier, 6)
-    ]
+    assert dropped(left, left, lanes, monkeypatch) == {
+        str(number): f"rank {number + 1} of 6" for number in range(2 + earlier, 6)
+    }
+
+
+@pytest.mark.parametrize("status", ["running", "finished", "failed"])
+@pytest.mark.parametrize("in_stack", [True, False])
+def test_lanes_that_ended_by_themselves_before_a_rung_are_not_compared(
+    in_stack: bool, status: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within the stack their status may still be that of a run that is trained."""
+    lanes = [lane(tmp_path / str(number), 0.9 - number / 10) for number in range(6)]
+    for ended in lanes[:3]:
+        ended.directory.write_status(status)
+    is_compared = status == "running" and not in_stack  # another process has come as far with it
+    assert dropped(lanes[3:], lanes if in_stack else lanes[3:], lanes, monkeypatch) == (
+        {str(number): f"rank {number + 1} of 6" for number in (3, 4, 5)}
+        if is_compared
+        else {"4": "rank 2 of 3", "5": "rank 3 of 3"}
+    )
+
+
+def test_a_run_that_left_nothing_is_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lanes = [lane(tmp_path / str(number), 0.9 - number / 10) for number in range(5)]
+    (lanes[0].directory.path / "metrics.csv").unlink()  # it failed before
+    (lanes[1].directory.path / "status.json").unlink()
+    assert dropped(lanes[2:], lanes[2:], lanes, monkeypatch) == {"3": "rank 2 of 3", "4": "rank 3 of 3"}
+
+
+@pytest.mark.parametrize("values", [[0.3, math.nan, 0.9, 0.5, math.nan, 0.7], [math.nan] * 4 + [0.9, 0.7]])
+def test_what_is_not_a_number_is_the_worst(
+    values: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lanes = [lane(tmp_path / str(number), value) for number, value in enumerate(values)]
+    kept = {str(values.index(value)) for value in (0.9, 0.7)}
+    for count in (6, 5):  # the last was not in the stack
+        left = lanes[:count]
+        assert {path.name for path in tmp_path.iterdir()} - {*dropped(left, left, lanes, monkeypatch)} == {
+            *kept,
+            *map(str, range(count, 6)),
+        }
+
+
+def lane(path: Path, value: float) -> Any:
+    """A lane that has trained one epoch."""
+    directory = RunDirectory(path)
+    path.mkdir()
+    directory.append_metrics({"epoch": 1.0, "step": 1.0, "seconds": 0.0, "val/accuracy": value})
+    directory.write_status("running")
+    cfg = {**CONFIG, "monitor": "val/accuracy"}
+    trainer = SimpleNamespace(callback_metrics={"val/accuracy": value})
+    return SimpleNamespace(
+        directory=directory, cfg=cfg, trainer=trainer, guarded=lambda call, *args: call(*args)
+    )
+
+
+def dropped(
+    running: Sequence[Any], stack: Sequence[Any], peers: Sequence[Any], monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
+    """The lanes that are dropped when a third is kept after the first epoch, with their ranks."""
+    ranks: dict[str, str] = {}
+    monkeypatch.setattr(
+        successive_halving,
+        "drop",
+        lambda lane, epoch, rank: ranks.update({lane.directory.path.name: rank}),
+    )
+    jobs = [Job(peer.cfg, peer.directory.path) for peer in peers]
+    halved: Any = SimpleNamespace(running=running, lanes=stack, compact=lambda: None)
+    successive_halving.Halving([1], 1 / 3, jobs)._drop_worst(halved, 1)
+    return ranks
 
 
 KILLED = """

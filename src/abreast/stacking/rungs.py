@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from abreast.errors import RunError
 from abreast.metrics.objective import ranked_by
 from abreast.runs.directory import RunDirectory
 from abreast.stacking.finish import measure_between_epochs
@@ -20,22 +21,43 @@ def cost(lane: Lane) -> float | None:
     return float(value if mode == "min" else -value)
 
 
-def recorded_cost(directory: RunDirectory, name: str, mode: str, epoch: int | None = None) -> float | None:
+def recorded_cost(directory: RunDirectory, name: str, mode: str) -> float | None:
     """The cost of a run that is not trained at present, from its rows of metrics.
 
     Args:
         directory: The run's directory.
         name: The metric.
         mode: Whether it is better if lower (`min`) or higher.
-        epoch: The epoch whose cost it is; None for the last one.
 
     Returns:
-        The cost; None for a run that measured none, or did not come as far.
+        The cost; None for a run that measured none.
     """
-    rows = directory.read_metrics()
-    if epoch is not None:
-        is_there = any(row["epoch"] >= epoch for row in rows)
-        rows = [row for row in rows if row["epoch"] <= epoch] if is_there else []
+    return _last_cost(directory.read_metrics(), name, mode)
+
+
+def cost_at_rung(directory: RunDirectory, name: str, mode: str, epoch: int) -> float | None:
+    """The cost that a run had at a rung.
+
+    Args:
+        directory: The run's directory.
+        name: The metric.
+        mode: Whether it is better if lower (`min`) or higher.
+        epoch: The rung.
+
+    Returns:
+        The cost; None for a run that measured none, did not come as far, or ended there by itself.
+    """
+    try:
+        status, rows = directory.read_status()["status"], directory.read_metrics()
+    except RunError:  # such as one that failed before its first epoch
+        return None
+    last = rows[-1]["epoch"] if rows else 0
+    if last < epoch or (last == epoch and status in ("finished", "failed")):
+        return None
+    return _last_cost([row for row in rows if row["epoch"] <= epoch], name, mode)
+
+
+def _last_cost(rows: Sequence[Mapping[str, float]], name: str, mode: str) -> float | None:
     for row in reversed(rows):
         if name in row:
             return row[name] if mode == "min" else -row[name]

@@ -21,7 +21,7 @@ from abreast.stacking.build import Job
 from abreast.stacking.grouping import split_key
 from abreast.stacking.lane import Lane
 from abreast.stacking.module import Stack
-from abreast.stacking.rungs import cost, drop, recorded_cost
+from abreast.stacking.rungs import cost, cost_at_rung, drop
 
 log = logging.getLogger(__name__)
 
@@ -107,22 +107,22 @@ class Halving(Callback):
     def _drop_worst(self, stack: Stack, epoch: int) -> None:
         for split in {split_key(lane.cfg) for lane in stack.running}:
             running = [lane for lane in stack.running if split_key(lane.cfg) == split]
-            others = self._others(epoch, split, {lane.directory.path for lane in running})
+            others = self._others(epoch, split, {lane.directory.path for lane in stack.lanes})
             ranked: list[tuple[float, Lane | None]] = [(value, None) for value in others]
             ranked += [(value, lane) for lane in running for value in [cost(lane)] if value is not None]
-            # Of equal ones, those that were dropped come after those that were kept.
-            ranked.sort(key=lambda entry: (entry[0], entry[1] is None))
+            # Of equal ones, those that were dropped come after those that were kept; no number is the worst.
+            ranked.sort(key=lambda entry: (math.isnan(entry[0]), entry[0], entry[1] is None))
             kept = max(1, math.ceil((len(running) + len(others)) * self.keep))
             for rank, (_, lane) in enumerate(ranked, start=1):
                 if rank > kept and lane is not None:
                     lane.guarded(drop, lane, epoch, f"rank {rank} of {len(ranked)}")
         stack.compact()
 
-    def _others(self, epoch: int, split: str, running: Collection[Path]) -> list[float]:
-        """What runs of a split that are not in the stack are compared by, of those that came as far."""
-        directories = {job.directory: job.cfg for job in self._peers if job.directory not in running}
+    def _others(self, epoch: int, split: str, stack: Collection[Path]) -> list[float]:
+        """What runs of a split that are not in the stack are compared by, of those that came to the rung."""
+        directories = {job.directory: job.cfg for job in self._peers if job.directory not in stack}
         costs = [
-            recorded_cost(RunDirectory(path), *ranked_by(cfg), epoch)
+            cost_at_rung(RunDirectory(path), *ranked_by(cfg), epoch)
             for path, cfg in directories.items()
             if split_key(cfg) == split
         ]
