@@ -68,6 +68,28 @@ def test_scores_are_those_of_each_network(
             torch.testing.assert_close(batched(images()), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("fails_at", range(1, 5))  # two parameters and two buffers
+def test_what_is_loaded_in_part_is_not_used(fails_at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    nets = [moved_off(nn.BatchNorm1d(4, affine=True)) for _ in range(3)]
+    batched, stack, calls = BatchedScores(nets), torch.stack, []
+
+    def stacked(*arguments: Any) -> Tensor:
+        calls.append(arguments)
+        if len(calls) == fails_at:
+            raise torch.OutOfMemoryError
+        return stack(*arguments)
+
+    with torch.no_grad():
+        batched.load()
+        batched(images(9, 4))
+        monkeypatch.setattr(torch, "stack", stacked)
+        with pytest.raises(torch.OutOfMemoryError):
+            batched.load()
+        for use in (batched, batched.check):
+            with pytest.raises(UnbatchedError, match="not loaded"):
+                use(images(9, 4))
+
+
 class Drawing(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x) + random.random()

@@ -73,7 +73,7 @@ def test_processes_agree(folder: Path) -> None:
         content(products={"card": 3}),
         content(products={"card": {"shape": ["a"]}}),
         content(products={"card": {"shape": "os.system"}}),
-        content(products={"card": {"shape": "a"}}) + " " * (1 << 20),
+        content(products={"card": {"shape": "a"}}) + " " * product_cache.MOST_BYTES,
         json.dumps({"forms": {"a": 1}, "products": {"card": {"shape": "a"}}}),
     ],
     ids=lambda text: text[:40],
@@ -128,6 +128,18 @@ def test_a_folder_that_cannot_be_written_changes_nothing(
     assert cache.add("card", "shape", "b") == "b"
     assert cache.get("card", "shape") is None
     assert [*tmp_path.iterdir()] == [tmp_path / "file"]
+
+
+def test_a_full_cache_is_read_and_added_to(folder: Path) -> None:
+    shapes = {f"{number:,} x {'9' * 130}": "a" for number in range(product_cache.MOST_SHAPES)}
+    cards = {f"{number} {'card ' * 20}": shapes for number in range(product_cache.MOST_CARDS)}
+    folder.mkdir(parents=True)
+    (folder / FILE).write_text(content(products=cards))
+    cache = ProductCache(FORMS)
+    assert cache.add("new", "shape", "b") == cache.get("new", "shape") == "b"
+    kept = json.loads((folder / FILE).read_text())["products"]
+    assert [*kept][:-1] == [*cards][1:]
+    assert all(of_card == shapes for of_card in [*kept.values()][:-1])
 
 
 def test_what_is_old_is_forgotten(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,30 +39,32 @@ class BatchedScores:
         self.nets = nets
         self.base = nets[0]
         self._places = parameter_places(self.base)
-        self._parameters: Tensors = {}
-        self._buffers: Tensors = {}
+        self._copies: tuple[Tensors, Tensors] | None = None  # parameters and buffers of all lanes
         self._lanes_at_once: int | None = None
 
     def load(self) -> None:
-        """Copy the weights as they are now."""
+        """Copy the weights as they are now; if the memory does not hold all of them, none is loaded."""
         self.unload()
         names = [name for name, _ in self.base.named_parameters()]
-        self._parameters = {
+        parameters = {
             name: torch.stack([net.get_parameter(name).detach() for net in self.nets]) for name in names
         }
         names = [name for name, _ in self.base.named_buffers()]
-        self._buffers = {name: torch.stack([net.get_buffer(name) for net in self.nets]) for name in names}
+        buffers = {name: torch.stack([net.get_buffer(name) for net in self.nets]) for name in names}
+        self._copies = parameters, buffers
 
     def unload(self) -> None:
         """Let go of the copies."""
-        self._parameters, self._buffers = {}, {}
+        self._copies = None
 
     def __call__(self, x: Tensor) -> Tensor:
         """Scores `[K, B, out]` of normalised inputs `[B, *shape]`.
 
         Raises:
+            UnbatchedError: The weights are not loaded.
             Exception: Whatever `vmap`, or a network under it, raises.
         """
+        parameters, buffers = self._loaded()
         if self._lanes_at_once is None:
             self._lanes_at_once = max(1, MOST_VALUES // max(1, self._values(x)))
 
@@ -72,8 +74,14 @@ class BatchedScores:
             return scores
 
         batched = torch.func.vmap(call, randomness="error", chunk_size=self._lanes_at_once)
-        scores: Tensor = batched(self._parameters, self._buffers)
+        scores: Tensor = batched(parameters, buffers)
         return scores
+
+    def _loaded(self) -> tuple[Tensors, Tensors]:
+        """The parameters and buffers of all lanes."""
+        if self._copies is None:
+            raise UnbatchedError("the weights are not loaded")
+        return self._copies
 
     def check(self, x: Tensor) -> None:
         """Compare the scores of a few examples with those of each lane.
@@ -82,7 +90,8 @@ class BatchedScores:
             UnbatchedError: They differ, or the networks do more than to give scores.
         """
         x = x[:ROWS]
-        before = {name: buffer.clone() for name, buffer in self._buffers.items()}
+        buffers = self._loaded()[1]
+        before = {name: buffer.clone() for name, buffer in buffers.items()}
         results: list[Tensor] = []
 
         def measure() -> None:
@@ -92,7 +101,7 @@ class BatchedScores:
             measure()
         elif draws(measure):
             raise UnbatchedError("the network draws random numbers when it evaluates")
-        if any(not same(before[name], buffer) for name, buffer in self._buffers.items()):
+        if any(not same(before[name], buffer) for name, buffer in buffers.items()):
             raise UnbatchedError("the network changes its buffers when it evaluates")
         scores, count = results[0], len(self.nets)
         for lane in range(0, count, -(-count // COMPARED)):

@@ -21,7 +21,7 @@ from abreast.runtime.cache_folder import cache_folder
 from abreast.runtime.directory_lock import locked
 
 FILE = "products.json"
-MOST_BYTES = 1 << 20
+MOST_BYTES = 1 << 22  # MOST_CARDS * MOST_SHAPES lines, each of at most 200 bytes
 MOST_SHAPES = 1000  # of a card and version of torch; the oldest are forgotten
 MOST_CARDS = 20  # with their versions of torch, likewise
 PATIENCE = 2.0  # seconds to wait for other processes, which hold the lock for milliseconds
