@@ -39,6 +39,13 @@ def test_what_changes_from_step_to_step_is_no_setting(name: str, tmp_path: Path)
     [
         # Settings beside the epoch that a run has reached, rounds that are repetitions, runs side by side.
         ("epoch,lr,seed,acc", "10,0.1,0,0.8 20,0.1,1,0.9 30,0.01,0,0.7 40,0.01,1,0.6", [0.8, 0.9, 0.7, 0.6]),
+        *(
+            (f"model,{name},seed,acc", "a,x,0,0.8 a,y,0,0.9 b,x,0,0.7 b,y,0,0.6", [0.8, 0.9, 0.7, 0.6])
+            for name in ("generation", "episode", "iter", "step", "epoch")
+        ),
+        ("method,iter,acc", "a,1,0.8 a,2,0.9 b,1,0.7 b,2,0.6", [0.8, 0.9, 0.7, 0.6]),
+        ("model,generation,acc", "a,1,0.8 a,2,0.9 a,3,0.7 b,1,0.6 b,2,0.5 b,3,0.4", [0.7, 0.4]),
+        ("model,epoch,acc", "a,1/2,0.8 a,2/2,0.9 b,1/2,0.6 b,final,0.5", [0.9, 0.5]),
         ("model,round,score", "a,1,0.8 a,2,0.9 a,3,0.7 b,1,0.6", [0.8, 0.9, 0.7, 0.6]),
         ("epoch,lr,acc", "0,0.1,0 0,0.2,0 1,0.1,0.8 1,0.2,0.9 2,0.1,0.7 2,0.2,0.6", [0.7, 0.6]),
     ],

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from abreast.errors import RunError
+from abreast.report.readers.copies import without_copies
 from abreast.report.readers.csv_rows import names_seeds, runs_of_rows, settings_of_cell
 from abreast.report.readers.csv_shapes import row_a_run
 from abreast.report.readers.csv_table import INDEX, Row, read_rows
@@ -90,29 +91,28 @@ def read_csv_folder(folder: Path, metric: str | None = None) -> list[ForeignRun]
         raise RunError(f"{folder}: more than {MOST_FILES} CSV files. Give a folder with fewer")
     stems = {path.stem for path in files}
     is_in_folders = len(stems) == 1 and len(files) > 1  # the name of the file says nothing
-    runs: list[ForeignRun] = []
-    seen: set[object] = set()
+    read: dict[Path, list[ForeignRun]] = {}
+    failed: list[ForeignRun] = []
     for path in files:
         try:
-            read = read_csv(path, metric)
-            new = _once(read, seen)
-            runs += _named(new, path, folder, is_in_folders)
-            if len(new) < len(read):
-                name = printable(path.name)
-                runs[0].remarks += (f"{len(read) - len(new)} runs of {name} are in a file before, too.",)
+            read[path] = read_csv(path, metric)
         except RunError as error:  # noqa: PERF203
-            runs.append(
-                ForeignRun(path, str(path.relative_to(folder)), status="unreadable", reason=str(error))
-            )
-    return _of_tensorboard(runs)
+            failed.append(_unreadable(path, folder, error))
+    kept, remark = without_copies(read)
+    runs: list[ForeignRun] = []
+    for path, rows in kept.items():
+        try:
+            _add_name(rows, path, folder, is_in_folders)
+            runs += rows
+        except RunError as error:  # noqa: PERF203
+            failed.append(_unreadable(path, folder, error))
+    if remark and runs:
+        runs[0].remarks += (remark,)
+    return sorted([*_of_tensorboard(runs), *failed], key=lambda run: run.path)
 
 
-def _once(runs: Sequence[ForeignRun], seen: set[object]) -> list[ForeignRun]:
-    """The runs that no file before has, too, with the same settings and several results."""
-    keys = [frozenset((run.settings | run.final).items()) if len(run.final) > 1 else None for run in runs]
-    kept = [run for run, key in zip(runs, keys, strict=True) if key is None or key not in seen]
-    seen |= {key for key in keys if key is not None}
-    return kept
+def _unreadable(path: Path, folder: Path, error: RunError) -> ForeignRun:
+    return ForeignRun(path, str(path.relative_to(folder)), status="unreadable", reason=str(error))
 
 
 def _of_tensorboard(runs: Sequence[ForeignRun]) -> list[ForeignRun]:
@@ -132,13 +132,15 @@ def _is_csv(path: Path) -> bool:
     return bare_name(path).endswith((".csv", ".tsv")) and path.is_file()
 
 
-def _named(runs: list[ForeignRun], path: Path, folder: Path, is_in_folders: bool) -> list[ForeignRun]:
+def _add_name(runs: Sequence[ForeignRun], path: Path, folder: Path, is_in_folders: bool) -> None:
+    """Add what the file's name and the files of settings beside it say."""
     name = path.relative_to(folder).with_suffix("")
     parts = name.parent if is_in_folders or path.stem in ("metrics", "progress") else name  # a folder each
     for run in runs:
         run.name = str(parts) if len(runs) == 1 else f"{parts} {run.name}"
-        run.settings = {**named_settings(str(parts), path.parent, folder), **run.settings}
-    return runs
+        remarks: list[str] = []
+        run.settings = {**named_settings(str(parts), path.parent, folder, remarks), **run.settings}
+        run.remarks += tuple(remarks)
 
 
 def _varies(rows: Sequence[Row], column: str) -> bool:

@@ -11,13 +11,18 @@ from abreast.report.readers.foreign_run import as_number
 from abreast.report.readers.metric_names import is_metric
 from abreast.report.readers.settings import REPEATS, SEEDS, base_name
 
+OFTEN_SETTINGS = ("iter", "episode", "generation")  # unless the rows of each run stand below one another
 EPOCHS = (
-    *("epoch", "step", "iteration", "iter", "global_step", "training_iteration", "episode", "generation"),
+    *("epoch", "step", "iteration", "global_step", "training_iteration", *OFTEN_SETTINGS),
     *("timestep", "timesteps", "total_timesteps", "timesteps_total", "env_step"),  # of reinforcement learning
 )
 ROUNDS = ("round", "communication_round", "fl_round")  # of federated learning, or repetitions
 FEWEST = 3  # rows of a run
 LEAST_REGULAR = 0.7  # share of steps that are equally far from the next one
+_STEP = re.compile(  # `epoch 3`, `3/100`, `10k`, `1,000`, and the row that ends a curve
+    r"\s*(?:(?:epoch|step|iter|iteration)[\s_:#-]?)?\d[\d,_]{0,15}\s?[kM]?(?:\s?/\s?\d{1,15})?\s*|final|last|end",
+    re.IGNORECASE,
+)
 _CLOCK = re.compile(
     r"(wall_?|(local|start|end|current|log)_)?(time_?stamp|date_?time|date|time|clock)|created(_at)?"
 )
@@ -31,7 +36,17 @@ def counters(rows: Sequence[Row]) -> list[str]:
     """
     names = {column: base_name(column) for column in rows[0]}
     known = (*EPOCHS, *ROUNDS) if {*names.values()} & {*SEEDS} else EPOCHS
-    return [column for column, name in names.items() if name in known]
+    return [
+        column
+        for column, name in names.items()
+        if name in known and _counts(rows, column) and (name not in OFTEN_SETTINGS or _blocks(rows, column))
+    ]
+
+
+def _counts(rows: Sequence[Row], column: str) -> bool:
+    """Whether the given cells of a column are numbers; others may be a method's (`greedy`, `beam`)."""
+    given = [row[column] for row in rows if row[column].strip()]
+    return bool(given) and all(as_number(cell) is not None or _STEP.fullmatch(cell) for cell in given)
 
 
 def logged_columns(rows: Sequence[Row]) -> set[str]:

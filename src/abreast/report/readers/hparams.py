@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from abreast.config.identity import Scalar
+from abreast.errors import RunError
 from abreast.report.readers.foreign_run import flat
 from abreast.report.readers.run_names import settings_of_name
 from abreast.report.readers.settings import SEEDS, base_name
+from abreast.runs.files import HYDRA, OVERRIDES
 from abreast.runs.small_file import MOST_YAML_BYTES, parse_json, parse_yaml, read_text
+from abreast.runtime.printable import printable
 
 # The first that exists counts: of Lightning, Ray Tune, DVC, Sacred, argparse and Hydra.
 SETTINGS = (
@@ -23,47 +27,98 @@ _PYTHON_TAG = re.compile(r"!!python/[\w.:/]+")
 _ARCHITECTURE = ("model_type", "architectures", "transformers_version")  # of Hugging Face's config.json
 
 
-def read_hparams(folder: Path) -> dict[str, Scalar] | None:
+# Files of one run, each with a part of its results; others are a run each.
+OF_ONE_RUN = re.compile(
+    r"((all|eval|test|predict|train|val|final)_)?(results?|metrics|scores|evaluation)|trainer_state|history|"
+    r"(wandb-)?summary|run|log|progress|test|eval|info",
+    re.IGNORECASE,
+)
+TABLES, JSON = (".csv", ".tsv"), (".json", ".jsonl")
+
+
+def read_hparams(folder: Path, remarks: list[str] | None = None) -> dict[str, Scalar] | None:
     """The settings that a folder's files hold; None if there are none.
 
+    Args:
+        folder: The folder.
+        remarks: Where to put a sentence on each file that could not be read.
+
     Raises:
-        RunError: A file is not YAML or JSON of plain values.
+        RunError: The file of Lightning's logger is not YAML of plain values.
     """
     for name in SETTINGS:
         path = folder / name
-        if not path.exists():
+        if not path.is_file():
             continue
-        text = read_text(path, MOST_YAML_BYTES)
-        content = parse_json(text, path) if name.endswith("json") else parse_yaml(_plain(text), path)
-        if isinstance(content, dict) and not is_architecture(content):
+        try:
+            text = read_text(path, MOST_YAML_BYTES)
+            content = parse_json(text, path) if name.endswith("json") else parse_yaml(_plain(text), path)
+        except RunError as error:
+            if name == SETTINGS[0]:
+                raise
+            if remarks is not None:
+                remarks.append(
+                    f"Left out, as no settings could be read there: {printable(str(error))[:300]}."
+                )
+            continue
+        if isinstance(content, dict) and not is_architecture(content) and not _is_of_hydra(content):
             return flat(_unwrapped(content))
         if name == SETTINGS[0]:
             return {}
     return None
 
 
-def named_settings(name: str, folder: Path, base: Path) -> dict[str, Scalar]:
-    """The settings of a run: of the nearest files beside or above it, and what its name says below these.
+def named_settings(
+    name: str, folder: Path, base: Path, remarks: list[str] | None = None
+) -> dict[str, Scalar]:
+    """The settings of a run: of the nearest files beside or above it, and what its name says.
+
+    A name counts where a file of settings is that of several runs, and where both give a setting it is the
+    nearer one.
 
     Args:
         name: Its path below the base.
         folder: The folder of its results.
         base: The folder that was given; what stands above it is not read.
+        remarks: Where to put a sentence on each file that could not be read.
 
     Raises:
-        RunError: A file is not YAML or JSON of plain values.
+        RunError: The file of Lightning's logger is not YAML of plain values.
     """
     for parent in (folder, *folder.parents):
-        given = read_hparams(parent)
+        given = read_hparams(parent, remarks)
         if given is not None:
+            is_shared = parent != folder or _holds_several(folder)
             above = len(parent.relative_to(base).parts)
-            below = settings_of_name("/".join(Path(name).parts[above:])) if parent != folder else {}
-            is_seeded = any(base_name(key) in SEEDS for key in given)
+            below = settings_of_name("/".join(Path(name).parts[above:])) if is_shared else {}
+            seeded = {**given, **below}
+            is_seeded = any(base_name(key) in SEEDS and seeded[key] is not None for key in seeded)
             seeds = {} if is_seeded else {k: v for k, v in settings_of_name(name).items() if k in SEEDS}
-            return {**seeds, **below, **given}
-        if parent == base:
+            return {**given, **below, **seeds}
+        if parent == base or (parent / HYDRA / OVERRIDES).is_file():  # these say more than a file above
             break
     return settings_of_name(name)
+
+
+def _holds_several(folder: Path) -> bool:
+    """Whether a folder holds the results of several runs: more files of one kind than parts of a run."""
+    seen: set[tuple[str, ...]] = set()
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path = Path(entry.name)
+            kind = next((kind for kind in (TABLES, JSON) if {*kind} & {*path.suffixes}), None)
+            stem = path.name.partition(".")[0]
+            if kind is None or entry.name in SETTINGS or OF_ONE_RUN.fullmatch(stem) or not entry.is_file():
+                continue
+            if kind in seen:
+                return True
+            seen.add(kind)
+    return False
+
+
+def _is_of_hydra(content: Mapping[str, Any]) -> bool:
+    """Whether a file composes the configuration of an application of Hydra: no run's settings."""
+    return isinstance(content.get("defaults"), list)
 
 
 def is_architecture(content: Mapping[str, Any]) -> bool:

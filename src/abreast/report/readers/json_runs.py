@@ -11,19 +11,13 @@ from abreast.errors import RunError
 from abreast.report.readers.csv_files import MOST_FILES, TAG, read_csv
 from abreast.report.readers.curves import EPOCHS
 from abreast.report.readers.foreign_run import ForeignRun, as_number, flat
-from abreast.report.readers.hparams import SETTINGS, is_architecture, named_settings
+from abreast.report.readers.hparams import OF_ONE_RUN, SETTINGS, is_architecture, named_settings
 from abreast.report.readers.json_records import records
 from abreast.report.readers.metric_names import is_measured, is_metric
 from abreast.report.readers.settings import base_name
 from abreast.runs.files import REPORT
 from abreast.runs.small_file import parse_json, read_text
 
-# Files of one run, each with a part of its results; others are a run each.
-OF_ONE_RUN = re.compile(
-    r"((all|eval|test|predict|train|val|final)_)?(results?|metrics|scores|evaluation)|trainer_state|history|"
-    r"(wandb-)?summary|run|log|progress|test|eval|info",
-    re.IGNORECASE,
-)
 CHECKPOINT = re.compile(r"checkpoint-\d+")  # of Hugging Face: an earlier state of the run around it
 PARTS = (
     "config",
