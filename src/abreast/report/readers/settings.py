@@ -41,6 +41,12 @@ DATA = (
     *("task_id", "benchmark", "game", "domain", "corpus", "problem", "test_problem", "testproblem"),
     *("env", "env_id", "env_name", "environment"),
 )
+# What is compared, by its name.
+METHODS = re.compile(
+    r"(.*_)?(model|method|arch|architecture|backbone|network|net|encoder|decoder|optimi[sz]er|optim|algorithm|"
+    r"algo|agent|policy|strategy|approach|variant|estimator|classifier|loss|activation|scheduler|kernel|"
+    r"prompt|template|instruction)s?(_?(name|type|kind|class|id|version))?"
+)
 NEITHER = re.compile(
     r"(.*_)?(run_?id|run_?name|uuid|guid|timestamp|date(time)?(_.*)?|created(_at)?|updated|host(name)?|"
     r"user(name)?|log_?dir|output_?dir|save_?dir|checkpoint_?(dir|path)|device|num_workers|comments?|notes?|"
@@ -149,7 +155,8 @@ def settings_keys(foreign: Sequence[ForeignRun], seed: str | None, choices: Choi
             key,
             [other for other in kept if other != key],
             is_counter=base_name(key) in REPEATS,
-            is_seeded=seed is not None,
+            is_method=METHODS.fullmatch(base_name(key)) is not None,
+            is_seeded=seed is not None and len({run.settings.get(seed) for run in foreign}) > 1,
         )
     ]
 

@@ -61,7 +61,9 @@ def _read(path: Path, base: Path) -> ForeignRun:
         for file in sorted(path.glob(EVENTS)):
             for event in _records(read_bytes(file, MOST_BYTES)):
                 _take(event, run, times)
-        run.settings = run.settings or read_hparams(path) or {}
+        remarks: list[str] = []
+        run.settings = run.settings or read_hparams(path, remarks) or {}
+        run.remarks += tuple(remarks)
     except (RunError, OSError, wire.WireError) as error:
         run.status, run.reason = "unreadable", str(error)
     if len(times) > 1:
