@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -113,3 +114,189 @@ def test_a_file_of_one_run(tmp_path: Path) -> None:
     collected = collect_foreign([path], Choices())
     assert collected is not None
     assert [run.metrics["val/loss"] for run in collected[0].runs] == [0.8]
+
+
+def read(path: Path) -> list[tuple[str, int | None, float]]:
+    """The settings, the seed and the result of each run, in order."""
+    collected = collect_foreign([path], Choices())
+    assert collected is not None
+    sweep, metric, _ = collected
+    return sorted(
+        (str(run.identified.identity.settings), run.seed, run.metrics[metric])
+        for run in sweep.runs
+        if run.identified
+    )
+
+
+ALONE = {  # a record for each run: none of these is the log of one training
+    "the best epoch": [
+        {"optimizer": o, "seed": s, "epoch": 12 + n, "acc": v} for n, (o, s, v) in enumerate(RUNS)
+    ],
+    "regular epochs": [
+        {"optimizer": o, "seed": s, "epoch": 9 * n, "acc": v} for n, (o, s, v) in enumerate(RUNS)
+    ],
+    "iterations": [
+        {"optimizer": o, "seed": s, "iteration": 99 + n // 2, "acc": v} for n, (o, s, v) in enumerate(RUNS)
+    ],
+    "exported by MLflow": [
+        {
+            "run_id": f"a{n}",
+            "params.optimizer": o,
+            "params.seed": str(s),
+            "metrics.epoch": 9 * n,
+            "metrics.acc": v,
+        }
+        for n, (o, s, v) in enumerate(RUNS)
+    ],
+    "nested settings": [
+        {"params": {"optimizer": o, "seed": s}, "step": 10 * n, "acc": v} for n, (o, s, v) in enumerate(RUNS)
+    ],
+}
+
+
+@pytest.mark.parametrize("records", ALONE)
+@pytest.mark.parametrize("suffix", [".json", ".jsonl"])
+def test_records_of_several_runs_are_no_training(records: str, suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"runs{suffix}"
+    rows = ALONE[records]
+    path.write_text(json.dumps(rows) if suffix == ".json" else "\n".join(map(json.dumps, rows)))
+    runs = read(path)
+    assert sorted((seed, value) for _, seed, value in runs) == [(0, 0.7), (0, 0.9), (1, 0.5), (1, 0.8)]
+    assert len({settings for settings, _, _ in runs}) == 2
+
+
+def test_the_log_of_a_training_is_one_run(tmp_path: Path) -> None:
+    path = tmp_path / "adam.jsonl"
+    rows = [
+        {"optimizer": "adam", "seed": 1, "step": n, "loss": 1 - n / 10, "lr": 0.1 if n < 3 else 0.01}
+        for n in range(6)
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    assert read(path) == [('{"optimizer": "adam"}', 1, 0.5)]
+
+
+def of(optimizer: str) -> list[dict[str, object]]:
+    return [{"seed": s, "acc": v} for o, s, v in RUNS if o == optimizer]
+
+
+TABLES: dict[str, Callable[[str], tuple[str, object]]] = {
+    "by the names of the files": lambda o: (f"{o}.json", of(o)),
+    "by the names of their folders": lambda o: (f"{o}/results.json", of(o)),
+    "beside a number of the run": lambda o: (
+        f"{o}.json",
+        [{"run": r["seed"], "acc": r["acc"]} for r in of(o)],
+    ),
+    "by the settings in the files": lambda o: (
+        f"{len(o)}/results.json",
+        {"config": {"optimizer": o}, "best_acc": 0.9, "results": of(o)},
+    ),
+    "by a setting in the files": lambda o: (f"t{len(o)}.json", {"optimizer": o, "runs": of(o)}),
+    "by the file beside": lambda o: (f"{len(o)}/scores.json", of(o)),
+}
+
+
+@pytest.mark.parametrize("layout", TABLES)
+def test_a_folder_of_tables(layout: str, tmp_path: Path) -> None:
+    for optimizer in ("adam", "sgd"):
+        name, content = TABLES[layout](optimizer)
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(content))
+        if layout == "by the file beside":
+            path.with_name("params.json").write_text(json.dumps({"optimizer": optimizer}))
+    runs = read(tmp_path)
+    assert [(seed, value) for _, seed, value in runs] == [(0, 0.9), (1, 0.8), (0, 0.7), (1, 0.5)]
+    assert len({settings for settings, _, _ in runs}) == 2
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("test_metrics.json", "train_metrics.json"),
+        ("results_test.json", "results_train.json"),
+        ("test.json", "val.json"),
+        ("test/metrics.json", "train/metrics.json"),
+        ("results.json", "train_results.json"),
+    ],
+)
+def test_each_split_keeps_its_results(names: tuple[str, str], tmp_path: Path) -> None:
+    for optimizer, seed, value in RUNS:
+        for name, result in zip(names, (value, 0.99), strict=True):
+            path = tmp_path / f"{optimizer}_seed{seed}" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps({"acc": result}))
+    assert [value for _, _, value in read(tmp_path)] == [0.9, 0.8, 0.7, 0.5]
+
+
+def test_two_values_of_one_result_are_said(tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text(json.dumps({"acc": 0.5}))
+    (tmp_path / "summary.json").write_text(json.dumps({"acc": 0.7}))
+    collected = collect_foreign([tmp_path], Choices())
+    assert collected is not None
+    assert [run.metrics["test/accuracy"] for run in collected[0].runs] == [0.5]
+    assert any("summary.json" in note and "another acc" in note for note in collected[2])
+
+
+TABLE = [{"optimizer": "adäm", "seed": 0, "acc": 0.9}, {"optimizer": "sgd", "seed": 0, "acc": 0.8}]
+TEXT = json.dumps(TABLE, ensure_ascii=False)
+LINES = "\n".join(json.dumps(row) for row in TABLE)
+ENCODED = {
+    "a mark before it": ("r.json", b"\xef\xbb\xbf" + TEXT.encode()),
+    "UTF-16": ("r.json", TEXT.encode("utf-16")),
+    "of Western Windows": ("r.json", TEXT.encode("cp1252")),
+    "compressed": ("r.json.gz", gzip.compress(TEXT.encode())),
+    "compressed, though its name does not say so": ("r.json", gzip.compress(TEXT.encode())),
+    "an indented list": ("r.jsonl", json.dumps(TABLE, indent=1).encode()),
+    "a record a line": ("r.json", LINES.encode()),
+    "a record a line, of Windows": ("r.ndjson", LINES.replace("\n", "\r\n").encode()),
+}
+
+
+@pytest.mark.parametrize("form", ENCODED)
+def test_the_text_of_a_file(form: str, tmp_path: Path) -> None:
+    name, content = ENCODED[form]
+    (tmp_path / name).write_bytes(content)
+    for path in (tmp_path / name, tmp_path):
+        assert [value for _, _, value in read(path)] == [0.9, 0.8]
+
+
+def test_records_that_differ_by_their_seed_alone_are_no_training(tmp_path: Path) -> None:
+    path = tmp_path / "runs.json"
+    path.write_text(json.dumps([{"seed": n, "epoch": 9 + n * n, "acc": n / 8} for n in range(4)]))
+    assert [(seed, value) for _, seed, value in read(path)] == [(n, n / 8) for n in range(4)]
+
+
+METHODS = {
+    "other lists stay whole": {"acc": [0.9, 0.8], "tags": ["x"], "hidden": [64, 128], "runs": "x"},
+    "seeds are split": {"acc": [0.9, 0.8], "seeds": [0, 1]},
+    "splits of each run": {
+        "seed_0": {"train": {"acc": 1.0}, "test": {"acc": 0.9}},
+        "seed_1": {"test": {"acc": 0.8}},
+    },
+}
+
+
+@pytest.mark.parametrize("form", METHODS)
+def test_results_by_method(form: str, tmp_path: Path) -> None:
+    path = tmp_path / "runs.json"
+    path.write_text(json.dumps({"a": METHODS[form], "b": METHODS[form]}))
+    runs = read(path)
+    assert [(seed, value) for _, seed, value in runs] == 2 * [(0, 0.9), (1, 0.8)]
+    assert len({settings for settings, _, _ in runs}) == 2
+
+
+def test_the_splits_of_one_run_are_no_methods(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps({"train": {"acc": 0.9}, "test": {"acc": 0.8}}))
+    assert [value for _, _, value in read(path)] == [0.8]
+
+
+@pytest.mark.parametrize("key", ["1" * 5000, "seed_" + "1" * 5000])
+def test_a_key_of_many_digits_is_a_name(key: str, tmp_path: Path) -> None:
+    path = tmp_path / "runs.json"
+    for content in (
+        {"a": {key: {"acc": 0.9}}, "b": {"1": {"acc": 0.8}}},
+        {key: {"acc": 0.9}, "2": {"acc": 0.8}},
+    ):
+        path.write_text(json.dumps(content))
+        assert sorted(value for _, _, value in read(path)) == [0.8, 0.9]

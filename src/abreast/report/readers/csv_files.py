@@ -16,6 +16,7 @@ from abreast.report.readers.foreign_run import MOST_TEXT, ForeignRun, as_number,
 from abreast.report.readers.hparams import named_settings
 from abreast.report.readers.metric_names import NOT_RESULTS, is_measured, is_metric, split_stage
 from abreast.report.readers.run_names import settings_of_name
+from abreast.report.readers.settings import SEEDS, base_name
 from abreast.report.readers.summaries import with_merged_cells, without_summary_rows
 from abreast.report.readers.table_text import bare_name
 from abreast.runs.files import REPORT
@@ -146,7 +147,8 @@ def _add_name(runs: Sequence[ForeignRun], path: Path, folder: Path, is_in_folder
 def _varies(rows: Sequence[Row], column: str) -> bool:
     """Whether a column changes from row to row of a curve: a number that is logged, not a setting."""
     values = [row[column] for row in rows]
-    return len({*values}) > max(1, len(values) // 2) and all(as_number(v) is not None for v in values if v)
+    is_number = all(as_number(value) is not None for value in values if value)
+    return is_number and len({*values}) > max(1, len(values) // 2) and base_name(column) not in SEEDS
 
 
 def _curves(path: Path, rows: Sequence[Row], settings: Sequence[str]) -> list[ForeignRun]:

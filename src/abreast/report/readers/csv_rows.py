@@ -36,6 +36,7 @@ _SETTING = re.compile(
 _SPREAD = re.compile(
     r"[$\s]*(\\math(bf|rm)\{)?[+-]?\d[\d.,]*\s*%?\s*(±|\\pm|\+/?-|\()\s*\d[\d.,]*\)?\s*%?[}$\s]*"
 )
+_LOGGED = ("metrics.", "metrics/")  # before all that MLflow logged, a run's epoch among it
 _DIGIT, _WHOLE = re.compile(r"\d"), re.compile(r"[+-]?\d+")
 MOST_NAMES = 8
 
@@ -56,7 +57,13 @@ def runs_of_rows(path: Path, rows: Sequence[Row], metric: str | None) -> list[Fo
     folds = list(dict.fromkeys(row[fold] for row in rows)) if fold is not None else []
     parsed = [column for column in columns if column not in results and names_seeds(rows, column)]
     known = {*results, *spreads, status, fold}
-    others = [c for c in columns if c not in known and (not is_measured(c) or base_name(c) in BUDGETS)]
+    others = [
+        column
+        for column in columns
+        if column not in known
+        and (not is_measured(column) or base_name(column) in BUDGETS)
+        and not column.lower().startswith(_LOGGED)
+    ]
     decimal = [column for column in others if _has_decimals(rows, column)]
     runs = []
     for number, row in enumerate(rows, 1):

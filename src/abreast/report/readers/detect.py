@@ -7,7 +7,7 @@ from pathlib import Path
 from abreast.errors import RunError
 from abreast.report.readers.csv_files import read_csv, read_csv_folder
 from abreast.report.readers.foreign_run import ForeignRun
-from abreast.report.readers.json_runs import read_json_folder, take_json
+from abreast.report.readers.json_runs import is_json, read_json_file, read_json_folder
 from abreast.report.readers.mlflow import is_database, is_store, read_mlflow_database, read_mlflow_files
 from abreast.report.readers.table_text import KINDS as KINDS_OF_TABLES
 from abreast.report.readers.table_text import is_table
@@ -40,9 +40,8 @@ def read_foreign(path: Path, metric: str | None = None) -> tuple[str, list[Forei
                 f"{path}: neither a table ({KINDS_OF_TABLES}) nor a database of MLflow. Give one, such as a "
                 "sheet saved as CSV, or a folder of runs"
             )
-        run = ForeignRun(path, path.name)
-        if path.suffix.lower() in (".json", ".jsonl") and take_json(path, run, metric):
-            return "JSON", [run]
+        if is_json(path):
+            return read_json_file(path, metric)
         return "CSV", read_csv(path, metric)
     if is_store(path):
         return "MLflow", read_mlflow_files(path)

@@ -25,15 +25,15 @@ SETTINGS = (
 # Lightning dumps paths, tuples and namespaces as Python's objects: of these only the content is read.
 _PYTHON_TAG = re.compile(r"!!python/[\w.:/]+")
 _ARCHITECTURE = ("model_type", "architectures", "transformers_version")  # of Hugging Face's config.json
-
-
+STAGE_WORDS = "test|train|training|val|valid|validation|eval|dev"
+STAGE_FOLDER = re.compile(rf"({STAGE_WORDS})", re.IGNORECASE)
 # Files of one run, each with a part of its results; others are a run each.
 OF_ONE_RUN = re.compile(
-    r"((all|eval|test|predict|train|val|final)_)?(results?|metrics|scores|evaluation)|trainer_state|history|"
-    r"(wandb-)?summary|run|log|progress|test|eval|info",
+    rf"((all|predict|final|{STAGE_WORDS})_)?(results?|metrics|scores|evaluation|history|log)(_({STAGE_WORDS}))?|"
+    rf"{STAGE_WORDS}|trainer_state|(wandb-)?summary|run|progress|info",
     re.IGNORECASE,
 )
-TABLES, JSON = (".csv", ".tsv"), (".json", ".jsonl")
+TABLES, JSON = (".csv", ".tsv"), (".json", ".jsonl", ".ndjson")
 
 
 def read_hparams(folder: Path, remarks: list[str] | None = None) -> dict[str, Scalar] | None:

@@ -3,14 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from abreast.report.readers.foreign_run import as_number
-from abreast.report.readers.metric_names import is_metric, split_stage
+from abreast.errors import RunError
+from abreast.report.readers.foreign_run import as_number, flat
+from abreast.report.readers.metric_names import STAGES, is_measured, is_metric, split_stage
 from abreast.report.readers.run_names import SEED_IN_NAME
+from abreast.report.readers.settings import SEEDS, base_name
+from abreast.runs.small_file import parse_json
 
 MOST_LEVELS = 4  # methods, data sets and seeds inside one another
+MOST_DIGITS = 15  # of a seed or an index; longer ones are names
 LISTS = ("results", "runs", "data", "records", "rows", "experiments", "trials")
+# Parts of a file that hold settings.
+PARTS = (
+    *("config", "params", "hparams", "args", "hyperparameters", "hyper_parameters", "settings", "parameters"),
+)
+
+
+def parse_records(text: str, path: Path) -> Any:
+    """What a JSON text holds; where it is a value a line, the list of these.
+
+    Raises:
+        RunError: It is neither; the message names the file.
+    """
+    text = text.strip()
+    try:
+        return parse_json(text, path)
+    except RunError as error:
+        lines = [line for line in text.splitlines() if line.strip()]
+        try:
+            first = parse_json(lines[0], path) if len(lines) > 1 else None
+        except RunError:
+            first = None
+        if not isinstance(first, Mapping):
+            raise error from None
+        return [first, *(parse_json(line, path) for line in lines[1:])]
 
 
 def records(content: Any, metric: str | None = None) -> list[Mapping[str, Any]] | None:
@@ -37,7 +66,8 @@ def records(content: Any, metric: str | None = None) -> list[Mapping[str, Any]] 
     for key in LISTS:
         inner = content.get(key)
         if isinstance(inner, list) and inner and all(isinstance(part, Mapping) for part in inner):
-            return list(inner)
+            above = _settings_above(content)
+            return [{**above, **part} for part in inner] if above else list(inner)
     parts = list(content.values())
     if not parts or not all(isinstance(part, Mapping) and part for part in parts):
         return _lists(content, metric)
@@ -46,9 +76,25 @@ def records(content: Any, metric: str | None = None) -> list[Mapping[str, Any]] 
     is_indexed = all(index == indices[0] for index in indices) and all(map(str.isdecimal, indices[0]))
     if is_metric_above and is_indexed:
         return [{key: part[row] for key, part in content.items()} for row in parts[0]]
-    if is_metric_above:
+    if is_metric_above or _are_stages(content):
         return None
     return _by_name(content, metric) if len(parts) > 1 else None
+
+
+def _settings_above(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file says of all its records beside their list: settings, and no results."""
+    above: dict[str, Any] = {}
+    for key, value in content.items():
+        if isinstance(value, Mapping) and key in PARTS:
+            above |= flat(value)
+        elif isinstance(value, (str, int, float)) and not is_metric(key) and not is_measured(key):
+            above[key] = value
+    return above
+
+
+def _are_stages(content: Mapping[str, Any]) -> bool:
+    """Whether the parts are what one run reaches on each of its splits."""
+    return all(str(key).lower() in STAGES for key in content)
 
 
 def _lists(content: Mapping[str, Any], metric: str | None) -> list[Mapping[str, Any]] | None:
@@ -74,8 +120,8 @@ def _by_name(content: Mapping[str, Any], metric: str | None) -> list[Mapping[str
     made: list[Mapping[str, Any]] = []
 
     def visit(node: Mapping[str, Any], names: dict[str, Any]) -> bool:
-        if any(is_metric(str(key)) or key == metric for key in node):
-            made.extend(_repeats(node, names))
+        if any(is_metric(str(key)) or key == metric for key in node) or _are_stages(node):
+            made.extend(_repeats(node, names, metric))
             return True
         return (
             len(names) < MOST_LEVELS
@@ -88,26 +134,40 @@ def _by_name(content: Mapping[str, Any], metric: str | None) -> list[Mapping[str
 
 def _name(key: str, names: Mapping[str, Any]) -> dict[str, Any]:
     seed = SEED_IN_NAME.fullmatch(key)
-    if seed is not None:
-        return {"seed": int(seed[2])}
-    if key.isdecimal() and names:
-        return {"seed": int(key)}
-    if key.isdecimal():
-        return {"index": int(key)}
+    digits = seed[2] if seed is not None else key
+    if digits.isdecimal() and len(digits) <= MOST_DIGITS:
+        return {"seed" if seed is not None or names else "index": int(digits)}
     return {f"name{len(names) + 1}" if "name" in names else "name": key}
 
 
-def _repeats(node: Mapping[str, Any], names: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """A record, or where its results are lists of one length a record for each repeat."""
-    lists = {
+def _repeats(
+    node: Mapping[str, Any], names: Mapping[str, Any], metric: str | None
+) -> list[Mapping[str, Any]]:
+    """A record, or where its results are lists of one length a record for each repeat; other lists stay."""
+    numbers = {
         key: part for key, part in node.items() if isinstance(part, list) and part and _are_numbers(part)
     }
+    lists = {key: part for key, part in numbers.items() if is_metric(key) or key == metric}
     lengths = {*map(len, lists.values())}
     if any(split_stage(key)[0] == "train" or split_stage(key)[1].lower() == "loss" for key in lists):
         return [{**names, **node, **{key: part[-1] for key, part in lists.items()}}]  # a history of training
     if len(lengths) != 1 or "seed" in names:
         return [{**names, **node}]
+    count = lengths.pop()
+    seeds = next((k for k, v in numbers.items() if len(v) == count and _is_seed(k)), None)
+    if seeds is not None:
+        lists["seed"] = numbers[seeds]
+    others = {key: part for key, part in node.items() if key not in lists and key != seeds}
     return [
-        {**names, "rep": repeat, **{k: v[repeat] if isinstance(v, list) else v for k, v in node.items()}}
-        for repeat in range(lengths.pop())
+        {
+            **names,
+            **({} if seeds else {"rep": repeat}),
+            **others,
+            **{key: part[repeat] for key, part in lists.items()},
+        }
+        for repeat in range(count)
     ]
+
+
+def _is_seed(key: str) -> bool:
+    return base_name(key).removesuffix("s") in SEEDS

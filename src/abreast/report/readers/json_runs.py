@@ -11,50 +11,73 @@ from abreast.errors import RunError
 from abreast.report.readers.csv_files import MOST_FILES, TAG, read_csv
 from abreast.report.readers.curves import EPOCHS
 from abreast.report.readers.foreign_run import ForeignRun, as_number, flat
-from abreast.report.readers.hparams import OF_ONE_RUN, SETTINGS, is_architecture, named_settings
-from abreast.report.readers.json_records import records
-from abreast.report.readers.metric_names import is_measured, is_metric
-from abreast.report.readers.settings import base_name
-from abreast.runs.files import REPORT
-from abreast.runs.small_file import parse_json, read_text
-
-CHECKPOINT = re.compile(r"checkpoint-\d+")  # of Hugging Face: an earlier state of the run around it
-PARTS = (
-    "config",
-    "params",
-    "hparams",
-    "args",
-    "hyperparameters",
-    "hyper_parameters",
-    "settings",
-    "parameters",
+from abreast.report.readers.hparams import (
+    OF_ONE_RUN,
+    SETTINGS,
+    STAGE_FOLDER,
+    STAGE_WORDS,
+    is_architecture,
+    named_settings,
 )
+from abreast.report.readers.json_records import PARTS, parse_records, records
+from abreast.report.readers.json_steps import are_steps, counted, settings_of_steps
+from abreast.report.readers.metric_names import is_measured, is_metric, split_stage
+from abreast.report.readers.settings import base_name
+from abreast.report.readers.table_text import bare_name, read_table_text
+from abreast.runs.files import REPORT
+from abreast.runtime.printable import printable
+
+CHECKPOINT = re.compile(r"checkpoint-(\d{1,9})")  # of Hugging Face: an earlier state of the run around it
+_STAGE = re.compile(rf"(?:^|_)({STAGE_WORDS})(?:$|_)", re.IGNORECASE)
+
+
+def is_json(path: Path) -> bool:
+    """Whether a file has the name of one with JSON, compressed or not."""
+    return bare_name(path).endswith((".json", ".jsonl", ".ndjson"))
+
+
+def read_json_file(path: Path, metric: str | None = None) -> tuple[str, list[ForeignRun]]:
+    """What a file was read as, and its runs: one, or those of a table.
+
+    Raises:
+        RunError: It is neither.
+    """
+    run = ForeignRun(path, path.name)
+    return ("JSON", [run]) if take_json(path, run, metric) else ("CSV", read_csv(path, metric))
 
 
 def read_json_folder(folder: Path, metric: str | None = None) -> list[ForeignRun]:
     """The runs of a folder of JSON files, with the settings beside them, in them, or in their names."""
-    files = sorted(path for path in folder.rglob("*.json*") if _is_json(path) and REPORT not in path.parts)
+    files = sorted((path for path in folder.rglob("*json*") if _has_results(path)), key=_latest_first)
     if len(files) > MOST_FILES:
         raise RunError(f"{folder}: more than {MOST_FILES} JSON files. Give a folder with fewer")
     runs: dict[Path, ForeignRun] = {}
     tables: list[ForeignRun] = []
     for path in files:
-        is_part = OF_ONE_RUN.fullmatch(path.stem) is not None
+        stem = _stem(path)
+        is_part = OF_ONE_RUN.fullmatch(stem) is not None
         home = path.parent.parent if CHECKPOINT.fullmatch(path.parent.name) else path.parent
-        run = ForeignRun(path, str((home if is_part else path.with_suffix("")).relative_to(folder)))
+        if is_part and home != folder and STAGE_FOLDER.fullmatch(home.name):
+            home = home.parent
+        name = (home if is_part else path.with_name(stem)).relative_to(folder)
+        run = ForeignRun(path, "" if name == Path() else str(name))
         try:
             if not take_json(path, run, metric):
                 rows = read_csv(path, metric)
-                tables += rows if any(row.results() for row in rows) else []
-                continue
+                if len(rows) > 1 or not rows[0].curves:
+                    tables += _named(rows, run.name, folder) if any(row.results() for row in rows) else []
+                    continue
+                run.curves, run.settings = rows[0].curves, rows[0].settings
         except RunError as error:
             if not is_part or not is_damaged(path):
                 continue  # a file of something else
             run.status, run.reason = "unreadable", str(error)
-        key = home if is_part else path.with_name(run.name) if TAG.fullmatch(path.stem) else path
+        key = home if is_part else path.with_name(run.name) if TAG.fullmatch(stem) else path
         runs[key] = _merged(runs[key], run) if key in runs else run
     for run in runs.values():
-        run.settings = {**named_settings(run.name, run.path.parent, folder), **run.settings}
+        remarks: list[str] = []
+        run.settings = {**named_settings(run.name, run.path.parent, folder, remarks), **run.settings}
+        run.remarks += tuple(remarks)
     return [*runs.values(), *tables]
 
 
@@ -69,57 +92,79 @@ def take_json(path: Path, run: ForeignRun, metric: str | None = None) -> bool:
     Raises:
         RunError: It is not JSON, or too large.
     """
-    text = read_text(path).strip()
-    content: Any = None
-    if path.suffix.lower() == ".jsonl" or re.match(r"\{[^\n]*\}\s*\n\s*\{", text):
-        content = [parse_json(line, path) for line in text.splitlines() if line.strip()]
-    else:
-        content = parse_json(text, path)
-    match = TAG.fullmatch(path.stem)
+    content = parse_records(read_table_text(path), path)
+    if isinstance(content, Mapping) and bare_name(path).endswith("l"):
+        content = [content]  # a log of one line
+    match = TAG.fullmatch(_stem(path))
     if match is not None and isinstance(content, list):  # wall time, step and value of a scalar
         run.name = match[1]
         run.curves[match[2]] = [float(row[2]) for row in content if _is_point(row)]
         return bool(run.curves[match[2]])
-    history = content.get("log_history") if isinstance(content, Mapping) else content
-    if isinstance(history, list) and _are_steps(history):
-        for record in history:
-            _take(flat(record), run, metric, is_step=True)
-    elif isinstance(content, Mapping) and not is_architecture(content) and records(content, metric) is None:
+    history = content.get("log_history") if isinstance(content, Mapping) else None
+    if isinstance(history, list) and counted(history) is not None:
+        steps: list[Any] = history
+    else:
+        steps = content if isinstance(content, list) and are_steps(content) else []
+        run.settings |= settings_of_steps(steps)
+    for record in steps:
+        _take(flat(record), run, metric, is_step=True)
+    is_run = isinstance(content, Mapping) and not is_architecture(content)
+    if not steps and is_run and records(content, metric) is None:
         for key, value in content.items():
             if key in PARTS and isinstance(value, Mapping):
                 run.settings |= flat(value)
             else:
                 _take_value(str(key), value, run, metric)
+    stage = _STAGE.search(_stem(path)) or STAGE_FOLDER.fullmatch(path.parent.name)
+    if stage is not None and OF_ONE_RUN.fullmatch(_stem(path)):
+        run.final = {_staged(key, stage[1]): value for key, value in run.final.items()}
+        run.curves = {_staged(key, stage[1]): curve for key, curve in run.curves.items()}
     return bool(run.final or run.curves)
 
 
 def is_damaged(path: Path) -> bool:
     """Whether a file is not JSON, or too large."""
     try:
-        take_json(path, ForeignRun(path, ""))
+        parse_records(read_table_text(path), path)
     except RunError:
         return True
     return False
 
 
-def _is_json(path: Path) -> bool:
-    return path.suffix.lower() in (".json", ".jsonl") and path.name not in SETTINGS and path.is_file()
+def _has_results(path: Path) -> bool:
+    return is_json(path) and path.name not in SETTINGS and REPORT not in path.parts and path.is_file()
+
+
+def _latest_first(path: Path) -> tuple[int, Path]:
+    """By name, and the files of checkpoints behind those of the whole run, the last checkpoint first."""
+    checkpoint = CHECKPOINT.fullmatch(path.parent.name)
+    return (0 if checkpoint is None else 10**9 - int(checkpoint[1])), path
+
+
+def _stem(path: Path) -> str:
+    """The name of a file without what compressed it, and without its suffix."""
+    return path.name[: bare_name(path).rindex(".")]
+
+
+def _named(rows: list[ForeignRun], name: str, folder: Path) -> list[ForeignRun]:
+    """The runs of a table with what its file's name says, and the files beside it."""
+    remarks: list[str] = []
+    given = named_settings(name, rows[0].path.parent, folder, remarks)
+    rows[0].remarks += tuple(remarks)
+    if "run" in given and any("run" in row.settings for row in rows):  # theirs is the number of a repeat
+        given["file"] = given.pop("run")
+    for row in rows:
+        row.name = f"{name} {row.name}".strip()
+        row.settings = {**given, **row.settings}
+    return rows
+
+
+def _staged(key: str, stage: str) -> str:
+    return key if split_stage(key)[0] else f"{stage}/{key}"
 
 
 def _is_point(row: Any) -> bool:
     return isinstance(row, list) and len(row) == 3 and all(as_number(part) is not None for part in row)
-
-
-def _are_steps(content: list[Any]) -> bool:
-    """Whether records are the steps of a training, not runs: they count upwards."""
-    if not content or not all(isinstance(part, Mapping) for part in content):
-        return False
-    for name in dict.fromkeys(str(key) for part in content for key in part):
-        steps = [as_number(part[name]) for part in content if name in part]
-        if base_name(name) in EPOCHS and len(steps) == len(content) and None not in steps:
-            numbers = [step for step in steps if step is not None]
-            return numbers == sorted(numbers) and (len({*numbers}) > 1 or len(numbers) == 1)
-    return False
 
 
 def _take_value(key: str, value: Any, run: ForeignRun, metric: str | None) -> None:
@@ -149,9 +194,13 @@ def _take(record: Mapping[str, Any], run: ForeignRun, metric: str | None, *, is_
 def _merged(first: ForeignRun, second: ForeignRun) -> ForeignRun:
     """A run of which two files say something; the longer of two curves is the later state."""
     for name, curve in second.curves.items():
-        if len(curve) >= len(first.curves.get(name, ())):
+        if len(curve) > len(first.curves.get(name, ())):
             first.curves[name] = curve
-    first.final |= second.final
+    others = [key for key, value in second.final.items() if first.final.get(key, value) != value]
+    if others and not CHECKPOINT.fullmatch(second.path.parent.name):
+        what = f"{second.path.name} of {first.name} gives another {others[0]} than {first.path.name}"
+        first.remarks += (f"{printable(what)}; the latter counts.",)
+    first.final = {**second.final, **first.final}
     first.settings = {**second.settings, **first.settings}
     if second.status == "unreadable":
         first.status, first.reason = second.status, second.reason

@@ -12,10 +12,9 @@ from abreast.errors import RunError
 from abreast.report.readers.footnotes import MOST_NESTED, RAISED, without_footnote
 from abreast.report.readers.foreign_run import as_number, flat
 from abreast.report.readers.html_table import html_cells
-from abreast.report.readers.json_records import records
+from abreast.report.readers.json_records import parse_records, records
 from abreast.report.readers.latex_table import TABULAR, latex_cells
 from abreast.report.readers.table_text import bare_name
-from abreast.runs.small_file import parse_json
 
 MOST_ROWS = 1_000_000
 DELIMITERS = ",;\t|"
@@ -60,13 +59,7 @@ def table_cells(text: str, path: Path, metric: str | None = None) -> tuple[list[
 
 
 def _records(text: str, path: Path, metric: str | None) -> Iterator[Line]:
-    stripped = text.strip()
-    try:
-        content = parse_json(stripped, path)
-    except RunError:
-        if stripped.startswith("["):
-            raise
-        content = [parse_json(line, path) for line in stripped.splitlines() if line.strip()]
+    content = parse_records(text, path)
     table = records(content, metric) or ([content] if isinstance(content, Mapping) else None)
     if table is None:
         raise RunError(f"{path}: holds no list of records, one for each run")
