@@ -387,6 +387,11 @@ WRONG: dict[str, tuple[dict[str, Any], type[AbreastError], str]] = {
         DataError,
         "data: inputs: the columns kind hold no numbers. data=table encodes categories",
     ),
+    "texts of one name": (
+        {"data": (pd.DataFrame([[1, "u"], [2, "v"]], columns=["x", "x"]), [0, 1])},
+        DataError,
+        "data: inputs: the columns x hold no numbers",
+    ),
     "nan": ({"data": (np.full((40, 5, 2), np.nan), [0, 1] * 20)}, DataError, "are not finite"),
     "loss": ({"data": (examples()[0], examples()[0][:, 0])}, ConfigError, "but data.task=regression"),
     "exit": ({"model": lambda: sys.exit(3)}, StoppedError, "asked the process to end (exit code 3)"),

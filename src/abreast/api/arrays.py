@@ -116,9 +116,8 @@ def _array(values: Any, name: str) -> Array:
         kinds = [kind for kind in (str, Real) if all(isinstance(item, kind) for item in array.flat)]
         array = np.asarray(array.tolist()) if kinds else array
     if array.dtype.kind not in "biufU":
-        texts = [
-            column for column in getattr(values, "columns", ()) if values[column].dtype.kind not in "biuf"
-        ]
+        columns = zip(getattr(values, "columns", ()), array.T, strict=False)  # two may have one name
+        texts = [name for name, column in columns if not all(isinstance(item, Real) for item in column)]
         if texts:
             raise DataError(
                 f"{name}: the columns {', '.join(map(str, texts))} hold no numbers. data=table encodes "
