@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from abreast.errors import RunError
 from abreast.report.readers.foreign_sweep import collect_foreign
 from abreast.report.readers.settings import Choices
 from abreast.report.readers.table_cells import table_cells
@@ -20,6 +21,33 @@ MARKDOWN = {
     ".52<sup>1</sup>": ".52",
     "1<sup>st</sup>": "1",
     "ours<sup>1</sup>": "ours1",
+    "F<sub>1</sub>": "F1",
+    "0.9<sup>±0.1</sup>": "0.9 ±0.1",
+    "0.9<sup>+0.1</sup><sub>-0.2</sub>": "0.9^+0.1 -0.2",
+}
+HTML = {
+    "90<div>1</div>": "90 1",
+    "0.9<span>12</span>": "0.9 12",
+    "<p>0.8</p><p>2</p>": "0.8 2",
+    "<li>0.8<li>2": "0.8 2",
+    "0.9<small>1</small>2": "0.9 1 2",
+    "0.9<br/>1": "0.9 1",
+    "0.9<a href='#1'>1</a>": "0.9 1",
+    "<b>0</b>.<i>9</i>": "0.9",
+    "<span>0.9</span>": "0.9",
+    "0.9<!-- > -->1": "0.91",
+    "0.9<sub>1</sub>2": "0.9 1 2",
+    "F<sub>1</sub>": "F1",
+    "10<sup>-3</sup>": "10^-3",
+    "3·10<sup>\u22124</sup>": "3·10^\u22124",
+    "2<sup><span>8</span></sup>": "2^8",
+    "0.9<sup>1</sup>": "0.9",
+    "0.9<sup>1": "0.9",
+    "0.9<sup><a href=x>[1]</a></sup> <sup>b</sup>": "0.9",
+    "p &lt; 0.05 &gt; 0": "p < 0.05 > 0",
+    '<b title="1 > 0" style="a">0.9</b>': "0.9",
+    "<b title=don't>0.9</b>": "0.9",
+    "<script>'<td>1'</script>0.9<style>td{}</STYLE >": "0.9",
 }
 LATEX = {
     r"91.2\textsuperscript{1}": "91.2",
@@ -35,6 +63,57 @@ LATEX = {
 def test_marks_of_markdown(cell: str) -> None:
     lines, _ = table_cells(f"| m | acc |\n|--|--|\n| a | {cell} |\n", Path("a.md"))
     assert lines[1][1] == ["a", MARKDOWN[cell]]
+
+
+@pytest.mark.parametrize("cell", HTML)
+def test_marks_of_html(cell: str) -> None:
+    lines, _ = table_cells(f"<table><tr><th>m<th>acc<tr><td>{cell}<td>0.5</table>", Path("a.html"))
+    assert lines == [(1, ["m", "acc"]), (1, [HTML[cell], "0.5"])]
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("<td>a<td>0.5", 2), (f"<td COLSPAN = '{'1' * 5_000}'>a", 1_000), ("<td data-colspan=3 rowspan=0>a", 1)],
+)
+def test_cells_of_html_that_nothing_closes(text: str, count: int) -> None:
+    lines, _ = table_cells(f"<table><tr><th>m<th>acc\n<tr>{text}", Path("a.html"))
+    assert lines[0] == (1, ["m", "acc"])
+    assert (lines[1][0], len(lines[1][1])) == (2, count)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(part * 100_000 for part in ("<a ", '<td a="', "<td a='\"", "<!--", "<script>", "<", "<?")),
+        *(f"<td{part * 100_000}" for part in (' a="" ', " ")),
+        "<![x[<table><tr><th>m<th>acc<tr><td>a<td>0.5</table>",
+        f"<table><tr><td>&#{'1' * 5_000};</table>",
+    ],
+)
+@pytest.mark.timeout(20)
+def test_broken_html_is_refused_in_linear_time(text: str) -> None:
+    with pytest.raises(RunError, match=r"nothing closes|no tables with rows|a character cannot be read"):
+        table_cells(text, Path("a.html"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('method  seed  acc\n"a 0 0.9\nb 0 0.8\nc 1 0.2', ['"a', "0", "0.9"]),
+        ('method seed acc\n"a b" 0 0.9\nb 0 0.8', ["a b", "0", "0.9"]),
+        (f'method seed acc\n"{"a" * 140_000}" 0 0.9\nb 0 0.8', [f'"{"a" * 140_000}"', "0", "0.9"]),
+        ("method seed acc\na  1\u00a0000 0.9\nb 0 0.8", ["a", "1\u00a0000", "0.9"]),
+    ],
+)
+def test_quotes_of_aligned_text(text: str, expected: list[str]) -> None:
+    assert table_cells(text, Path("a.txt"))[0][1][1] == expected
+
+
+def test_a_short_line_of_aligned_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text('method  seed  acc\n"a 0 0.9\nb 0 0.8 0.3\nc 1 0.2')
+    with pytest.raises(RunError, match="line 3: 4 cells in a table of 3 columns"):
+        collect_foreign([path], Choices())
 
 
 @pytest.mark.parametrize("cell", LATEX)

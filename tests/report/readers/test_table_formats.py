@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import bz2
+import gzip
 import io
 import json
 import lzma
 import re
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from abreast.errors import RunError
+from abreast.report.readers import table_text
 from abreast.report.readers.foreign_sweep import collect_foreign
 from abreast.report.readers.settings import Choices
+from abreast.report.readers.table_text import read_table_text
 
 ROWS = (("adam", 0, 0.9), ("adam", 1, 0.8), ("sgd", 0, 0.7), ("sgd", 1, 0.5))
 HEAD = ("method", "seed", "acc")
 CSV = "\n".join(["method,seed,acc", *(f"{m},{s},{v}" for m, s, v in ROWS)])
 RECORDS = [dict(zip(HEAD, row, strict=True)) for row in ROWS]
 METHODS = ("adam", "sgd")
+MOST = 1 << 20  # bytes, in these tests
 
 
 def zipped(*names: str) -> bytes:
@@ -153,6 +158,32 @@ def test_what_is_refused(file: str, content: bytes, message: str, tmp_path: Path
     path.write_bytes(content)
     with pytest.raises(RunError, match=re.escape(message)):
         collect_foreign([path], Choices())
+
+
+@pytest.mark.parametrize(
+    ("suffix", "compress"), [("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress)]
+)
+def test_streams_of_one_file_are_joined(
+    suffix: str, compress: Callable[[bytes], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / f"r.csv.{suffix}"
+    parts = [compress(part.encode()) for part in (CSV[:30], CSV[30:], "")]
+    path.write_bytes(b"".join(parts) + b"\0" * 4 * (suffix != "bz2"))
+    assert read_table_text(path) == CSV
+    path.write_bytes(b"".join(parts)[:-9])
+    with pytest.raises(RunError, match="cannot be read"):
+        read_table_text(path)
+    path.write_bytes(compress(b"a,b\n" + b"0" * MOST) + compress(b"1"))
+    monkeypatch.setattr(table_text, "MOST_BYTES", MOST)
+    with pytest.raises(RunError, match=r"larger than|Memory usage limit"):
+        read_table_text(path)
+
+
+def test_xz_of_very_many_streams_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv.xz"
+    path.write_bytes(lzma.compress(b"") * 2_000)
+    with pytest.raises(RunError, match="more than 1000 compressed files"):
+        read_table_text(path)
 
 
 def test_histories_by_method_are_no_repeats(tmp_path: Path) -> None:

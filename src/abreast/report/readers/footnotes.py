@@ -7,12 +7,29 @@ import re
 MOST_NESTED = 8  # commands of LaTeX inside one another
 RAISED = re.compile(  # behind a number: a footnote, or its exponent
     r"(?P<before>(?P<number>(?<![\d.,])[.,]?\d[\d.,]*)[\s$%\\*]*)"
-    r"(?:(?:<sup\b[^<>]*>|\\textsuperscript\{)(?P<mark>[^<>{}]*)(?:</sup\s*>|\}))",
+    r"(?:(?:<sup\b[^<>]*>|\\textsuperscript\{)(?P<mark>[^<>{}]*)(?:</sup\s*>|\}|$))",
     re.IGNORECASE,
 )
+LOWERED = re.compile(r"</?su[bp]\b[^<>]*>", re.IGNORECASE)
+_INDEX = re.compile(r"(?<=[a-zA-Z])<sub\b[^<>]*>\s?(\d)\s?</sub\s{0,9}>", re.IGNORECASE)
+_EXPONENT = re.compile(r"[+\-\u2212]?\d{1,2}")
+_DEVIATION = re.compile(r"[+\-\u2212]\s?\.?\d[\d.]*|\d+\.\d+")  # or a negative exponent
 
 
 def without_footnote(match: re.Match[str]) -> str:
-    """The number without its footnote; with a power of 2 or 10 as text."""
-    is_power = match["number"] in ("2", "10") and re.fullmatch(r"[+\-\u2212]?\d{1,2}", match["mark"])
-    return f"{match['number']}^{match['mark']}" if is_power else match["before"]
+    """The number without its footnote; with a power of 2 or 10, and with a deviation, as text."""
+    mark = match["mark"].strip()
+    if mark.startswith(("±", "+-", "+/-")):
+        return f"{match['before']} {mark}"
+    is_power = match["number"] in ("2", "10") and _EXPONENT.fullmatch(mark)
+    if is_power or _DEVIATION.fullmatch(mark):
+        return f"{match['number']}^{mark}"
+    return match["before"]
+
+
+def without_raised(cell: str) -> str:
+    """A cell of HTML or Markdown: of `0.9<sup>a</sup>` the number, of `F<sub>1</sub>` the text `F1`."""
+    cell = re.sub(r"<sub\b[^<>]*>", " ", _INDEX.sub(r"\1", cell), flags=re.IGNORECASE)
+    for _ in range(MOST_NESTED):
+        cell = RAISED.sub(without_footnote, cell)
+    return re.sub(r"</?sup\b[^<>]*>", "", cell, flags=re.IGNORECASE)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from html.parser import HTMLParser
+import re
+from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 
 from abreast.errors import RunError
+from abreast.report.readers.footnotes import LOWERED, without_raised
 
 MOST_CELLS = 1_000_000
 MOST_SPAN = 1_000
+_TAG = re.compile(r"</?([A-Za-z][A-Za-z0-9:-]{0,30})|<[!?]")
+_QUOTE = re.compile(r"=\s{0,9}([\"'])")
+_SPANS = re.compile(r"(?<![\w-])(colspan|rowspan)\s{0,9}=\s{0,9}[\"']?\s{0,9}(\d{1,9})", re.IGNORECASE)
+# Tags that only set the font; any other separates what is before it from what is behind it.
+_FONTS = frozenset(("b", "strong", "i", "em", "u", "font", "mark", "tt", "code", "big", "bdi", "wbr"))
 
 
 def html_cells(text: str, path: Path) -> list[tuple[int, list[str]]]:
@@ -17,68 +25,102 @@ def html_cells(text: str, path: Path) -> list[tuple[int, list[str]]]:
     Cells that span several columns or rows have their text in each of them.
 
     Raises:
-        RunError: There is no table, or there are several; the message names the file.
+        RunError: There is no table, or several, or the file ends within a tag; the message names the file.
     """
-    reader = _Reader(path)
-    reader.feed(text)
-    reader.close()
+    reader = _Reader()
+    for line, tag, inside in _tokens(text, path):
+        reader.read(line, tag, inside)
+    reader.read(0, "/table", "")
     tables = [table for table in reader.tables if len(table) > 1]
     if len(tables) != 1:
         raise RunError(f"{path}: holds {len(tables) or 'no'} tables with rows. Give a file with one")
     return _without_spans(tables[0], path)
 
 
-class _Reader(HTMLParser):
+def _tokens(text: str, path: Path) -> Iterator[tuple[int, str, str]]:
+    """The line, name and attributes of each tag, `/td` for an end; texts have no name. In linear time."""
+    at, line = 0, 1
+    while at < len(text):
+        tag = _TAG.search(text, at)
+        start = tag.start() if tag else len(text)
+        if start > at:
+            yield line, "", _unescaped(text[at:start], path, line)
+            line += text.count("\n", at, start)
+        if tag is None:
+            return
+        name = (tag[1] or "").lower()
+        if text.startswith("<!--", start):
+            at = _behind(text.find("-->", start + 2), 3, path, line)
+        elif not name:
+            at = _behind(text.find(">", start), 1, path, line)
+        else:
+            at = _behind(_end_of_tag(text, tag.end()), 1, path, line)
+            is_end = text[start + 1] == "/"
+            yield line, f"/{name}" if is_end else name, text[tag.end() : at]
+            if name in ("script", "style") and not is_end:
+                end = re.compile(f"</{name}", re.IGNORECASE).search(text, at)
+                at = _behind(end.start() if end else -1, 0, path, line)
+        line += text.count("\n", start, at)
+
+
+def _behind(end: int, length: int, path: Path, line: int) -> int:
+    if end < 0:
+        raise RunError(f"{path}: line {line}: nothing closes a tag or comment. Save the whole page again")
+    return end + length
+
+
+def _end_of_tag(text: str, at: int) -> int:
+    """Where the `>` of a tag is, behind its quoted values; -1 if nowhere."""
+    end = text.find(">", at)
+    while end >= 0 and (quote := _QUOTE.search(text, at, end)):
+        close = text.find(quote[1], quote.end())
+        if close < 0:
+            break
+        at = close + 1
+        end = text.find(">", at) if end < at else end
+    return end
+
+
+def _unescaped(text: str, path: Path, line: int) -> str:
+    try:
+        return unescape(text)
+    except ValueError:  # a number of thousands of digits
+        raise RunError(f"{path}: line {line}: a character cannot be read") from None
+
+
+class _Reader:
     """Collects the rows of each table: the line of a row, and of each cell its text and spans."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(convert_charrefs=True)
-        self.path = path
+    def __init__(self) -> None:
         self.tables: list[list[tuple[int, list[tuple[str, int, int]]]]] = []
         self.open: list[int] = []  # tables inside one another
         self.cell: list[str] | None = None
         self.spans = (1, 1)
-        self.hidden = 0
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "table":
+    def read(self, line: int, tag: str, inside: str) -> None:
+        if tag.lstrip("/") in ("table", "tr", "td", "th"):
             self._end_cell()
+        if tag == "table":
             self.tables.append([])
             self.open.append(len(self.tables) - 1)
-        elif tag in ("script", "style", "sup"):
-            self.hidden += 1
-        elif self.open and tag == "tr":
-            self._end_cell()
-            self.tables[self.open[-1]].append((self.getpos()[0], []))
-        elif self.open and tag in ("td", "th") and self.tables[self.open[-1]]:
-            self._end_cell()
-            given = dict(attrs)
-            columns, rows = (_span(given.get(name)) for name in ("colspan", "rowspan"))
-            self.cell, self.spans = [], (columns, rows)
-        elif tag == "br":
-            self.handle_data(" ")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("td", "th", "tr", "table"):
-            self._end_cell()
-        if tag == "table" and self.open:
+        elif tag == "/table" and self.open:
             self.open.pop()
-        elif tag in ("script", "style", "sup"):
-            self.hidden = max(0, self.hidden - 1)
-
-    def handle_data(self, data: str) -> None:
-        if self.cell is not None and not self.hidden:
-            self.cell.append(data)
+        elif tag == "tr" and self.open:
+            self.tables[self.open[-1]].append((line, []))
+        elif tag in ("td", "th") and self.open and self.tables[self.open[-1]]:
+            spans = {name.lower(): int(count) for name, count in _SPANS.findall(inside)}
+            columns, rows = (min(MOST_SPAN, max(1, spans.get(f"{of}span", 1))) for of in ("col", "row"))
+            self.cell, self.spans = [], (columns, rows)
+        elif self.cell is not None and tag.lstrip("/") not in _FONTS:
+            is_script = tag.lstrip("/") in ("sup", "sub")
+            self.cell.append((f"<{tag}>" if is_script else " ") if tag else inside)
 
     def _end_cell(self) -> None:
         if self.cell is not None and self.open:
-            text = " ".join("".join(self.cell).split())
+            text = without_raised(" ".join("".join(self.cell).split()))
+            text = " ".join(LOWERED.sub(" ", text).split())
             self.tables[self.open[-1]][-1][1].append((text, *self.spans))
         self.cell = None
-
-
-def _span(text: str | None) -> int:
-    return min(MOST_SPAN, max(1, int(text))) if text is not None and text.isdecimal() else 1
 
 
 def _without_spans(

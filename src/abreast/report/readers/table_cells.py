@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from abreast.errors import RunError
-from abreast.report.readers.footnotes import MOST_NESTED, RAISED, without_footnote
+from abreast.report.readers.footnotes import without_raised
 from abreast.report.readers.foreign_run import as_number, flat
 from abreast.report.readers.html_table import html_cells
 from abreast.report.readers.json_records import parse_records, records
@@ -20,8 +20,7 @@ MOST_ROWS = 1_000_000
 DELIMITERS = ",;\t|"
 Line = tuple[int, list[str]]  # its number in the file, from 1, and its cells
 
-_RULE = r"\s*(?::?-{2,}:?|:-:?|-:)\s*"
-_SEPARATOR = re.compile(rf"\s*\|?(?:{_RULE}\|)+(?:{_RULE})?\s*")  # below a header of Markdown
+_RULE = re.compile(r":?-{2,}:?|:-:?|-:")
 _BARS = str.maketrans("┃│║", "|||")
 _DRAWN = re.compile(r"[\s|+:]*(?:[-=]{3}|[\u2500-\u257f]{2})[\s|+:=\-\u2500-\u257f]*")
 _NOTE = re.compile(  # a run may be called `Source only` or `Best`
@@ -51,7 +50,7 @@ def table_cells(text: str, path: Path, metric: str | None = None) -> tuple[list[
         lines = html_cells(text, path)
     elif TABULAR.search(text):
         lines = latex_cells(text, path)
-    elif any(map(_SEPARATOR.fullmatch, text.splitlines()[1:])):
+    elif any(map(_is_separator, text.splitlines()[1:])):
         lines = _markdown(text, path)
     else:
         lines = _delimited(without_rules(text), path)
@@ -78,7 +77,7 @@ def _markdown(text: str, path: Path) -> list[Line]:
             blocks[-1].append((number, line.strip()))
         elif blocks[-1]:
             blocks.append([])
-    tables = [block for block in blocks if len(block) > 1 and _SEPARATOR.fullmatch(block[1][1])]
+    tables = [block for block in blocks if len(block) > 1 and _is_separator(block[1][1])]
     if len(tables) != 1:
         raise RunError(f"{path}: holds {len(tables) or 'no'} tables with a header. Give a file with one")
     return [
@@ -87,17 +86,23 @@ def _markdown(text: str, path: Path) -> list[Line]:
     ]
 
 
+def _is_separator(line: str) -> bool:
+    """Whether a line is what Markdown has below a header: `|--|:-:|`."""
+    line = line.strip()
+    if line.strip("|-: \t") or "|" not in line.removeprefix("|"):
+        return False
+    return all(_RULE.fullmatch(cell.strip()) for cell in _inner(line).split("|"))
+
+
 def _inner(line: str) -> str:
     return line.removeprefix("|").removesuffix("|")
 
 
 def _plain_markdown(cell: str) -> str:
-    cell = re.sub(r"<(?:br|sub)\b[^<>]*>", " ", cell.replace(r"\|", "|"), flags=re.IGNORECASE)
+    cell = re.sub(r"<br\b[^<>]*>", " ", cell.replace(r"\|", "|"), flags=re.IGNORECASE)
     cell = re.sub(r"!?\[([^\[\]]*)\]\([^()\s]*\)", r"\1", cell)  # links
-    cell = re.sub(r"`|<(?!/?sup\b)[^<>]*>", "", cell, flags=re.IGNORECASE)
-    for _ in range(MOST_NESTED):
-        cell = RAISED.sub(without_footnote, cell)
-    return re.sub(r"<[^<>]*>", "", cell).strip()
+    cell = re.sub(r"`|<(?!/?su[bp]\b)[^<>]*>", "", cell, flags=re.IGNORECASE)
+    return re.sub(r"<[^<>]*>", "", without_raised(cell)).strip()
 
 
 def _delimited(text: str, path: Path) -> list[Line]:
@@ -141,8 +146,17 @@ def _aligned(text: str) -> list[Line]:
     wide = [(number, re.split(r"\s{2,}", line)) for number, line in numbered]
     if len({len(cells) for _, cells in wide}) == 1 and len(wide[0][1]) > 1:
         return wide
-    quoted = csv.reader((line for _, line in numbered), delimiter=" ", skipinitialspace=True)
-    return [(number, cells) for (number, _), cells in zip(numbered, quoted, strict=True)]
+    return [(number, _words(line)) for number, line in numbered]
+
+
+def _words(line: str) -> list[str]:
+    """What single blanks separate; blanks within a pair of quotes do not."""
+    if '"' in line:
+        try:
+            return next(csv.reader([line], delimiter=" ", skipinitialspace=True, strict=True))
+        except csv.Error:  # a quote that nothing closes
+            pass
+    return [word for word in line.split(" ") if word]
 
 
 def _without_comments(text: str) -> tuple[int, str]:

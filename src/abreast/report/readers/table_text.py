@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import bz2
+import gzip
 import io
 import lzma
 import zipfile
 import zlib
 from pathlib import Path
+from typing import IO
 
 from abreast.errors import RunError
 from abreast.runs.small_file import MOST_BYTES, read_bytes
@@ -18,6 +20,7 @@ SUFFIXES = (
 )
 COMPRESSED = (".gz", ".bz2", ".xz", ".zip")
 KINDS = "CSV, TSV, plain text, Markdown, LaTeX, HTML or JSON, compressed (gz, bz2, xz, zip) or not"
+MOST_STREAMS = 1_000  # of one file of xz, one after the other
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -53,27 +56,46 @@ def read_table_text(path: Path) -> str:
 
 def _unpacked(content: bytes, path: Path) -> bytes:
     """What a file holds; a bomb is unpacked no further than to the most that is read."""
-    text, rest, is_whole = content, b"", True
+    text, rest = content, b""
     try:
         if content.startswith(b"\x1f\x8b"):
-            gzip = zlib.decompressobj(wbits=31)
-            text, is_whole = gzip.decompress(content, MOST_BYTES), gzip.eof
+            text, rest = _first_bytes(gzip.GzipFile(fileobj=io.BytesIO(content)))
         elif content.startswith(b"BZh"):
-            bzip = bz2.BZ2Decompressor()
-            text, is_whole = bzip.decompress(content, MOST_BYTES), bzip.eof
+            text, rest = _first_bytes(bz2.BZ2File(io.BytesIO(content)))
         elif content.startswith(b"\xfd7zXZ\x00"):
-            xz = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MOST_BYTES)
-            text, is_whole = xz.decompress(content, MOST_BYTES), xz.eof
+            text, rest = _of_xz(content, path)
         elif content.startswith(b"PK\x03\x04"):
             text, rest = _unzipped(content, path)
-            is_whole = not rest
     except (zlib.error, lzma.LZMAError, OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise RunError(f"{path}: cannot be read ({error})") from None
     except (NotImplementedError, RuntimeError) as error:  # an unknown method, or a password
         raise RunError(f"{path}: cannot be read ({error})") from None
-    if not is_whole:
-        raise RunError(f"{path}: cannot be read (cut off, or larger than {MOST_BYTES >> 20} MiB unpacked)")
+    if rest:
+        raise RunError(f"{path}: cannot be read (larger than {MOST_BYTES >> 20} MiB unpacked)")
     return text
+
+
+def _first_bytes(file: io.BufferedIOBase | IO[bytes]) -> tuple[bytes, bytes]:
+    """A file up to the most that is read, and a byte that is beyond."""
+    with file:
+        return file.read(MOST_BYTES), file.read(1)
+
+
+def _of_xz(content: bytes, path: Path) -> tuple[bytes, bytes]:
+    """As `_first_bytes`, with bounded memory, which `LZMAFile` does not have."""
+    texts: list[bytes] = []
+    size, count = 0, 0
+    while content and size <= MOST_BYTES:
+        stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MOST_BYTES)
+        texts.append(stream.decompress(content, MOST_BYTES + 1 - size))
+        size, count = size + len(texts[-1]), count + 1
+        if size <= MOST_BYTES and not stream.eof:
+            raise EOFError("cut off")
+        if count > MOST_STREAMS:
+            raise RunError(f"{path}: holds more than {MOST_STREAMS} compressed files. Unpack and join them")
+        content = stream.unused_data.lstrip(b"\0")
+    text = b"".join(texts)
+    return text[:MOST_BYTES], text[MOST_BYTES:]
 
 
 def _unzipped(content: bytes, path: Path) -> tuple[bytes, bytes]:
@@ -84,5 +106,4 @@ def _unzipped(content: bytes, path: Path) -> tuple[bytes, bytes]:
             raise RunError(f"{path}: is a sheet of Excel. Save it as CSV")
         if len(files) != 1:
             raise RunError(f"{path}: holds {len(files)} files. Give one table, or unpack them into a folder")
-        with archive.open(files[0]) as file:
-            return file.read(MOST_BYTES), file.read(1)
+        return _first_bytes(archive.open(files[0]))
