@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from abreast.errors import RunError
+from abreast.report.readers.csv_files import read_csv
+from abreast.report.readers.foreign_run import ForeignRun
 from abreast.report.readers.foreign_sweep import collect_foreign
+from abreast.report.readers.json_runs import take_json
 from abreast.report.readers.settings import Choices
 
 RUNS = (("adam", 0, 0.9), ("adam", 1, 0.8), ("sgd", 0, 0.7), ("sgd", 1, 0.5))
@@ -300,3 +306,18 @@ def test_a_key_of_many_digits_is_a_name(key: str, tmp_path: Path) -> None:
     ):
         path.write_text(json.dumps(content))
         assert sorted(value for _, _, value in read(path)) == [0.8, 0.9]
+
+
+@pytest.mark.parametrize(
+    ("count", "message"), [(20_000, r"20000 records with 20001 different keys\. A table"), (500, None)]
+)
+def test_records_whose_keys_differ_take_no_quadratic_time(
+    count: int, message: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "table.json"
+    path.write_text(json.dumps([{"name": "a", f"key{number}": 0.5} for number in range(count)]))
+    began = time.process_time()
+    with pytest.raises(RunError, match=message) if message else nullcontext():
+        assert {run.reason[:20] for run in read_csv(path)} == {"none of its columns "}
+    assert not take_json(path, ForeignRun(path, "table"))
+    assert time.process_time() - began < 2

@@ -54,8 +54,9 @@ def runs_of_rows(path: Path, rows: Sequence[Row], metric: str | None) -> list[Fo
     results = [c for c in columns if c == metric or (c not in spreads and _is_result(rows, c))]
     status = next((column for column in columns if _is_status(rows, column)), None)
     fold = next((column for column in columns if base_name(column) in FOLDS), None)
-    folds = list(dict.fromkeys(row[fold] for row in rows)) if fold is not None else []
-    parsed = [column for column in columns if column not in results and names_seeds(rows, column)]
+    names = dict.fromkeys(row[fold] for row in rows) if fold is not None else {}
+    folds = {name: number for number, name in enumerate(names)}
+    parsed = {column for column in columns if column not in results and names_seeds(rows, column)}
     known = {*results, *spreads, status, fold}
     others = [
         column
@@ -64,7 +65,8 @@ def runs_of_rows(path: Path, rows: Sequence[Row], metric: str | None) -> list[Fo
         and (not is_measured(column) or base_name(column) in BUDGETS)
         and not column.lower().startswith(_LOGGED)
     ]
-    decimal = [column for column in others if _has_decimals(rows, column)]
+    decimal = {column for column in others if _has_decimals(rows, column)}
+    why_none = "its row has no finite result" if results else _why_no_results(rows)
     runs = []
     for number, row in enumerate(rows, 1):
         run = ForeignRun(path, f"{path.name} row {number}", spreads=tuple(spreads))
@@ -75,9 +77,9 @@ def runs_of_rows(path: Path, rows: Sequence[Row], metric: str | None) -> list[Fo
             run.settings |= settings
         run.final = {name: n for name in results if (n := as_number(row[name])) is not None}
         if fold is not None and len(folds) > 1:
-            run.fold = (folds.index(row[fold]), len(folds))
+            run.fold = (folds[row[fold]], len(folds))
         if not all(map(math.isfinite, run.final.values())) or len(run.final) == 0:
-            run.status, run.reason = "failed", _why_no_result(rows, row, results)
+            run.status, run.reason = "failed", _why_no_result(row, why_none)
         ending = ENDINGS.get(row[status].lower()) if status is not None else None
         if ending is not None and ending != "finished":
             run.status, run.reason = ending, f"{status}: {row[status or '']}"
@@ -130,15 +132,19 @@ def settings_of_cell(column: str, value: str, *, is_name: bool) -> dict[str, Sca
     return settings
 
 
-def _why_no_result(rows: Sequence[Row], row: Row, results: Sequence[str]) -> str:
+def _why_no_result(row: Row, why_none: str) -> str:
     spread = next((value for value in row.values() if _SPREAD.fullmatch(value)), None)
     if spread is not None:
         return f"{spread} is a mean with its spread. The values of the runs that it summarises are needed"
-    if results:
-        return "its row has no finite result"
+    return why_none
+
+
+def _why_no_results(rows: Sequence[Row]) -> str:
+    """Why no column of a table is a result."""
     for column in rows[0]:
-        texts = [other[column] for other in rows if other[column] and as_number(other[column]) is None]
-        if is_metric(column) and texts:
-            return f"{column} holds {texts[0]}, which is not a number like those of the other rows"
+        texts = (row[column] for row in rows if row[column] and as_number(row[column]) is None)
+        text = next(texts, None) if is_metric(column) else None
+        if text is not None:
+            return f"{column} holds {text}, which is not a number like those of the other rows"
     columns = listed([column for column in rows[0] if column != INDEX][:MOST_NAMES])
     return f"none of its columns is known as a metric ({columns}). Give one with --metric NAME --mode max"

@@ -10,10 +10,9 @@ from abreast.errors import RunError
 from abreast.metrics.registry import lookup
 from abreast.report.readers.foreign_run import as_number
 from abreast.report.readers.metric_names import is_measured, is_metric, split_stage, usual_name
-from abreast.report.readers.table_cells import DELIMITERS, Line, table_cells
+from abreast.report.readers.table_cells import DELIMITERS, MOST_COLUMNS, Line, table_cells
 from abreast.report.readers.table_text import read_table_text
 
-MOST_COLUMNS = 2_000
 INDEX = ""  # the column that pandas writes without a name
 DASHES = "-\u2010\u2013\u2014"  # also those that editors make of a hyphen
 LEAST_PERCENT = 1.5  # a number above it beside others with a percent sign is a percentage, too

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +120,12 @@ def _by_name(content: Mapping[str, Any], metric: str | None) -> list[Mapping[str
     """Records by the names that lead to them: of methods, seeds, or rows that are numbered."""
     made: list[Mapping[str, Any]] = []
 
+    @lru_cache(maxsize=1024)
+    def is_result(key: str) -> bool:
+        return is_metric(key) or key == metric
+
     def visit(node: Mapping[str, Any], names: dict[str, Any]) -> bool:
-        if any(is_metric(str(key)) or key == metric for key in node) or _are_stages(node):
+        if any(is_result(str(key)) for key in node) or _are_stages(node):
             made.extend(_repeats(node, names, metric))
             return True
         return (

@@ -27,9 +27,10 @@ def counted(content: list[Any]) -> list[float] | None:
     """The numbers that all records count upwards; None if there are none."""
     if not content or not all(isinstance(part, Mapping) for part in content):
         return None
-    for name in dict.fromkeys(str(key) for part in content for key in part):
-        steps = [as_number(part[name]) for part in content if name in part]
-        if base_name(name) in EPOCHS and len(steps) == len(content) and None not in steps:
+    everywhere = set(content[0]).intersection(*content)
+    for name in [name for name in content[0] if name in everywhere and base_name(name) in EPOCHS]:
+        steps = [as_number(part[name]) for part in content]
+        if None not in steps:
             numbers = [step for step in steps if step is not None]
             is_upwards = numbers == sorted(numbers) and (len({*numbers}) > 1 or len(numbers) == 1)
             return numbers if is_upwards else None

@@ -16,7 +16,8 @@ from abreast.report.readers.json_records import parse_records, records
 from abreast.report.readers.latex_table import TABULAR, latex_cells
 from abreast.report.readers.table_text import bare_name
 
-MOST_ROWS = 1_000_000
+MOST_ROWS, MOST_COLUMNS = 1_000_000, 2_000
+MOST_CELLS = 20_000_000  # of records, each of which may have keys that no other has
 DELIMITERS = ",;\t|"
 Line = tuple[int, list[str]]  # its number in the file, from 1, and its cells
 
@@ -64,6 +65,11 @@ def _records(text: str, path: Path, metric: str | None) -> Iterator[Line]:
         raise RunError(f"{path}: holds no list of records, one for each run")
     rows = [flat(record) for record in table[:MOST_ROWS]]
     columns = list(dict.fromkeys(key for row in rows for key in row))
+    if len(columns) > MOST_COLUMNS or len(rows) * len(columns) > MOST_CELLS:
+        raise RunError(
+            f"{path}: {len(rows)} records with {len(columns)} different keys. A table may have "
+            f"{MOST_COLUMNS} columns and {MOST_CELLS} cells: give a file with fewer"
+        )
     yield 1, columns
     for number, row in enumerate(rows, 1):
         values = (row.get(column) for column in columns)
