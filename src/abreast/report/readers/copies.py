@@ -24,18 +24,19 @@ def without_copies(files: Mapping[Path, Sequence[ForeignRun]]) -> tuple[dict[Pat
     Args:
         files: The runs of each file, before the file's name adds to their settings.
     """
-    rows = {path: keys for path, runs in files.items() if (keys := _keys(runs))}
-    holders: dict[object, list[Path]] = {}
+    rows = {path: keys for path, runs in files.items() if len(files) > 1 and (keys := _keys(runs))}
+    beside: dict[tuple[Path, object], list[Path]] = {}  # a folder's name says the same of all its files
     for path, keys in rows.items():
         for key in keys:
-            holders.setdefault(key, []).append(path)
+            beside.setdefault((path.parent, key), []).append(path)
     copies = [
         path
         for path, keys in rows.items()
         if _is_told(path, files[path])
-        and any(keys < rows[other] for other in holders[next(iter(keys))] if _is_beside(other, path))
+        and any(keys < rows[other] for other in beside[path.parent, next(iter(keys))])
     ]
-    kept = {path: list(runs) for path, runs in files.items() if path not in copies}
+    left_out = {*copies}
+    kept = {path: list(runs) for path, runs in files.items() if path not in left_out}
     parts = [f"{len(files[path])} runs of {printable(path.name)}" for path in copies[:3]]
     more = f", and those of {len(copies) - 3} files more," if len(copies) > 3 else ""
     return kept, f"{', '.join(parts)}{more} are in another file, too: they count once." if copies else ""
@@ -54,11 +55,6 @@ def _is_told(path: Path, runs: Sequence[ForeignRun]) -> bool:
     alike = [key for key in first if all(run.settings.get(key) == first[key] for run in runs)]
     words = [word for word in _words(path.name.partition(".")[0]) if word not in _PLAIN]
     return any(isinstance(first[key], str) and _words(str(first[key])) == words for key in alike)
-
-
-def _is_beside(larger: Path, path: Path) -> bool:
-    """Whether a file stands in the same folder, whose name says the same of both."""
-    return larger != path and larger.parent == path.parent
 
 
 def _words(text: str) -> list[str]:

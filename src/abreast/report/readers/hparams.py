@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -50,21 +51,29 @@ def read_hparams(folder: Path, remarks: list[str] | None = None) -> dict[str, Sc
         path = folder / name
         if not path.is_file():
             continue
-        try:
-            text = read_text(path, MOST_YAML_BYTES)
-            content = parse_json(text, path) if name.endswith("json") else parse_yaml(_plain(text), path)
-        except RunError as error:
-            if name == SETTINGS[0]:
-                raise
-            if remarks is not None:
-                remarks.append(
-                    f"Left out, as no settings could be read there: {printable(str(error))[:300]}."
-                )
-            continue
-        if isinstance(content, dict) and not is_architecture(content) and not _is_of_hydra(content):
-            return flat(_unwrapped(content))
+        state = path.stat()
+        content = _settings_in(path, state.st_mtime_ns, state.st_size)
+        if isinstance(content, str) and name == SETTINGS[0]:
+            raise RunError(content)
+        if isinstance(content, str) and remarks is not None:
+            remarks.append(f"Left out, as no settings could be read there: {printable(content)[:300]}.")
+        if isinstance(content, dict):
+            return dict(content)
         if name == SETTINGS[0]:
             return {}
+    return None
+
+
+@lru_cache(maxsize=16)  # a file above, or beside, the results of thousands of runs
+def _settings_in(path: Path, changed: int, size: int) -> dict[str, Scalar] | str | None:
+    """The settings in a file that was last changed then; None if it has others, a text if it is damaged."""
+    try:
+        text = read_text(path, MOST_YAML_BYTES)
+        content = parse_json(text, path) if path.suffix == ".json" else parse_yaml(_plain(text), path)
+    except RunError as error:
+        return str(error)
+    if isinstance(content, dict) and not is_architecture(content) and not _is_of_hydra(content):
+        return flat(_unwrapped(content))
     return None
 
 

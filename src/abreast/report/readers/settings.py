@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from abreast.config.identity import Scalar
 from abreast.errors import RunError
@@ -59,6 +60,7 @@ NEITHER = re.compile(
 _PREFIX = re.compile(r"(user_attrs?|system_attrs?|params?|config|hparams?|args|key|meta)_")
 
 
+@lru_cache(maxsize=10_000)
 def base_name(key: str) -> str:
     """The last part of a key in lower case, its words joined by `_`, without what tools put before names.
 
