@@ -266,10 +266,27 @@ def test_the_text_of_a_file(form: str, tmp_path: Path) -> None:
         assert [value for _, _, value in read(path)] == [0.9, 0.8]
 
 
-def test_records_that_differ_by_their_seed_alone_are_no_training(tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", ["seed", "fold"])
+def test_records_that_differ_by_their_repeat_alone_are_no_training(key: str, tmp_path: Path) -> None:
     path = tmp_path / "runs.json"
-    path.write_text(json.dumps([{"seed": n, "epoch": 9 + n * n, "acc": n / 8} for n in range(4)]))
-    assert [(seed, value) for _, seed, value in read(path)] == [(n, n / 8) for n in range(4)]
+    path.write_text(json.dumps([{key: n, "epoch": 9 + n * n, "acc": n / 8} for n in range(4)]))
+    assert [value for *_, value in sorted(read(path), key=lambda run: run[2])] == [0, 0.125, 0.25, 0.375]
+
+
+def test_the_last_state_of_a_run_counts(tmp_path: Path) -> None:
+    for name, value in (("", 0.9), ("checkpoint-5", 0.5), ("checkpoint-50", 0.7)):
+        (tmp_path / "adam" / name).mkdir(exist_ok=True, parents=True)
+        (tmp_path / "adam" / name / "all_results.json").write_text(json.dumps({"eval_accuracy": value}))
+    assert [value for *_, value in read(tmp_path)] == [0.9]
+    (tmp_path / "adam" / "all_results.json").unlink()
+    assert [value for *_, value in read(tmp_path)] == [0.7]
+
+
+def test_a_table_within_another_one_counts_once(tmp_path: Path) -> None:
+    rows = [{"optimizer": o, "seed": s, "acc": v, "f1": v / 3} for o, s, v in RUNS]
+    (tmp_path / "all.json").write_text(json.dumps(rows))
+    (tmp_path / "adam.json").write_text(json.dumps(rows[:2]))
+    assert len(read(tmp_path)) == 4
 
 
 METHODS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from abreast.errors import RunError
 from abreast.report.readers.copies import without_copies
-from abreast.report.readers.csv_rows import names_seeds, runs_of_rows, settings_of_cell
+from abreast.report.readers.csv_rows import FOLDS, names_seeds, runs_of_rows, settings_of_cell
 from abreast.report.readers.csv_shapes import row_a_run
 from abreast.report.readers.csv_table import INDEX, Row, read_rows
 from abreast.report.readers.curves import counters, logged_columns
@@ -148,7 +148,9 @@ def _varies(rows: Sequence[Row], column: str) -> bool:
     """Whether a column changes from row to row of a curve: a number that is logged, not a setting."""
     values = [row[column] for row in rows]
     is_number = all(as_number(value) is not None for value in values if value)
-    return is_number and len({*values}) > max(1, len(values) // 2) and base_name(column) not in SEEDS
+    return (
+        is_number and len({*values}) > max(1, len(values) // 2) and base_name(column) not in (*SEEDS, *FOLDS)
+    )
 
 
 def _curves(path: Path, rows: Sequence[Row], settings: Sequence[str]) -> list[ForeignRun]:

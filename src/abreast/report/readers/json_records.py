@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from abreast.report.readers.settings import SEEDS, base_name
 from abreast.runs.small_file import parse_json
 
 MOST_LEVELS = 4  # methods, data sets and seeds inside one another
+MOST_RESULTS = 2_000  # of a record, or columns; where more stand side by side, they are names of runs
 MOST_DIGITS = 15  # of a seed or an index; longer ones are names
 LISTS = ("results", "runs", "data", "records", "rows", "experiments", "trials")
 # Parts of a file that hold settings.
@@ -73,7 +75,7 @@ def records(content: Any, metric: str | None = None) -> list[Mapping[str, Any]] 
     if not parts or not all(isinstance(part, Mapping) and part for part in parts):
         return _lists(content, metric)
     indices = [{*map(str, part)} for part in parts]
-    is_metric_above = any(is_metric(str(key)) or key == metric for key in content)
+    is_metric_above = any(is_metric(str(key)) or key == metric for key in islice(content, MOST_RESULTS))
     is_indexed = all(index == indices[0] for index in indices) and all(map(str.isdecimal, indices[0]))
     if is_metric_above and is_indexed:
         return [{key: part[row] for key, part in content.items()} for row in parts[0]]
@@ -125,7 +127,7 @@ def _by_name(content: Mapping[str, Any], metric: str | None) -> list[Mapping[str
         return is_metric(key) or key == metric
 
     def visit(node: Mapping[str, Any], names: dict[str, Any]) -> bool:
-        if any(is_result(str(key)) for key in node) or _are_stages(node):
+        if any(map(is_result, islice(node, MOST_RESULTS))) or _are_stages(node):
             made.extend(_repeats(node, names, metric))
             return True
         return (

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from abreast.errors import RunError
+from abreast.report.readers.copies import without_copies
 from abreast.report.readers.csv_files import MOST_FILES, TAG, read_csv
 from abreast.report.readers.curves import EPOCHS
 from abreast.report.readers.foreign_run import ForeignRun, as_number, flat
@@ -23,7 +24,7 @@ from abreast.report.readers.json_records import PARTS, parse_records, records
 from abreast.report.readers.json_steps import are_steps, counted, settings_of_steps
 from abreast.report.readers.metric_names import is_measured, is_metric, split_stage
 from abreast.report.readers.settings import base_name
-from abreast.report.readers.table_text import bare_name, read_table_text
+from abreast.report.readers.table_text import COMPRESSED, bare_name, read_table_text
 from abreast.runs.files import REPORT
 from abreast.runtime.printable import printable
 
@@ -52,7 +53,8 @@ def read_json_folder(folder: Path, metric: str | None = None) -> list[ForeignRun
     if len(files) > MOST_FILES:
         raise RunError(f"{folder}: more than {MOST_FILES} JSON files. Give a folder with fewer")
     runs: dict[Path, ForeignRun] = {}
-    tables: list[ForeignRun] = []
+    tables: dict[Path, list[ForeignRun]] = {}
+    names: dict[Path, str] = {}
     for path in files:
         stem = _stem(path)
         is_part = OF_ONE_RUN.fullmatch(stem) is not None
@@ -65,7 +67,8 @@ def read_json_folder(folder: Path, metric: str | None = None) -> list[ForeignRun
             if not take_json(path, run, metric):
                 rows = read_csv(path, metric)
                 if len(rows) > 1 or not rows[0].curves:
-                    tables += _named(rows, run.name, folder) if any(row.results() for row in rows) else []
+                    tables |= {path: rows} if any(row.results() for row in rows) else {}
+                    names[path] = run.name
                     continue
                 run.curves, run.settings = rows[0].curves, rows[0].settings
         except RunError as error:
@@ -78,7 +81,11 @@ def read_json_folder(folder: Path, metric: str | None = None) -> list[ForeignRun
         remarks: list[str] = []
         run.settings = {**named_settings(run.name, run.path.parent, folder, remarks), **run.settings}
         run.remarks += tuple(remarks)
-    return [*runs.values(), *tables]
+    kept, remark = without_copies(tables)
+    of_tables = [run for path, rows in kept.items() for run in _named(rows, names[path], folder)]
+    if remark:
+        of_tables[0].remarks += (remark,)
+    return [*runs.values(), *of_tables]
 
 
 def take_json(path: Path, run: ForeignRun, metric: str | None = None) -> bool:
@@ -143,7 +150,7 @@ def _latest_first(path: Path) -> tuple[int, Path]:
 
 def _stem(path: Path) -> str:
     """The name of a file without what compressed it, and without its suffix."""
-    return path.name[: bare_name(path).rindex(".")]
+    return Path(path.stem).stem if path.suffix.lower() in COMPRESSED else path.stem
 
 
 def _named(rows: list[ForeignRun], name: str, folder: Path) -> list[ForeignRun]:
