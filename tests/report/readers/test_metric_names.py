@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from abreast.metrics.registry import METRICS
-from abreast.report.readers.metric_names import direction_of, is_metric, split_stage
+from abreast.report.readers.metric_names import direction_of, is_measured, is_metric, split_stage
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,16 @@ def test_settings_with_such_words_are_no_metrics() -> None:
 
 def test_metrics_of_the_project_have_their_direction() -> None:
     assert {metric.name: direction_of(metric.name) for metric in METRICS} == {m.name: m.mode for m in METRICS}
+
+
+@pytest.mark.parametrize("name", ["acc" + " " * 50_000 + "x", "cpu_" + "mem_" * 30_000 + "\n", "(" * 50_000])
+@pytest.mark.timeout(20)
+def test_a_long_text_is_no_metric(name: str) -> None:
+    assert not is_metric(name)
+    assert not is_measured(name)
+    assert direction_of(name) is None
+    assert split_stage(name) == ("", name)
+
+
+def test_blanks_in_a_header_take_linear_time() -> None:
+    assert is_metric("acc" + " " * 900 + "(↑)")

@@ -21,6 +21,9 @@ MARKDOWN = {
     ".52<sup>1</sup>": ".52",
     "1<sup>st</sup>": "1",
     "ours<sup>1</sup>": "ours1",
+    "0.9$^{*}$": "0.9",
+    "**0.9**$^{*}$": "**0.9**",
+    "$10^{-3}$": "$10^{-3}$",
     "F<sub>1</sub>": "F1",
     "0.9<sup>±0.1</sup>": "0.9 ±0.1",
     "0.9<sup>+0.1</sup><sub>-0.2</sub>": "0.9^+0.1 -0.2",
@@ -56,6 +59,28 @@ LATEX = {
     r"91.2\%\textsuperscript{1}": "91.2%",
     r"10\textsuperscript{-3}": "10^-3",
     r"ours\textsuperscript{1}": "ours1",
+    r"0.9$^{*}$": "0.9",
+    r"$0.9^{**}$": "0.9",
+    r"\textbf{0.9}$^*$": "0.9",
+    r"{0.9}$^{\dagger}$": "0.9",
+    r"$0.9^\dagger$": "0.9",
+    r"0.9\%$^{\text{a}}$": "0.9%",
+    r"0.9$^{a,b}$": "0.9",
+    r"0.9$^{1}$": "0.9",
+    r"0.9$^b$": "0.9",
+    r"0.9\dag": "0.9",
+    r"0.9\tnote{a}": "0.9",
+    r"0.9\footnotemark[1]": "0.9",
+    r"0.9\footnote{of us}": "0.9",
+    r"$0.9\pm0.1^{\ddagger}$": "0.9±0.1",
+    r"$0.9$ $\pm$ $0.1$$^{*}$": "0.9 ± 0.1",
+    r"10$^{-3}$": "10^-3",
+    r"$3\cdot10^{-4}$": r"3\cdot10^-4",
+    r"$2^n$": "2^n",
+    r"$2^{10}$": "2^10",
+    r"$5^{2}$": "5^2",
+    r"$0.9^{+0.1}_{-0.2}$": "0.9^+0.1_-0.2",
+    r"ours\tnote{a}": "ours",
 }
 
 
@@ -131,6 +156,47 @@ def test_marks_of_latex(cell: str) -> None:
 def test_long_cells_take_linear_time(cell: str) -> None:
     lines, _ = table_cells(f"| m | acc |\n|--|--|\n| a | {cell} |\n", Path("a.md"))
     assert lines[1][1] == ["a", cell.strip()]
+
+
+LONG = 100_000
+LATEX_BOMBS = (r"\begin{tabular}", r"\multirow[", r"\cline{", r"\cite[", r"\\[", r"\cmidrule(", "1^{")
+
+
+@pytest.mark.parametrize("part", LATEX_BOMBS)
+@pytest.mark.timeout(20)
+def test_commands_of_latex_that_nothing_closes_take_linear_time(part: str) -> None:
+    table = rf"\begin{{tabular}}{{lc}} m & acc \\ {part * 20_000} & 0.5 \\ \end{{tabular}}"
+    assert table_cells(table, Path("a.tex"))[0][-1][1][-1] == "0.5"
+
+
+def test_commands_of_latex_in_a_csv() -> None:
+    text = f"m,acc\na,{LATEX_BOMBS[0] * 5_000}"
+    assert len(table_cells(text, Path("a.csv"))[0][1][1]) == 2
+
+
+def test_latex_of_very_many_cells_is_refused() -> None:
+    row = r"\multicolumn{999}{c}{x} &" * 2_000
+    with pytest.raises(RunError, match="more than 1000000 cells"):
+        table_cells(rf"\begin{{tabular}}{{l}} {row} \end{{tabular}}", Path("a.tex"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"|m|acc|\n|--|--|\n|a|0.9|\n{' ' * LONG}\n",
+        f"m  acc\na{' ' * LONG}0.9\n",
+        f"m acc\nb b\na{' ' * LONG}0.9\n",
+        f"{'|-' * LONG}\n\n|m|acc|\n|--|--|\n|a|0.9|",
+    ],
+)
+@pytest.mark.timeout(20)
+def test_long_lines_take_linear_time(text: str) -> None:
+    assert table_cells(text, Path("a.txt"))[0][-1][1] == ["a", "0.9"]
+
+
+def test_a_long_header_is_refused() -> None:
+    with pytest.raises(RunError, match="line 1: the name of a column has 100002 characters"):
+        table_cells(f"m,a{' ' * LONG}x\na,0.9\n", Path("a.csv"))
 
 
 @pytest.mark.parametrize("last", ["Source only", "Best", "Note", "All layers", "Table look-up", "value net"])

@@ -15,7 +15,7 @@ MOST_SPAN = 1_000
 _TAG = re.compile(r"</?([A-Za-z][A-Za-z0-9:-]{0,30})|<[!?]")
 _QUOTE = re.compile(r"=\s{0,9}([\"'])")
 _SPANS = re.compile(r"(?<![\w-])(colspan|rowspan)\s{0,9}=\s{0,9}[\"']?\s{0,9}(\d{1,9})", re.IGNORECASE)
-# Tags that only set the font; any other separates what is before it from what is behind it.
+# Tags that only set the font; any other separates what is before it from what is after it.
 _FONTS = frozenset(("b", "strong", "i", "em", "u", "font", "mark", "tt", "code", "big", "bdi", "wbr"))
 
 
@@ -50,22 +50,22 @@ def _tokens(text: str, path: Path) -> Iterator[tuple[int, str, str]]:
             return
         name = (tag[1] or "").lower()
         if text.startswith("<!--", start):
-            at = _behind(text.find("-->", start + 2), 3, path, line)
+            at = _after(text.find("-->", start + 2), 3, path, line)
         elif not name:
-            at = _behind(text.find(">", start), 1, path, line)
+            at = _after(text.find(">", start), 1, path, line)
         else:
-            at = _behind(_end_of_tag(text, tag.end()), 1, path, line)
+            at = _after(_end_of_tag(text, tag.end()), 1, path, line)
             is_end = text[start + 1] == "/"
             yield line, f"/{name}" if is_end else name, text[tag.end() : at]
             if name in ("script", "style") and not is_end:
                 end = re.compile(f"</{name}", re.IGNORECASE).search(text, at)
-                at = _behind(end.start() if end else -1, 0, path, line)
+                at = _after(end.start() if end else -1, 0, path, line)
         line += text.count("\n", start, at)
 
 
-def _behind(end: int, length: int, path: Path, line: int) -> int:
+def _after(end: int, length: int, path: Path, line: int) -> int:
     if end < 0:
-        raise RunError(f"{path}: line {line}: nothing closes a tag or comment. Save the whole page again")
+        raise RunError(f"{path}: line {line}: nothing closes a tag or comment. Save the page again")
     return end + length
 
 

@@ -3,41 +3,50 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from abreast.errors import RunError
 from abreast.report.readers.footnotes import MOST_NESTED, RAISED, without_footnote
 
-TABULAR = re.compile(r"\\begin\{(tabular[*xy]?|longtable|tblr)\}(.*?)\\end\{\1\}", re.DOTALL)
+MOST_CELLS = 1_000_000
+_BEGIN = re.compile(r"\\begin\{(tabular[*xy]?|longtable|tblr)\}")
 _RULES = re.compile(
-    r"\\(?:(?:top|mid|bottom)rule|hline|(?:c(?:mid)?rule|cline)(?:\([^)]*\))?\{[^}]*\})(?:\[[^\]]*\])?"
+    r"\\(?:(?:top|mid|bottom)rule|hline|(?:c(?:mid)?rule|cline)(?:\([^()]*\))?\{[^{}]*\})(?:\[[^\[\]]*\])?"
 )
 _SPAN = re.compile(r"\\multicolumn\{(\d{1,3})\}\{[^}]*\}\{(.*)\}", re.DOTALL)
-_ROWS = re.compile(r"\\multirow(?:\[[^\]]*\])?\{(\d{1,3})\}")
+_ROWS = re.compile(r"\\multirow(?:\[[^\[\]]*\])?\{(\d{1,3})\}")
 _NAMED = re.compile(
-    r"\\(?:multirow(?:\[[^\]]*\])?\{[^}]*\}\{[^}]*\}|(?:text|math)(?:bf|it|rm|tt|sc)|underline|emph)\{([^{}]*)\}"
+    r"\\(?:multirow(?:\[[^\[\]]*\])?\{[^{}]*\}\{[^{}]*\}|(?:text|math)(?:bf|it|rm|tt|sc|sf)|text|underline|emph)\{([^{}]*)\}"
 )
 _SHOWN = re.compile(  # commands whose last argument is what they show
-    r"\\(?:num|uline|makecell|mbox|ensuremath|boldsymbol|bm|(?:text)?color(?:box)?(?:\[[^\]]*\])?\{[^{}]*\})"
-    r"(?:\[[^\]]*\])?\{([^{}]*)\}"
+    r"\\(?:num|uline|makecell|mbox|ensuremath|boldsymbol|bm|(?:text)?color(?:box)?(?:\[[^\[\]]*\])?\{[^{}]*\})"
+    r"(?:\[[^\[\]]*\])?\{([^{}]*)\}"
 )
 _HIDDEN = re.compile(  # commands that show nothing of a table's cell
-    r"~?\\(?:(?:cell|row)color(?:\[[^\]]*\])?|[cC]ite[a-zA-Z]*\*?(?:\[[^\]]*\])*|ref|label|h?v?phantom|rule)\{[^{}]*\}|"
-    r"\\color(?:\[[^\]]*\])?\{[^{}]*\}"
+    r"~?\\(?:(?:cell|row)color(?:\[[^\[\]]*\])?|[cC]ite[a-zA-Z]*\*?(?:\[[^\[\]]*\])*|ref|label|h?v?phantom|rule|"
+    r"tnote|footnote)\{[^{}]*\}|\\color(?:\[[^\[\]]*\])?\{[^{}]*\}|\\footnotemark(?![a-z])(?:\[[^\[\]]*\])?"
 )
 Line = tuple[int, list[str]]
 
 
+def is_latex(text: str) -> bool:
+    """Whether a text holds a table of LaTeX."""
+    return next(_tables(text), None) is not None
+
+
 def latex_cells(text: str, path: Path) -> list[Line]:
-    bodies = list(TABULAR.finditer(text))
-    if len(bodies) > 1:
-        raise RunError(f"{path}: holds {len(bodies)} tables. Give a file with one")
-    start = text[: bodies[0].start()].count("\n") + 1
-    body = _without_arguments(bodies[0][2], 2 if bodies[0][1].endswith(("*", "x", "y")) else 1)
+    tables = list(_tables(text))
+    if len(tables) > 1:
+        raise RunError(f"{path}: holds {len(tables)} tables. Give a file with one")
+    at, kind, body = tables[0]
+    start = text[:at].count("\n") + 1
+    body = _without_arguments(body, 2 if kind.endswith(("*", "x", "y")) else 1)
     body = re.sub(r"(?<!\\)%.*", "", body)
     lines: list[Line] = []
+    count = 0
     merged: dict[int, tuple[int, str]] = {}  # by column: for how many rows still, and the text
-    for row in re.split(r"\\\\(?:\[[^\]]*\])?|\\tabularnewline", body):
+    for row in re.split(r"\\\\(?:\[[^\[\]]*\])?|\\tabularnewline", body):
         number, start = start, start + row.count("\n")
         cells: list[str] = []
         for cell in re.split(r"(?<!\\)&", _RULES.sub("", row)):
@@ -45,9 +54,25 @@ def latex_cells(text: str, path: Path) -> list[Line]:
             if lines and (below := _ROWS.search(cell)):  # not in the header
                 merged[len(cells)] = (int(below[1]), _plain_latex(cell))
             cells += [_plain_latex(span[2])] * int(span[1]) if span else [_plain_latex(cell)]
+            if count + len(cells) > MOST_CELLS:
+                raise RunError(f"{path}: more than {MOST_CELLS} cells")
+        count += len(cells)
         if any(cells):
             lines.append((number, [_merged_text(merged, *item) for item in enumerate(cells)]))
     return lines
+
+
+def _tables(text: str) -> Iterator[tuple[int, str, str]]:
+    """Where each table begins, its environment, and what is in it."""
+    at, unclosed = 0, set()
+    while begin := _BEGIN.search(text, at):
+        at, kind = begin.end(), begin[1]
+        end = -1 if kind in unclosed else text.find(f"\\end{{{kind}}}", at)
+        if end < 0:
+            unclosed.add(kind)
+        else:
+            yield begin.start(), kind, text[at:end]
+            at = end
 
 
 def _merged_text(merged: dict[int, tuple[int, str]], column: int, cell: str) -> str:

@@ -6,6 +6,7 @@ import re
 
 from abreast.metrics.registry import Mode, lookup
 
+MOST_NAME = 1_000  # characters; a longer one is no metric's
 STAGES = {
     **dict.fromkeys(("test", "tst", "final", "eval_test"), "test"),
     **dict.fromkeys(("val", "valid", "validation", "eval", "dev"), "val"),
@@ -54,13 +55,13 @@ NOT_RESULTS = re.compile(
 # Words after which a metric may be better either way: the drop of an accuracy, the gap of a score.
 _CHANGES = re.compile(r"drop|drops|gap|gaps|forgetting|decrease|decline|degradation|reduction|increase|delta")
 _NEGATED = ("likelihood", "elbo", "reward", "return", "returns", "rew")  # lower is better behind `negative`
-_UP = r"[↑⬆▲↗]\ufe0f?|\$?\s*\\(?:uparrow|nearrow)\s*\$?|higher(?: is|=) ?better"
-_DOWN = r"[↓⬇▼↘]\ufe0f?|\$?\s*\\(?:downarrow|searrow)\s*\$?|lower(?: is|=) ?better"
-_ARROW = re.compile(
-    rf"\s*(?:\(\s*(?:{_UP}|{_DOWN})\s*\)|\[\s*(?:{_UP}|{_DOWN})\s*\]|{_UP}|{_DOWN})", re.IGNORECASE
-)
+_UP = r"[↑⬆▲↗]\ufe0f?|\$?\s{0,9}\\(?:uparrow|nearrow)\s{0,9}\$?|higher(?: is|=) ?better"
+_DOWN = r"[↓⬇▼↘]\ufe0f?|\$?\s{0,9}\\(?:downarrow|searrow)\s{0,9}\$?|lower(?: is|=) ?better"
+_GAP = r"\s{0,9}"  # a run of blanks is not looked through from each of them
+_WAY = rf"{_GAP}(?:{_UP}|{_DOWN}){_GAP}"
+_ARROW = re.compile(rf"{_GAP}(?:\({_WAY}\)|\[{_WAY}\]|{_UP}|{_DOWN})", re.IGNORECASE)
 _FILE = re.compile(r"^[\w/.-]+\.(json|ya?ml|toml):")  # that `dvc exp show` puts before a name
-_UNIT = re.compile(r"\s*(\([^()]{1,12}\)|\[[^\[\]]{1,12}\]|%)\s*$")  # `accuracy (%)`, `time [s]`
+_UNIT = re.compile(r"\s{0,9}(\([^()]{1,12}\)|\[[^\[\]]{1,12}\]|%)\s{0,9}$")  # `accuracy (%)`, `time [s]`
 
 
 def _bare(name: str) -> str:
@@ -96,6 +97,8 @@ def split_stage(name: str) -> tuple[str, str]:
     >>> split_stage("final_val_acc"), split_stage("probe_test_acc"), split_stage("valLoss")
     (('val', 'acc'), ('test', 'probe_acc'), ('val', 'Loss'))
     """
+    if len(name) > MOST_NAME:
+        return "", name
     name = _bare(name)
     parts = [part for part in re.split(r"[/._\-\s]+", _CAMEL.sub("_", name)) if part]
     if len(parts) > 1 and parts[0].lower() in PREFIXES:
@@ -120,6 +123,8 @@ def direction_of(name: str) -> Mode | None:
     >>> direction_of("return (↓)"), direction_of("negative log likelihood"), direction_of("accuracy drop")
     ('min', 'min', None)
     """
+    if len(name) > MOST_NAME:
+        return None
     arrow = _arrow(name)
     if arrow is not None:
         return arrow
@@ -141,12 +146,16 @@ def direction_of(name: str) -> Mode | None:
 
 def is_measured(name: str) -> bool:
     """Whether a name is that of a time or a count that was measured; not that of a learning rate."""
+    if len(name) > MOST_NAME:
+        return False
     name = _bare(name)
     return NOT_RESULTS.fullmatch(name) is not None and "lr" not in _words(name) and "rate" not in _words(name)
 
 
 def is_metric(name: str) -> bool:
     """Whether a name is that of a result."""
+    if len(name) > MOST_NAME:
+        return False
     if _arrow(name) is not None:
         return True
     name = _bare(name)

@@ -13,11 +13,12 @@ from abreast.report.readers.footnotes import without_raised
 from abreast.report.readers.foreign_run import as_number, flat
 from abreast.report.readers.html_table import html_cells
 from abreast.report.readers.json_records import parse_records, records
-from abreast.report.readers.latex_table import TABULAR, latex_cells
+from abreast.report.readers.latex_table import is_latex, latex_cells
 from abreast.report.readers.table_text import bare_name
 
 MOST_ROWS, MOST_COLUMNS = 1_000_000, 2_000
 MOST_CELLS = 20_000_000  # of records, each of which may have keys that no other has
+MOST_HEADER = 10_000  # characters of a column's name
 DELIMITERS = ",;\t|"
 Line = tuple[int, list[str]]  # its number in the file, from 1, and its cells
 
@@ -49,13 +50,16 @@ def table_cells(text: str, path: Path, metric: str | None = None) -> tuple[list[
         return list(_records(text, path, metric)), []
     if name.endswith((".html", ".htm")):
         lines = html_cells(text, path)
-    elif TABULAR.search(text):
+    elif is_latex(text):
         lines = latex_cells(text, path)
     elif any(map(_is_separator, text.splitlines()[1:])):
         lines = _markdown(text, path)
     else:
         lines = _delimited(without_rules(text), path)
-    return _without_notes(_without_titles(_without_empty_columns(lines)))
+    lines = _without_titles(_without_empty_columns(lines))
+    if lines and (length := max(map(len, lines[0][1]), default=0)) > MOST_HEADER:
+        raise RunError(f"{path}: line {lines[0][0]}: the name of a column has {length} characters")
+    return _without_notes(lines)
 
 
 def _records(text: str, path: Path, metric: str | None) -> Iterator[Line]:
