@@ -15,6 +15,7 @@ LOGGED = {
     "a coefficient that rises": ("iteration,n_koeff,reward", "{step},0.9{twice},{value}"),
     "texts of each step": ("step,action,eval_time,acc", "{step},[0.{step}],{twice},{value}"),
     "times of day": ("step,date,timestamp,acc", "{step},2024-01-01_00-0{step},17{step},{value}"),
+    "losses beside a learning rate": ("step,train_loss,lr,acc", "{step},0.{step}1,0.{twice},{value}"),
     "steps in two words": ("total timesteps,num_episodes,ep_rew_mean", "{step},{twice},{value}"),
     "rounds beside a seed": ("method,seed,round,test_acc", "fedavg,{run},{step},{value}"),
 }
@@ -42,6 +43,12 @@ def test_what_changes_from_step_to_step_is_no_setting(name: str, tmp_path: Path)
         *(
             (f"model,{name},seed,acc", "a,x,0,0.8 a,y,0,0.9 b,x,0,0.7 b,y,0,0.6", [0.8, 0.9, 0.7, 0.6])
             for name in ("generation", "episode", "iter", "step", "epoch")
+        ),
+        # Regular epochs that several methods, or folds, have reached.
+        *((f"{name},epoch,acc", "1,10,0.8 2,20,0.9 3,30,0.7", [0.8, 0.9, 0.7]) for name in ("fold", "seed")),
+        *(
+            (f"{name},epoch,acc", "a,10,0.8 b,20,0.9 c,30,0.7", [0.8, 0.9, 0.7])
+            for name in ("model", "optimizer", "config.method")
         ),
         ("method,iter,acc", "a,1,0.8 a,2,0.9 b,1,0.7 b,2,0.6", [0.8, 0.9, 0.7, 0.6]),
         ("model,generation,acc", "a,1,0.8 a,2,0.9 a,3,0.7 b,1,0.6 b,2,0.5 b,3,0.4", [0.7, 0.4]),

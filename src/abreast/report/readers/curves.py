@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from abreast.report.readers.csv_rows import FOLDS
 from abreast.report.readers.csv_table import Row
 from abreast.report.readers.foreign_run import as_number
 from abreast.report.readers.metric_names import is_metric
@@ -17,6 +18,11 @@ EPOCHS = (
     *("timestep", "timesteps", "total_timesteps", "timesteps_total", "env_step"),  # of reinforcement learning
 )
 ROUNDS = ("round", "communication_round", "fl_round")  # of federated learning, or repetitions
+# What is the same in all steps of a run.
+COMPARED = (
+    *("model", "method", "arch", "architecture", "backbone", "network", "optimizer", "optim"),
+    *("algorithm", "algo", "approach", "classifier", "estimator"),
+)
 FEWEST = 3  # rows of a run
 LEAST_REGULAR = 0.7  # share of steps that are equally far from the next one
 _STEP = re.compile(  # `epoch 3`, `3/100`, `10k`, `1,000`, and the row that ends a curve
@@ -58,8 +64,8 @@ def logged_columns(rows: Sequence[Row]) -> set[str]:
     steps = counters(rows)
     clocks = {c for c in rows[0] if _CLOCK.fullmatch(base_name(c))} if steps else set()
     blocks = next(filter(None, (_blocks(rows, column) for column in steps)), [])
-    seeds = {c for c in rows[0] if base_name(c) in (*SEEDS, *REPEATS)}
-    if any(row[column] != block[0][column] for block in blocks for row in block for column in seeds):
+    runs = {c for c in rows[0] if base_name(c).removesuffix("_name") in (*SEEDS, *REPEATS, *FOLDS, *COMPARED)}
+    if any(row[column] != block[0][column] for block in blocks for row in block for column in runs):
         return clocks
     changing = {
         column
