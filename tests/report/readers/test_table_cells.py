@@ -194,6 +194,17 @@ def test_long_lines_take_linear_time(text: str) -> None:
     assert table_cells(text, Path("a.txt"))[0][-1][1] == ["a", "0.9"]
 
 
+@pytest.mark.parametrize("mark", ["_", " ", "/", "_a", "seed_"])
+@pytest.mark.timeout(20)
+def test_long_headers_take_linear_time(mark: str, tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    long = [f'"b{mark * (9_900 // len(mark))}x{letter}"' for letter in "abcdefghijklmnopqrst"]
+    path.write_text(f"m,acc,{','.join(long)}\na,0.9{',1' * 20}\nb,0.8{',2' * 20}\n")
+    collected = collect_foreign([path], Choices())
+    assert collected is not None
+    assert [run.metrics["test/accuracy"] for run in collected[0].runs] == [0.9, 0.8]
+
+
 def test_a_long_header_is_refused() -> None:
     with pytest.raises(RunError, match="line 1: the name of a column has 100002 characters"):
         table_cells(f"m,a{' ' * LONG}x\na,0.9\n", Path("a.csv"))

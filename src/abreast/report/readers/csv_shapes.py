@@ -21,7 +21,7 @@ KEYS = (INDEX, "key", "name", "field", "parameter", *NAMES)
 PARTS = ("part", "split", "stage", "phase", "subset", "set", "partition", "eval_split")  # of stages
 VALUE = "value"  # of a table with a column a seed
 _REPEAT = re.compile(
-    r"(?:(.*?)[\s_\-./]+)?(seed|run|rep|repeat|repetition|replicate|trial|fold)[\s_\-#=]*(\d{1,9})",
+    r"(?:(.*?[^\s_\-./])??[\s_\-./]+)?(seed|run|rep|repeat|repetition|replicate|trial|fold)[\s_\-#=]*(\d{1,9})",
     re.IGNORECASE,
 )
 _CARET = re.compile(r"Fold(\d+)(?:\.Rep(\d+))?")
