@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from abreast.errors import RunError
 from abreast.learner.attribute_state import ATTRIBUTES, AttributeState, copied_network
-from abreast.learner.checkpoint import load
+from abreast.learner.checkpoint import as_read, load
+from abreast.learner.network_state import load_state
 from abreast.training.run import run
 from support.helpers import allowed, compose, same
 from support.resuming import TINY, check_equal, stop_and_go_on
@@ -130,6 +131,37 @@ def test_tensors_that_hold_more_than_values_and_shared_ones_are_left_out() -> No
     assert state.changed(net) == {}
     net.one = torch.zeros(4)
     assert state.changed(net).keys() == {".one", ".other"}
+
+
+def test_what_has_no_memory_of_its_own_is_passed_over() -> None:
+    net: Any = nn.Module()
+    loop: list[Any] = [1]
+    loop.append(loop)
+    net.loop, net.lazy, net.nan = loop, [nn.LazyLinear(3).weight], torch.tensor([float("nan"), 1.0])
+    net.counts, net.masked = Counter(a=1), np.ma.array([1.0, 2.0])
+    state = AttributeState(net)
+    assert state.changed(net) == {}
+    net.counts, net.masked = Counter(a=2), np.ma.array([1.0, 2.0], mask=[True, False])
+    net.also = {"a": loop}
+    assert state.changed(net) == {}
+
+
+class Versioned(nn.Linear):
+    """Turns the weights of its first version around."""
+
+    _version = 2
+
+    def _load_from_state_dict(self, state: Any, prefix: str, metadata: Any, *others: Any) -> None:
+        if (metadata.get("version") or 1) < 2:
+            state[f"{prefix}weight"] = -state[f"{prefix}weight"]
+        super()._load_from_state_dict(state, prefix, metadata, *others)
+
+
+def test_modules_are_told_the_version_that_they_saved() -> None:
+    net = Versioned(2, 2)
+    before = net.weight.detach().clone()
+    load_state(net, as_read(saved(net.state_dict())), net, None)
+    assert net.weight.equal(before)
 
 
 @pytest.mark.parametrize("name", [".linear", ".forward_", "nothing.steps", "._parameters", "linear.weight"])

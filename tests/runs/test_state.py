@@ -17,13 +17,14 @@ FAILED = {"format": 1, "status": "failed", "reason": "DataError: no such file"}
     ("status", "file", "expected"),
     [
         (FAILED, "train.log", True),
-        (FAILED, "checkpoints/readme", True),
         ({**FAILED, "status": "interrupted"}, "", True),
         ({**FAILED, "status": "running"}, "", False),
         ({**FAILED, "status": "finished"}, "", False),
         ({**FAILED, "diverged_at": 3}, "", False),
         (FAILED, "checkpoints/last.ckpt", False),
         (FAILED, "checkpoints/best.ckpt", False),
+        (FAILED, "checkpoints/steps/step=900.ckpt", False),
+        (FAILED, "wandb/x", False),
         (FAILED, "metrics.csv", False),
         (FAILED, "result.json", False),
         (["a", "list"], "", False),
@@ -35,5 +36,6 @@ def test_a_run_that_failed_before_training(status: object, file: str, expected: 
     if status is not None:
         (tmp_path / "status.json").write_text(json.dumps(status))
     if file:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).touch()
     assert failed_before_training(RunDirectory(tmp_path)) == expected

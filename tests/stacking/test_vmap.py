@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from abreast.learner.checkpoint import load
 from abreast.runs.directory import RunDirectory
 from abreast.stacking.build import Job
+from abreast.stacking.parameters import StackedState
 from abreast.stacking.run import train_stack
+from abreast.stacking.vmap import VmappedNet
 from support.helpers import allowed
 from support.stacks import Both, Configs
 
@@ -193,6 +195,14 @@ class Half(nn.Linear):
         return super().forward(x.flatten(1).bfloat16()).float()
 
 
+class Mixed(Skipping):
+    """Products of 16 bits, whose rounding differs between lanes together and a lane alone."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return super().forward(x).float()
+
+
 class Listed(Skipping):
     """A frozen module that is none of its own, drawn by the seed, and itself, in a list."""
 
@@ -267,6 +277,13 @@ def test_what_one_network_alone_keeps_is_trained_individually(
     with allowed():
         outcomes = train_stack([Job(cfg, tmp_path / str(n)) for n, cfg in enumerate(jobs)])
     assert INDIVIDUAL[name] in str(outcomes[-1].not_stacked)
+
+
+def test_networks_of_16_bits_are_stacked_and_a_probe_leaves_nothing() -> None:
+    nets = [Mixed(20, 10) for _ in range(3)]
+    vmapped = VmappedNet(nets, StackedState(nets))
+    vmapped.probe(torch.randn(3, 8, 20))
+    assert "_scores" not in vars(vmapped)
 
 
 def test_lanes_whose_functions_differ_are_trained_individually(configs: Configs, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def _of_all_runs(original: Callable[..., Any]) -> Callable[..., Any]:
         if not rows:
             return original(*args, **kwargs)
         tags = set()
-        if given["include_metrics"]:
+        if given.get("include_metrics", True):
             scalars = context.scalars_metadata(given["ctx"], given["experiment_id"])
             tags = {tag for run in rows for tag in scalars.get(run, ())}
         result = experiment_of(list(rows.values()), tags, contents)

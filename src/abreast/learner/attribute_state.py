@@ -7,19 +7,20 @@ changed since the network was built is saved with its weights.
 from __future__ import annotations
 
 import copy
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from abreast.errors import RunError
-from abreast.learner.attribute_values import from_plain, is_dense, plain_attributes
+from abreast.learner.attribute_values import MOST_DEPTH, from_plain, is_dense, plain_attributes
 
 ATTRIBUTES = "attributes"  # their key in a learner's state
 OF_TRAINING = vars(LightningModule()).keys()  # the attributes that torch and Lightning keep
@@ -134,12 +135,14 @@ def _read(net: nn.Module) -> dict[str, Any]:
     )
 
 
-def _memory(value: Any) -> Iterator[int]:
-    """Where the tensors of a value are."""
-    if isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _memory(item)
-    elif isinstance(value, Tensor) and value.layout == torch.strided and value.numel():
+def _memory(value: Any, depth: int = 0) -> Iterator[int]:
+    """Where the tensors and arrays of a value are."""
+    if type(value) in (list, tuple, deque, dict) and depth <= MOST_DEPTH:
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _memory(item, depth + 1)
+    elif isinstance(value, np.ndarray) and value.size:
+        yield value.__array_interface__["data"][0]
+    elif type(value) in (Tensor, nn.Parameter) and is_dense(value) and value.numel():
         yield value.untyped_storage().data_ptr()
 
 
@@ -147,9 +150,14 @@ def _same(value: Any, other: Any) -> bool:
     if type(value) is not type(other):
         return False
     if isinstance(value, Tensor):
-        return value.dtype == other.dtype and value.device == other.device and torch.equal(value, other)
+        is_alike = value.dtype == other.dtype and value.device == other.device and value.shape == other.shape
+        return is_alike and torch.equal(_bits(value), _bits(other))
     if isinstance(value, (list, tuple)):
         return len(value) == len(other) and all(map(_same, value, other))
     if isinstance(value, dict):
         return value.keys() == other.keys() and all(_same(value[key], other[key]) for key in value)
     return bool(value == other or (value != value and other != other))
+
+
+def _bits(tensor: Tensor) -> Tensor:
+    return tensor.contiguous().reshape(-1).view(torch.uint8)

@@ -33,7 +33,7 @@ def to_plain(value: Any, depth: int = 0) -> Any:
         raise UnsavableError
     if type(value) is Tensor and is_dense(value):
         return ("tensor", value.detach().clone(), value.device.type)
-    if isinstance(value, (np.ndarray, np.generic)):
+    if type(value) is np.ndarray or isinstance(value, np.generic):
         return _of_numpy(value)
     if isinstance(value, torch.Generator):
         return ("torch generator", value.get_state(), value.device.type)
@@ -45,11 +45,11 @@ def to_plain(value: Any, depth: int = 0) -> Any:
         return ("python random", value.getstate())
     if type(value) in (list, tuple):
         return (type(value).__name__, _items(value, depth))
-    if isinstance(value, deque):
+    if type(value) is deque:
         return ("deque", _items(value, depth), value.maxlen)
-    if isinstance(value, (set, frozenset)):
+    if type(value) in (set, frozenset):
         return (type(value).__name__, _items(sorted(value, key=repr), depth))
-    if isinstance(value, dict):
+    if type(value) is dict:
         return ("dict", [[to_plain(part, depth + 1) for part in pair] for pair in value.items()])
     raise UnsavableError
 
@@ -125,6 +125,10 @@ def _collection(kind: str, content: Any, more: list[Any], now: Any) -> Any:
     if kind == "list" and type(now) is list:
         now[:] = items
         return now
+    if type(now) is deque and kind == "deque" and now.maxlen == more[0]:
+        now.clear()
+        now.extend(items)
+        return now
     if kind == "deque":
         return deque(items, *more)
     return {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}[kind](items)
@@ -132,9 +136,9 @@ def _collection(kind: str, content: Any, more: list[Any], now: Any) -> Any:
 
 def _dict(content: Any, now: Any) -> Any:
     pairs = [(from_plain(key), value) for key, value in content]
-    before = now if isinstance(now, dict) else {}
+    before = now if type(now) is dict else {}
     items = {key: from_plain(value, before.get(key)) for key, value in pairs}
-    if not isinstance(now, dict):
+    if type(now) is not dict:
         return items
     now.clear()
     now.update(items)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import logging
 from collections.abc import Mapping
@@ -91,10 +92,11 @@ def as_read(content: State) -> State:
     Raises:
         RunError: A value cannot be written, or not read again.
     """
-    return {
-        key: value if isinstance(value, Tensor) and is_dense(value) else _as_read(key, value)
-        for key, value in content.items()
-    }
+    read = copy.copy(content)  # with the versions of its modules, if it has them
+    for key, value in content.items():
+        if not (isinstance(value, Tensor) and is_dense(value)):
+            read[key] = _as_read(key, value)
+    return read
 
 
 def _as_read(key: str, value: Any) -> Any:
@@ -202,7 +204,8 @@ def resume_point_or_clear(directory: RunDirectory) -> ResumePoint:
 
 def weights(path: Path) -> dict[str, Tensor]:
     """The weights that a checkpoint holds, on the CPU."""
-    return dict(load(path)["state_dict"])
+    state: dict[str, Tensor] = load(path)["state_dict"]
+    return state
 
 
 def trained_digest(directory: RunDirectory) -> str | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
@@ -40,7 +41,7 @@ def load_state(
     Raises:
         RunError: The state is one of another network.
     """
-    weights = dict(state)
+    weights = cast("dict[str, Any]", copy.copy(state))  # with the versions of its modules, if it has them
     changed = weights.pop(ATTRIBUTES, None) or {}
     if changed and attributes is None:
         raise RunError("the checkpoint holds attributes, which this network does not save")

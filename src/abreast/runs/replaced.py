@@ -25,7 +25,7 @@ def clear(path: Path) -> Path | None:
     """
     remove_partial_files(path)
     outputs = [output for pattern in OUTPUTS for output in path.glob(pattern)]
-    if not any(path.glob(f"{CHECKPOINTS}/*.ckpt")):
+    if not any(file.is_file() for file in path.glob(f"{CHECKPOINTS}/**/*")):
         for output in outputs:
             if output.is_dir() and not output.is_symlink():
                 shutil.rmtree(output)

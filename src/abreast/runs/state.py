@@ -79,7 +79,7 @@ def failed_before_training(directory: RunDirectory) -> bool:
         status = directory.read_status()
     except RunError:
         return False
-    trained = (METRICS, RESULT, f"{CHECKPOINTS}/*.ckpt")
+    trained = (METRICS, RESULT, f"{CHECKPOINTS}/**/*", "wandb*")
     is_failed = status.get("status") in ("failed", "interrupted") and "diverged_at" not in status
     return is_failed and not any(file for name in trained for file in directory.path.glob(name))
 
