@@ -8,7 +8,8 @@ MOST_NESTED = 8  # commands of LaTeX inside one another
 RAISED = re.compile(  # behind a number: a footnote, or its exponent
     r"(?P<before>(?P<number>(?<![\d.,])[.,]?\d[\d.,]*)[\s$%\\*{}]*)"
     r"(?:(?:<sup\b[^<>]*>|\\textsuperscript\{)(?P<mark>[^<>{}]*)(?:</sup\s*>|\}|$)|"
-    r"(?:\^\s?\{(?P<braced>[^<>{}]*)\}|\^?\s?(?P<command>\\[a-z]+)|\^(?P<letter>[*†‡§¶a-z](?![a-z])))(?P<after>\s?\$)?)",
+    r"(?:\^\s?\{(?P<braced>[^<>{}]*)\}|\^\s?(?P<command>\\[a-z]+)|\^(?P<letter>[*†‡§¶a-z](?![a-z]))|"
+    r"(?P<dagger>\\dd?ag(?:ger)?(?![a-z])))(?P<after>\s?\$)?)",
     re.IGNORECASE,
 )
 LOWERED = re.compile(r"</?su[bp]\b[^<>]*>", re.IGNORECASE)
@@ -20,8 +21,11 @@ _DEVIATION = re.compile(r"[+\-\u2212]\s?\.?\d[\d.]*|\d+\.\d+")  # or a negative 
 
 def without_footnote(match: re.Match[str]) -> str:
     """The number without its footnote; with a power of 2 or 10, and with a deviation, as text."""
-    if match["mark"] is None:
-        return _without_caret(match)
+    text = _without_caret(match) if match["mark"] is None else _without_mark(match)
+    return f"{text} " if match.string[match.end() : match.end() + 1].isdigit() and text != match[0] else text
+
+
+def _without_mark(match: re.Match[str]) -> str:
     mark = match["mark"].strip()
     if mark.startswith(("±", "+-", "+/-")):
         return f"{match['before']} {mark}"
@@ -33,7 +37,7 @@ def without_footnote(match: re.Match[str]) -> str:
 
 def _without_caret(match: re.Match[str]) -> str:
     """The number without its footnote in mathematics: `0.9$^{*}$`; letters and digits may be exponents."""
-    mark = match["braced"] or match["command"] or match["letter"] or ""
+    mark = match["braced"] or match["command"] or match["dagger"] or match["letter"] or ""
     number, rest = match["number"], match["before"][len(match["number"]) :]
     is_symbol = re.search(r"[^\W_]|[+\-\u2212±=]", _SYMBOL.sub("", mark)) is None
     is_exponent = number in ("2", "10") or "$" not in rest
