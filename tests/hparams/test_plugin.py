@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tensorboard.plugins.hparams import backend_context
 
+from abreast.hparams import all_runs
 from abreast.hparams.experiment import Column
 from abreast.hparams.plugin import HparamsLoader
 from abreast.loggers.hyperparameters import hyperparameters
@@ -118,3 +119,17 @@ def test_without_patches_tensorboard_is_as_it_was(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("ABREAST_NO_PATCHES", "1")
     HparamsLoader().load(None)
     assert [info.name for info in shown(folder(LOSSES, RATES)).hparam_infos] == ["loss"]
+
+
+@pytest.mark.usefixtures("loaded")
+def test_where_it_fails_tensorboard_is_as_it_was(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("moved")
+
+    monkeypatch.setattr(all_runs, "rows_of", fail)
+    assert [info.name for info in shown(folder(LOSSES, RATES)).hparam_infos] == ["loss"]
+    monkeypatch.setattr(all_runs, "find_columns_in_all_runs", fail)
+    HparamsLoader().load(None)
+    assert caplog.text.count("HPARAMS shows TensorBoard's own columns: KeyError") == 2

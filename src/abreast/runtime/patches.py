@@ -134,7 +134,7 @@ PATCHES = (
     ),
     Patch(
         "hparams_columns",
-        home="abreast.hparams.plugin",
+        home="abreast.hparams.all_runs",
         library="tensorboard",
         tested=("2.21", "2.21"),
         what="finds the columns of HPARAMS in all runs that TensorBoard shows",
