@@ -55,13 +55,16 @@ def fit(trainer: Trainer, learner: Learner, data: DataModule, directory: RunDire
     try:
         with ctrl_c_raised(trainer):
             trainer.fit(learner, datamodule=data, ckpt_path=last if is_resumed else None, weights_only=True)
-    except (Interrupted, AbreastError, OSError, MisconfigurationException):
+    except (Interrupted, OSError, MisconfigurationException):
         raise
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)
-        if is_resumed and any("restore" in frame.name for frame in frames):
-            raise RunError(f"{last}: not a checkpoint of this run ({class_and_line(error)})") from error
-        raise
+        is_restoring = is_resumed and any("restore" in frame.name for frame in frames)
+        is_told = isinstance(error, AbreastError) and not isinstance(error, RunError)
+        if not is_restoring or is_told or str(last) in str(error):
+            raise
+        reason = str(error) if isinstance(error, RunError) else class_and_line(error)
+        raise RunError(f"{last}: not a checkpoint of this run ({reason})") from error
     finally:
         checkpoints = trainer.strategy.checkpoint_io
         if isinstance(checkpoints, AtomicCheckpointIO):
