@@ -161,6 +161,28 @@ class Counting(Skipping):
         return super().forward(x)
 
 
+class Showing(Skipping):
+    """Keeps its last activations, for somebody to look at."""
+
+    last: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.last = self.deep[0](x.flatten(1))
+        return super().forward(x)
+
+
+class Carrying(Skipping):
+    """Computes with the scores of the batch before."""
+
+    last: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        scores = super().forward(x)
+        before, self.last = self.last, scores.detach()
+        same_size = before is not None and before.shape == scores.shape
+        return scores + 0.1 * before if same_size and before is not None else scores
+
+
 class Averaging(Skipping):
     """A forward that puts a new tensor in the place of a buffer."""
 
@@ -263,6 +285,7 @@ INDIVIDUAL = {
     "Traced": "Traced is scripted or traced (Linear)",
     "Padded": "torch.func.vmap gives other gradients than a lane alone",
     "Counting": "its forward changes its attributes",
+    "Carrying": "Carrying cannot be batched",
     "AveragingAlways": "puts new tensors in the place of its buffers when it evaluates",
     "Half": "has parameters of bfloat16 (weight)",
     "Listed": "Listed differs in architecture from the stack's first run",
@@ -277,6 +300,13 @@ def test_what_one_network_alone_keeps_is_trained_individually(
     with allowed():
         outcomes = train_stack([Job(cfg, tmp_path / str(n)) for n, cfg in enumerate(jobs)])
     assert INDIVIDUAL[name] in str(outcomes[-1].not_stacked)
+
+
+def test_what_is_written_and_never_read_keeps_no_network_out_of_a_stack(configs: Configs, both: Both) -> None:
+    jobs = networks(configs, "Showing", ("seed=0",), ("seed=1",))
+    for lane, alone in both(jobs):
+        results = [RunDirectory(path).read_result()["metrics"] for path in (lane, alone)]
+        assert results[0] == pytest.approx(results[1], rel=1e-4)
 
 
 def test_networks_of_16_bits_are_stacked_and_a_probe_leaves_nothing() -> None:

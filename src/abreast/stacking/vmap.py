@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -65,7 +66,17 @@ class VmappedNet:
         self.base.train()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return scores `[K, B, out]` of normalised inputs `[K, B, *shape]`."""
+        """Return scores `[K, B, out]` of normalised inputs `[K, B, *shape]`.
+
+        What the network writes to its attributes is let go of: it is that of all lanes.
+        """
+        kept = _attributes(self.base)
+        try:
+            return self._forward(x)
+        finally:
+            _let_go(kept)
+
+    def _forward(self, x: Tensor) -> Tensor:
         state = self.state
 
         def call(
@@ -150,34 +161,68 @@ class VmappedNet:
             Exception: Whatever vmap, or the network under it, raises.
         """
         before = {name: buffer.clone() for name, buffer in self.state.buffers.items()}
-        attributes = AttributeState(self.base)
+        kept, attributes = _attributes(self.base), AttributeState(self.base)
         scores: list[Tensor] = []
         try:
             if draws(lambda: scores.append(self._step(x))):
                 raise RuntimeError("its forward draws random numbers, which a lane must not share")
             batched = [gradient[-1].clone() for gradient in self.state.gradients.values()]
             self._restore(before)
+            if _has_written(kept) and not self._step(x).equal(scores[0]):
+                raise RuntimeError("its forward computes with what it wrote to its attributes")
+            _let_go(kept)
+            self._restore(before)
             alone, is_coarse = self._last_lane_alone(x, _varied(scores[0]))
             if not _are_close(alone, batched, COARSE if is_coarse else ROUNDING):
                 raise RuntimeError("torch.func.vmap gives other gradients than a lane alone")
             if self._replaces_buffers(x[0]):
                 raise RuntimeError("it puts new tensors in the place of its buffers when it evaluates")
+            _let_go(kept)
             changed = attributes.changed(self.base)
             if changed:
                 names = sorted(name.lstrip(".") for name in changed)
                 raise RuntimeError(f"its forward changes its attributes {listed(names[:SHOWN])}")
         finally:
+            _let_go(kept)
             self._restore(before)
 
     def _step(self, x: Tensor) -> Tensor:
         """The scores, after a forward and a backward pass."""
-        scores = self.forward(x)
+        scores = self._forward(x)
         self.backward(_varied(scores))
         return scores
 
     def _restore(self, buffers: dict[str, Tensor]) -> None:
         for name, buffer in buffers.items():
             self.state.buffers[name].copy_(buffer)
+
+
+Kept = list[tuple[dict[str, Any], dict[str, Any]]]  # attributes of modules, now and before
+
+
+def _attributes(net: nn.Module) -> Kept:
+    return [(vars(module), dict(vars(module))) for module in net.modules()]
+
+
+def _written(now: dict[str, Any], before: dict[str, Any]) -> list[str]:
+    """The attributes that were given tensors, such as the last activations."""
+    return [
+        name for name, value in now.items() if isinstance(value, Tensor) and before.get(name) is not value
+    ]
+
+
+def _has_written(kept: Kept) -> bool:
+    return any(_written(now, before) for now, before in kept)
+
+
+def _let_go(kept: Kept) -> None:
+    """Put what was there before in the place of tensors that were written to attributes."""
+    for now, before in kept:
+        for name in _written(now, before):
+            if name in before:
+                now[name] = before[name]
+            else:
+                del now[name]
 
 
 def _varied(scores: Tensor) -> Tensor:
