@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 from abreast.api.source_digest import DIGITS, array_parts
 from abreast.data.arrays import Array, is_one_hot
 from abreast.errors import AbreastError, ConfigError, DataError, class_and_line
+from abreast.runtime.half import to_float32
 
 FORMS = "(X, y), a dictionary of such pairs (train, val, test), a torch Dataset or a LightningDataModule"
 PARTS = ("train", "val", "test")
@@ -103,8 +104,7 @@ def _pair(data: Any, name: str = "data") -> tuple[Array, Array]:
 def _array(values: Any, name: str) -> Array:
     """Values as an array, with the type that torch or pandas gives them."""
     if isinstance(values, Tensor):
-        values = values.detach().cpu().to_dense()
-        values = values.float() if values.dtype in (torch.bfloat16, torch.float16) else values
+        values = to_float32(values.detach().cpu().to_dense())
     if hasattr(values, "toarray"):  # SciPy's sparse matrices
         values = values.toarray()
     if np.ma.is_masked(values):

@@ -13,6 +13,7 @@ from abreast.data.picture import Fit, read_picture
 from abreast.data.target_scale import restored
 from abreast.errors import DataError, first_line
 from abreast.learner.evaluator import Evaluator
+from abreast.runtime.half import to_float32
 
 
 def read_inputs(
@@ -127,7 +128,5 @@ def predict(learner: Evaluator, inputs: Tensor) -> Tensor:
         Probabilities `[N, C]`, by softmax of the raw scores; for regression the scores `[N, D]`.
     """
     with torch.inference_mode():
-        scores: Tensor = learner(inputs)
-    if scores.dtype in (torch.bfloat16, torch.float16):  # which NumPy and the softmax's sum cannot have
-        scores = scores.float()
+        scores = to_float32(learner(inputs))  # as NumPy and the softmax's sum need them
     return torch.softmax(scores, 1) if learner.classes else restored(scores, learner.target_scale)

@@ -13,9 +13,10 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from abreast.data.rank_shard import RankShard
-from abreast.learner.shared_norm import absent, to_float32
+from abreast.learner.shared_norm import absent
 from abreast.losses import Loss
 from abreast.metrics.stage import StageMetrics
+from abreast.runtime.half import to_float32
 
 TINY = 1e-30  # weight given to rows of weight 0, so that their mean over all ranks is defined
 

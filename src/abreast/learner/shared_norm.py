@@ -10,10 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-
-def to_float32(values: Tensor) -> Tensor:
-    """16-bit values as float32, others as they are."""
-    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+from abreast.runtime.half import to_float32
 
 
 class _Sum(torch.autograd.Function):

@@ -20,13 +20,12 @@ from abreast.losses.settings import (
     check_mixed,
 )
 from abreast.losses.transforms import SCORES, TARGETS, Scores, Targets
+from abreast.runtime.half import HALF, to_float32
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["TASKS", "Loss", "LossInputError"]
-
-HALF = (torch.bfloat16, torch.float16)
 
 
 class Loss(nn.Module):
@@ -111,8 +110,7 @@ class Loss(nn.Module):
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Logits ``[B, C]`` and targets ``[B]`` (regression: both ``[B, D]``) -> 0-d mean over the batch."""
         check_logits(logits, self.outputs)
-        if logits.dtype in HALF:
-            logits = logits.float()
+        logits = to_float32(logits)
         if not self._classes:
             check_values(logits, targets)
             return self._scalar(self.criterion(logits, targets.to(logits.dtype)))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from abreast.learner.attribute_state import AttributeState
+from abreast.runtime.half import HALF
 from abreast.stacking.parameters import StackedState
 from abreast.stacking.random_numbers import draws
 from abreast.suggestions import listed
@@ -16,7 +17,6 @@ from abreast.suggestions import listed
 SHOWN = 4  # names in a message
 ROUNDING = 1e-3  # of the largest gradient, at most
 COARSE = 0.05  # the same of networks that compute in 16 bits
-HALF = (torch.bfloat16, torch.float16)
 
 
 class _WithBuffers(nn.Module):
@@ -170,7 +170,6 @@ class VmappedNet:
             self._restore(before)
             if _has_written(kept) and not self._step(x).equal(scores[0]):
                 raise RuntimeError("its forward computes with what it wrote to its attributes")
-            _let_go(kept)
             self._restore(before)
             alone, is_coarse = self._last_lane_alone(x, _varied(scores[0]))
             if not _are_close(alone, batched, COARSE if is_coarse else ROUNDING):
