@@ -128,11 +128,9 @@ def _read(net: nn.Module) -> dict[str, Any]:
     }
     tensors = [tensor for tensor in (*net.parameters(), *net.buffers()) if not is_lazy(tensor)]
     saved = {*chain(*map(_memory, tensors))}
-    of_attributes = Counter(chain(*({*_memory(value)} for value in kept.values())))
-    shared = saved | {memory for memory, count in of_attributes.items() if count > 1}
-    return plain_attributes(
-        {name: value for name, value in kept.items() if shared.isdisjoint(_memory(value))}
-    )
+    memory = {name: {*_memory(value)} for name, value in kept.items()}
+    shared = saved | {address for address, count in Counter(chain(*memory.values())).items() if count > 1}
+    return plain_attributes({name: value for name, value in kept.items() if shared.isdisjoint(memory[name])})
 
 
 def _memory(value: Any, depth: int = 0) -> Iterator[int]:

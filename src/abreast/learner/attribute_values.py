@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from abreast.learner.checkpoint_file import is_plain
+
 PLAIN = (bool, int, float, complex, str, type(None))
 NUMPY_STREAMS = {"MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"}
 MOST_DEPTH = 8  # of lists in each other
@@ -55,9 +57,8 @@ def to_plain(value: Any, depth: int = 0) -> Any:
 
 
 def is_dense(value: Tensor) -> bool:
-    """Whether the values of a tensor are all that it holds."""
-    is_plain = value.layout == torch.strided and not (value.is_nested or value.is_quantized or value.is_meta)
-    return is_plain and value.dtype != torch.complex32
+    """Whether a tensor is values that operations can compare."""
+    return is_plain(value) and value.dtype != torch.complex32
 
 
 def _items(values: Any, depth: int) -> Any:

@@ -151,7 +151,7 @@ def check_content(content: Any, size: int) -> None:
         if seen > MOST_VALUES or depth > MOST_DEPTH:
             raise ValueError("nested too deeply, or more values than a checkpoint has")
         if isinstance(node, Tensor):
-            if node.is_sparse or str(node.layout) != "torch.strided" or node.is_meta or node.is_quantized:
+            if not is_plain(node):
                 raise ValueError("holds a tensor that is not a plain one")
             storage = node.untyped_storage()
             storages[storage.data_ptr()] = storage.nbytes()
@@ -163,6 +163,12 @@ def check_content(content: Any, size: int) -> None:
             nodes += [(part, depth + 1) for part in node]
     if sum(storages.values()) > size:
         raise ValueError(f"holds tensors of more bytes than the file's {size}")
+
+
+def is_plain(tensor: Tensor) -> bool:
+    """Whether a tensor is the values that its memory holds."""
+    is_strided = tensor.layout == torch.strided and not tensor.is_nested
+    return is_strided and not (tensor.is_quantized or tensor.is_meta)
 
 
 def _memory() -> int:

@@ -25,7 +25,7 @@ def clear(path: Path) -> Path | None:
     """
     remove_partial_files(path)
     outputs = [output for pattern in OUTPUTS for output in path.glob(pattern)]
-    if not any(file.is_file() for file in path.glob(f"{CHECKPOINTS}/**/*")):
+    if not has_checkpoints(path):
         for output in outputs:
             if output.is_dir() and not output.is_symlink():
                 shutil.rmtree(output)
@@ -39,6 +39,11 @@ def clear(path: Path) -> Path | None:
         shutil.copyfile(path / CONFIG, folder / CONFIG, follow_symlinks=False)
     log.warning("%s: what was trained there before is kept in %s", *map(_shown, (path, folder)))
     return folder
+
+
+def has_checkpoints(path: Path) -> bool:
+    """Whether a run's directory holds checkpoints, under whatever name and in whatever folder."""
+    return any(path.glob(f"{CHECKPOINTS}/**/*"))
 
 
 def _new_folder(path: Path) -> Path:

@@ -11,9 +11,9 @@ from abreast.errors import ConfigError, RunError
 from abreast.metrics.objective import objective
 from abreast.runs.config_file import TRAINED_GROUPS, check_shape
 from abreast.runs.directory import RunDirectory
-from abreast.runs.files import CHECKPOINTS, CONFIG, LAST, METRICS, RESULT, STATUS
+from abreast.runs.files import CONFIG, LAST, METRICS, RESULT, STATUS, WANDB
 from abreast.runs.format import NewerFormatError
-from abreast.runs.replaced import clear
+from abreast.runs.replaced import clear, has_checkpoints
 
 log = logging.getLogger(__name__)
 
@@ -79,9 +79,10 @@ def failed_before_training(directory: RunDirectory) -> bool:
         status = directory.read_status()
     except RunError:
         return False
-    trained = (METRICS, RESULT, f"{CHECKPOINTS}/**/*", "wandb*")
+    trained = (METRICS, RESULT, f"{WANDB}*")
     is_failed = status.get("status") in ("failed", "interrupted") and "diverged_at" not in status
-    return is_failed and not any(file for name in trained for file in directory.path.glob(name))
+    has_trained = has_checkpoints(directory.path) or any(any(directory.path.glob(name)) for name in trained)
+    return is_failed and not has_trained
 
 
 def readable_status(directory: RunDirectory) -> Json:
